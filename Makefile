@@ -1,0 +1,133 @@
+# autograd: build, run, test. `make run` and `make test` install what is missing first.
+
+BUILD ?= build
+CC ?= cc
+CFLAGS ?= -O2 -g
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
+	-Wundef -Wvla -Wcast-qual -Wformat=2 -Wno-unused-parameter
+BASE = -std=c11 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden $(WARN) \
+	-Iautograd -Imodels -Itools -I$(BUILD)/gen -MMD -MP
+KERNEL = -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd
+LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lm -ldl -pthread
+
+# SAN=1: address and undefined behaviour; SAN=thread: data races.
+ifeq ($(SAN),1)
+BUILD := $(BUILD)/san
+SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifeq ($(SAN),thread)
+BUILD := $(BUILD)/tsan
+SANFLAGS = -fsanitize=thread
+endif
+ifdef WERROR
+WARN += -Werror
+endif
+
+# Instruction sets that kernels are compiled for beside the portable one, chosen at run time.
+LEVELS := 1
+ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
+LEVELS := 3
+endif
+LEVEL_0 =
+LEVEL_1 = -march=x86-64-v3
+LEVEL_2 = -march=x86-64-v4 -mprefer-vector-width=512
+VARIANTS := f32_0 f64_0
+ifeq ($(LEVELS),3)
+VARIANTS += f32_1 f64_1 f32_2 f64_2
+endif
+BASE += -DAD_LEVELS=$(LEVELS)
+
+ENGINE := $(sort $(wildcard autograd/*.c))
+OPS := $(sort $(wildcard ops/*.c))
+KERNELS := $(sort $(wildcard ops/kernels/*.c))
+FORMATS := $(sort $(wildcard models/data/*.c))
+OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
+LAYERS := $(sort $(wildcard models/layers/*.c))
+MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(OPTIMIZERS) $(LAYERS)
+DRAWING := tools/draw.c
+TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
+TESTS := $(sort $(wildcard tests/*.c tests/*/*.c))
+
+GEN := $(BUILD)/gen
+TABLES := op_table.c layers.c formats.c optimizers.c
+LIBRARY := $(patsubst %.c,$(BUILD)/%.o,$(ENGINE) $(MODELS) $(wildcard $(DRAWING))) \
+	$(foreach v,$(VARIANTS),$(patsubst %.c,$(BUILD)/%.$(v).o,$(OPS) $(KERNELS))) \
+	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
+COMMAND := $(patsubst %.c,$(BUILD)/%.o,$(TOOLS))
+
+all: $(BUILD)/autograd $(BUILD)/libautograd.a $(BUILD)/libautograd.so
+
+# ---- generated files: written anew each time, replaced only if they differ -------------------------
+
+.PHONY: FORCE
+FORCE:
+
+define table
+	@mkdir -p $(@D)
+	@sh tools/tables.sh $(1) > $@.new || { rm -f $@.new; exit 1; }
+	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
+endef
+
+$(GEN)/autograd_ops.h: FORCE
+	$(call table,prototypes $(OPS))
+$(GEN)/op_table.c: FORCE
+	$(call table,ops $(OPS))
+$(GEN)/layers.c: FORCE
+	$(call table,list layer $(LAYERS))
+$(GEN)/formats.c: FORCE
+	$(call table,list format $(FORMATS))
+$(GEN)/optimizers.c: FORCE
+	$(call table,list optimizer $(OPTIMIZERS))
+
+# What the library is made of: a file added or deleted changes it.
+$(BUILD)/members: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBRARY)' > $@.new
+	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
+
+# ---- objects ---------------------------------------------------------------------------------------
+
+$(GEN)/%.o: $(GEN)/%.c | $(GEN)/autograd_ops.h
+	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
+
+$(BUILD)/%.o: %.c | $(GEN)/autograd_ops.h
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
+
+define variant
+$(BUILD)/ops/%.$(1)_$(2).o: ops/%.c | $(GEN)/autograd_ops.h
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE) $$(CFLAGS) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
+endef
+$(foreach l,0 $(if $(filter 3,$(LEVELS)),1 2),\
+	$(eval $(call variant,f32,$(l),))$(eval $(call variant,f64,$(l),-DAD_F64)))
+
+$(BUILD)/libautograd.a: $(LIBRARY) $(BUILD)/members
+	@rm -f $@
+	ar rcs $@ $(LIBRARY)
+
+$(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
+	$(CC) -shared -Wl,-soname,libautograd.so.0 $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
+
+$(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
+	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
+-include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND))
+
+# ---- running and testing ------------------------------------------------------------------------------
+
+PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libcsv-dev libcjson-dev \
+	libcriterion-dev graphviz gnuplot-nox libopenblas0-pthread
+
+setup:
+	@sh tools/setup.sh $(PACKAGES)
+
+data: setup
+	@sh tools/setup.sh dataset-fashion-mnist
+
+clean:
+	rm -rf build
+
+format:
+	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
+
+.PHONY: all setup data run test bench clean format

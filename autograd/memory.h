@@ -1,0 +1,40 @@
+/*
+ * memory: arenas (many small pieces, freed together in order) and blocks (one piece that grows).
+ */
+#ifndef AUTOGRAD_MEMORY_H
+#define AUTOGRAD_MEMORY_H
+
+#include <stddef.h>
+
+struct chunk;
+
+struct arena {
+	struct chunk *last;
+	size_t bytes; /* taken from the system */
+};
+
+/* A position in an arena. */
+struct arena_mark {
+	struct chunk *chunk;
+	size_t used;
+};
+
+/* n bytes, aligned to 16 (to 64 if n is 64 or more), zeroed; NULL without memory. */
+void *arena_take(struct arena *a, size_t n);
+char *arena_copy_text(struct arena *a, const char *text);
+struct arena_mark arena_mark(const struct arena *a);
+void arena_release(struct arena *a, struct arena_mark mark);
+void arena_free(struct arena *a);
+
+/* Memory that is kept between uses, aligned to 64. */
+struct block {
+	void *data;
+	size_t size;
+};
+
+/* Makes the block at least n bytes; the content is lost when it grows. Returns NULL without memory,
+ * leaving the block as it was. */
+void *block_reserve(struct block *b, size_t n);
+void block_free(struct block *b);
+
+#endif

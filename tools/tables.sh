@@ -1,0 +1,90 @@
+#!/bin/sh
+# tables: what is generated from the names and comments of the source files.
+#   tables.sh prototypes ops/*.c   the C functions of all ops, documented: autograd_ops.h
+#   tables.sh ops ops/*.c          the table of ops with their documentation
+#   tables.sh list KIND FILES      the table of one kind (layer, format, optimizer), by file name
+set -eu
+LC_ALL=C
+export LC_ALL
+what=$1
+shift
+
+case $what in
+prototypes)
+	echo '/* Generated from the AD_API functions in ops/. Do not edit. */'
+	echo '#ifndef AUTOGRAD_OPS_H'
+	echo '#define AUTOGRAD_OPS_H'
+	echo '#ifdef __cplusplus'
+	echo 'extern "C" {'
+	echo '#endif'
+	awk '
+		/^\/\*/ { note = ""; inside = 1 }
+		inside { note = note $0 "\n"; if (/\*\//) inside = 0; next }
+		/^AD_API/ { sub(/^AD_API /, ""); printf "\n%s", note; open = 1 }
+		open && /^\{/ { print ""; open = 0; note = "" }
+		open { if (seen == FILENAME FNR) next; line = $0; nextline = line; printf "%s%s", sep, line; sep = "\n" }
+		!open { sep = "" ; if ($0 !~ /^[ \t]*$/) note = "" }
+	' "$@" | awk '
+		# a prototype ends where the body began: put the semicolon there
+		/^\/\*/ || /^ \*/ || /^$/ { if (held != "") { print held ";"; held = "" } print; next }
+		{ if (held != "") print held; held = $0 }
+		END { if (held != "") print held ";" }'
+	echo
+	echo '#ifdef __cplusplus'
+	echo '}'
+	echo '#endif'
+	echo '#endif'
+	;;
+ops)
+	bad=0
+	for file in "$@"; do
+		name=$(basename "$file" .c)
+		if ! sed -n '1,2p' "$file" | grep -q "^ \* $name: "; then
+			echo "$file:1: an op's file opens with a comment '/*', ' * $name: formula'" >&2
+			bad=1
+		fi
+		grep -q '\.samples = ' "$file" || {
+			echo "$file: an op needs .samples, with known values" >&2
+			bad=1
+		}
+		tr -d ' \t\n' <"$file" | grep -q "AD_OP($name," || {
+			echo "$file: no AD_OP($name, ...)" >&2
+			bad=1
+		}
+	done
+	[ $bad = 0 ] || exit 1
+	echo '/* Generated from the files in ops/. Do not edit. */'
+	echo '#include "registry.h"'
+	for file in "$@"; do
+		name=$(basename "$file" .c)
+		echo "extern const ad_op ad_op_${name}_f32_0;"
+	done
+	echo 'const struct op_row op_table[] = {'
+	for file in "$@"; do
+		name=$(basename "$file" .c)
+		printf '\t{ &ad_op_%s_f32_0,\n' "$name"
+		awk 'NR == 1 { next } /^ \*\// { exit }
+			{ sub(/^ \* ?/, ""); gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); printf "\t  \"%s\\n\"\n", $0 }' "$file"
+		printf '\t},\n'
+	done
+	printf '};\nconst size_t op_table_size = %d;\n' $#
+	;;
+list)
+	kind=$1
+	shift
+	echo '/* Generated from the file names. Do not edit. */'
+	echo '#include "model.h"'
+	for file in "$@"; do
+		echo "extern const struct $kind ${kind}_$(basename "$file" .c);"
+	done
+	echo "const struct $kind *const ${kind}s[] = {"
+	for file in "$@"; do
+		printf '\t&%s_%s,\n' "$kind" "$(basename "$file" .c)"
+	done
+	printf '\tNULL\n};\n'
+	;;
+*)
+	echo "tables.sh: unknown table '$what'" >&2
+	exit 2
+	;;
+esac
