@@ -1,0 +1,268 @@
+/*
+ * evaluate: plans, shared buffers, what may be read afterwards, random numbers, indices.
+ */
+#include "graph.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+/* A net with branches, views and reductions, on n numbers. */
+static ad_node *net(ad_graph *g, ad_node **w)
+{
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(6, 8)), *h;
+	double values[48];
+
+	for (int k = 0; k < 48; k++)
+		values[k] = sin(k * 0.7);
+	ad_set(x, values, 48);
+	*w = ad_param(g, "w", AD_SHAPE(8, 8));
+	for (int k = 0; k < 48; k++)
+		values[k] = cos(k);
+	ad_set_item(*w, 0.1);
+	h = ad_tanh(ad_matmul(x, *w));
+	h = ad_add(h, ad_sigmoid(ad_reshape(ad_exp(ad_neg(h)), AD_SHAPE(6, 8))));
+	h = ad_reshape(ad_mul(h, ad_sum(h, AD_INTS(0), true)), AD_SHAPE(48));
+	return ad_sum(ad_square(ad_reshape(h, AD_SHAPE(8, 6))), AD_ALL, false);
+}
+
+Test(evaluate, sharing_buffers_does_not_change_a_bit)
+{
+	double dw[2][64], loss[2];
+
+	for (int all = 0; all < 2; all++) {
+		ad_graph *g = ad_open();
+		ad_node *w, *y = net(g, &w);
+
+		if (all)
+			ad_keep_all(g);
+		cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+		loss[all] = ad_item(y);
+		ad_get(ad_gradient(w), dw[all], 64);
+		ad_close(g);
+	}
+	cr_assert_eq(loss[0], loss[1]);
+	cr_assert_eq(memcmp(dw[0], dw[1], sizeof dw[0]), 0);
+}
+
+Test(evaluate, buffers_are_shared_and_reused_in_place)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(1024)), *y = x;
+
+	for (int k = 0; k < 50; k++)
+		y = ad_tanh(y);
+	ad_set_item(x, 1);
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	cr_assert_leq(g->plans->workspace, 2 * 4096, "50 values of 4 KiB need the room of one or two");
+	ad_close(g);
+}
+
+Test(evaluate, the_same_roots_use_the_same_plan)
+{
+	ad_graph *g = ad_open();
+	ad_node *w, *y = net(g, &w);
+	struct plan *first;
+
+	cr_assert_eq(ad_backward(y), AD_OK);
+	first = g->plans;
+	for (int k = 0; k < 5; k++) {
+		ad_set_item(w, 0.1 * k);
+		cr_assert_eq(ad_backward(y), AD_OK);
+	}
+	cr_assert_eq(g->plans, first);
+	cr_assert_null(first->next, "one plan served all");
+	ad_close(g);
+}
+
+Test(evaluate, forward_then_backward_computes_once)
+{
+	ad_graph *g = ad_open();
+	ad_node *w, *y = net(g, &w);
+	double before;
+
+	cr_assert_eq(ad_forward(y), AD_OK);
+	before = ad_item(y);
+	size_t forward_steps = g->plans->n_steps;
+
+	cr_assert_eq(ad_backward(y), AD_OK);
+	for (size_t k = 0; k < g->plans->n_steps; k++)
+		cr_assert(!ad_depends(y, g->plans->steps[k]), "no forward op runs again");
+	cr_assert_gt(forward_steps, 0);
+	cr_assert_eq(ad_item(y), before);
+	ad_close(g);
+}
+
+Test(evaluate, a_value_not_kept_is_computed_again_on_reading)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_leaf(g, "x", 2), *other = ad_leaf(g, "other", 1);
+	ad_node *h = ad_square(x), *y = ad_exp(ad_neg(h));
+
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	ad_set_item(other, 5);
+	cr_assert_eq(ad_item(h), 4, "what it depends on has not changed");
+	cr_assert_eq(ad_forward(y), AD_OK);
+	ad_set_item(x, 3);
+	cr_assert(isnan(ad_item(ad_input_of(y, 0))));
+	cr_assert_eq(ad_status_of(g), AD_ERROR_VALUE);
+	cr_assert(strstr(ad_errmsg(g), "not kept"), "%s", ad_errmsg(g));
+	ad_close(g);
+}
+
+Test(evaluate, kept_values_stay)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_leaf(g, "x", 2), *h = ad_keep(ad_square(x)), *y = ad_exp(ad_neg(h));
+
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	ad_set_item(x, 3);
+	cr_assert_eq(ad_item(h), 4);
+	cr_assert_float_eq(ad_item(y), exp(-4), 1e-15);
+	ad_close(g);
+}
+
+Test(evaluate, a_kept_view_of_a_leaf_does_not_follow_it)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(4)), *v = ad_reshape(x, AD_SHAPE(2, 2));
+
+	ad_set_item(x, 1);
+	cr_assert_eq(ad_forward(v), AD_OK);
+	ad_set_item(x, 2);
+	cr_assert_eq(ad_at(v, 3), 1);
+	ad_close(g);
+}
+
+Test(evaluate, several_roots_in_one_go)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_leaf(g, "x", 2), *a = ad_square(x), *b = ad_exp(a), *c = ad_neg(x);
+
+	cr_assert_eq(ad_evaluate(g, (ad_node *[]){ b, a, c, x, a }, 5), AD_OK);
+	cr_assert_eq(ad_item(a), 4);
+	cr_assert_float_eq(ad_item(b), exp(4), 1e-12);
+	cr_assert_eq(ad_item(c), -2);
+	ad_close(g);
+}
+
+Test(evaluate, an_assignment_comes_after_all_readers)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_leaf(g, "x", 10), *mean = ad_buffer(g, "mean", AD_REAL, AD_SCALAR);
+	ad_node *next = ad_add(ad_mul(mean, ad_constant(g, 0.5)), ad_mul(x, ad_constant(g, 0.5)));
+	ad_node *y = ad_sub(x, mean);
+
+	ad_assign(mean, next);
+	for (int k = 0; k < 3; k++) {
+		double before = ad_item(mean);
+
+		ad_set_item(x, 10);
+		cr_assert_eq(ad_forward(y), AD_OK, "%s", ad_errmsg(g));
+		cr_assert_eq(ad_item(y), 10 - before, "y saw the mean before");
+		cr_assert_eq(ad_item(mean), before / 2 + 5);
+	}
+	ad_close(g);
+}
+
+Test(evaluate, indices_are_exact_in_an_f32_graph)
+{
+	ad_graph *g = ad_open();
+	ad_node *a = ad_input(g, "a", AD_I32, AD_SHAPE(3)), *b = ad_input(g, "b", AD_I32, AD_SHAPE(3));
+	ad_node *same = ad_equal(a, b), *sum = ad_add(a, b);
+
+	ad_set_i32(a, (int32_t[]){ 16777217, 5, INT32_MAX }, 3);
+	ad_set_i32(b, (int32_t[]){ 16777216, 5, 1 }, 3);
+	cr_assert_eq(ad_evaluate(g, (ad_node *[]){ same, sum }, 2), AD_OK, "%s", ad_errmsg(g));
+	cr_assert_eq(ad_type_of(sum), AD_I32);
+	cr_assert_eq(ad_at(same, 0), 0, "2^24 and 2^24 + 1 differ");
+	cr_assert_eq(ad_at(same, 1), 1);
+	cr_assert_eq(ad_at(sum, 0), 33554433);
+	cr_assert_eq(ad_at(sum, 2), INT32_MAX, "a sum out of range stays at the limit");
+	ad_close(g);
+}
+
+Test(evaluate, a_mask_of_the_step_stays_until_the_step_moves)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(1000)), *y = ad_dropout(x, 0.5);
+	ad_node *z = ad_dropout(x, 0.5);
+	double first[1000], again[1000], other[1000];
+	int kept = 0, differ = 0;
+
+	ad_set_item(x, 1);
+	ad_seed(g, 7);
+	cr_assert_eq(ad_evaluate(g, (ad_node *[]){ y, z }, 2), AD_OK, "%s", ad_errmsg(g));
+	ad_get(y, first, 1000);
+	ad_get(z, other, 1000);
+	for (int k = 0; k < 1000; k++) {
+		cr_assert(first[k] == 0 || first[k] == 2);
+		kept += first[k] != 0;
+		differ += first[k] != other[k];
+	}
+	cr_assert(kept > 420 && kept < 580, "%d of 1000 kept", kept);
+	cr_assert_gt(differ, 300, "two dropouts have masks of their own");
+	ad_set_item(x, 1);
+	ad_forward(y);
+	ad_get(y, again, 1000);
+	cr_assert_eq(memcmp(first, again, sizeof first), 0);
+	ad_step(g, 1);
+	ad_forward(y);
+	ad_get(y, again, 1000);
+	cr_assert_neq(memcmp(first, again, sizeof first), 0);
+	ad_close(g);
+}
+
+/* Known answers from the authors' Random123 distribution, kat_vectors: philox4x32-10. */
+Test(evaluate, philox_known_answers)
+{
+	uint32_t out[4];
+
+	ad_philox((ad_random){ 0, 0, 0 }, 0, out);
+	cr_assert(out[0] == 0x6627e8d5 && out[1] == 0xe169c58d && out[2] == 0xbc57ac4c &&
+	          out[3] == 0x9b00dbd8);
+	ad_philox((ad_random){ .seed = UINT64_C(0x299f31d0a4093822), .step = 0x03707344,
+	                       .ordinal = 0x13198a2e },
+	          UINT64_C(0x85a308d3243f6a88), out);
+	cr_assert(out[0] == 0xd16cfe09 && out[1] == 0x94fdcceb && out[2] == 0x5001e420 &&
+	          out[3] == 0x24126ea1);
+	for (uint64_t k = 0; k < 1000; k++) {
+		double u = ad_uniform_at((ad_random){ 1, 2, 3 }, k);
+
+		cr_assert(u >= 0 && u < 1);
+	}
+}
+
+Test(evaluate, tiles_convert_broadcast_and_meet_their_ends)
+{
+	ad_graph *g = ad_open();
+	/* more than one tile, and no multiple of it */
+	ad_node *a = ad_input(g, "a", AD_REAL, AD_SHAPE(37, 1, 31)), *b = ad_input(g, "b", AD_BOOL, AD_SHAPE(5, 1));
+	ad_node *y = ad_add(a, b);
+	float *x = ad_write(a);
+
+	for (int k = 0; k < 37 * 31; k++)
+		x[k] = (float)k;
+	ad_set(b, (double[]){ 0, 1, 1, 0, 1 }, 5);
+	cr_assert_eq(ad_forward(y), AD_OK, "%s", ad_errmsg(g));
+	for (int i = 0; i < 37; i++)
+		for (int j = 0; j < 5; j++)
+			for (int k = 0; k < 31; k++)
+				cr_assert_eq(ad_at(y, (size_t)((i * 5 + j) * 31 + k)),
+				             i * 31 + k + (j == 1 || j == 2 || j == 4));
+	ad_close(g);
+}
+
+Test(evaluate, empty_arrays)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(0, 3)), *y = ad_sum(ad_exp(x), AD_ALL, false);
+
+	cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+	cr_assert_eq(ad_item(y), 0);
+	cr_assert_eq(ad_count(ad_gradient(x)), 0);
+	ad_close(g);
+}

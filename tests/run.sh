@@ -1,0 +1,42 @@
+#!/bin/sh
+# run: all tests of one build; Criterion's summary closes the output.
+#   run.sh BUILD SAN PLAIN-PROGRAMS...
+# Criterion passes a test whose leaks or whose children's faults a sanitizer reports, and a run that
+# found no test at all: so reports go to files that must not exist, and the count has a floor.
+set -u
+build=$1
+san=$2
+shift 2
+floor=60
+
+reports=$build/reports
+rm -rf "$reports"
+mkdir -p "$reports"
+export AUTOGRAD_BIN="$build/autograd"
+export ASAN_OPTIONS="log_path=$reports/asan:detect_leaks=1:strict_string_checks=1"
+export UBSAN_OPTIONS="log_path=$reports/ubsan:print_stacktrace=1"
+export TSAN_OPTIONS="log_path=$reports/tsan:exitcode=1"
+export AUTOGRAD_BUILD="$build"
+
+failed=0
+for program in "$@"; do
+	"$program" || {
+		echo "FAILED: $program"
+		failed=1
+	}
+done
+if [ "$san" != thread ]; then
+	"$build/tests/run" --full-stats >"$reports/output" 2>&1 || failed=1
+	tested=$(sed -n 's/.*Synthesis: Tested: .*\x1b\[[0-9;]*m\([0-9][0-9]*\).*/\1/p; s/.*Synthesis: Tested: \([0-9][0-9]*\).*/\1/p' "$reports/output" | head -1)
+	if [ "${tested:-0}" -lt $floor ]; then
+		echo "only ${tested:-0} tests ran; there are at least $floor"
+		failed=1
+	fi
+fi
+for file in "$reports"/asan* "$reports"/ubsan* "$reports"/tsan*; do
+	[ -e "$file" ] || continue
+	cat "$file"
+	failed=1
+done
+[ ! -e "$reports/output" ] || grep -v '^\[RUN \]\|^\[PASS\]' "$reports/output"
+exit $failed

@@ -1,0 +1,440 @@
+/*
+ * command: runs the built command: exit status, what goes to which stream, JSON, wrong usage.
+ *
+ * The command is $AUTOGRAD, else build/autograd; the tests run in the project's top folder.
+ */
+#include <criterion/criterion.h>
+
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MOST_WORDS 16
+
+struct result {
+	int status; /* 128 + signal if it was killed */
+	char *out, *err;
+};
+
+static char *contents(FILE *file)
+{
+	long size;
+	char *text;
+
+	fseek(file, 0, SEEK_END);
+	size = ftell(file);
+	rewind(file);
+	text = calloc(1, (size_t)size + 1);
+	cr_assert(text && fread(text, 1, (size_t)size, file) == (size_t)size);
+	return text;
+}
+
+/* Runs the command with words separated by single spaces, its standard output going to a file. */
+static struct result run_into(const char *line, int to)
+{
+	char *copy = strdup(line), *words[MOST_WORDS + 2];
+	FILE *err = tmpfile();
+	const char *command = getenv("AUTOGRAD");
+	struct result r;
+	int n = 1, status;
+	pid_t child;
+
+	cr_assert(copy && err);
+	words[0] = strdup(command ? command : "build/autograd");
+	for (char *word = strtok(copy, " "); word && n <= MOST_WORDS; word = strtok(NULL, " "))
+		words[n++] = word;
+	words[n] = NULL;
+	child = fork();
+	cr_assert(child >= 0);
+	if (child == 0) {
+		dup2(to, STDOUT_FILENO);
+		dup2(fileno(err), STDERR_FILENO);
+		execv(words[0], words);
+		_exit(127);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	r.out = NULL;
+	r.err = contents(err);
+	fclose(err);
+	free(copy);
+	free(words[0]);
+	cr_assert_neq(r.status, 127, "%s: cannot be run; build it or set AUTOGRAD",
+	              command ? command : "build/autograd");
+	return r;
+}
+
+static struct result run(const char *line)
+{
+	FILE *out = tmpfile();
+	struct result r;
+
+	cr_assert_not_null(out);
+	r = run_into(line, fileno(out));
+	r.out = contents(out);
+	fclose(out);
+	return r;
+}
+
+static void done(struct result *r)
+{
+	free(r->out);
+	free(r->err);
+}
+
+/* A folder of the test's own; removed with what it holds. */
+static char folder[] = "/tmp/autograd-command-XXXXXX";
+
+static void make_folder(void)
+{
+	cr_assert_not_null(mkdtemp(folder));
+}
+
+static void remove_folder(void)
+{
+	char line[128];
+
+	snprintf(line, sizeof line, "rm -rf '%s'", folder);
+	cr_assert_eq(system(line), 0);
+}
+
+static const char *write_file(const char *name, const char *text)
+{
+	static char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs(text, file);
+	cr_assert_eq(fclose(file), 0);
+	return path;
+}
+
+/* What each line has to give: the exit status, and a piece of each stream; "" for an empty one. */
+struct expected {
+	const char *line;
+	int status;
+	const char *out, *err;
+};
+
+static bool matches(const char *text, const char *piece)
+{
+	return *piece ? strstr(text, piece) != NULL : !*text;
+}
+
+static void check_all(const struct expected *cases, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		struct result r = run(cases[k].line);
+
+		cr_expect_eq(r.status, cases[k].status, "autograd %s: exit status %d, not %d\n%s",
+		             cases[k].line, r.status, cases[k].status, r.err);
+		cr_expect(matches(r.out, cases[k].out), "autograd %s: standard output is\n%s", cases[k].line,
+		          r.out);
+		cr_expect(matches(r.err, cases[k].err), "autograd %s: standard error is\n%s", cases[k].line,
+		          r.err);
+		done(&r);
+	}
+}
+
+#define CHECK_ALL(cases) check_all(cases, sizeof(cases) / sizeof *(cases))
+
+Test(command, usage)
+{
+	static const struct expected cases[] = {
+		{ "", 2, "", "usage: autograd COMMAND" },
+		{ "--help", 0, "usage: autograd COMMAND", "" },
+		{ "-h", 0, "usage: autograd COMMAND", "" },
+		{ "help train", 0, "usage: autograd train FILE [options]", "" },
+		{ "train --help", 0, "--run DIR", "" },
+		{ "draw -h", 0, "usage: autograd draw -o FILE FILE|RUN [options]", "" },
+		{ "--version", 0, "autograd 0.", "" },
+		{ "trian x.yaml", 2, "", "there is no command 'trian'; did you mean 'train'?" },
+		{ "help trian", 2, "", "did you mean 'train'?" },
+		{ "frobnicate", 2, "", "there is no command 'frobnicate'\nhelp: 'autograd --help'" },
+		{ "--set a=1", 2, "", "there is no option '--set' before the command" },
+		{ "configs/gates.yaml", 2, "", "for the file: autograd check configs/gates.yaml" },
+		{ "check", 2, "", "FILE... is missing: autograd check FILE..." },
+		{ "eval", 2, "", "is missing: autograd eval" },
+		{ "eval a.yaml b.yaml", 2, "", "'b.yaml' is one argument too many" },
+		{ "train a.yaml --rnu x", 2, "", "there is no option '--rnu'; did you mean '--run'?" },
+		{ "train a.yaml --run", 2, "", "--run needs a value: --run DIR" },
+		{ "train a.yaml --run --dry-run", 2, "", "--run needs a value: --run DIR" },
+		{ "train a.yaml --dry-run=1", 2, "", "--dry-run takes no value" },
+		{ "train a.yaml -z", 2, "", "there is no option '-z'" },
+		{ "eval --format xml a.yaml", 2, "", "--format is one of: text json; not 'xml'" },
+		{ "eval --format", 2, "", "--format needs one of: text json" },
+		{ "gradcheck --seed -1 a.yaml", 2, "", "--seed wants a whole number, 0 or more, not '-1'" },
+		{ "gradcheck --seed 1x a.yaml", 2, "", "--seed wants a whole number, 0 or more, not '1x'" },
+		{ "gradcheck --seed 99999999999999999999 a.yaml", 2, "", "--seed wants a whole number" },
+		{ "draw configs/gates.yaml", 2, "", "--output needs a value: --output FILE" },
+		{ "draw configs/gates.yaml -o x.gif", 2, "", "'x.gif' does not end in .dot" },
+		{ "draw configs/gates.yaml -ox.gif", 2, "", "'x.gif' does not end in .dot" },
+		{ "plot nowhere -o x.svg", 2, "", "'nowhere' is not the folder of a run" },
+		{ "plot nowhere -o x.dot", 2, "", "'x.dot' does not end in .svg" },
+		{ "test nowhere", 2, "", "'nowhere' is not the folder of a run: No such file" },
+		{ "test configs/gates.yaml", 2, "", "is not the folder of a run: it is a file" },
+		{ "test configs", 2, "", "'configs' is not the folder of a run: it has no config.yaml" },
+		{ "predict nowhere", 2, "", "--input needs a value: --input FILE" },
+		{ "ops sigmiod", 2, "", "nothing is named 'sigmiod'; did you mean 'sigmoid'?" },
+		{ "ops xyzzyxyzzy", 2, "", "nothing is named 'xyzzyxyzzy'; 'autograd ops' lists" },
+	};
+
+	CHECK_ALL(cases);
+}
+
+Test(command, files)
+{
+	static const struct expected cases[] = {
+		{ "check configs/gates.yaml", 0, "configs/gates.yaml: ok", "" },
+		{ "check -- configs/gates.yaml", 0, "configs/gates.yaml: ok", "" },
+		{ "check configs/gates.yaml configs/descent.yaml", 0, "configs/descent.yaml: ok", "" },
+		{ "check nowhere.yaml", 2, "", "nowhere.yaml" },
+		{ "check configs", 2, "", "configs" },
+		{ "eval configs/gates.yaml", 0, "f = -12", "" },
+		{ "eval configs/gates.yaml", 0, "df/dx = -4", "" },
+		{ "eval --set inputs.x=0 configs/gates.yaml", 0, "f = -20", "" },
+		{ "eval --set=inputs.x=0 --set inputs.y=1 configs/gates.yaml", 0, "f = -4", "" },
+		{ "eval --set inptus.x=0 configs/gates.yaml", 2, "", "--set inptus.x=0" },
+		{ "show configs/gates.yaml", 0, "connected to", "" },
+		{ "show configs/gates.yaml --format json", 0, "\"inputs\":[", "" },
+		{ "gradcheck configs/descent.yaml", 0, "w", "" },
+		{ "ops", 0, "sigmoid", "" },
+		{ "ops sigmoid", 0, "y = 1 / (1 + exp(-x))", "" },
+		{ "ops csv", 0, "must be given", "" },
+		{ "draw configs/gates.yaml -o -", 0, "digraph", "" },
+		{ "train --dry-run configs/descent.yaml", 0, "", "nothing was written" },
+	};
+
+	CHECK_ALL(cases);
+}
+
+static double number(const cJSON *from, const char *key, const char *name)
+{
+	const cJSON *of = cJSON_GetObjectItemCaseSensitive(from, key);
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(of, name);
+
+	cr_assert(cJSON_IsNumber(value), "%s.%s is no number", key, name);
+	return value->valuedouble;
+}
+
+Test(command, eval_json)
+{
+	static const struct {
+		const char *file, *key, *name;
+		double value, tolerance;
+	} cases[] = {
+		{ "gates", "values", "q", 3, 0 },
+		{ "gates", "values", "f", -12, 0 },
+		{ "gates", "gradients", "x", -4, 0 },
+		{ "gates", "gradients", "y", -4, 0 },
+		{ "gates", "gradients", "z", 3, 0 },
+		{ "max_gate", "values", "f", -20, 0 },
+		{ "max_gate", "gradients", "x", -8, 0 },
+		{ "max_gate", "gradients", "y", 6, 0 },
+		{ "max_gate", "gradients", "z", 2, 0 },
+		{ "max_gate", "gradients", "w", 0, 0 },
+		{ "sigmoid_circuit", "values", "f", 0.731058578630004880, 1e-15 },
+		{ "sigmoid_circuit", "gradients", "w0", -0.196611933241481850, 1e-15 },
+		{ "sigmoid_circuit", "gradients", "x0", 0.393223866482963700, 1e-15 },
+		{ "sigmoid_circuit", "gradients", "w1", -0.393223866482963700, 1e-15 },
+		{ "sigmoid_circuit", "gradients", "x1", -0.589835799724445550, 1e-15 },
+		{ "sigmoid_circuit", "gradients", "w2", 0.196611933241481850, 1e-15 },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char line[128];
+		struct result r;
+		cJSON *json;
+
+		snprintf(line, sizeof line, "eval --format json configs/%s.yaml", cases[k].file);
+		r = run(line);
+		cr_assert_eq(r.status, 0, "%s: %s", line, r.err);
+		json = cJSON_Parse(r.out);
+		cr_assert_not_null(json, "%s: no JSON: %s", line, r.out);
+		cr_expect(fabs(number(json, cases[k].key, cases[k].name) - cases[k].value) <=
+		                  cases[k].tolerance,
+		          "%s: %s of %s is %.17g", cases[k].file, cases[k].key, cases[k].name,
+		          number(json, cases[k].key, cases[k].name));
+		cJSON_Delete(json);
+		done(&r);
+	}
+}
+
+Test(command, json_not_finite, .init = make_folder, .fini = remove_folder)
+{
+	const char *path = write_file("bad.yaml", "version: 1\n"
+	                                          "inputs: {x: 0}\n"
+	                                          "model:\n"
+	                                          "  a: log(x)\n"
+	                                          "  b: a * 0\n");
+	char line[256];
+	struct result r;
+	cJSON *json, *values;
+
+	snprintf(line, sizeof line, "eval --format json %s", path);
+	r = run(line);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	json = cJSON_Parse(r.out);
+	cr_assert_not_null(json, "no JSON: %s", r.out);
+	values = cJSON_GetObjectItemCaseSensitive(json, "values");
+	cr_expect_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(values, "a")), "-Infinity");
+	cr_expect_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(values, "b")), "NaN");
+	cJSON_Delete(json);
+	done(&r);
+}
+
+Test(command, check_json, .init = make_folder, .fini = remove_folder)
+{
+	const char *path = write_file("typo.yaml", "version: 1\nimputs: {x: 1}\nmodel:\n  f: x * 2\n");
+	char line[256];
+	struct result r;
+	cJSON *json;
+
+	snprintf(line, sizeof line, "check --format json %s", path);
+	r = run(line);
+	cr_assert_eq(r.status, 2);
+	cr_expect_str_eq(r.err, "");
+	cr_assert_not_null(strchr(r.out, '\n'));
+	*strchr(r.out, '\n') = '\0';
+	json = cJSON_Parse(r.out);
+	cr_assert_not_null(json, "no JSON: %s", r.out);
+	cr_expect_eq(cJSON_GetObjectItem(json, "line")->valueint, 2);
+	cr_expect_eq(cJSON_GetObjectItem(json, "col")->valueint, 1);
+	cr_expect_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(json, "file")), path);
+	cJSON_Delete(json);
+	done(&r);
+
+	snprintf(line, sizeof line, "check %s", path);
+	r = run(line);
+	cr_expect_eq(r.status, 2);
+	cr_expect_str_eq(r.out, "");
+	cr_expect_not_null(strstr(r.err, "did you mean 'inputs'?"));
+	done(&r);
+}
+
+/* Results that cannot be written are a failure, told once; a reader that has gone is not told. */
+Test(command, results_lost)
+{
+	int full = open("/dev/full", O_WRONLY);
+	struct result r;
+
+	cr_assert_geq(full, 0);
+	r = run_into("ops", full);
+	close(full);
+
+	cr_expect_eq(r.status, 1);
+	cr_expect_str_eq(r.err, "autograd: cannot write the results: No space left on device\n");
+	done(&r);
+}
+
+Test(command, reader_gone)
+{
+	int ends[2];
+	struct result r;
+
+	cr_assert_eq(pipe(ends), 0);
+	close(ends[0]);
+	r = run_into("ops", ends[1]);
+	close(ends[1]);
+	cr_expect_eq(r.status, 1);
+	cr_expect_str_eq(r.err, "");
+	done(&r);
+}
+
+/* A run from training to prediction. */
+Test(command, run_folder, .init = make_folder, .fini = remove_folder)
+{
+	static const char model[] = "version: 1\n"
+	                            "name: line\n"
+	                            "inputs:\n"
+	                            "  x: {shape: [B, 1]}\n"
+	                            "  y: {shape: [B, 1], role: target}\n"
+	                            "model:\n"
+	                            "  - linear: 1\n"
+	                            "    as: guess\n"
+	                            "loss: mse_loss(guess, y)\n"
+	                            "data:\n"
+	                            "  train: {format: csv, file: line.csv, header: true, x: a, y: b}\n"
+	                            "  test: {format: csv, file: line.csv, header: true, x: a, y: b}\n"
+	                            "train:\n"
+	                            "  epochs: 200\n"
+	                            "  optimizer: {sgd: {lr: 0.1}}\n";
+	static const char *const files[] = { "config.yaml", "log.jsonl", "log.csv", "result.json",
+		                             "last.safetensors" };
+	char line[512], path[256];
+	struct result r;
+	struct stat s;
+	double guess;
+	cJSON *json;
+
+	write_file("line.csv", "a,b\n-1,-1\n0,1\n1,3\n2,5\n");
+	write_file("new.csv", "a\n3\n10\n");
+	write_file("line.yaml", model);
+	snprintf(line, sizeof line, "train --quiet --run %s/run %s/line.yaml", folder, folder);
+	r = run(line);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	cr_expect_str_eq(r.err, "");
+	cr_expect_not_null(strstr(r.out, "test: loss "), "%s", r.out);
+	snprintf(path, sizeof path, "run: %s/run\n", folder);
+	cr_expect_not_null(strstr(r.out, path), "%s", r.out);
+	done(&r);
+	for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+		snprintf(path, sizeof path, "%s/run/%s", folder, files[k]);
+		cr_expect_eq(stat(path, &s), 0, "%s is missing", path);
+	}
+
+	r = run(line);
+	cr_expect_neq(r.status, 0, "a run folder is never written to twice");
+	done(&r);
+
+	snprintf(line, sizeof line, "test --format json %s/run", folder);
+	r = run(line);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	json = cJSON_Parse(r.out);
+	cr_assert_not_null(json, "%s", r.out);
+	cr_expect_lt(cJSON_GetObjectItem(json, "loss")->valuedouble, 1e-4);
+	cr_expect_eq(cJSON_GetObjectItem(json, "samples")->valueint, 4);
+	cJSON_Delete(json);
+	done(&r);
+
+	snprintf(line, sizeof line, "test --part valid %s/run", folder);
+	r = run(line);
+	cr_expect_eq(r.status, 1);
+	cr_expect_not_null(strstr(r.err, "has no part 'valid'"), "%s", r.err);
+	done(&r);
+
+	snprintf(line, sizeof line, "predict --input %s/new.csv %s/run", folder, folder);
+	r = run(line);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	cr_assert_eq(sscanf(r.out, "guess %lf", &guess), 1, "%s", r.out);
+	cr_expect_lt(fabs(guess - 7), 0.05, "%s", r.out);
+	done(&r);
+
+	snprintf(line, sizeof line, "predict --input %s/none.csv %s/run", folder, folder);
+	r = run(line);
+	cr_expect_eq(r.status, 1);
+	cr_expect_str_eq(r.out, "");
+	done(&r);
+
+	snprintf(line, sizeof line, "draw --grad %s/run -o %s/x.dot", folder, folder);
+	r = run(line);
+	cr_expect_eq(r.status, 0, "%s", r.err);
+	snprintf(path, sizeof path, "%s/x.dot", folder);
+	cr_expect_eq(stat(path, &s), 0);
+	done(&r);
+
+	snprintf(line, sizeof line, "show --set train.epochs=1 %s/run", folder);
+	r = run(line);
+	cr_expect_eq(r.status, 2);
+	cr_expect_not_null(strstr(r.err, "--set is for files"), "%s", r.err);
+	done(&r);
+}
