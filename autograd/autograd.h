@@ -264,6 +264,19 @@ ad_node *ad_grad(ad_node *y, ad_node *x);
  * and leaves error nodes in dx on failure. */
 bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx[]);
 
+/* Forward mode: the change of y along the direction (dx[0], dx[1], ...) of x[0], x[1], ...; dx[i] has
+ * the shape of x[i], the result that of y. Recorded as the sweep of a sweep: J t is the gradient of
+ * <J^T u, t> with respect to u, for any u. */
+ad_node *ad_jvp(ad_node *y, size_t n, ad_node *const x[], ad_node *const dx[]);
+
+/* Hessian-vector product: hv[i] becomes the gradient with respect to x[i] of the sum over j of
+ * <dy/dx[j], v[j]>, y a single number. Returns false and leaves error nodes in hv on failure. */
+bool ad_hvp(ad_node *y, size_t n, ad_node *const x[], ad_node *const v[], ad_node *hv[]);
+
+/* The Jacobian dy/dx with the axes of y before those of x, one sweep for each element of y, or of x
+ * where that has fewer. */
+ad_node *ad_jacobian(ad_node *y, ad_node *x);
+
 /* ---- ops by name -------------------------------------------------------------------------- */
 
 typedef enum {

@@ -435,18 +435,25 @@ ad_node *ad_buffer(ad_graph *g, const char *name, ad_type type, ad_shape shape)
 	return new_leaf(g, "buffer", AD_IS_BUFFER, name, type, shape);
 }
 
+static bool set_one(ad_node *leaf, void *data, size_t k, double v);
+
+ad_node *new_constant(ad_graph *g, ad_shape shape, double value, size_t one_at)
+{
+	ad_node *x = new_leaf(g, "constant", AD_IS_CONSTANT, NULL, AD_REAL, shape);
+
+	if (x->is_error)
+		return x;
+	if (!own_memory(x))
+		return g->error;
+	for (size_t k = 0; k < x->count; k++)
+		set_one(x, x->data, k, k == one_at ? 1 : value);
+	x->changed = 1;
+	return x;
+}
+
 ad_node *ad_constant(ad_graph *g, double value)
 {
-	ad_node *x = new_leaf(g, "constant", AD_IS_CONSTANT, NULL, AD_REAL, AD_SCALAR);
-
-	if (!x->is_error && own_memory(x)) {
-		if (g->f64)
-			*(double *)x->data = value;
-		else
-			*(float *)x->data = (float)value;
-		x->changed = 1;
-	}
-	return x;
+	return new_constant(g, AD_SCALAR, value, SIZE_MAX);
 }
 
 void ad_want_gradient(ad_node *leaf, bool on)

@@ -114,6 +114,9 @@ ad_node *out_of_memory(ad_graph *g, size_t bytes);
 /* Gives the node memory of its own and points data there. */
 bool own_memory(ad_node *x);
 
+/* A fixed array: value everywhere but 1 at one_at (SIZE_MAX: nowhere). */
+ad_node *new_constant(ad_graph *g, ad_shape shape, double value, size_t one_at);
+
 /* What to call a node in a sentence: its name in quotes, or "the result of op". */
 const char *called(const ad_node *x);
 
@@ -162,6 +165,8 @@ ad_node *engine_add(ad_node *a, ad_node *b);
 ad_node *engine_sum_to(ad_node *x, ad_shape shape);
 ad_node *engine_full(ad_graph *g, ad_shape shape, double value);
 ad_node *engine_to_real(ad_node *x);
+ad_node *engine_reshape(ad_node *x, ad_shape shape);
+ad_node *engine_concat(ad_graph *g, size_t n, ad_node *const x[], int64_t axis);
 
 /* Copies the struct of an op into the arena, with the lists and words in it; defaults if from is
  * NULL. NULL on failure. */

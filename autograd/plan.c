@@ -70,10 +70,15 @@ static bool walk_down(ad_graph *g, struct plan *p)
 				from = p->assign[k]->assign->index + 1;
 		for (size_t k = from; k-- > 0;) {
 			ad_node *z = g->nodes[k];
+			bool current;
 
 			if (z->mark != walk || !z->op)
 				continue;
-			if (is_current(z)) {
+			current = is_current(z);
+			/* an op runs again where any output that is needed is not there */
+			for (int j = 1; z->owner == z && j < z->n_out; j++)
+				current &= z[j].mark != walk || is_current(&z[j]);
+			if (current) {
 				if (!add_node(&p->given, &p->n_given, &cap_given, z))
 					return false;
 				continue;

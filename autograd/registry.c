@@ -602,3 +602,17 @@ ad_node *engine_full(ad_graph *g, ad_shape shape, double value)
 
 	return ad_call(g, "full", 0, NULL, 2, s);
 }
+
+ad_node *engine_reshape(ad_node *x, ad_shape shape)
+{
+	ad_setting s = shape_setting(&shape);
+
+	return ad_call(x->graph, "reshape", 1, &x, 1, &s);
+}
+
+ad_node *engine_concat(ad_graph *g, size_t n, ad_node *const x[], int64_t axis)
+{
+	ad_setting s = { .name = "axis", .type = AD_INT, .i = axis };
+
+	return ad_call(g, "concat", n, x, 1, &s);
+}

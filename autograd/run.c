@@ -163,6 +163,10 @@ static void save(const struct map *m, size_t from, size_t n, const void *tile)
 			((int32_t *)(void *)m->to)[from + k] = v <= INT32_MIN ? INT32_MIN :
 			                                       v >= INT32_MAX ? INT32_MAX :
 			                                                        (int32_t)v;
+		else if (m->y->graph->f64)
+			((double *)(void *)m->to)[from + k] = v;
+		else
+			((float *)(void *)m->to)[from + k] = (float)v;
 	}
 }
 

@@ -241,3 +241,47 @@ Test(gradient, masks_count_as_numbers_and_end_the_path)
 	cr_assert_eq(value(share), 0.5);
 	ad_close(g);
 }
+
+Test(gradient, forward_mode_and_jacobians)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(3)), *w = ad_param(g, "w", AD_SHAPE(2, 3));
+	ad_node *y = ad_tanh(ad_sum(ad_mul(w, x), AD_INTS(1), false));
+	ad_node *t = ad_param(g, "t", AD_SHAPE(3)), *j, *jt;
+
+	ad_set(x, (double[]){ 0.1, -0.2, 0.3 }, 3);
+	ad_set(w, (double[]){ 1, 2, 3, -1, 0.5, 2 }, 6);
+	ad_set(t, (double[]){ 1, 10, 100 }, 3);
+	j = ad_jacobian(y, x);
+	jt = ad_jvp(y, 1, &x, &t);
+	cr_assert_eq(ad_evaluate(g, (ad_node *[]){ j, jt, y }, 3), AD_OK, "%s", ad_errmsg(g));
+	for (size_t r = 0; r < 2; r++) {
+		double slope = 1 - ad_at(y, r) * ad_at(y, r), sum = 0;
+
+		for (size_t c = 0; c < 3; c++) {
+			cr_assert_float_eq(ad_at(j, r * 3 + c), slope * ad_at(w, r * 3 + c), 1e-14);
+			sum += ad_at(j, r * 3 + c) * ad_at(t, c);
+		}
+		cr_assert_float_eq(ad_at(jt, r), sum, 1e-12);
+	}
+	/* fewer columns than rows goes by forward mode */
+	ad_node *a = ad_leaf(g, "a", 0.5), *z = ad_exp(ad_mul(a, w)), *dz = ad_jacobian(z, a);
+
+	cr_assert_eq(ad_forward(dz), AD_OK, "%s", ad_errmsg(g));
+	for (size_t k = 0; k < 6; k++)
+		cr_assert_float_eq(ad_at(dz, k), ad_at(w, k) * exp(0.5 * ad_at(w, k)), 1e-13);
+	ad_close(g);
+}
+
+Test(gradient, hessian_vector_product)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_leaf(g, "x", 1.5), *y = ad_leaf(g, "y", -0.5);
+	ad_node *f = ad_mul(ad_square(x), ad_exp(y)), *in[2] = { x, y }, *hv[2];
+	ad_node *v[2] = { ad_constant(g, 2), ad_constant(g, 3) };
+
+	cr_assert(ad_hvp(f, 2, in, v, hv), "%s", ad_errmsg(g));
+	cr_assert_float_eq(value(hv[0]), exp(-0.5) * (2 * 2 + 2 * 1.5 * 3), 1e-13);
+	cr_assert_float_eq(value(hv[1]), exp(-0.5) * (2 * 1.5 * 2 + 1.5 * 1.5 * 3), 1e-13);
+	ad_close(g);
+}
