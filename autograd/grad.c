@@ -232,11 +232,19 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 			return false;
 	}
 	to = g->n_nodes;
-	for (size_t k = from; k < to; k++)
+	/* grad may read what the kernel did not, so the sweep must come by there too */
+	for (size_t k = from; k < to; k++) {
+		const ad_node *z = g->nodes[k];
+
 		put_on_path(g->nodes[k]);
+		for (int i = 0; z->owner == z && i < z->n_in; i++)
+			if (z->in[i])
+				z->in[i]->mark = node->mark;
+	}
 	for (int k = 0; k < node->n_out; k++) {
 		ad_node *e = inner->dx[b->which[k]];
 
+		e->mark = node->mark;
 		if (node[k].sum && e->on_path && !arrive(e, node[k].sum, NULL))
 			return false;
 	}

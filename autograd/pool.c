@@ -13,16 +13,23 @@
 #define MAX_THREADS 64
 #define SPINS 20000 /* some 50 to 100 microseconds */
 
+/* The state of the pool in one word: which piece of work (generation), whether it may still be
+ * joined, and how many helpers have. A helper that comes late, as its processor was busy, finds the work
+ * closed and is not waited for. */
+#define GENERATION (UINT64_C(1) << 32)
+#define OPEN (UINT64_C(1) << 31)
+#define JOINED (OPEN - 1)
+
 static struct {
-	pthread_mutex_t lock; /* guards the start and stop of helpers, and sleeping */
+	pthread_mutex_t lock; /* for sleeping */
 	pthread_cond_t wake;
 	pthread_mutex_t busy; /* held by the caller whose work runs */
 	int wanted, helpers;
 	pthread_t threads[MAX_THREADS];
-	atomic_uint generation; /* moves with each piece of work, and to stop */
+	atomic_uint_least64_t state;
+	atomic_int sleepers;
 	atomic_bool stop;
 	atomic_size_t next;
-	atomic_int working;
 	size_t n;
 	void (*fn)(void *context, size_t i);
 	void *context;
@@ -50,35 +57,59 @@ static void take_pieces(void)
 	}
 }
 
-static void *helper(void *first)
+/* Joins work newer than the last one seen, if it is open. Returns its generation, or seen. */
+static uint64_t join(uint64_t seen, bool *joined)
 {
-	unsigned seen = (unsigned)(uintptr_t)first;
+	uint64_t state = atomic_load(&pool.state);
+
+	*joined = false;
+	while (state / GENERATION != seen && state & OPEN)
+		if (atomic_compare_exchange_weak(&pool.state, &state, state + 1)) {
+			*joined = true;
+			break;
+		}
+	return state / GENERATION;
+}
+
+static void *helper(void *unused)
+{
+	uint64_t seen = 0;
 
 	for (;;) {
+		bool joined;
 		int spins = 0;
 
-		while (atomic_load(&pool.generation) == seen && spins++ < SPINS)
+		while (atomic_load(&pool.state) / GENERATION == seen && spins++ < SPINS)
 			relax();
-		if (atomic_load(&pool.generation) == seen) {
+		if (atomic_load(&pool.state) / GENERATION == seen) {
 			pthread_mutex_lock(&pool.lock);
-			while (atomic_load(&pool.generation) == seen)
+			atomic_fetch_add(&pool.sleepers, 1);
+			while (atomic_load(&pool.state) / GENERATION == seen)
 				pthread_cond_wait(&pool.wake, &pool.lock);
+			atomic_fetch_sub(&pool.sleepers, 1);
 			pthread_mutex_unlock(&pool.lock);
 		}
-		seen = atomic_load(&pool.generation);
 		if (atomic_load(&pool.stop))
 			return NULL;
-		take_pieces();
-		atomic_fetch_sub(&pool.working, 1);
+		seen = join(seen, &joined);
+		if (joined) {
+			take_pieces();
+			atomic_fetch_sub(&pool.state, 1);
+		}
 	}
 }
 
-static void announce(void)
+/* Starts a new generation; only the holder of busy calls it, when nobody has joined. */
+static void announce(uint64_t open)
 {
-	pthread_mutex_lock(&pool.lock);
-	atomic_fetch_add(&pool.generation, 1);
-	pthread_cond_broadcast(&pool.wake);
-	pthread_mutex_unlock(&pool.lock);
+	uint64_t generation = atomic_load(&pool.state) / GENERATION + 1;
+
+	atomic_store(&pool.state, generation * GENERATION | open);
+	if (atomic_load(&pool.sleepers) > 0) {
+		pthread_mutex_lock(&pool.lock);
+		pthread_cond_broadcast(&pool.wake);
+		pthread_mutex_unlock(&pool.lock);
+	}
 }
 
 static int processors(void)
@@ -93,6 +124,8 @@ static int processors(void)
 static void after_fork(void)
 {
 	pool.helpers = 0;
+	atomic_store(&pool.sleepers, 0);
+	atomic_store(&pool.state, 0);
 	pthread_mutex_init(&pool.lock, NULL);
 	pthread_mutex_init(&pool.busy, NULL);
 	pthread_cond_init(&pool.wake, NULL);
@@ -123,7 +156,7 @@ static void end_helpers(void)
 	if (pool.helpers == 0)
 		return;
 	atomic_store(&pool.stop, true);
-	announce();
+	announce(0);
 	for (int i = 0; i < pool.helpers; i++)
 		pthread_join(pool.threads[i], NULL);
 	atomic_store(&pool.stop, false);
@@ -148,9 +181,7 @@ void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
 		return;
 	}
 	while (pool.helpers < pool.wanted - 1) {
-		uintptr_t seen = atomic_load(&pool.generation);
-
-		if (pthread_create(&pool.threads[pool.helpers], NULL, helper, (void *)seen) != 0)
+		if (pthread_create(&pool.threads[pool.helpers], NULL, helper, NULL) != 0)
 			break;
 		pool.helpers++;
 	}
@@ -158,10 +189,10 @@ void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
 	pool.fn = fn;
 	pool.context = context;
 	atomic_store(&pool.next, 0);
-	atomic_store(&pool.working, pool.helpers);
-	announce();
+	announce(OPEN);
 	take_pieces();
-	while (atomic_load(&pool.working) > 0)
+	atomic_fetch_and(&pool.state, ~OPEN);
+	while (atomic_load(&pool.state) & JOINED)
 		relax();
 	pthread_mutex_unlock(&pool.busy);
 }
