@@ -1,0 +1,67 @@
+/*
+ * elu: y = x where x > 0, else alpha (e^x - 1).
+ *
+ *   x   any shape          y   shape of x
+ *   dx = dy where x > 0, else dy alpha e^x
+ */
+#include "op.h"
+
+struct attrs {
+	double alpha;
+};
+
+static const ad_attr table[] = {
+	AD_ATTR(struct attrs, alpha, AD_NUM, "1", "minus the limit far below 0", NULL),
+	{ 0 },
+};
+
+static void map(size_t n, const ad_real *const in[], ad_real *y, const void *attrs)
+{
+	const ad_real *x = in[0];
+	const struct attrs *o = attrs;
+	const ad_real alpha = (ad_real)o->alpha;
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++)
+		y[k] = x[k] > 0 ? x[k] : alpha * real_expm1(x[k]);
+}
+
+static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,
+                 ad_real *const dx[], const void *attrs)
+{
+	const ad_real *x = in[0];
+	const struct attrs *o = attrs;
+	const ad_real alpha = (ad_real)o->alpha;
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++)
+		dx[0][k] = x[k] > 0 ? dy[k] : dy[k] * alpha * real_exp(x[k]);
+}
+
+static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
+{
+	const struct attrs *o = ad_attrs_of(y);
+	ad_graph *g = ad_graph_of(y);
+	ad_node *x = ad_input_of(y, 0), *low = ad_clamp(x, -INFINITY, 0); /* exp of it is finite */
+	ad_node *slope = ad_mul(ad_exp(low), ad_constant(g, o->alpha));
+
+	dx[0] = ad_where(ad_greater(x, ad_constant(g, 0)), dy[0], ad_mul(dy[0], slope));
+}
+
+AD_OP(elu, .arity = 1, .attrs = table, .attrs_size = sizeof(struct attrs), .shape = ad_same_shape,
+      .map = map, .dmap = dmap, .grad = grad, .reads = AD_READS_INPUTS,
+      .samples = { { .in = { AD_DIMS(5) },
+                     .give = { AD_LIST(-20, -0.5, 0, 3, 1000) },
+                     .want = { AD_LIST(-0.9999999979388464, -0.3934693402873666, 0, 3, 1000) },
+                     .dwant = { AD_LIST(2.061153622438558e-09, 0.6065306597126334, 1, 1, 1) } },
+                   { .in = { AD_DIMS(2, 3) }, .lo = -2, .hi = 2 },
+                   { .in = { AD_DIM0 }, .lo = -2, .hi = 2 },
+                   { .in = { AD_DIMS(5) }, .lo = -2, .hi = 2, .attrs = "alpha=1.5" } });
+
+/* The exponential linear unit of every element. */
+AD_API ad_node *ad_elu(ad_node *x, double alpha)
+{
+	struct attrs attrs = { .alpha = alpha };
+
+	return AD_CALL_WITH(elu, &attrs, x);
+}

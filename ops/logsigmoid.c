@@ -1,0 +1,47 @@
+/*
+ * logsigmoid: y = ln(1 / (1 + exp(-x))), element by element, without overflow.
+ *
+ *   x   any shape          y   shape of x
+ *   dx = dy / (1 + exp(x))
+ */
+#include "op.h"
+
+static void map(size_t n, const ad_real *const in[], ad_real *y, const void *attrs)
+{
+	const ad_real *x = in[0];
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++)
+		y[k] = (x[k] < 0 ? x[k] : 0) - real_log1p(real_exp(-real_fabs(x[k])));
+}
+
+static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,
+                 ad_real *const dx[], const void *attrs)
+{
+	const ad_real *x = in[0];
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++)
+		dx[0][k] = dy[k] / (1 + real_exp(x[k]));
+}
+
+static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
+{
+	dx[0] = ad_mul(dy[0], ad_sigmoid(ad_neg(ad_input_of(y, 0))));
+}
+
+AD_OP(logsigmoid, .arity = 1, .shape = ad_same_shape, .map = map, .dmap = dmap, .grad = grad,
+      .reads = AD_READS_INPUTS,
+      .samples = { { .in = { AD_DIMS(5) },
+                     .give = { AD_LIST(-1000, -1, 0, 2, 1000) },
+                     .want = { AD_LIST(-1000, -1.3132616875182228, -0.6931471805599453,
+                                       -0.1269280110429725, -0.0) },
+                     .dwant = { AD_LIST(1, 0.7310585786300049, 0.5, 0.11920292202211756, 0) } },
+                   { .in = { AD_DIMS(2, 3) }, .lo = -4, .hi = 4 },
+                   { .in = { AD_DIM0 }, .lo = -4, .hi = 4 } });
+
+/* The logarithm of the logistic function of every element. */
+AD_API ad_node *ad_logsigmoid(ad_node *x)
+{
+	return AD_CALL(logsigmoid, x);
+}
