@@ -1,0 +1,72 @@
+/*
+ * autograd_model: models declared in YAML: opened, checked, trained, evaluated.
+ *
+ *	ad_model *m = ad_model_open("digits.yaml", 0, NULL);
+ *
+ *	if (ad_model_errors(m) > 0)
+ *		return ad_model_messages(m, stderr, false), 2;
+ *	ad_train_options o = { .run = "runs/digits" };
+ *	char error[512];
+ *	if (ad_model_train(m, &o, error, sizeof error) != AD_RUN_DONE)
+ *		return fprintf(stderr, "%s\n", error), 1;
+ *	ad_model_close(m);
+ */
+#ifndef AUTOGRAD_MODEL_H
+#define AUTOGRAD_MODEL_H
+
+#include "autograd.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ad_model ad_model;
+
+/* Reads, checks and builds a declaration. overrides: "train.epochs=3", in the file's own grammar.
+ * Returns NULL only without memory; what is wrong with the file stands in its messages. */
+ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[]);
+void ad_model_close(ad_model *m);
+
+/* Number of errors; 0: the model can be used. */
+int ad_model_errors(const ad_model *m);
+
+/* Prints all errors and warnings, by line; as text or as one JSON object a line. */
+void ad_model_messages(const ad_model *m, FILE *to, bool json);
+
+const char *ad_model_name(const ad_model *m);
+ad_graph *ad_model_graph(const ad_model *m);
+
+/* The trainable and other weights, by number; their paths ("linear_2.weight"). */
+size_t ad_model_weights(const ad_model *m);
+ad_node *ad_model_weight(const ad_model *m, size_t k, const char **path);
+
+/* How a training ended; the command's exit codes. */
+typedef enum {
+	AD_RUN_DONE = 0,
+	AD_RUN_FAILED = 1,
+	AD_RUN_REFUSED = 2,
+	AD_RUN_DIVERGED = 3,
+	AD_RUN_INTERRUPTED = 130,
+	AD_RUN_TERMINATED = 143
+} ad_run_status;
+
+typedef struct {
+	const char *run;   /* folder to make; NULL: runs/NAME-N under the current folder */
+	FILE *progress;    /* NULL: silent */
+	bool terminal;     /* progress is one status line that is rewritten */
+	bool plain;        /* ASCII only */
+	bool dry;          /* one step, nothing written */
+	bool leave_signals; /* else a first SIGINT or SIGTERM ends the training after its step */
+	char *folder;      /* out, may be NULL: where the run's folder name is copied to */
+	size_t folder_size;
+} ad_train_options;
+
+ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

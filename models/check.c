@@ -1,0 +1,893 @@
+/*
+ * check: the keys of a declaration: which may stand where, what type their values have. It fills the
+ * model's inputs, weights, data and training; what stands under 'model' is build.c's.
+ */
+#include "language.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const top_keys[] = { "version", "name", "params", "inputs", "weights", "model",
+	                                "output", "loss", "metrics", "data", "train" };
+static const char *const train_keys[] = { "epochs", "steps", "seed", "optimizer", "precision", "log" };
+static const char *const data_keys[] = { "train", "valid", "test", "map", "batch", "shuffle", "draw" };
+static const char *const input_keys[] = { "shape", "dtype", "role" };
+static const char *const weight_keys[] = { "shape", "init" };
+static const char *const split_keys[] = { "split", "of", "how" };
+static const char *const normalize_keys[] = { "mean", "std" };
+static const char *const map_steps[] = { "scale", "normalize", "standardize", "flatten" };
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+/* What the reference has and this version has not. */
+static const struct {
+	const char *where, *keys;
+} later[] = {
+	{ "the file", "defs defaults sweep draw include extends unset plugins" },
+	{ "train", "schedule clip groups early_stop checkpoint gradients accumulate eval from" },
+	{ "data", "augment" },
+	{ "an item", "each when share freeze lr_scale scan parallel skip" },
+	{ "a format", "npy text png cifar10 spirals moons sines shapes" },
+};
+
+bool comes_later(const char *where, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < COUNT(later); i++)
+		if (strcmp(later[i].where, where) == 0)
+			for (const char *s = later[i].keys; (s = strstr(s, key)) != NULL; s += n ? n : 1)
+				if (n && (s == later[i].keys || s[-1] == ' ') && (s[n] == ' ' || !s[n]))
+					return true;
+	return false;
+}
+
+void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
+                 const char *const allowed[])
+{
+	const char *near = nearest(key->text, n, allowed);
+	char hint[LONGEST_NAME + 40], help[1000] = "";
+	bool quote = strchr(where, ' ') == NULL;
+
+	if (comes_later(where, key->text)) {
+		message(m, E_LATER, key->at, NULL, NULL, "'%s' in %s%s%s is not supported yet in this version",
+		        key->text, quote ? "'" : "", where, quote ? "'" : "");
+		return;
+	}
+	snprintf(hint, sizeof hint, "did you mean '%s'?", near ? near : "");
+	for (size_t i = 0, used = 0; !near && i < n && used < sizeof help; i++)
+		used += (size_t)snprintf(help + used, sizeof help - used, "%s%s",
+		                         i ? ", " : "the keys here are: ", allowed[i]);
+	message(m, E_KEY, key->at, near ? hint : NULL, near || !n ? NULL : help,
+	        "unknown key '%s' in %s%s%s", key->text, quote ? "'" : "", where, quote ? "'" : "");
+}
+
+static bool allowed(const struct yaml *key, size_t n, const char *const list[])
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], key->text) == 0)
+			return true;
+	return false;
+}
+
+/* Whether y is a mapping whose keys are all in the list; says what is not. */
+static bool check_map(struct recording *r, const struct yaml *y, const char *where, size_t n,
+                      const char *const list[])
+{
+	if (y->kind != YAML_MAP)
+		return message(r->messages, E_TYPE, y->at, NULL, NULL,
+		               "'%s' is a mapping of keys, not a %s", where,
+		               y->kind == YAML_LIST ? "list" : "single value");
+	for (size_t i = 0; i < y->n; i++)
+		if (!allowed(y->keys[i], n, list))
+			unknown_key(r->messages, y->keys[i], where, n, list);
+	return true;
+}
+
+bool check_name(struct recording *r, const struct yaml *key, const char *what)
+{
+	if (is_name(key->text))
+		return true;
+	return message(r->messages, E_TYPE, key->at, NULL,
+	               "letters, digits and '_', not a digit first, none of: true false null if prev",
+	               "'%s' cannot be the name of %s", key->text, what);
+}
+
+/* ---- what a --set may name --------------------------------------------------------------------------- */
+
+static const char *const *attr_keys(struct store *s, const ad_attr *table, size_t *count)
+{
+	size_t n = 0;
+
+	while (table && table[n].name)
+		n++;
+	const char **names = store_take(s, (n + 1) * sizeof(*names));
+	for (size_t i = 0; i < n; i++)
+		names[i] = table[i].name;
+	*count = n;
+	return names;
+}
+
+const char *const *keys_at(struct store *s, size_t n, const char *const path[], size_t *count,
+                           bool *any)
+{
+	*any = false;
+	*count = 0;
+	if (n == 0) {
+		*count = COUNT(top_keys);
+		return top_keys;
+	}
+	if (strcmp(path[0], "train") == 0) {
+		if (n == 1) {
+			*count = COUNT(train_keys);
+			return train_keys;
+		}
+		if (n == 2 && strcmp(path[1], "optimizer") == 0) {
+			while (optimizers[*count])
+				++*count;
+			const char **names = store_take(s, (*count + 1) * sizeof(*names));
+			for (size_t i = 0; i < *count; i++)
+				names[i] = optimizers[i]->name;
+			return names;
+		}
+		for (size_t i = 0; n == 3 && optimizers[i]; i++)
+			if (strcmp(optimizers[i]->name, path[2]) == 0)
+				return attr_keys(s, optimizers[i]->attrs, count);
+	}
+	if (strcmp(path[0], "data") == 0 && n == 1) {
+		*count = COUNT(data_keys);
+		return data_keys;
+	}
+	*any = strcmp(path[0], "params") != 0 && strcmp(path[0], "inputs") != 0 &&
+		strcmp(path[0], "weights") != 0;
+	return NULL;
+}
+
+/* ---- params ------------------------------------------------------------------------------------------ */
+
+struct known {
+	const struct scope *in;
+	bool all;
+};
+
+static void check_known(void *to, const struct expr *name)
+{
+	struct known *k = to;
+
+	k->all = k->all && scope_find(k->in, name->text);
+}
+
+/* A param is a number, true or false, a list, an expression of the params above it, or else a word. */
+static struct value param_value(struct recording *r, const struct scope *in, const struct yaml *y)
+{
+	const char *s = y->text;
+	struct value word = { .kind = VALUE_WORD, .s = y->text };
+
+	if (y->kind == YAML_LIST) {
+		struct value list = { .kind = VALUE_LIST, .n = y->n };
+
+		list.items = store_take(r->store, y->n * sizeof *list.items);
+		for (size_t i = 0; i < y->n; i++)
+			list.items[i] = param_value(r, in, y->items[i]);
+		return list;
+	}
+	if (y->kind == YAML_MAP) {
+		message(r->messages, E_TYPE, y->at, NULL, NULL,
+		        "a param is a number, true or false, a word or a list, not a mapping");
+		return (struct value){ .kind = VALUE_UNKNOWN };
+	}
+	if (y->quoted)
+		return word;
+	if (yaml_is_null(y))
+		return (struct value){ .kind = VALUE_NULL };
+	s += *s == '-' || *s == '+';
+	s += *s == '.';
+	bool number = *s >= '0' && *s <= '9';
+	struct expr *e = expr_parse(r->store, number ? r->messages : NULL, y);
+	struct known known = { in, true };
+	if (!e)
+		return number ? (struct value){ .kind = VALUE_UNKNOWN } : word;
+	expr_names(e, check_known, &known);
+	return known.all || number ? eval(r, in, e) : word;
+}
+
+static void check_params(struct recording *r, const struct yaml *y)
+{
+	struct scope *file = &r->model->build->file;
+
+	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
+		return;
+	if (y->kind != YAML_MAP) {
+		message(r->messages, E_TYPE, y->at, NULL, "params: {hidden: 128}",
+		        "'params' is a mapping of names to values");
+		return;
+	}
+	for (size_t i = 0; i < y->n; i++)
+		if (check_name(r, y->keys[i], "a param"))
+			scope_add(r->store, file, y->keys[i]->text, NAME_PARAM, y->keys[i]->at,
+			          param_value(r, file, y->items[i]));
+}
+
+/* ---- inputs and weights --------------------------------------------------------------------------------- */
+
+static int free_dim(struct recording *r, const struct yaml *y)
+{
+	ad_model *m = r->model;
+	struct scope *file = &m->build->file;
+	struct name *name = scope_own(file, y->text);
+
+	if (!name) {
+		m->dims = store_more(r->store, m->dims, (size_t)m->n_dims, sizeof(*m->dims));
+		m->dims[m->n_dims] = y->text;
+		scope_add(r->store, file, y->text, NAME_DIM, y->at,
+		          (struct value){ .kind = VALUE_INT, .i = m->n_dims });
+		return m->n_dims++;
+	}
+	for (int k = 0; k < m->n_dims; k++)
+		if (strcmp(m->dims[k], y->text) == 0)
+			return k;
+	return -1;
+}
+
+static bool input_shape(struct recording *r, const struct yaml *y, struct input *to)
+{
+	const struct scope *file = &r->model->build->file;
+	bool good = true;
+
+	if (y->kind != YAML_LIST)
+		return message(r->messages, E_TYPE, y->at, NULL, "write [B, 784], or [] for a single number",
+		               "'shape' is a list of sizes");
+	if (y->n > AD_MAX_RANK)
+		return message(r->messages, E_LIMIT, y->at, NULL, NULL, "a shape has at most %d axes",
+		               AD_MAX_RANK);
+	to->rank = (int)y->n;
+	for (size_t i = 0; i < y->n; i++) {
+		const struct yaml *d = y->items[i];
+		struct name *name = d->kind == YAML_SCALAR ? scope_own(file, d->text) : NULL;
+
+		if (d->kind == YAML_SCALAR && is_name(d->text) && (!name || name->kind == NAME_DIM)) {
+			to->dims[i] = -1 - free_dim(r, d);
+			continue;
+		}
+		struct value v = field_of(r, file, d, "shape", "a size");
+		good = whole_of(r, v, d->at, "a size", d->text, 1, INT32_MAX, &to->dims[i]) && good;
+	}
+	return good;
+}
+
+static bool input_map(struct recording *r, const struct yaml *y, struct input *to)
+{
+	const struct yaml *shape = yaml_get(y, "shape"), *dtype = yaml_get(y, "dtype");
+	const struct yaml *role = yaml_get(y, "role");
+	static const char *const types[] = { "f32", "f64", "i32", "bool" };
+	static const char *const roles[] = { "input", "target" };
+	bool good = true;
+
+	check_map(r, y, to->name, COUNT(input_keys), input_keys);
+	if (!shape)
+		good = message(r->messages, E_MISSING, to->at, NULL, "write {shape: [B, 784]}",
+		               "input '%s' needs 'shape'", to->name);
+	else
+		good = input_shape(r, shape, to);
+	to->type = AD_REAL;
+	if (dtype) {
+		const char *text = dtype->kind == YAML_SCALAR ? dtype->text : "";
+		const char *near = nearest(text, COUNT(types), types);
+
+		if (strcmp(text, "i32") == 0)
+			to->type = AD_I32;
+		else if (strcmp(text, "bool") == 0)
+			to->type = AD_BOOL;
+		else if (strcmp(text, "f32") != 0 && strcmp(text, "f64") != 0)
+			message(r->messages, E_TYPE, dtype->at,
+			        near ? store_text(r->store, "did you mean '%s'?", near) : NULL, NULL,
+			        "'dtype' is one of: f32 f64 i32 bool; not '%s'", text);
+	}
+	if (role) {
+		to->target = yaml_is(role, "target");
+		if (!to->target && !yaml_is(role, "input"))
+			message(r->messages, E_TYPE, role->at,
+			        nearest(role->text, 2, roles) ? "did you mean 'target'?" : NULL, NULL,
+			        "'role' is one of: input target; not '%s'", role->text);
+	}
+	return good;
+}
+
+static void check_inputs(struct recording *r, const struct yaml *y)
+{
+	ad_model *m = r->model;
+
+	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
+		return;
+	if (y->kind != YAML_MAP) {
+		message(r->messages, E_TYPE, y->at, NULL, "inputs: {x: [B, 784]}",
+		        "'inputs' is a mapping of names to shapes or numbers");
+		return;
+	}
+	for (size_t i = 0; i < y->n; i++) {
+		const struct yaml *v = y->items[i];
+		struct input in = { .name = y->keys[i]->text, .type = AD_REAL, .at = y->keys[i]->at };
+		bool good = check_name(r, y->keys[i], "an input");
+
+		if (v->kind == YAML_LIST) {
+			good = input_shape(r, v, &in) && good;
+		} else if (v->kind == YAML_MAP) {
+			good = input_map(r, v, &in) && good;
+		} else {
+			in.scalar_leaf = true;
+			good = number_of(r, field_of(r, &m->build->file, v, in.name, "a number or a shape"),
+			                 v->at, in.name, &in.value) && good;
+		}
+		if (!good)
+			in.rank = -1; /* unknown */
+		m->inputs = store_more(r->store, m->inputs, (size_t)m->n_inputs, sizeof *m->inputs);
+		m->inputs[m->n_inputs++] = in;
+		if (m->batch_dim < 0 && !in.scalar_leaf && in.rank > 0 && in.dims[0] < 0)
+			m->batch_dim = (int)(-1 - in.dims[0]);
+	}
+}
+
+static void check_weights(struct recording *r, const struct yaml *y)
+{
+	struct build *b = r->model->build;
+
+	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
+		return;
+	if (y->kind != YAML_MAP) {
+		message(r->messages, E_TYPE, y->at, NULL, "weights: {w: 5}, or {W: {shape: [4, 3], init: xavier}}",
+		        "'weights' is a mapping of names to numbers or shapes");
+		return;
+	}
+	for (size_t i = 0; i < y->n; i++) {
+		const struct yaml *v = y->items[i];
+		struct declared_weight w = { .name = y->keys[i]->text, .at = y->keys[i]->at };
+		bool good = check_name(r, y->keys[i], "a weight");
+
+		for (int k = 0; k < r->model->n_inputs; k++) {
+			if (strcmp(r->model->inputs[k].name, w.name) != 0)
+				continue;
+			message(r->messages, E_NAMED_TWICE, w.at, NULL, NULL,
+			        "'%s' is named twice: an input has this name", w.name);
+			message_also(r->messages, r->model->inputs[k].at, "first here");
+			good = false;
+		}
+		if (v->kind == YAML_LIST) {
+			w.dims = v;
+		} else if (v->kind == YAML_MAP) {
+			check_map(r, v, w.name, COUNT(weight_keys), weight_keys);
+			w.dims = yaml_get(v, "shape");
+			w.init = yaml_get(v, "init");
+			if (w.dims && w.dims->kind != YAML_LIST)
+				good = message(r->messages, E_TYPE, w.dims->at, NULL,
+				               "write [4, 3], or [] for a single number",
+				               "'shape' is a list of sizes");
+			if (!w.dims)
+				good = message(r->messages, E_MISSING, w.at, NULL, "write {shape: [4, 3]}",
+				               "weight '%s' needs 'shape'", w.name);
+		} else {
+			good = number_of(r, field_of(r, &b->file, v, w.name, "a number or a shape"), v->at,
+			                 w.name, &w.value) && good;
+		}
+		w.rank = good ? 0 : -1;
+		b->declared = store_more(r->store, b->declared, b->n_declared, sizeof *b->declared);
+		b->declared[b->n_declared++] = w;
+	}
+}
+
+/* ---- the top level --------------------------------------------------------------------------------------- */
+
+static void check_top_name(struct recording *r, const struct yaml *y)
+{
+	size_t n = y->kind == YAML_SCALAR ? strlen(y->text) : 0;
+
+	if (n == 0 || n > LONGEST_NAME || y->text[0] == '.' || y->text[0] == '-' ||
+	    strspn(y->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != n)
+		message(r->messages, E_TYPE, y->at, NULL, "it becomes the name of a folder",
+		        "'name' is made of letters, digits, '_', '-' and '.', and begins with none of the "
+		        "last two");
+	else
+		r->model->name = y->text;
+}
+
+static void check_version(struct recording *r, const struct yaml *y)
+{
+	if (!y)
+		message(r->messages, E_MISSING, (struct place){ 0 }, NULL, "write 'version: 1' first",
+		        "the file needs 'version'");
+	else if (!yaml_is(y, "1"))
+		message(r->messages, E_RANGE, y->at, NULL, "write 'version: 1'",
+		        "this program reads version 1 of the language%s%s%s",
+		        y->kind == YAML_SCALAR ? ", not '" : "", y->kind == YAML_SCALAR ? y->text : "",
+		        y->kind == YAML_SCALAR ? "'" : "");
+}
+
+void check_top(struct recording *r)
+{
+	struct build *b = r->model->build;
+	const struct yaml *root = b->root, *name = yaml_get(root, "name");
+
+	for (size_t i = 0; i < root->n; i++)
+		if (!allowed(root->keys[i], COUNT(top_keys), top_keys) &&
+		    strncmp(root->keys[i]->text, "x-", 2) != 0)
+			unknown_key(r->messages, root->keys[i], "the file", COUNT(top_keys), top_keys);
+	check_version(r, yaml_get(root, "version"));
+	if (name)
+		check_top_name(r, name);
+	check_params(r, yaml_get(root, "params"));
+	check_inputs(r, yaml_get(root, "inputs"));
+	check_weights(r, yaml_get(root, "weights"));
+	b->model = yaml_get(root, "model");
+	b->loss = yaml_get(root, "loss");
+	b->metrics = yaml_get(root, "metrics");
+	b->output = yaml_get(root, "output");
+	if (!b->model && !b->loss)
+		message(r->messages, E_MISSING, (struct place){ 0 }, NULL,
+		        "a list of items is a chain, a mapping is a set of equations",
+		        "the file needs 'model'");
+}
+
+void check_unused(struct recording *r)
+{
+	const struct yaml *params = yaml_get(r->model->build->root, "params");
+
+	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n; i++) {
+		struct name *name = scope_own(&r->model->build->file, params->keys[i]->text);
+
+		if (name && name->kind == NAME_PARAM && !name->used)
+			message_warning(r->messages, name->at, "params.%s is never used", name->text);
+	}
+}
+
+/* ---- settings of an optimizer or a format -------------------------------------------------------------------- */
+
+/* The struct of a table, filled with what the mapping says; keys for which `other` is true are not
+ * attributes. NULL after a message. */
+static void *fill(struct recording *r, const char *what, const ad_attr *table, size_t size,
+                  size_t n, const ad_setting settings[], struct place at)
+{
+	void *to = store_take(r->store, size);
+	char text[256];
+
+	for (const ad_attr *a = table; a && a->name; a++) {
+		bool given = a->def != NULL;
+
+		for (size_t i = 0; i < n; i++)
+			given = given || strcmp(settings[i].name, a->name) == 0;
+		if (!given) {
+			message(r->messages, E_MISSING, at, NULL, NULL, "'%s' needs '%s': %s", what, a->name,
+			        a->doc);
+			return NULL;
+		}
+	}
+	if (table && !ad_fill_attrs(table, to, n, settings, text, sizeof text)) {
+		message(r->messages, E_TYPE, at, NULL, NULL, "%s: %s", what, text);
+		return NULL;
+	}
+	return to;
+}
+
+/* ---- train ------------------------------------------------------------------------------------------------------- */
+
+static int64_t whole_field(struct recording *r, const struct yaml *map, const char *key,
+                           int64_t least, int64_t otherwise)
+{
+	const struct yaml *y = yaml_get(map, key);
+	int64_t n;
+
+	if (!y)
+		return otherwise;
+	struct value v = field_of(r, &r->model->build->file, y, key, "a whole number");
+	return whole_of(r, v, y->at, key, y->text, least, INT64_MAX, &n) ? n : otherwise;
+}
+
+static const struct optimizer *find_optimizer(struct recording *r, const struct yaml *key)
+{
+	const char *names[64] = { "" };
+	size_t n = 0;
+
+	for (; optimizers[n] && n < 64; n++) {
+		names[n] = optimizers[n]->name;
+		if (strcmp(names[n], key->text) == 0)
+			return optimizers[n];
+	}
+	const char *near = nearest(key->text, n, names), *all = "";
+	for (size_t i = 0; i < n; i++)
+		all = store_text(r->store, "%s%s%s", all, i ? ", " : "", names[i]);
+	message(r->messages, E_OP, key->at,
+	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+	        store_text(r->store, "the optimizers are: %s", all), "no optimizer named '%s'", key->text);
+	return NULL;
+}
+
+/* A rate, a momentum, a decay: none of an optimizer's numbers is negative. */
+static bool optimizer_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
+                              ad_setting *to)
+{
+	if (!setting_of_yaml(r, &r->model->build->file, a, y, to))
+		return false;
+	if ((to->type == AD_NUM && to->r < 0) || (to->type == AD_INT && to->i < 0))
+		return message(r->messages, E_RANGE, y->at, NULL, NULL, "'%s' must be 0 or more, not %s",
+		               a->name, y->text);
+	return true;
+}
+
+static void check_optimizer(struct recording *r, const struct yaml *y)
+{
+	struct train_spec *t = &r->model->train;
+	const struct yaml *key = y, *args = NULL;
+	ad_setting *settings = NULL;
+	size_t n = 0;
+	bool good = true;
+
+	if (y->kind == YAML_LIST || (y->kind == YAML_MAP && y->n != 1)) {
+		message(r->messages, E_TYPE, y->kind == YAML_MAP && y->n > 1 ? y->keys[1]->at : y->at, NULL,
+		        "write one, {sgd: {lr: 0.1}}", "'optimizer' names one optimizer");
+		return;
+	}
+	if (y->kind == YAML_MAP) {
+		key = y->keys[0];
+		args = y->items[0];
+	}
+	const struct optimizer *o = find_optimizer(r, key);
+	if (!o)
+		return;
+	if (args && args->kind == YAML_MAP) {
+		settings = store_take(r->store, args->n * sizeof *settings);
+		for (size_t i = 0; i < args->n; i++) {
+			const ad_attr *a = attr_find(o->attrs, args->keys[i]->text);
+
+			if (!a) {
+				say_attribute(r, args->keys[i]->at, args->keys[i]->text, o->name, o->attrs);
+				good = false;
+			} else {
+				good = optimizer_setting(r, a, args->items[i], &settings[n++]) && good;
+			}
+		}
+	} else if (args && !yaml_is_null(args)) {
+		settings = store_take(r->store, sizeof *settings);
+		good = optimizer_setting(r, &o->attrs[0], args, &settings[n++]);
+	}
+	void *attrs = good ? fill(r, o->name, o->attrs, o->attrs_size, n, settings, key->at) : NULL;
+	if (attrs) {
+		t->optimizer = o;
+		t->optimizer_attrs = attrs;
+	}
+}
+
+void check_train(struct recording *r)
+{
+	struct train_spec *t = &r->model->train;
+	const struct yaml *y = yaml_get(r->model->build->root, "train"), *field;
+
+	t->epochs = t->steps = -1;
+	if (!y || !check_map(r, y, "train", COUNT(train_keys), train_keys))
+		return;
+	t->given = true;
+	t->epochs = whole_field(r, y, "epochs", 1, -1);
+	t->steps = whole_field(r, y, "steps", 1, -1);
+	t->seed = (uint64_t)whole_field(r, y, "seed", 0, 0);
+	t->log = whole_field(r, y, "log", 0, 0);
+	if ((field = yaml_get(y, "precision")) != NULL) {
+		t->f64 = yaml_is(field, "f64");
+		if (!t->f64 && !yaml_is(field, "f32"))
+			message(r->messages, E_TYPE, field->at, NULL, NULL,
+			        "'precision' is one of: f32 f64; not %s%s%s",
+			        field->kind == YAML_SCALAR ? "'" : "", field->kind == YAML_SCALAR ?
+			        field->text : "a list or mapping", field->kind == YAML_SCALAR ? "'" : "");
+	}
+	if ((field = yaml_get(y, "optimizer")) != NULL)
+		check_optimizer(r, field);
+}
+
+/* ---- data --------------------------------------------------------------------------------------------------------- */
+
+/* The scalar with ${name} replaced by params. */
+static const struct yaml *with_params(struct recording *r, const struct yaml *y)
+{
+	const char *text = "", *from = y->text, *at, *end;
+
+	if (y->kind != YAML_SCALAR || !strstr(y->text, "${"))
+		return y;
+	for (; (at = strstr(from, "${")) != NULL; from = end + 1) {
+		end = strchr(at, '}');
+		if (!end) {
+			message(r->messages, E_SYNTAX, y->at, NULL, "write ${name}", "'${' is never closed");
+			return y;
+		}
+		char *word = store_copy(r->store, at + 2, (size_t)(end - at - 2));
+		struct name *name = scope_find(&r->model->build->file, word);
+		if (!name || name->kind != NAME_PARAM) {
+			struct name *near = scope_nearest(&r->model->build->file, word, true);
+
+			message(r->messages, E_NAME, y->at,
+			        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL, NULL,
+			        "no param is named '%s'", word);
+			return y;
+		}
+		name->used = true;
+		struct value v = name->value;
+		text = store_text(r->store, "%s%.*s", text, (int)(at - from), from);
+		if (v.kind == VALUE_WORD)
+			text = store_text(r->store, "%s%s", text, v.s);
+		else if (v.kind == VALUE_INT)
+			text = store_text(r->store, "%s%lld", text, (long long)v.i);
+		else if (v.kind == VALUE_REAL)
+			text = store_text(r->store, "%s%g", text, v.r);
+		else if (v.kind != VALUE_UNKNOWN)
+			message(r->messages, E_TYPE, y->at, NULL, NULL,
+			        "'${%s}' wants a word or a number", word);
+	}
+	struct yaml *copy = store_take(r->store, sizeof *copy);
+	*copy = *y;
+	copy->text = store_text(r->store, "%s%s", text, from);
+	return copy;
+}
+
+static const struct format *find_format(struct recording *r, const struct yaml *key)
+{
+	const char *names[64] = { "" }, *all = "";
+	size_t n = 0;
+
+	for (; formats[n] && n < 64; n++) {
+		names[n] = formats[n]->name;
+		if (key->kind == YAML_SCALAR && strcmp(names[n], key->text) == 0)
+			return formats[n];
+		all = store_text(r->store, "%s%s%s", all, n ? ", " : "", names[n]);
+	}
+	if (key->kind == YAML_SCALAR && comes_later("a format", key->text)) {
+		message(r->messages, E_LATER, key->at, NULL, NULL,
+		        "the format '%s' is not supported yet in this version", key->text);
+		return NULL;
+	}
+	const char *near = nearest(key->text, n, names);
+	message(r->messages, E_OP, key->at,
+	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+	        store_text(r->store, "the formats are: %s", all), "no data format named '%s'", key->text);
+	return NULL;
+}
+
+static bool is_tree(const struct format *f, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *s = f->trees; s && n && (s = strstr(s, key)); s += n)
+		if ((s == f->trees || s[-1] == ' ') && (s[n] == ' ' || !s[n]))
+			return true;
+	return false;
+}
+
+static bool is_input(const ad_model *m, const char *name)
+{
+	for (int i = 0; i < m->n_inputs; i++)
+		if (!m->inputs[i].scalar_leaf && strcmp(m->inputs[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Says that a source has no such key, with all that it may have. */
+static void say_source_key(struct recording *r, const struct yaml *key, const struct format *f)
+{
+	const char *names[128];
+	size_t n = 0;
+
+	for (const ad_attr *a = f->attrs; a && a->name && n < 100; a++)
+		names[n++] = a->name;
+	for (const char *s = f->trees ? f->trees : ""; *s && n < 110; s += strspn(s, " ")) {
+		size_t length = strcspn(s, " ");
+
+		names[n++] = store_copy(r->store, s, length);
+		s += length;
+	}
+	for (int i = 0; f->binds && i < r->model->n_inputs && n < 128; i++)
+		if (!r->model->inputs[i].scalar_leaf)
+			names[n++] = r->model->inputs[i].name;
+	unknown_key(r->messages, key, f->name, n, names);
+}
+
+/* A source: {format: csv, file: ...}, or {table: {...}}. */
+static bool check_source(struct recording *r, const struct yaml *y, const char *part, uint64_t seed,
+                         struct source *to)
+{
+	const struct yaml *key = yaml_get(y, "format");
+	ad_setting *settings;
+	size_t n = 0;
+	bool good = true;
+
+	to->at = y->at;
+	to->folder = r->model->folder;
+	to->seed = seed;
+	if (y->kind == YAML_MAP && !key && y->n == 1) {
+		key = y->keys[0];
+		y = y->items[0];
+	}
+	if (!key || (y->kind != YAML_MAP && !yaml_is_null(y)))
+		return message(r->messages, E_MISSING, to->at, NULL,
+		               "write {format: csv, file: points.csv, ...}", "'%s' needs 'format'", part);
+	to->format = find_format(r, key);
+	if (!to->format)
+		return false;
+	settings = store_take(r->store, y->n * sizeof *settings);
+	to->bindings = store_take(r->store, y->n * sizeof *to->bindings);
+	for (size_t i = 0; i < y->n; i++) {
+		const char *name = y->keys[i]->text;
+		const ad_attr *a = attr_find(to->format->attrs, name);
+
+		if (y->items[i] == key)
+			continue;
+		if (a) {
+			const struct yaml *v = a->type == AD_WORD ? with_params(r, y->items[i]) : y->items[i];
+
+			good = setting_of_yaml(r, &r->model->build->file, a, v, &settings[n++]) && good;
+		} else if (is_tree(to->format, name)) {
+			to->bindings[to->n_bindings++] = (struct binding){ name, y->items[i] };
+		} else if (to->format->binds && is_input(r->model, name)) {
+			to->bindings[to->n_bindings++] = (struct binding){ name, to->format->paths ?
+				with_params(r, y->items[i]) : y->items[i] };
+		} else {
+			say_source_key(r, y->keys[i], to->format);
+			good = false;
+		}
+	}
+	to->attrs = good && to->format->attrs ? fill(r, to->format->name, to->format->attrs,
+	                                             to->format->attrs_size, n, settings, key->at) : NULL;
+	return good && (to->attrs || !to->format->attrs);
+}
+
+static bool check_split(struct recording *r, const struct yaml *y, const char *part,
+                        struct split *to)
+{
+	const struct yaml *split = yaml_get(y, "split"), *of = yaml_get(y, "of"), *how = yaml_get(y, "how");
+
+	check_map(r, y, part, COUNT(split_keys), split_keys);
+	struct value v = field_of(r, &r->model->build->file, split, "split", "a number");
+	if (!number_of(r, v, split->at, "split", &to->fraction))
+		return false;
+	if (!(to->fraction > 0 && to->fraction < 1))
+		return message(r->messages, E_RANGE, split->at, NULL, NULL,
+		               "'split' is a part between 0 and 1, not %s", split->text);
+	if (of && !yaml_is(of, "train") && !yaml_is(of, "test"))
+		return message(r->messages, E_TYPE, of->at, NULL, NULL, "'of' is one of: train test; not '%s'",
+		               of->text);
+	to->of_test = of && yaml_is(of, "test");
+	if (to->of_test && strcmp(part, "test") == 0)
+		return message(r->messages, E_TYPE, of->at, NULL, NULL, "'test' cannot be split off itself");
+	if (how && !yaml_is(how, "random") && !yaml_is(how, "tail"))
+		return message(r->messages, E_TYPE, how->at, NULL, NULL,
+		               "'how' is one of: random tail; not '%s'", how->text);
+	to->tail = how && yaml_is(how, "tail");
+	to->given = true;
+	return true;
+}
+
+static void check_part(struct recording *r, const struct yaml *data, const char *part, uint64_t seed,
+                       bool *has, struct source *source, struct split *split)
+{
+	const struct yaml *y = yaml_get(data, part);
+
+	if (!y)
+		return;
+	if (y->kind != YAML_MAP)
+		message(r->messages, E_TYPE, y->at, NULL, "write {format: csv, file: points.csv, ...}",
+		        "'%s' is a mapping that declares where the data comes from", part);
+	else if (split && yaml_get(y, "split"))
+		check_split(r, y, part, split);
+	else
+		*has = check_source(r, y, part, seed, source);
+}
+
+static bool check_normalize(struct recording *r, const struct yaml *y, struct map_step *to)
+{
+	const struct scope *file = &r->model->build->file;
+	const struct yaml *mean = yaml_get(y, "mean"), *std = yaml_get(y, "std");
+
+	if (!check_map(r, y, "normalize", COUNT(normalize_keys), normalize_keys))
+		return false;
+	if (!mean || !std)
+		return message(r->messages, E_MISSING, y->at, NULL, "write {normalize: {mean: 0.5, std: 0.2}}",
+		               "'normalize' needs 'mean' and 'std'");
+	if (!number_of(r, field_of(r, file, mean, "mean", "a number"), mean->at, "mean", &to->mean) ||
+	    !number_of(r, field_of(r, file, std, "std", "a number"), std->at, "std", &to->std))
+		return false;
+	if (to->std <= 0)
+		return message(r->messages, E_RANGE, std->at, NULL, NULL, "'std' must be above 0, not %s",
+		               std->text);
+	return true;
+}
+
+static void check_step(struct recording *r, const char *input, const struct yaml *y)
+{
+	struct data_spec *d = &r->model->data;
+	const struct yaml *key = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;
+	const struct yaml *arg = y->kind == YAML_MAP && y->n == 1 ? y->items[0] : NULL;
+	struct map_step step = { .input = input };
+
+	if (key->kind != YAML_SCALAR) {
+		message(r->messages, E_TYPE, y->at, NULL, "write [{scale: 1/255}, standardize]",
+		        "a step is a word or a mapping with one key");
+		return;
+	}
+	if (yaml_is(key, "flatten"))
+		return; /* an input takes its data in its own shape, whatever shape the file has */
+	if (yaml_is(key, "standardize")) {
+		step.kind = MAP_STANDARDIZE;
+	} else if (yaml_is(key, "normalize")) {
+		step.kind = MAP_NORMALIZE;
+		if (!check_normalize(r, arg ? arg : y, &step))
+			return;
+	} else if (yaml_is(key, "scale")) {
+		step.kind = MAP_SCALE;
+		if (!arg) {
+			message(r->messages, E_MISSING, key->at, NULL, "write {scale: 1/255}",
+			        "'scale' needs a number");
+			return;
+		}
+		if (!number_of(r, field_of(r, &r->model->build->file, arg, "scale", "a number"), arg->at,
+		               "scale", &step.scale))
+			return;
+	} else {
+		unknown_key(r->messages, key, "map", COUNT(map_steps), map_steps);
+		return;
+	}
+	d->map = store_more(r->store, d->map, (size_t)d->n_map, sizeof *d->map);
+	d->map[d->n_map++] = step;
+}
+
+static void check_steps(struct recording *r, const struct yaml *y)
+{
+	const char *names[64];
+	size_t n = 0;
+
+	if (!y)
+		return;
+	if (y->kind != YAML_MAP) {
+		message(r->messages, E_TYPE, y->at, NULL, "map: {x: [{scale: 1/255}]}",
+		        "'map' is a mapping of inputs to lists of steps");
+		return;
+	}
+	for (int i = 0; i < r->model->n_inputs && n < 64; i++)
+		if (!r->model->inputs[i].scalar_leaf)
+			names[n++] = r->model->inputs[i].name;
+	for (size_t i = 0; i < y->n; i++) {
+		if (!is_input(r->model, y->keys[i]->text))
+			unknown_key(r->messages, y->keys[i], "map", n, names);
+		else if (y->items[i]->kind != YAML_LIST)
+			check_step(r, y->keys[i]->text, y->items[i]);
+		else
+			for (size_t k = 0; k < y->items[i]->n; k++)
+				check_step(r, y->keys[i]->text, y->items[i]->items[k]);
+	}
+}
+
+void check_data(struct recording *r)
+{
+	struct data_spec *d = &r->model->data;
+	const struct yaml *y = yaml_get(r->model->build->root, "data"), *field;
+	uint64_t seed = r->model->train.seed;
+
+	d->shuffle = true;
+	if (!y || !check_map(r, y, "data", COUNT(data_keys), data_keys))
+		return;
+	d->given = true;
+	check_part(r, y, "train", seed, &d->has_train, &d->train, NULL);
+	check_part(r, y, "valid", seed + 1, &d->has_valid, &d->valid, &d->split_valid);
+	check_part(r, y, "test", seed + 2, &d->has_test, &d->test, &d->split_test);
+	if (!yaml_get(y, "train"))
+		message(r->messages, E_MISSING, y->at, NULL, NULL, "'data' needs 'train'");
+	check_steps(r, yaml_get(y, "map"));
+	d->batch = whole_field(r, y, "batch", 1, 0);
+	if ((field = yaml_get(y, "shuffle")) != NULL) {
+		struct value v = field_of(r, &r->model->build->file, field, "shuffle", "true or false");
+
+		if (v.kind != VALUE_FLAG && v.kind != VALUE_UNKNOWN)
+			message(r->messages, E_TYPE, field->at, NULL, NULL, "'shuffle' wants true or false");
+		d->shuffle = v.kind != VALUE_FLAG || v.b;
+	}
+	if ((field = yaml_get(y, "draw")) != NULL) {
+		d->draw_random = yaml_is(field, "random");
+		if (!d->draw_random)
+			message(r->messages, E_TYPE, field->at, NULL,
+			        "leave 'draw' out to go through all samples in each epoch",
+			        "'draw' is one of: random; not '%s'", field->text);
+	}
+}

@@ -1,0 +1,665 @@
+/*
+ * data: the samples of a model: read by their formats, split, mapped, fed.
+ */
+#include "data.h"
+#include "op.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <pthread.h>
+#include <stdarg.h>
+
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+static locale_t plain_locale;
+static pthread_once_t plain_once = PTHREAD_ONCE_INIT;
+
+static void make_plain_locale(void)
+{
+	plain_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+/* strtod for what the fast path cannot do exactly; text is known to be a decimal number. */
+static const char *slow_number(const char *text, size_t length, double *value)
+{
+	char copy[512];
+
+	if (length >= sizeof copy)
+		return "is longer than a number can be";
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	pthread_once(&plain_once, make_plain_locale);
+	*value = plain_locale ? strtod_l(copy, NULL, plain_locale) : strtod(copy, NULL);
+	return isfinite(*value) ? NULL : "is out of range";
+}
+
+const char *data_number(const char *text, size_t length, double *value)
+{
+	static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+		                         1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+		                         1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+	const char *p = text, *end = text + length;
+	bool negative = p < end && *p == '-';
+	uint64_t mantissa = 0;
+	int digits = 0, seen = 0, exponent = 0;
+
+	if (p < end && (*p == '-' || *p == '+'))
+		p++;
+	for (bool fraction = false; p < end; p++) {
+		if (*p == '.' && !fraction) {
+			fraction = true;
+			continue;
+		}
+		if (*p < '0' || *p > '9')
+			break;
+		seen = 1;
+		if (digits < 18) {
+			mantissa = mantissa * 10 + (uint64_t)(*p - '0');
+			digits += mantissa > 0;
+			exponent -= fraction;
+		} else {
+			digits = 19; /* too many for the fast path */
+		}
+	}
+	if (!seen)
+		return "is not a number";
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		int sign = 1, given = 0, number = 0;
+
+		p++;
+		if (p < end && (*p == '-' || *p == '+'))
+			sign = *p++ == '-' ? -1 : 1;
+		for (; p < end && *p >= '0' && *p <= '9'; p++, given = 1)
+			number = number < 100000 ? number * 10 + (*p - '0') : number;
+		if (!given)
+			return "is not a number";
+		exponent += sign * number;
+	}
+	if (p != end)
+		return "is not a number";
+	/* A whole number below 2^53 times or by an exact power of ten is rounded once: correctly. */
+	if (digits < 19 && mantissa <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22) {
+		double whole = (double)mantissa;
+
+		*value = exponent < 0 ? whole / powers[-exponent] : whole * powers[exponent];
+		if (negative)
+			*value = -*value;
+		return NULL;
+	}
+	return slow_number(text, length, value);
+}
+
+int64_t data_index(const char *text, size_t length, int64_t limit)
+{
+	int64_t value = 0;
+
+	if (length == 0)
+		return -1;
+	for (size_t k = 0; k < length; k++) {
+		if (text[k] < '0' || text[k] > '9' || value > limit)
+			return -1;
+		value = value * 10 + (text[k] - '0');
+	}
+	return value > limit ? -1 : value;
+}
+
+const char *data_show(char shown[48], const char *text, size_t length)
+{
+	size_t n = length < 40 ? length : 40;
+
+	for (size_t k = 0; k < n; k++)
+		shown[k] = (unsigned char)text[k] < ' ' || text[k] == 0x7f ? '?' : text[k];
+	if (length > n) {
+		/* Not in the middle of a character. */
+		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+		memcpy(shown + n, "...", 3);
+		n += 3;
+	}
+	shown[n] = '\0';
+	return shown;
+}
+
+uint64_t data_random(uint64_t seed, enum data_stream kind, uint64_t step, uint64_t k, uint64_t below)
+{
+	/* The ordinals of random ops count from 0; those of data come from the other end. */
+	ad_random key = { .seed = seed, .step = step, .ordinal = (uint32_t)kind };
+	uint32_t out[4];
+
+	ad_philox(key, k, out);
+	return ((uint64_t)out[0] << 32 | out[1]) % below;
+}
+
+double data_uniform(uint64_t seed, enum data_stream kind, uint64_t step, uint64_t k)
+{
+	ad_random key = { .seed = seed, .step = step, .ordinal = (uint32_t)kind };
+	uint32_t out[4];
+
+	ad_philox(key, k, out);
+	return (double)(((uint64_t)out[0] << 32 | out[1]) >> 11) * 0x1p-53;
+}
+
+void data_shuffle(uint64_t seed, enum data_stream kind, uint64_t step, size_t rows[], size_t n)
+{
+	for (size_t k = n; k > 1; k--) {
+		size_t other = (size_t)data_random(seed, kind, step, k, k), row = rows[k - 1];
+
+		rows[k - 1] = rows[other];
+		rows[other] = row;
+	}
+}
+
+/* ---- columns -------------------------------------------------------------------------------- */
+
+size_t column_element(const struct column *c)
+{
+	return c->type == AD_REAL ? sizeof(double) : c->type == AD_I32 ? sizeof(int32_t) : 1;
+}
+
+const char *column_put(struct column *c, size_t k, double value)
+{
+	switch (c->type) {
+	case AD_REAL:
+		((double *)c->data)[k] = value;
+		return NULL;
+	case AD_I32:
+		if (value != floor(value))
+			return "is not a whole number, and the input is of type i32";
+		if (value < INT32_MIN || value > INT32_MAX)
+			return "is out of the range of the input's type, i32";
+		((int32_t *)c->data)[k] = (int32_t)value;
+		return NULL;
+	default:
+		if (value != 0 && value != 1)
+			return "is neither 0 nor 1, and the input is of type bool";
+		((unsigned char *)c->data)[k] = (unsigned char)value;
+		return NULL;
+	}
+}
+
+bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n)
+{
+	size_t total = 0;
+
+	for (int i = 0; i < d->n_columns; i++) {
+		size_t bytes;
+
+		if (__builtin_mul_overflow(d->columns[i].per, column_element(&d->columns[i]), &bytes) ||
+		    __builtin_mul_overflow(bytes, samples, &bytes) ||
+		    __builtin_add_overflow(total, bytes, &total) || total > DATA_MAX_BYTES)
+			return failure(error, n, "%zu samples take more than %zu GiB of memory", samples,
+			               DATA_MAX_BYTES >> 30);
+	}
+	for (int i = 0; i < d->n_columns; i++) {
+		struct column *c = &d->columns[i];
+		size_t bytes = c->per * column_element(c) * samples;
+		void *data = realloc(c->data, bytes ? bytes : 1);
+
+		if (!data)
+			return failure_memory(error, n, "samples", bytes);
+		c->data = data;
+	}
+	return true;
+}
+
+const struct yaml *source_binding(const struct source *s, const char *input)
+{
+	for (int i = 0; i < s->n_bindings; i++)
+		if (strcmp(s->bindings[i].input, input) == 0)
+			return s->bindings[i].from;
+	return NULL;
+}
+
+bool source_refuse(const struct source *s, struct place at, char *error, size_t n,
+                   const char *format, ...)
+{
+	va_list args;
+	int length = snprintf(error, n, "%s:%d:%d: error[E020]: ", s->path ? s->path : "data", at.line,
+	                      at.col);
+
+	va_start(args, format);
+	if (length >= 0 && (size_t)length < n)
+		vsnprintf(error + length, n - (size_t)length, format, args);
+	va_end(args);
+	return false;
+}
+
+bool column_fit(struct column *c, const struct source *s, struct place at, size_t per, char *error,
+                size_t n)
+{
+	size_t known = 1;
+	int open = -1;
+
+	for (int i = 0; i < c->shape.rank; i++) {
+		if (c->shape.dims[i] < 0) {
+			if (open >= 0)
+				return source_refuse(s, at, error, n,
+				                     "more than one size of a sample of '%s' is free", c->input);
+			open = i;
+		} else if (__builtin_mul_overflow(known, (size_t)c->shape.dims[i], &known)) {
+			return source_refuse(s, at, error, n, "a sample of '%s' is too large", c->input);
+		}
+	}
+	if (open < 0 ? known != per : known == 0 || per % known != 0) {
+		char shape[128];
+
+		return source_refuse(s, at, error, n,
+		                     "the data has %zu values for each sample of '%s', whose shape is %s",
+		                     per, c->input, ad_print_shape(shape, sizeof shape, c->shape));
+	}
+	if (open >= 0)
+		c->shape.dims[open] = (int64_t)(per / known);
+	c->per = per;
+	return true;
+}
+
+void data_free_set(struct dataset *d)
+{
+	for (int i = 0; i < d->n_columns; i++)
+		free(d->columns[i].data);
+	free(d->columns);
+	*d = (struct dataset){ 0 };
+}
+
+void data_free(struct parts *p)
+{
+	data_free_set(&p->train);
+	data_free_set(&p->valid);
+	data_free_set(&p->test);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* An empty column for every input that is fed, with or without the targets. */
+static bool make_columns(const ad_model *m, bool targets, struct dataset *to, char *error, size_t n)
+{
+	*to = (struct dataset){ .columns = calloc((size_t)m->n_inputs + 1, sizeof *to->columns) };
+	if (!to->columns)
+		return failure_memory(error, n, "columns", 0);
+	for (int i = 0; i < m->n_inputs; i++) {
+		const struct input *input = &m->inputs[i];
+		struct column *c = &to->columns[to->n_columns];
+		int skip = 0;
+
+		if (input->scalar_leaf || (input->target && !targets))
+			continue;
+		if (m->batch_dim >= 0) {
+			if (input->rank == 0 || input->dims[0] != -1 - m->batch_dim)
+				return failure(error, n,
+				               "%s:%d:%d: error[E020]: the first size of input '%s' has to be %s, "
+				               "as of the other inputs, to be fed from data",
+				               m->path, input->at.line, input->at.col, input->name,
+				               m->dims[m->batch_dim]);
+			skip = 1;
+		}
+		*c = (struct column){ .input = input->name, .type = input->type,
+			              .target = input->target, .per = 1 };
+		c->shape.rank = input->rank - skip;
+		for (int k = 0; k < c->shape.rank; k++) {
+			int64_t size = input->dims[k + skip];
+
+			c->shape.dims[k] = size < 0 ? -1 : size;
+			if (size < 0)
+				c->per = 0;
+		}
+		if (c->per) {
+			for (int k = 0; k < c->shape.rank; k++)
+				if (__builtin_mul_overflow(c->per, (size_t)c->shape.dims[k], &c->per))
+					return failure(error, n, "a sample of input '%s' is too large",
+					               input->name);
+		}
+		to->n_columns++;
+	}
+	return true;
+}
+
+static bool read_source(const ad_model *m, const struct source *from, bool targets,
+                        struct dataset *to, char *error, size_t n)
+{
+	struct source s = *from;
+
+	s.path = m->path;
+	if (!make_columns(m, targets, to, error, n) || !s.format->read(&s, to, error, n))
+		return false;
+	if (to->n == 0)
+		return source_refuse(&s, s.at, error, n, "the data has no samples");
+	for (int i = 0; i < to->n_columns; i++)
+		if (!to->columns[i].data)
+			return source_refuse(&s, s.at, error, n, "the data has nothing for input '%s'",
+			                     to->columns[i].input);
+	return true;
+}
+
+/* Copies samples rows[0..count-1] of from into a new set. */
+static bool take(const struct dataset *from, const size_t rows[], size_t count, struct dataset *to,
+                 char *error, size_t n)
+{
+	*to = (struct dataset){ .columns = calloc((size_t)from->n_columns + 1, sizeof *to->columns) };
+	if (!to->columns)
+		return failure_memory(error, n, "columns", 0);
+	for (; to->n_columns < from->n_columns; to->n_columns++) {
+		to->columns[to->n_columns] = from->columns[to->n_columns];
+		to->columns[to->n_columns].data = NULL;
+	}
+	if (!dataset_reserve(to, count, error, n))
+		return false;
+	to->n = count;
+	for (int i = 0; i < to->n_columns; i++) {
+		const struct column *c = &from->columns[i];
+		size_t bytes = c->per * column_element(c);
+
+		for (size_t k = 0; k < count; k++)
+			memcpy((char *)to->columns[i].data + k * bytes,
+			       (const char *)c->data + rows[k] * bytes, bytes);
+	}
+	return true;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Moves a fraction of from's samples to `to`: the last ones, or some at random, in file order. */
+static bool split_off(struct dataset *from, const struct split *split, uint64_t seed, uint64_t which,
+                      const char *name, struct dataset *to, char *error, size_t n)
+{
+	size_t count = (size_t)llround(split->fraction * (double)from->n);
+	size_t *rows;
+	struct dataset rest = { 0 };
+	bool ok;
+
+	if (!(split->fraction > 0 && split->fraction < 1) || count == 0 || count >= from->n)
+		return failure(error, n,
+		               "data: a part %g of %zu samples leaves nothing for '%s' or for what it is split "
+		               "off; change 'split'",
+		               split->fraction, from->n, name);
+	rows = malloc(from->n * sizeof *rows);
+	if (!rows)
+		return failure_memory(error, n, "the split", from->n * sizeof *rows);
+	for (size_t k = 0; k < from->n; k++)
+		rows[k] = k;
+	if (!split->tail) {
+		size_t kept = from->n - count;
+
+		data_shuffle(seed, STREAM_SPLIT, which, rows, from->n);
+		qsort(rows, kept, sizeof *rows, by_number);
+		qsort(rows + kept, count, sizeof *rows, by_number);
+	}
+	ok = take(from, rows + (from->n - count), count, to, error, n) &&
+	     take(from, rows, from->n - count, &rest, error, n);
+	free(rows);
+	if (ok) {
+		data_free_set(from);
+		*from = rest;
+	} else {
+		data_free_set(&rest);
+	}
+	return ok;
+}
+
+static struct column *column_of(struct dataset *d, const char *input)
+{
+	for (int i = 0; i < d->n_columns; i++)
+		if (strcmp(d->columns[i].input, input) == 0)
+			return &d->columns[i];
+	return NULL;
+}
+
+/* (x - shift[j]) * factor[j] for element j of every sample; with per = 1 for all elements. */
+static void rescale(struct column *c, size_t samples, size_t per, const double shift[],
+                    const double factor[])
+{
+	double *x = c->data;
+	size_t total = samples * c->per;
+
+	for (size_t k = 0; k < total; k += per)
+		for (size_t j = 0; j < per; j++)
+			x[k + j] = (x[k + j] - shift[j]) * factor[j];
+}
+
+/* Mean and 1 / standard deviation of every element over the samples; 0 where it never changes, so
+ * that a constant pixel becomes 0 and stays without influence. */
+static void measure_spread(const struct column *c, size_t samples, double mean[], double inverse[])
+{
+	const double *x = c->data;
+
+	memset(mean, 0, c->per * sizeof *mean);
+	memset(inverse, 0, c->per * sizeof *inverse);
+	for (size_t k = 0; k < samples; k++)
+		for (size_t j = 0; j < c->per; j++)
+			mean[j] += (x[k * c->per + j] - mean[j]) / (double)(k + 1);
+	for (size_t k = 0; k < samples; k++)
+		for (size_t j = 0; j < c->per; j++) {
+			double d = x[k * c->per + j] - mean[j];
+
+			inverse[j] += d * d;
+		}
+	for (size_t j = 0; j < c->per; j++) {
+		double std = sqrt(inverse[j] / (double)samples);
+
+		/* What rounding makes of a constant is not a spread. */
+		inverse[j] = std > 1e-12 * fabs(mean[j]) ? 1 / std : 0;
+	}
+}
+
+static bool standardize(const ad_model *m, struct dataset *const sets[], int n_sets,
+                        const char *input, char *error, size_t n)
+{
+	struct column *c = column_of(sets[0], input);
+	double *mean, *inverse;
+
+	if (sets[0]->n == 0)
+		return failure(error, n,
+		               "%s: data: 'standardize' measures the train part, and there is none", m->path);
+	if (!c)
+		return failure(error, n, "%s: data: 'map' names '%s', which is not fed from data", m->path,
+		               input);
+	mean = calloc(c->per + 1, sizeof *mean);
+	inverse = calloc(c->per + 1, sizeof *inverse);
+	if (!mean || !inverse) {
+		free(mean);
+		free(inverse);
+		return failure_memory(error, n, "standardize", c->per * sizeof *mean);
+	}
+	measure_spread(c, sets[0]->n, mean, inverse);
+	for (int i = 0; i < n_sets; i++) {
+		struct column *other = sets[i]->n ? column_of(sets[i], input) : NULL;
+
+		if (other && other->per == c->per)
+			rescale(other, sets[i]->n, c->per, mean, inverse);
+	}
+	free(mean);
+	free(inverse);
+	return true;
+}
+
+/* Applies the steps of `map` to all sets; sets[0] is the train part, from which it learns. */
+static bool map(const ad_model *m, struct dataset *const sets[], int n_sets, char *error, size_t n)
+{
+	for (int k = 0; k < m->data.n_map; k++) {
+		const struct map_step *step = &m->data.map[k];
+
+		for (int i = 0; i < n_sets; i++) {
+			struct column *c = sets[i]->n ? column_of(sets[i], step->input) : NULL;
+
+			if (c && c->type != AD_REAL)
+				return failure(error, n,
+				               "%s: data: input '%s' is not of a real type and cannot be mapped",
+				               m->path, step->input);
+			if (!c || step->kind == MAP_STANDARDIZE)
+				continue;
+			if (step->kind == MAP_NORMALIZE && !(step->std > 0))
+				return failure(error, n, "%s: data: normalize: std is %g; it has to be above 0",
+				               m->path, step->std);
+			rescale(c, sets[i]->n, 1,
+			        &(double){ step->kind == MAP_NORMALIZE ? step->mean : 0 },
+			        &(double){ step->kind == MAP_NORMALIZE ? 1 / step->std : step->scale });
+		}
+		if (step->kind == MAP_STANDARDIZE &&
+		    !standardize(m, sets, n_sets, step->input, error, n))
+			return false;
+	}
+	return true;
+}
+
+static bool read_parts(ad_model *m, struct parts *p, char *error, size_t n)
+{
+	const struct data_spec *d = &m->data;
+
+	if ((d->has_train && !read_source(m, &d->train, true, &p->train, error, n)) ||
+	    (d->has_valid && !read_source(m, &d->valid, true, &p->valid, error, n)) ||
+	    (d->has_test && !read_source(m, &d->test, true, &p->test, error, n)))
+		return false;
+	if (d->split_test.given) {
+		if (p->train.n == 0)
+			return failure(error, n, "%s: data: 'test' is split off 'train', and there is none",
+			               m->path);
+		if (!split_off(&p->train, &d->split_test, m->train.seed, 0, "test", &p->test, error, n))
+			return false;
+	}
+	if (d->split_valid.given) {
+		struct dataset *from = d->split_valid.of_test ? &p->test : &p->train;
+
+		if (from->n == 0)
+			return failure(error, n, "%s: data: 'valid' is split off '%s', and there is none",
+			               m->path, d->split_valid.of_test ? "test" : "train");
+		if (!split_off(from, &d->split_valid, m->train.seed, 1, "valid", &p->valid, error, n))
+			return false;
+	}
+	return true;
+}
+
+bool data_read(ad_model *m, struct parts *to, char *error, size_t n)
+{
+	*to = (struct parts){ 0 };
+	if (read_parts(m, to, error, n) &&
+	    map(m, (struct dataset *const[]){ &to->train, &to->valid, &to->test }, 3, error, n))
+		return true;
+	data_free(to);
+	return false;
+}
+
+/* The format's struct with another file in it; NULL: it has none, or no memory. */
+static void *attrs_with_file(const struct source *s, const char *path)
+{
+	for (const ad_attr *a = s->format->attrs; a && a->name; a++) {
+		char *copy;
+
+		if (a->type != AD_WORD || strcmp(a->name, "file") != 0)
+			continue;
+		copy = malloc(s->format->attrs_size);
+		if (copy) {
+			memcpy(copy, s->attrs, s->format->attrs_size);
+			memcpy(copy + a->offset, &path, sizeof path);
+		}
+		return copy;
+	}
+	return NULL;
+}
+
+bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *error, size_t n)
+{
+	struct source s = m->data.has_train ? m->data.train : m->data.test;
+	struct parts parts = { 0 };
+	bool learns = false, ok;
+
+	*to = (struct dataset){ 0 };
+	if (!m->data.has_train && !m->data.has_test)
+		return failure(error, n, "%s has no data, so the form of %s is not known", m->path, path);
+	s.attrs = attrs_with_file(&s, path);
+	s.folder = NULL;
+	if (!s.attrs)
+		return failure(error, n,
+		               "the format of the model's data, %s, reads no file of that kind: give the "
+		               "model a csv source", s.format->name);
+	for (int k = 0; k < m->data.n_map; k++)
+		learns |= m->data.map[k].kind == MAP_STANDARDIZE;
+	ok = (!learns || read_parts(m, &parts, error, n)) && read_source(m, &s, false, to, error, n) &&
+	     map(m, (struct dataset *const[]){ &parts.train, to }, 2, error, n);
+	free(s.attrs);
+	data_free(&parts);
+	if (!ok)
+		data_free_set(to);
+	return ok;
+}
+
+/* ---- feeding -------------------------------------------------------------------------------- */
+
+static const struct input *input_named(const ad_model *m, const char *name, int *number)
+{
+	for (*number = 0; *number < m->n_inputs; ++*number)
+		if (strcmp(m->inputs[*number].name, name) == 0)
+			return &m->inputs[*number];
+	return NULL;
+}
+
+bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t dims[], char *error,
+               size_t n)
+{
+	for (int k = 0; k < m->n_dims; k++)
+		dims[k] = k == m->batch_dim ? (int64_t)count : -1;
+	for (int i = 0; d && i < d->n_columns; i++) {
+		const struct column *c = &d->columns[i];
+		int number, front;
+		const struct input *input = input_named(m, c->input, &number);
+
+		front = input ? input->rank - c->shape.rank : 0;
+		for (int k = 0; input && k < c->shape.rank; k++) {
+			int64_t dim = -1 - input->dims[k + front];
+
+			if (dim < 0)
+				continue;
+			if (dims[dim] >= 0 && dims[dim] != c->shape.dims[k])
+				return failure(error, n,
+				               "%s: data: '%s' is %lld in the samples of '%s' but %lld in others",
+				               m->path, m->dims[dim], (long long)c->shape.dims[k], c->input,
+				               (long long)dims[dim]);
+			dims[dim] = c->shape.dims[k];
+		}
+	}
+	for (int k = 0; k < m->n_dims; k++)
+		if (dims[k] < 0)
+			return failure(error, n, "%s: the size of '%s' does not follow from the data", m->path,
+			               m->dims[k]);
+	return true;
+}
+
+bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const size_t rows[],
+               size_t count)
+{
+	for (int i = 0; i < d->n_columns; i++) {
+		const struct column *c = &d->columns[i];
+		size_t bytes = c->per * column_element(c);
+		int number;
+		ad_node *x = input_named(m, c->input, &number) ? in->inputs[number] : NULL;
+		void *to;
+
+		if (!x)
+			continue;
+		if (ad_count(x) != c->per * count || ad_type_of(x) != c->type) {
+			ad_fail(m->graph, AD_ERROR_SHAPE,
+			        "input '%s' takes %zu values, but %zu samples have %zu", c->input, ad_count(x),
+			        count, c->per * count);
+			return false;
+		}
+		to = ad_write(x);
+		if (!to && c->per * count > 0)
+			return false;
+		if (c->type != AD_REAL || ad_is_f64(m->graph)) {
+			for (size_t k = 0; k < count; k++)
+				memcpy((char *)to + k * bytes, (const char *)c->data + rows[k] * bytes, bytes);
+			continue;
+		}
+		for (size_t k = 0; k < count; k++) {
+			const double *from = (const double *)c->data + rows[k] * c->per;
+			float *row = (float *)to + k * c->per;
+
+			for (size_t j = 0; j < c->per; j++)
+				row[j] = (float)from[j];
+		}
+	}
+	return true;
+}

@@ -1,0 +1,450 @@
+/*
+ * folder: writes the run folder.
+ */
+#include "folder.h"
+#include "file.h"
+
+#include <cjson/cJSON.h>
+#include <csv.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MOST_RUNS 1000000
+
+static bool cannot(const char *verb, const char *path, int reason, char *error, size_t n)
+{
+	char text[128];
+
+	return failure(error, n, "%s: cannot %s: %s; choose another folder", path, verb,
+	               strerror_r(reason, text, sizeof text));
+}
+
+/* ---- making the folder ------------------------------------------------------------------------ */
+
+/* Makes the folders above path. */
+static bool make_parents(const char *path, char *error, size_t n)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return failure_memory(error, n, path, 0);
+	for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+			cannot("make the folder", copy, errno, error, n);
+			free(copy);
+			return false;
+		}
+		*p = '/';
+	}
+	free(copy);
+	return true;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *list = opendir(path);
+	bool empty = list != NULL;
+
+	for (struct dirent *entry; list && empty && (entry = readdir(list));)
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+	if (list)
+		closedir(list);
+	return empty;
+}
+
+/* The model's name as one that every file system takes. */
+static char *plain_name(const ad_model *m)
+{
+	const char *name = m->name && m->name[0] ? m->name : "model";
+	char *copy = strndup(name, 100);
+
+	for (char *p = copy; p && *p; p++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", *p) &&
+		    (*p != '.' || p == copy))
+			*p = '_';
+	return copy;
+}
+
+static bool make_numbered(struct run_folder *f, char *error, size_t n)
+{
+	char *name = plain_name(f->m);
+
+	f->path = name ? malloc(strlen(name) + 64) : NULL;
+	if (!f->path) {
+		free(name);
+		return failure_memory(error, n, "the run folder", 0);
+	}
+	for (int k = 1; k <= MOST_RUNS; k++) {
+		sprintf(f->path, "runs/%s-%d", name, k);
+		if (k == 1 && !make_parents(f->path, error, n))
+			break;
+		/* Two trainings that start together get two folders: mkdir succeeds for one alone. */
+		if (mkdir(f->path, 0777) == 0) {
+			free(name);
+			return true;
+		}
+		if (errno != EEXIST || k == MOST_RUNS) {
+			cannot("make the folder", f->path, errno, error, n);
+			break;
+		}
+	}
+	free(name);
+	return false;
+}
+
+static bool make_named(struct run_folder *f, const char *path, char *error, size_t n)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	f->path = strndup(path, length);
+	if (!f->path)
+		return failure_memory(error, n, path, 0);
+	if (length == 0)
+		return failure(error, n, "the name of the run folder is empty");
+	if (!make_parents(f->path, error, n))
+		return false;
+	if (mkdir(f->path, 0777) == 0)
+		return true;
+	if (errno == EEXIST && is_empty(f->path))
+		return true;
+	if (errno == EEXIST || errno == ENOTDIR)
+		return failure(error, n, "%s: is there already and not an empty folder; give the run another "
+		               "name, or remove it", f->path);
+	return cannot("make the folder", f->path, errno, error, n);
+}
+
+/* ---- config.yaml ------------------------------------------------------------------------------- */
+
+/* A value of the tree that is replaced while the tree is written. */
+struct replaced {
+	struct yaml *at;
+	struct yaml before;
+	char *text;
+};
+
+struct replacements {
+	size_t n, room;
+	struct replaced *list;
+};
+
+static bool make_absolute(struct replacements *r, struct yaml *at, const char *folder, const char *path)
+{
+	char *joined, *absolute;
+
+	if (!at || at->kind != YAML_SCALAR || !path || (path[0] == '/' && strcmp(path, at->text) == 0))
+		return true;
+	if (r->n == r->room) {
+		size_t room = r->room ? 2 * r->room : 8;
+		struct replaced *list = realloc(r->list, room * sizeof *list);
+
+		if (!list)
+			return false;
+		r->list = list;
+		r->room = room;
+	}
+	joined = path_in(folder, path);
+	absolute = joined ? realpath(joined, NULL) : NULL;
+	if (absolute)
+		free(joined);
+	else
+		absolute = joined; /* not there: as it is meant */
+	if (!absolute)
+		return false;
+	r->list[r->n++] = (struct replaced){ .at = at, .before = *at, .text = absolute };
+	at->text = absolute;
+	at->quoted = true;
+	return true;
+}
+
+/* Replaces the paths of one source. */
+static bool free_of_folder(struct replacements *r, struct yaml *source, const struct source *s)
+{
+	struct yaml *inner = source ? yaml_get(source, s->format->name) : NULL;
+	bool ok = true;
+
+	if (inner && inner->kind == YAML_MAP)
+		source = inner;
+	if (!source || source->kind != YAML_MAP)
+		return true;
+	for (const ad_attr *a = s->format->attrs; a && a->name; a++) {
+		const char *path;
+
+		if (a->type != AD_WORD || strcmp(a->name, "file") != 0)
+			continue;
+		memcpy(&path, (const char *)s->attrs + a->offset, sizeof path);
+		ok = ok && make_absolute(r, yaml_get(source, "file"), s->folder, path);
+	}
+	for (int k = 0; s->format->paths && k < s->n_bindings; k++)
+		if (s->bindings[k].from->kind == YAML_SCALAR)
+			ok = ok && make_absolute(r, yaml_get(source, s->bindings[k].input), s->folder,
+			                         s->bindings[k].from->text);
+	return ok;
+}
+
+static char *config_text(ad_model *m, size_t *length)
+{
+	struct replacements r = { 0 };
+	struct yaml *root = yaml_root(m->tree);
+	struct yaml *data = root && root->kind == YAML_MAP ? yaml_get(root, "data") : NULL;
+	char *text = NULL;
+	FILE *to = open_memstream(&text, length);
+	bool ok = to != NULL;
+
+	if (ok && data && data->kind == YAML_MAP) {
+		ok = (!m->data.has_train ||
+		      free_of_folder(&r, yaml_get(data, "train"), &m->data.train)) &&
+		     (!m->data.has_valid ||
+		      free_of_folder(&r, yaml_get(data, "valid"), &m->data.valid)) &&
+		     (!m->data.has_test || free_of_folder(&r, yaml_get(data, "test"), &m->data.test));
+	}
+	if (ok) {
+		fprintf(to, "# %s as it was trained, by autograd %s: overrides applied, data paths made "
+		        "absolute\n", m->name ? m->name : "the model", AD_VERSION);
+		yaml_write(root, to);
+		ok = !ferror(to);
+	}
+	if (to && fclose(to) != 0)
+		ok = false;
+	while (r.n > 0) {
+		struct replaced *last = &r.list[--r.n];
+
+		*last->at = last->before;
+		free(last->text);
+	}
+	free(r.list);
+	if (!ok) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------ */
+
+static char *file_of(const struct run_folder *f, const char *name)
+{
+	return path_in(f->path, name);
+}
+
+static bool write_whole(const struct run_folder *f, const char *name, const char *text, size_t length,
+                        char *error, size_t n)
+{
+	char *path = text ? file_of(f, name) : NULL;
+	struct save save;
+	bool ok;
+
+	if (!path)
+		return failure_memory(error, n, name, 0);
+	ok = save_begin(&save, path, error, n) && save_write(&save, text, length, error, n) &&
+	     save_end(&save, error, n);
+	free(path);
+	return ok;
+}
+
+/* Makes a log, written at the end of each line. */
+static FILE *open_log(const struct run_folder *f, const char *name, char *error, size_t n)
+{
+	char *path = file_of(f, name);
+	FILE *file = path ? fopen(path, "wxe") : NULL;
+
+	if (!path)
+		failure_memory(error, n, name, 0);
+	else if (!file)
+		cannot("write", path, errno, error, n);
+	free(path);
+	return file;
+}
+
+static bool flush(const struct run_folder *f, FILE *file, const char *name, char *error, size_t n)
+{
+	struct quiet quiet;
+	bool ok;
+
+	quiet_begin(&quiet);
+	ok = fflush(file) == 0 && !ferror(file);
+	quiet_end(&quiet);
+	if (!ok) {
+		char text[128];
+
+		failure(error, n, "%s/%s: cannot write: %s; free space or choose another folder", f->path, name,
+		        strerror_r(errno, text, sizeof text));
+	}
+	return ok;
+}
+
+static void csv_name(FILE *to, const char *front, const char *name)
+{
+	char text[256];
+
+	snprintf(text, sizeof text, "%s%s", front, name);
+	putc(',', to);
+	if (strpbrk(text, ",\"\r\n"))
+		csv_fwrite(to, text, strlen(text));
+	else
+		fputs(text, to);
+}
+
+static void csv_value(FILE *to, double value)
+{
+	if (isfinite(value))
+		fprintf(to, ",%.9g", value);
+	else
+		putc(',', to);
+}
+
+static void csv_head(const struct run_folder *f)
+{
+	fputs("step,epoch,loss,lr,grad_norm,ms", f->csv);
+	for (int k = 0; k < f->m->n_metrics; k++)
+		csv_name(f->csv, "", f->m->metrics[k]);
+	if (f->valid)
+		csv_name(f->csv, "valid_", "loss");
+	for (int k = 0; f->valid && k < f->m->n_metrics; k++)
+		csv_name(f->csv, "valid_", f->m->metrics[k]);
+	putc('\n', f->csv);
+}
+
+bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, char *error, size_t n)
+{
+	size_t length = 0;
+	char *text;
+	bool ok;
+
+	*f = (struct run_folder){ .m = m, .valid = valid };
+	if (!(path ? make_named(f, path, error, n) : make_numbered(f, error, n)))
+		return false;
+	text = config_text(m, &length);
+	ok = write_whole(f, "config.yaml", text, length, error, n);
+	free(text);
+	if (!ok || !(f->jsonl = open_log(f, "log.jsonl", error, n)) ||
+	    !(f->csv = open_log(f, "log.csv", error, n)))
+		return false;
+	csv_head(f);
+	return flush(f, f->csv, "log.csv", error, n);
+}
+
+/* Metrics under their names, with "valid_" before those of the valid part. */
+static bool add_values(const ad_model *m, cJSON *to, const char *front, const double values[])
+{
+	bool ok = true;
+
+	for (int k = 0; ok && k < m->n_metrics; k++) {
+		char name[256];
+
+		snprintf(name, sizeof name, "%s%s", front, m->metrics[k]);
+		ok = cJSON_AddNumberToObject(to, name, values[1 + k]);
+	}
+	return ok;
+}
+
+bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n)
+{
+	cJSON *line = cJSON_CreateObject();
+	char *text = NULL;
+	bool ok;
+
+	/* cJSON writes a number that is not finite as null. */
+	ok = cJSON_AddNumberToObject(line, "step", (double)row->step) &&
+	     cJSON_AddNumberToObject(line, "epoch", (double)row->epoch) &&
+	     cJSON_AddNumberToObject(line, "loss", row->train[0]) &&
+	     cJSON_AddNumberToObject(line, "lr", row->lr) &&
+	     cJSON_AddNumberToObject(line, "grad_norm", row->grad_norm) &&
+	     cJSON_AddNumberToObject(line, "ms", row->ms) && add_values(f->m, line, "", row->train);
+	if (ok && row->valid)
+		ok = cJSON_AddNumberToObject(line, "valid_loss", row->valid[0]) &&
+		     add_values(f->m, line, "valid_", row->valid);
+	if (ok)
+		text = cJSON_PrintUnformatted(line);
+	cJSON_Delete(line);
+	if (!text)
+		return failure_memory(error, n, "log.jsonl", 0);
+	fputs(text, f->jsonl);
+	putc('\n', f->jsonl);
+	cJSON_free(text);
+
+	fprintf(f->csv, "%lld,%lld", (long long)row->step, (long long)row->epoch);
+	csv_value(f->csv, row->train[0]);
+	csv_value(f->csv, row->lr);
+	csv_value(f->csv, row->grad_norm);
+	csv_value(f->csv, row->ms);
+	for (int k = 0; k < f->m->n_metrics; k++)
+		csv_value(f->csv, row->train[1 + k]);
+	for (int k = 0; f->valid && k < 1 + f->m->n_metrics; k++)
+		csv_value(f->csv, row->valid ? row->valid[k] : NAN);
+	putc('\n', f->csv);
+	return flush(f, f->jsonl, "log.jsonl", error, n) && flush(f, f->csv, "log.csv", error, n);
+}
+
+static bool add_part(const ad_model *m, cJSON *to, const struct run_part *part)
+{
+	cJSON *object = cJSON_AddObjectToObject(to, part->name);
+
+	return object && (part->samples == 0 || cJSON_AddNumberToObject(object, "samples",
+	                                                                (double)part->samples)) &&
+	       (!part->values || (cJSON_AddNumberToObject(object, "loss", part->values[0]) &&
+	                          add_values(m, object, "", part->values)));
+}
+
+bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n)
+{
+	const ad_model *m = f->m;
+	cJSON *result = cJSON_CreateObject();
+	double parameters = 0;
+	char *text = NULL;
+	bool ok;
+
+	for (int k = 0; k < m->n_weights; k++)
+		if (ad_wants_gradient(m->weights[k].node))
+			parameters += (double)ad_count(m->weights[k].node);
+	ok = cJSON_AddStringToObject(result, "name", m->name ? m->name : "") &&
+	     cJSON_AddStringToObject(result, "status", r->status);
+	for (int k = 0; ok && k < r->n_parts; k++)
+		ok = add_part(m, result, &r->parts[k]);
+	ok = ok && cJSON_AddNumberToObject(result, "steps", (double)r->steps) &&
+	     cJSON_AddNumberToObject(result, "epochs", (double)r->epochs) &&
+	     cJSON_AddNumberToObject(result, "seconds", r->seconds) &&
+	     cJSON_AddNumberToObject(result, "parameters", parameters) &&
+	     cJSON_AddNumberToObject(result, "seed", (double)m->train.seed) &&
+	     cJSON_AddStringToObject(result, "precision", m->f64 ? "f64" : "f32") &&
+	     cJSON_AddStringToObject(result, "version", AD_VERSION);
+	if (ok)
+		text = cJSON_Print(result);
+	cJSON_Delete(result);
+	if (text) {
+		/* cJSON leaves room for nothing behind its text: the line feed takes the zero's place. */
+		size_t length = strlen(text);
+
+		text[length] = '\n';
+		ok = write_whole(f, "result.json", text, length + 1, error, n);
+		cJSON_free(text);
+		return ok;
+	}
+	return failure_memory(error, n, "result.json", 0);
+}
+
+bool folder_weights(struct run_folder *f, char *error, size_t n)
+{
+	char *path = file_of(f, "last.safetensors");
+	bool ok = path ? checkpoint_write(f->m, path, error, n)
+	               : failure_memory(error, n, "last.safetensors", 0);
+
+	free(path);
+	return ok;
+}
+
+void folder_close(struct run_folder *f)
+{
+	if (f->jsonl)
+		fclose(f->jsonl);
+	if (f->csv)
+		fclose(f->csv);
+	free(f->path);
+	*f = (struct run_folder){ 0 };
+}

@@ -1,0 +1,58 @@
+/*
+ * folder: the run folder, which one training leaves behind.
+ *
+ *	config.yaml       the declaration with --set applied; its data paths work from anywhere
+ *	log.jsonl         one line an epoch: step, epoch, loss, lr, grad_norm, ms, metrics, valid_loss, ...
+ *	log.csv           the same columns
+ *	result.json       loss and metrics of the trained model on every part; seconds, steps, parameters
+ *	last.safetensors  the weights
+ */
+#ifndef AUTOGRAD_FOLDER_H
+#define AUTOGRAD_FOLDER_H
+
+#include "model.h"
+
+struct run_folder {
+	ad_model *m;
+	char *path;
+	FILE *jsonl, *csv;
+	bool valid; /* the log has columns for a valid part */
+};
+
+/* One epoch. train, valid: loss, then metrics, means over the samples; valid NULL: not measured. */
+struct log_row {
+	int64_t step;     /* steps done since the start */
+	int64_t epoch;    /* from 1 */
+	double lr;        /* of the last step */
+	double grad_norm; /* mean over the epoch of the gradient's Euclidean norm */
+	double ms;        /* mean time of a step */
+	const double *train, *valid;
+};
+
+/* A part of the data and what the trained model reaches there. */
+struct run_part {
+	const char *name;
+	size_t samples;
+	const double *values; /* loss, then metrics; NULL: not measured */
+};
+
+struct run_result {
+	const char *status; /* "done", "diverged", "interrupted", "terminated" */
+	struct run_part parts[3];
+	int n_parts;
+	double seconds;
+	int64_t steps, epochs;
+};
+
+/* Makes the folder, which must be new or empty, and writes config.yaml. path NULL: runs/NAME-N with
+ * the first N from 1 that is free. */
+bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, char *error,
+                 size_t n);
+bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);
+bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n);
+
+/* Writes last.safetensors. */
+bool folder_weights(struct run_folder *f, char *error, size_t n);
+void folder_close(struct run_folder *f);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * model: what the parts of models/ share, in the order in which a declaration passes through them:
+ * yaml.c (tree with marks) -> check.c (keys, types) -> build.c (graph) -> data/, optim/, train.c.
+ * Not installed; autograd_model.h is the public header.
+ */
+#ifndef AUTOGRAD_MODEL_INTERNAL_H
+#define AUTOGRAD_MODEL_INTERNAL_H
+
+#include "autograd.h"
+#include "autograd_model.h"
+
+#include <stdio.h>
+
+/* ---- places and messages (message.c) ------------------------------------------------------- */
+
+/* A stretch of one line of the file, counted in code points from 1; end is one past the last. */
+struct place {
+	int line, col, end;
+};
+
+/* Everything said about one file, in the form of LANGUAGE.md: errors by line, at most 20 printed. */
+struct messages;
+struct messages *messages_new(const char *file, const char *text, size_t length);
+void messages_free(struct messages *m);
+
+/* An error at a place. code: 1 for E001. Returns false, for `return message(...)`. hint stands behind
+ * the caret ("did you mean 'epochs'?"), help on a line of its own; either may be NULL. */
+bool message(struct messages *m, int code, struct place at, const char *hint, const char *help,
+             const char *format, ...) __attribute__((format(printf, 6, 7)));
+void message_warning(struct messages *m, struct place at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Adds to the last message: a second source line with a caret line and text ("first here"), or a
+ * note with a place at its end. */
+void message_also(struct messages *m, struct place at, const char *text);
+void message_note(struct messages *m, struct place at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+int messages_errors(const struct messages *m);
+void messages_print(const struct messages *m, FILE *to, bool json);
+
+/* The candidate nearest to word by Damerau-Levenshtein distance, if that is at most
+ * max(1, length / 3); NULL otherwise. */
+const char *nearest(const char *word, size_t n, const char *const candidates[]);
+
+/* ---- the tree (yaml.c) ------------------------------------------------------------------------ */
+
+enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+struct yaml {
+	enum yaml_kind kind;
+	struct place at;   /* of a scalar; of the opening of a list or map */
+	bool quoted;       /* a scalar in quotes is a string, never a number */
+	bool flow;         /* in [ ] or { } */
+	const char *text;  /* of a scalar; aliases are expanded */
+	size_t n;          /* items of a list or pairs of a map */
+	struct yaml **items; /* values */
+	struct yaml **keys;  /* of a map; NULL for a list */
+};
+
+/* Reads one document under the limits of the language; messages tell what is wrong. NULL only
+ * without memory or if nothing could be read. The tree lives until yaml_free. */
+struct yaml_tree;
+struct yaml_tree *yaml_read(const char *text, size_t length, struct messages *m);
+struct yaml *yaml_root(struct yaml_tree *t);
+void yaml_free(struct yaml_tree *t);
+struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL: absent */
+void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equal */
+
+/* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
+
+/* The samples of one model input: n of them, each of `shape`. */
+struct column {
+	const char *input;
+	ad_type type;    /* of the model's input: data has doubles for AD_REAL, int32_t, or bytes */
+	ad_shape shape;  /* of one sample; a size of -1 is found by the format, from the data */
+	size_t per;      /* elements of one sample; 0 where such a size is not found yet */
+	bool target;
+	void *data;
+};
+
+struct dataset {
+	size_t n; /* samples */
+	int n_columns;
+	struct column *columns;
+};
+
+/* Where an input's values come from in a source: `x: 0..63` for csv, a path for idx. */
+struct binding {
+	const char *input;
+	const struct yaml *from;
+};
+
+/* One data source as declared and checked. */
+struct source {
+	const struct format *format;
+	void *attrs;              /* the format's struct, filled */
+	int n_bindings;
+	struct binding *bindings;
+	struct place at;
+	const char *folder;       /* of the YAML file: relative paths start there */
+	const char *path;         /* of the YAML file, for errors about the declaration; set by data.c */
+	uint64_t seed;            /* for generated sets */
+};
+
+/* A data format or generator: one file in data/, named format_NAME. read sets columns[k].data (malloc)
+ * and n for the columns it was given (input, type, shape and per are set), or leaves a sentence in
+ * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which one named file is
+ * a path; besides these, names of inputs are keys where `binds` is set. */
+struct format {
+	const char *name, *doc;
+	const ad_attr *attrs;
+	size_t attrs_size;
+	bool binds;
+	bool paths;         /* what inputs are bound to are paths */
+	const char *trees;  /* more keys, "columns rows": their YAML arrives as it stands, as bindings of
+	                     * that name; NULL: none */
+	bool (*read)(const struct source *s, struct dataset *to, char *error, size_t n);
+};
+extern const struct format *const formats[]; /* generated; ends with NULL */
+
+/* One step of `map: {x: [{scale: 1/255}, standardize, flatten]}`. */
+enum map_kind { MAP_SCALE, MAP_NORMALIZE, MAP_STANDARDIZE };
+struct map_step {
+	const char *input;
+	enum map_kind kind;
+	double scale;            /* scale: x * scale */
+	double mean, std;        /* normalize: (x - mean) / std */
+};
+
+/* A part that is split off another: `valid: {split: 0.1, of: train, how: random|tail}`. */
+struct split {
+	bool given;
+	double fraction;
+	bool tail;
+	bool of_test; /* of: test */
+};
+
+struct data_spec {
+	bool given;
+	bool has_train, has_valid, has_test;
+	struct source train, valid, test;
+	struct split split_valid, split_test;
+	int n_map;
+	struct map_step *map;
+	int64_t batch;  /* 0: all samples at once */
+	bool shuffle;   /* before each epoch; default true */
+	bool draw_random; /* draw: random: each step takes `batch` samples at random */
+};
+
+/* ---- training (optim/NAME.c, train.c) -------------------------------------------------------------- */
+
+/* An optimizer: one file in optim/, named optimizer_NAME. step updates w from g in place, n elements
+ * in f32 or f64; state is `states` arrays of n elements, zero at first; t counts steps from 1. */
+struct optimizer {
+	const char *name, *doc;
+	const ad_attr *attrs;
+	size_t attrs_size;
+	int states;
+	/* Refuses attributes out of range with a sentence ("sgd: lr is -1; ..."); NULL: takes any. */
+	bool (*check)(const void *attrs, char *error, size_t n);
+	void (*step)(const void *attrs, double lr_scale, int64_t t, bool f64, size_t n, void *w,
+	             const void *g, void *const state[]);
+};
+extern const struct optimizer *const optimizers[]; /* generated; ends with NULL */
+
+struct train_spec {
+	bool given;
+	int64_t epochs, steps; /* -1: not given */
+	uint64_t seed;
+	bool f64;
+	const struct optimizer *optimizer;
+	void *optimizer_attrs;
+	int64_t log;  /* `log: n`: a line on the terminal every n epochs; 0: as the output decides */
+};
+
+/* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */
+
+enum init_kind { INIT_ZEROS, INIT_ONES, INIT_NORMAL, INIT_UNIFORM, INIT_XAVIER, INIT_HE, INIT_VALUES };
+struct init {
+	enum init_kind kind;
+	bool normal;      /* xavier and he: from a normal, else from a uniform distribution */
+	double mean, std; /* normal */
+	double lo, hi;    /* uniform */
+	const double *values; /* INIT_VALUES: 1 or count */
+	size_t n_values;
+};
+
+/* A weight of the model: a param, or a frozen or running one. */
+struct weight {
+	const char *path;  /* "linear_2.weight" */
+	ad_node *node;
+	struct init init;
+	int64_t fan_in, fan_out;
+	struct place at;
+};
+
+/* Writes initial values into every weight: a function of (seed, path). */
+bool init_weights(ad_model *m, uint64_t seed);
+
+/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. */
+struct layer_site; /* where in the model: path, place, init given on the item; see build.c */
+struct layer {
+	const char *name, *doc;
+	const ad_attr *attrs;
+	size_t attrs_size;
+	ad_node *(*build)(struct layer_site *site, ad_node *x, const void *attrs);
+};
+extern const struct layer *const layers[]; /* generated; ends with NULL */
+
+/* The weight NAME of the layer being built: made at the first call for its path, found afterwards.
+ * NULL after a message. */
+ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
+                      int64_t fan_in, int64_t fan_out);
+
+/* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
+
+/* An input as declared. dims[i] >= 0: fixed; -1 - k: the free dimension model->dims[k]. */
+struct input {
+	const char *name;
+	ad_type type;
+	int rank;
+	int64_t dims[AD_MAX_RANK];
+	bool target;      /* role: target */
+	bool scalar_leaf; /* a number: wants a gradient */
+	double value;
+	struct place at;
+};
+
+/* A row of `autograd show`: one item of the model. */
+struct layer_row {
+	const char *path, *kind;
+	const char *shape;     /* of its output with free dims by name: "[B, 128]" */
+	size_t parameters;     /* its own, each weight once */
+	const char *from;      /* "connected to": paths of the items it reads, ", " between */
+	int depth;             /* nesting */
+};
+
+/* One recording of the model for given sizes of the free dims. Several live side by side. */
+struct instance {
+	int64_t *dims;       /* sizes of model->dims */
+	bool training;
+	ad_node **inputs;    /* as model->inputs; NULL where the recording does not use it */
+	ad_node *output, *loss; /* loss may be NULL */
+	ad_node **metrics;   /* as model->metrics */
+	int n_named;         /* every name the file gives to a value: inputs, equations, as, weights */
+	struct named {
+		const char *name;
+		ad_node *node;
+	} *named;
+	ad_node **gradients; /* of each weight; after model_gradients */
+};
+
+struct ad_model {
+	char *path, *folder;
+	const char *name;
+	struct messages *messages;
+	struct yaml_tree *tree;    /* resolved: --set applied */
+	ad_graph *graph;           /* NULL while there are errors */
+	bool f64;
+	int n_dims;
+	const char **dims;         /* names of the free dims, in order of first use */
+	int batch_dim;             /* the free dim that leads the inputs; -1: none */
+	int n_inputs;
+	struct input *inputs;
+	int n_weights;
+	struct weight *weights;
+	int n_metrics;
+	const char **metrics;
+	int n_rows;
+	struct layer_row *rows;
+	int n_instances;
+	struct instance **instances;
+	struct data_spec data;
+	struct train_spec train;
+	struct build *build;       /* build.c's own */
+};
+
+/* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
+ * failure of the graph (ad_errmsg). */
+struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
+
+/* Records the sweep from the instance's loss (or its output, if a single number) once and sets
+ * instance->gradients. */
+bool model_gradients(ad_model *m, struct instance *in);
+
+/* ---- training and runs (train.c, checkpoint.c, data.c) ------------------------------------------------ */
+
+/* The data of a model, read, split, mapped. False: a sentence in error. */
+struct parts {
+	struct dataset train, valid, test; /* n = 0: there is none */
+};
+bool data_read(ad_model *m, struct parts *to, char *error, size_t n);
+void data_free(struct parts *p);
+
+/* The samples of another file in the format of the model's train part, mapped as that one is: for
+ * predictions. Targets are not read. Freed by data_free_set. */
+bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *error, size_t n);
+void data_free_set(struct dataset *d);
+
+/* The sizes of the model's free dims when `count` samples of d are fed at once. */
+bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t dims[], char *error,
+               size_t n);
+
+/* Copies samples rows[0..count-1] into the instance's inputs. */
+bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const size_t rows[],
+               size_t count);
+
+/* Loss and metrics over all samples of d in evaluation phase, weighted by samples: values[0] is the
+ * loss (NaN: the model has none), values[1 + k] metric k. d NULL or n = 0: evaluated once, without data. */
+bool model_measure(ad_model *m, const struct dataset *d, double values[], char *error, size_t n);
+
+/* Weights as a safetensors file, written to a temporary name, synced and renamed; and back, after
+ * checks of every field. False: a sentence in error. */
+bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n);
+bool checkpoint_read(ad_model *m, const char *path, char *error, size_t n);
+
+#endif

@@ -1,0 +1,402 @@
+/*
+ * open: from a file to a model with weights, and its recordings for given sizes.
+ */
+#include "language.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- the file --------------------------------------------------------------------------------------- */
+
+/* Reads at most one byte more than a model file may have. NULL: *wrong tells why. */
+static char *read_file(const char *path, size_t *length, const char **wrong)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat info;
+	char *text = NULL;
+
+	*length = 0;
+	if (fd < 0 || fstat(fd, &info) != 0) {
+		*wrong = strerror(errno);
+	} else if (!S_ISREG(info.st_mode)) {
+		*wrong = S_ISDIR(info.st_mode) ? "it is a folder" : "it is not a regular file";
+	} else if (!(text = malloc(MOST_BYTES + 2))) {
+		*wrong = "out of memory";
+	} else {
+		while (*length <= MOST_BYTES) {
+			ssize_t n = read(fd, text + *length, MOST_BYTES + 1 - *length);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0) {
+				*wrong = strerror(errno);
+				free(text);
+				text = NULL;
+			}
+			if (n <= 0)
+				break;
+			*length += (size_t)n;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+/* "runs/digits.yaml" -> "digits", of characters that a folder's name may have. */
+static char *name_from(struct store *s, const char *path)
+{
+	const char *base = strrchr(path, '/');
+	char *name;
+
+	base = base ? base + 1 : path;
+	const char *dot = strrchr(base, '.');
+	size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
+	name = store_copy(s, base, n > LONGEST_NAME ? LONGEST_NAME : n);
+	for (char *c = name; *c; c++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *c) ||
+		    (c == name && (*c == '.' || *c == '-')))
+			*c = '_';
+	return *name ? name : store_copy(s, "model", 5);
+}
+
+/* ---- the check ----------------------------------------------------------------------------------------- */
+
+static bool is_prime(int64_t n)
+{
+	for (int64_t d = 2; d * d <= n; d++)
+		if (n % d == 0)
+			return false;
+	return true;
+}
+
+/* Whether no number in the text is near a small multiple of n. */
+static bool is_strange(const char *text, int64_t n)
+{
+	for (const char *s = text; *s;) {
+		if (*s < '0' || *s > '9') {
+			s++;
+			continue;
+		}
+		char *end;
+		int64_t number = strtoll(s, &end, 10), rest = number % n;
+
+		if (number >= n - NEAR_DIM && (rest <= NEAR_DIM || rest >= n - NEAR_DIM))
+			return false;
+		s = end;
+	}
+	return true;
+}
+
+/* A prime for each free dim that nothing in the file is near to. Smaller ones where products of many
+ * dims would not fit. */
+static void choose_primes(ad_model *m, const char *text, size_t n, const char *const overrides[])
+{
+	struct build *b = m->build;
+	int64_t p = m->n_dims <= 2 ? 100000 : m->n_dims == 3 ? 10000 : 1000;
+
+	b->primes = store_take(&b->store, (size_t)m->n_dims * sizeof *b->primes);
+	b->dim_names = store_take(&b->store, (size_t)m->n_dims * sizeof(*b->dim_names));
+	for (int k = 0; k < m->n_dims; k++) {
+		bool strange;
+
+		do {
+			strange = is_prime(++p) && is_strange(text, p);
+			for (size_t i = 0; strange && i < n; i++)
+				strange = is_strange(overrides[i], p);
+		} while (!strange);
+		b->primes[k] = p;
+		p += 2 * NEAR_DIM;
+		b->dim_names[k] = scope_own(&b->file, m->dims[k]);
+	}
+}
+
+/* No weights that this machine cannot hold; said before any memory is taken. */
+static void check_size(ad_model *m)
+{
+	struct build *b = m->build;
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	double room = pages > 0 && page > 0 ? (double)pages * (double)page / 2 : 1e12, bytes = 0;
+
+	for (int i = 0; i < m->n_weights; i++) {
+		bytes += (double)ad_count(b->check_nodes[i]) * (m->f64 ? 8 : 4);
+		if (bytes > room) {
+			message(m->messages, E_LIMIT, m->weights[i].at, NULL, NULL,
+			        "the weights up to '%s' need %.3g GB; half of this machine's memory is %.3g GB",
+			        m->weights[i].path, bytes / 1e9, room / 1e9);
+			return;
+		}
+	}
+}
+
+/* A model of single numbers computes in f64 unless told otherwise. */
+static bool only_numbers(const ad_model *m)
+{
+	for (int i = 0; i < m->n_inputs; i++)
+		if (m->inputs[i].rank != 0)
+			return false;
+	for (int i = 0; i < m->n_weights; i++)
+		if (ad_shape_of(m->build->check_nodes[i]).rank != 0)
+			return false;
+	return true;
+}
+
+/* The model's own graph: the weights that the check has found. */
+static void make_graph(ad_model *m)
+{
+	m->graph = m->f64 ? ad_open_f64() : ad_open();
+	for (int i = 0; i < m->n_weights; i++)
+		m->weights[i].node = ad_param(m->graph, m->weights[i].path,
+		                              ad_shape_of(m->build->check_nodes[i]));
+	ad_seed(m->graph, m->train.seed);
+}
+
+static void check_model(ad_model *m, const char *text, size_t n, const char *const overrides[],
+                        ad_graph *graph)
+{
+	struct build *b = m->build;
+	struct recording r = { .model = m, .store = &b->store, .messages = m->messages };
+	struct instance *in = store_take(&b->store, sizeof *in);
+
+	check_top(&r);
+	check_train(&r);
+	check_data(&r);
+	choose_primes(m, text, n, overrides);
+	in->dims = b->primes;
+	in->training = true;
+	r.graph = graph;
+	build_model(&r, in);
+	if (messages_errors(m->messages) == 0)
+		check_unused(&r);
+	m->f64 = m->train.f64;
+	if (!yaml_get(yaml_get(b->root, "train"), "precision"))
+		m->f64 = m->train.f64 = only_numbers(m);
+	check_size(m);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------- */
+
+static void read_tree(ad_model *m, const char *text, size_t length, size_t n,
+                      const char *const overrides[])
+{
+	struct build *b = m->build;
+	struct yaml *root;
+
+	m->tree = yaml_read(text, length, m->messages);
+	if (!m->tree)
+		longjmp(*b->store.out, 1);
+	root = yaml_root(m->tree);
+	if (!root)
+		return;
+	if (root->kind != YAML_MAP) {
+		message(m->messages, E_TYPE, root->at, NULL, "it begins with 'version: 1'",
+		        "a model file is a mapping of keys, not a %s",
+		        root->kind == YAML_LIST ? "list" : "single value");
+		return;
+	}
+	yaml_store(m->tree)->out = b->store.out;
+	for (size_t i = 0; i < n; i++)
+		override_apply(m->tree, m->messages, (int)i + 1, overrides[i], m->path);
+	yaml_store(m->tree)->out = NULL;
+	b->root = root;
+}
+
+/* False without memory. graph: for the check, closed by the caller. */
+static bool open_text(ad_model *m, const char *path, const char *text, size_t length, size_t n,
+                      const char *const overrides[], ad_graph *graph, const char *wrong)
+{
+	struct build *b = m->build;
+	jmp_buf out;
+	char *slash;
+
+	b->store.out = &out;
+	if (setjmp(out))
+		return false;
+	m->path = store_copy(&b->store, path, strlen(path));
+	m->folder = store_copy(&b->store, path, strlen(path));
+	slash = strrchr(m->folder, '/');
+	if (slash)
+		slash[slash == m->folder] = '\0';
+	else
+		m->folder = store_copy(&b->store, ".", 1);
+	m->name = name_from(&b->store, path);
+	m->batch_dim = -1;
+	m->train.epochs = m->train.steps = -1;
+	m->messages = messages_new(path, text ? text : "", text ? length : 0);
+	if (!m->messages)
+		return false;
+	if (!text) {
+		message(m->messages, E_FILE, (struct place){ 0 }, NULL, NULL, "cannot be read: %s", wrong);
+		return true;
+	}
+	/* The messages quote them later. */
+	const char **kept = store_take(&b->store, (n + 1) * sizeof(*kept));
+	for (size_t i = 0; i < n; i++)
+		kept[i] = store_copy(&b->store, overrides[i], strlen(overrides[i]));
+	messages_overrides(m->messages, n, kept);
+	read_tree(m, text, length, n, kept);
+	if (b->root)
+		check_model(m, text, n, kept, graph);
+	if (messages_errors(m->messages) > 0)
+		return true;
+	make_graph(m);
+	if (ad_status_of(m->graph) == AD_OK && init_weights(m, m->train.seed))
+		return true;
+	message(m->messages, E_LIMIT, (struct place){ 0 }, NULL, NULL, "%s", ad_errmsg(m->graph));
+	return true;
+}
+
+ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[])
+{
+	ad_model *m = calloc(1, sizeof *m);
+	size_t length = 0;
+	const char *wrong = "";
+
+	if (!m || !(m->build = calloc(1, sizeof *m->build))) {
+		free(m);
+		return NULL;
+	}
+	char *text = read_file(path, &length, &wrong);
+	if (text)
+		text[length] = '\0';
+	ad_graph *graph = ad_open();
+	bool good = open_text(m, path, text, length, n_overrides, overrides, graph, wrong);
+	ad_close(graph);
+	free(text);
+	m->build->store.out = NULL;
+	m->build->check_nodes = NULL;
+	if (good)
+		return m;
+	ad_model_close(m);
+	return NULL;
+}
+
+void ad_model_close(ad_model *m)
+{
+	if (!m)
+		return;
+	ad_close(m->graph);
+	messages_free(m->messages);
+	yaml_free(m->tree);
+	arena_free(&m->build->store.arena);
+	free(m->build);
+	free(m);
+}
+
+/* ---- asking --------------------------------------------------------------------------------------------------- */
+
+int ad_model_errors(const ad_model *m)
+{
+	return messages_errors(m->messages);
+}
+
+void ad_model_messages(const ad_model *m, FILE *to, bool json)
+{
+	messages_print(m->messages, to, json);
+}
+
+const char *ad_model_name(const ad_model *m)
+{
+	return m->name;
+}
+
+ad_graph *ad_model_graph(const ad_model *m)
+{
+	return m->graph;
+}
+
+size_t ad_model_weights(const ad_model *m)
+{
+	return (size_t)m->n_weights;
+}
+
+ad_node *ad_model_weight(const ad_model *m, size_t k, const char **path)
+{
+	if (k >= (size_t)m->n_weights)
+		return NULL;
+	if (path)
+		*path = m->weights[k].path;
+	return m->weights[k].node;
+}
+
+/* ---- recordings ------------------------------------------------------------------------------------------------- */
+
+static bool record_instance(ad_model *m, const int64_t dims[], bool training)
+{
+	struct build *b = m->build;
+	struct recording r = { .model = m, .store = &b->store, .graph = m->graph };
+	struct instance *in;
+	jmp_buf out;
+
+	b->store.out = &out;
+	if (setjmp(out)) {
+		ad_fail(m->graph, AD_ERROR_MEMORY, "out of memory while recording the model");
+		return false;
+	}
+	in = store_take(&b->store, sizeof *in);
+	in->dims = store_take(&b->store, (size_t)m->n_dims * sizeof *in->dims);
+	memcpy(in->dims, dims, (size_t)m->n_dims * sizeof *in->dims);
+	in->training = training;
+	ad_training(m->graph, training);
+	build_model(&r, in);
+	if (ad_status_of(m->graph) != AD_OK)
+		return false;
+	m->instances = store_more(&b->store, m->instances, (size_t)m->n_instances,
+	                          sizeof(*m->instances));
+	m->instances[m->n_instances++] = in;
+	return true;
+}
+
+struct instance *model_instance(ad_model *m, const int64_t dims[], bool training)
+{
+	if (!m->graph)
+		return NULL;
+	for (int i = 0; i < m->n_instances; i++) {
+		struct instance *in = m->instances[i];
+
+		if (in->training == training &&
+		    memcmp(in->dims, dims, (size_t)m->n_dims * sizeof *dims) == 0)
+			return in;
+	}
+	bool good = record_instance(m, dims, training);
+	m->build->store.out = NULL;
+	return good ? m->instances[m->n_instances - 1] : NULL;
+}
+
+static bool take_gradients(ad_model *m, struct instance *in)
+{
+	jmp_buf out;
+
+	m->build->store.out = &out;
+	if (setjmp(out)) {
+		ad_fail(m->graph, AD_ERROR_MEMORY, "out of memory while recording the gradients");
+		return false;
+	}
+	ad_node **gradients = store_take(&m->build->store, (size_t)m->n_weights * sizeof(*gradients));
+	for (int i = 0; i < m->n_weights; i++)
+		gradients[i] = ad_gradient(m->weights[i].node);
+	in->gradients = gradients;
+	return true;
+}
+
+bool model_gradients(ad_model *m, struct instance *in)
+{
+	ad_node *y = in->loss ? in->loss : in->output;
+
+	if (in->gradients)
+		return true;
+	if (!y || ad_shape_of(y).rank > 0) {
+		ad_fail(m->graph, AD_ERROR_GRADIENT,
+		        "gradients need a single number: the file has no 'loss', and its output is none");
+		return false;
+	}
+	if (ad_sweep(y) != AD_OK)
+		return false;
+	bool good = take_gradients(m, in);
+	m->build->store.out = NULL;
+	return good;
+}

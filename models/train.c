@@ -1,0 +1,755 @@
+/*
+ * train: from a model and its data to trained weights and a run folder.
+ */
+#include "data.h"
+#include "folder.h"
+#include "op.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+/* Samples in one evaluation when only measuring: enough for the kernels, little memory. */
+#define MEASURE_BATCH 256
+#define SAVE_SECONDS 30 /* weights are saved at the end of an epoch, at most so often */
+
+static double seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- signals ---------------------------------------------------------------------------------- */
+
+/* Of the whole process: the last SIGINT or SIGTERM, how many trainings listen, and what was set before
+ * the first of them. */
+static volatile sig_atomic_t caught;
+static pthread_mutex_t listening = PTHREAD_MUTEX_INITIALIZER;
+static int listeners;
+static struct sigaction before[2];
+static const int signals[2] = { SIGINT, SIGTERM };
+
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+static void listen(void)
+{
+	/* The second signal of a kind ends the process at once. */
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	sigemptyset(&action.sa_mask);
+	pthread_mutex_lock(&listening);
+	if (listeners++ == 0) {
+		caught = 0;
+		for (int k = 0; k < 2; k++) {
+			sigaction(signals[k], NULL, &before[k]);
+			/* A training in the background that ignores Ctrl-C goes on doing so. */
+			if (before[k].sa_handler != SIG_IGN)
+				sigaction(signals[k], &action, NULL);
+		}
+	}
+	pthread_mutex_unlock(&listening);
+}
+
+static void listen_no_more(void)
+{
+	pthread_mutex_lock(&listening);
+	if (--listeners == 0) {
+		for (int k = 0; k < 2; k++)
+			sigaction(signals[k], &before[k], NULL);
+		caught = 0;
+	}
+	pthread_mutex_unlock(&listening);
+}
+
+/* ---- measuring -------------------------------------------------------------------------------- */
+
+static bool graph_failed(ad_model *m, char *error, size_t n)
+{
+	const char *reason = ad_errmsg(m->graph);
+
+	return failure(error, n, "%s: %s", m->path, reason[0] ? reason : "the graph cannot be recorded");
+}
+
+/* The nodes whose values are wanted: the loss, if any, then the metrics. Refuses what is not a single
+ * number. */
+static bool value_roots(ad_model *m, const struct instance *in, ad_node *roots[], size_t *count,
+                        char *error, size_t n)
+{
+	*count = 0;
+	if (in->loss) {
+		if (ad_count(in->loss) != 1)
+			return failure(error, n, "%s: the loss is not a single number; take its mean", m->path);
+		roots[(*count)++] = in->loss;
+	}
+	for (int k = 0; k < m->n_metrics; k++) {
+		if (ad_count(in->metrics[k]) != 1)
+			return failure(error, n, "%s: metric '%s' is not a single number; take its mean", m->path,
+			               m->metrics[k]);
+		roots[(*count)++] = in->metrics[k];
+	}
+	return true;
+}
+
+static void read_values(const ad_model *m, const struct instance *in, double values[])
+{
+	values[0] = in->loss ? ad_item(in->loss) : NAN;
+	for (int k = 0; k < m->n_metrics; k++)
+		values[1 + k] = ad_item(in->metrics[k]);
+}
+
+/* Adds a batch's values, weighted by its samples. */
+static void accumulate(double sums[], const double values[], int n, size_t samples)
+{
+	for (int k = 0; k < n; k++)
+		sums[k] += values[k] * (double)samples;
+}
+
+static bool measure_batch(ad_model *m, const struct dataset *d, const size_t rows[], size_t count,
+                          int64_t dims[], ad_node *roots[], double values[], char *error, size_t n)
+{
+	struct instance *in;
+	size_t n_roots;
+
+	if (!data_dims(m, d, count, dims, error, n))
+		return false;
+	in = model_instance(m, dims, false);
+	if (!in || (d && !data_feed(m, in, d, rows, count)))
+		return graph_failed(m, error, n);
+	if (!value_roots(m, in, roots, &n_roots, error, n))
+		return false;
+	if (n_roots > 0 && ad_evaluate(m->graph, roots, n_roots) != AD_OK)
+		return graph_failed(m, error, n);
+	read_values(m, in, values);
+	return true;
+}
+
+bool model_measure(ad_model *m, const struct dataset *d, double values[], char *error, size_t n)
+{
+	int n_values = 1 + m->n_metrics;
+	size_t total = d ? d->n : 0, batch = (size_t)m->data.batch;
+	int64_t *dims = calloc((size_t)m->n_dims + 1, sizeof *dims);
+	ad_node **roots = calloc((size_t)n_values, sizeof(ad_node *));
+	double *part = calloc((size_t)n_values, sizeof *part);
+	size_t *rows;
+	bool ok;
+
+	batch = m->batch_dim < 0 ? 1 : batch > MEASURE_BATCH ? batch : MEASURE_BATCH;
+	rows = calloc(batch, sizeof *rows);
+	ok = (dims && roots && part && rows) || failure_memory(error, n, "an evaluation", 0);
+	for (int k = 0; k < n_values; k++)
+		values[k] = 0;
+	if (ok && total == 0) {
+		ok = measure_batch(m, NULL, NULL, 0, dims, roots, values, error, n);
+	} else if (ok) {
+		for (size_t at = 0; ok && at < total; at += batch) {
+			size_t count = total - at < batch ? total - at : batch;
+
+			for (size_t k = 0; k < count; k++)
+				rows[k] = at + k;
+			ok = measure_batch(m, d, rows, count, dims, roots, part, error, n);
+			accumulate(values, part, n_values, count);
+		}
+		for (int k = 0; k < n_values; k++)
+			values[k] /= (double)total;
+	}
+	free(rows);
+	free(part);
+	free(roots);
+	free(dims);
+	return ok;
+}
+
+/* ---- the training ----------------------------------------------------------------------------- */
+
+struct trainer {
+	ad_model *m;
+	const ad_train_options *o;
+	const struct optimizer *optimizer;
+	const void *attrs;
+	struct parts parts;
+	size_t batch;              /* samples in a step; 0 without data */
+	int64_t steps_per_epoch, total, epochs;
+	size_t *order, *rows;      /* the samples in this epoch's order; those of this step */
+	int64_t *dims;
+	ad_node **roots;
+	const void **gradients;    /* of weight k: its elements after the evaluation; NULL: it has none */
+	void **states;             /* of weight k: from states[k * optimizer->states] */
+	void **kept;               /* each weight as it was when loss and gradients were last finite */
+	int64_t step;              /* steps done */
+	double *now, *sums, *mean; /* loss and metrics: of this step, of this epoch */
+	double *train, *valid, *test;
+	size_t seen, seen_total;   /* samples in this epoch, and since the start */
+	double norm, norm_sum, spent, started, saved;
+	struct run_folder folder;
+	bool has_folder;
+	struct progress progress;
+	char *error;
+	size_t error_size;
+};
+
+/* The signal that asks this training to end, or 0. */
+static int asked_to_end(const struct trainer *t)
+{
+	return t->o->leave_signals ? 0 : caught;
+}
+
+static size_t real_size(const ad_model *m)
+{
+	return m->f64 ? sizeof(double) : sizeof(float);
+}
+
+static double rate_of(const struct trainer *t)
+{
+	double rate = NAN;
+
+	for (const ad_attr *a = t->optimizer->attrs; a && a->name; a++)
+		if (a->type == AD_NUM && strcmp(a->name, "lr") == 0)
+			memcpy(&rate, (const char *)t->attrs + a->offset, sizeof rate);
+	return rate;
+}
+
+static bool allocate(struct trainer *t)
+{
+	const ad_model *m = t->m;
+	size_t values = 1 + (size_t)m->n_metrics, weights = (size_t)m->n_weights;
+	size_t per = (size_t)t->optimizer->states;
+
+	t->order = calloc(t->parts.train.n + 1, sizeof *t->order);
+	t->rows = calloc(t->batch + 1, sizeof *t->rows);
+	t->dims = calloc((size_t)m->n_dims + 1, sizeof *t->dims);
+	t->roots = calloc(values + weights, sizeof(ad_node *));
+	t->gradients = calloc(weights + 1, sizeof(void *));
+	t->states = calloc(weights * per + 1, sizeof(void *));
+	t->kept = calloc(weights + 1, sizeof(void *));
+	t->now = calloc(6 * values, sizeof *t->now);
+	if (!t->order || !t->rows || !t->dims || !t->roots || !t->gradients || !t->states ||
+	    !t->kept || !t->now)
+		return failure_memory(t->error, t->error_size, "the training", 0);
+	t->sums = t->now + values;
+	t->mean = t->sums + values;
+	t->train = t->mean + values;
+	t->valid = t->train + values;
+	t->test = t->valid + values;
+	for (size_t k = 0; k < t->parts.train.n; k++)
+		t->order[k] = k;
+	for (size_t k = 0; k < weights; k++) {
+		size_t count = ad_count(m->weights[k].node);
+
+		if (ad_type_of(m->weights[k].node) != AD_REAL)
+			continue;
+		t->kept[k] = malloc(count * real_size(m) + 1);
+		if (!t->kept[k])
+			return failure_memory(t->error, t->error_size, "weights", count * real_size(m));
+		for (size_t j = 0; ad_wants_gradient(m->weights[k].node) && j < per; j++)
+			if (!(t->states[k * per + j] = calloc(count + 1, real_size(m))))
+				return failure_memory(t->error, t->error_size, "the optimizer's state",
+				                      count * real_size(m));
+	}
+	return true;
+}
+
+static void release(struct trainer *t)
+{
+	size_t per = t->optimizer ? (size_t)t->optimizer->states : 0;
+
+	for (int k = 0; t->kept && k < t->m->n_weights; k++)
+		free(t->kept[k]);
+	for (size_t k = 0; t->states && k < (size_t)t->m->n_weights * per; k++)
+		free(t->states[k]);
+	free(t->order);
+	free(t->rows);
+	free(t->dims);
+	free(t->roots);
+	free(t->gradients);
+	free(t->states);
+	free(t->kept);
+	free(t->now);
+	data_free(&t->parts);
+	folder_close(&t->folder);
+}
+
+static void keep_weights(struct trainer *t)
+{
+	for (int k = 0; k < t->m->n_weights; k++) {
+		const void *data = t->kept[k] ? ad_data(t->m->weights[k].node) : NULL;
+
+		if (data)
+			memcpy(t->kept[k], data, ad_count(t->m->weights[k].node) * real_size(t->m));
+	}
+}
+
+static void restore_weights(struct trainer *t)
+{
+	for (int k = 0; k < t->m->n_weights; k++) {
+		void *data = t->kept[k] ? ad_write(t->m->weights[k].node) : NULL;
+
+		if (data)
+			memcpy(data, t->kept[k], ad_count(t->m->weights[k].node) * real_size(t->m));
+	}
+}
+
+/* Finds the elements of all gradients, before a weight changes, and their Euclidean norm. */
+static bool find_gradients(struct trainer *t, const struct instance *in)
+{
+	double sum = 0;
+
+	for (int k = 0; k < t->m->n_weights; k++) {
+		size_t n = in->gradients[k] ? ad_count(in->gradients[k]) : 0;
+		const void *g = n ? ad_data(in->gradients[k]) : NULL;
+		double part = 0;
+
+		t->gradients[k] = g;
+		if (n && !g)
+			return graph_failed(t->m, t->error, t->error_size);
+
+		if (t->m->f64)
+			for (size_t j = 0; j < n; j++)
+				part += ((const double *)g)[j] * ((const double *)g)[j];
+		else
+			for (size_t j = 0; j < n; j++)
+				part += (double)((const float *)g)[j] * ((const float *)g)[j];
+		sum += part;
+	}
+	t->norm = sqrt(sum);
+	return true;
+}
+
+static bool all_finite(const ad_model *m, const void *data, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		if (!isfinite(m->f64 ? ((const double *)data)[k] : ((const float *)data)[k]))
+			return false;
+	return true;
+}
+
+/* The scopes around a node, "model.linear_2.". */
+static void print_scopes(const ad_graph *g, int scope, char *text, size_t n)
+{
+	const char *names[16];
+	int depth = 0;
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (; scope > 0 && depth < 16; scope = ad_scope_parent(g, scope))
+		names[depth++] = ad_scope_name(g, scope);
+	while (depth-- > 0 && length < n)
+		length += (size_t)snprintf(text + length, n - length, "%s.", names[depth] ? names[depth] : "");
+}
+
+struct numbered {
+	const ad_node *node;
+	size_t number;
+};
+
+static int by_address(const void *a, const void *b)
+{
+	const ad_node *x = ((const struct numbered *)a)->node, *y = ((const struct numbered *)b)->node;
+
+	return ((uintptr_t)x > (uintptr_t)y) - ((uintptr_t)x < (uintptr_t)y);
+}
+
+static void mark(const struct numbered *sorted, size_t n, const ad_node *x, bool used[])
+{
+	const struct numbered key = { .node = x };
+	const struct numbered *found = x ? bsearch(&key, sorted, n, sizeof *sorted, by_address) : NULL;
+
+	if (found)
+		used[found->number] = true;
+}
+
+/* Which nodes the roots depend on, by number. A node's inputs were recorded before it, so one pass from
+ * the back reaches them all. NULL: no memory. */
+static bool *find_used(ad_graph *g, ad_node *const roots[], size_t n_roots)
+{
+	size_t n = ad_nodes(g);
+	struct numbered *sorted = calloc(n + 1, sizeof *sorted);
+	bool *used = calloc(n + 1, sizeof *used);
+
+	if (!sorted || !used) {
+		free(sorted);
+		free(used);
+		return NULL;
+	}
+	for (size_t k = 0; k < n; k++)
+		sorted[k] = (struct numbered){ ad_node_at(g, k), k };
+	qsort(sorted, n, sizeof *sorted, by_address);
+	for (size_t k = 0; k < n_roots; k++)
+		mark(sorted, n, roots[k], used);
+	for (size_t k = n; k-- > 0;) {
+		ad_node *x = ad_node_at(g, k), *owner;
+		int output;
+
+		if (!used[k])
+			continue;
+		owner = ad_owner_of(x, &output);
+		if (owner != x)
+			mark(sorted, n, owner, used);
+		for (int i = 0; i < ad_inputs(owner); i++)
+			mark(sorted, n, ad_input_of(owner, i), used);
+	}
+	free(sorted);
+	return used;
+}
+
+static void describe(const ad_node *x, char *text, size_t n)
+{
+	const char *name = ad_name_of(x), *op = ad_op_of(x);
+	char scopes[256];
+
+	print_scopes(ad_graph_of(x), ad_scope_of(x), scopes, sizeof scopes);
+	if (!op)
+		snprintf(text, n, "'%s%s' itself is not finite", scopes, name ? name : "a leaf");
+	else if (name)
+		snprintf(text, n, "it first appears in '%s%s', op %s", scopes, name, op);
+	else if (scopes[0])
+		snprintf(text, n, "it first appears in an op %s of '%.*s'", op, (int)strlen(scopes) - 1, scopes);
+	else
+		snprintf(text, n, "it first appears in an op %s", op);
+}
+
+/* Names the first op whose value is not finite when the step is computed again with all values kept. */
+static void name_culprit(struct trainer *t, size_t n_roots, char *text, size_t n)
+{
+	ad_graph *g = t->m->graph;
+	bool *used;
+
+	snprintf(text, n, "the op that made it could not be found");
+	ad_keep_all(g);
+	if (ad_evaluate(g, t->roots, n_roots) != AD_OK)
+		return;
+	used = find_used(g, t->roots, n_roots);
+	for (size_t k = 0; used && k < ad_nodes(g); k++) {
+		ad_node *x = ad_node_at(g, k);
+		const void *data = used[k] && ad_type_of(x) == AD_REAL ? ad_data(x) : NULL;
+
+		if (data && !all_finite(t->m, data, ad_count(x))) {
+			describe(x, text, n);
+			break;
+		}
+	}
+	free(used);
+}
+
+static bool refuse_value(struct trainer *t, size_t n_roots)
+{
+	char culprit[512], place[64];
+	bool loss = !isfinite(t->now[0]);
+
+	name_culprit(t, n_roots, culprit, sizeof culprit);
+	if (t->step == 0)
+		snprintf(place, sizeof place, "the initial weights are kept");
+	else
+		snprintf(place, sizeof place, "the weights of step %lld are kept", (long long)t->step);
+	return failure(t->error, t->error_size,
+	               "step %lld: the %s is %s: %s; %s; try a smaller lr", (long long)t->step + 1,
+	               loss ? "loss" : "gradient",
+	               loss ? (isnan(t->now[0]) ? "NaN" : "infinite") : "not finite", culprit, place);
+}
+
+/* One step with the given samples: evaluates, checks, moves the weights. */
+static ad_run_status step(struct trainer *t, size_t count)
+{
+	ad_model *m = t->m;
+	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
+	double begun = seconds_now();
+	struct instance *in;
+	size_t n_roots;
+
+	if (!data_dims(m, d, count, t->dims, t->error, t->error_size))
+		return AD_RUN_FAILED;
+	in = model_instance(m, t->dims, true);
+	if (!in || (!in->gradients && !model_gradients(m, in)) ||
+	    (d && !data_feed(m, in, d, t->rows, count))) {
+		graph_failed(m, t->error, t->error_size);
+		return AD_RUN_FAILED;
+	}
+	if (!value_roots(m, in, t->roots, &n_roots, t->error, t->error_size))
+		return AD_RUN_REFUSED;
+	for (int k = 0; k < m->n_weights; k++)
+		if (in->gradients[k])
+			t->roots[n_roots++] = in->gradients[k];
+	ad_step(m->graph, (uint64_t)t->step);
+	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
+		failure(t->error, t->error_size, "%s: step %lld: %s", m->path, (long long)t->step + 1,
+		        ad_errmsg(m->graph));
+		return AD_RUN_FAILED;
+	}
+	read_values(m, in, t->now);
+	if (!find_gradients(t, in))
+		return AD_RUN_FAILED;
+	if (!isfinite(t->now[0]) || !isfinite(t->norm)) {
+		refuse_value(t, n_roots);
+		restore_weights(t);
+		return AD_RUN_DIVERGED;
+	}
+	keep_weights(t);
+	for (int k = 0; k < m->n_weights; k++) {
+		size_t per = (size_t)t->optimizer->states;
+		void *w = t->gradients[k] ? ad_write(m->weights[k].node) : NULL;
+
+		if (w)
+			t->optimizer->step(t->attrs, 1, t->step + 1, m->f64, ad_count(m->weights[k].node), w,
+			                   t->gradients[k], &t->states[(size_t)k * per]);
+	}
+	t->step++;
+	accumulate(t->sums, t->now, 1 + m->n_metrics, count ? count : 1);
+	t->seen += count ? count : 1;
+	t->seen_total += count;
+	t->norm_sum += t->norm;
+	t->spent += seconds_now() - begun;
+	return AD_RUN_DONE;
+}
+
+static void fill_moment(const struct trainer *t, int64_t epoch, int64_t in_epoch, bool valid,
+                        struct moment *now)
+{
+	for (int k = 0; k < 1 + t->m->n_metrics; k++)
+		t->mean[k] = t->sums[k] / (double)t->seen;
+	*now = (struct moment){ .epoch = epoch, .epochs = t->epochs, .step = in_epoch,
+		                .steps = t->steps_per_epoch, .done = t->step, .total = t->total,
+		                .samples = t->seen_total, .seconds = seconds_now() - t->started,
+		                .lr = rate_of(t), .norm = t->norm, .train = t->mean,
+		                .valid = valid ? t->valid : NULL };
+}
+
+/* Fills t->rows for a step; returns how many. */
+static size_t choose(struct trainer *t, int64_t in_epoch)
+{
+	uint64_t seed = t->m->train.seed;
+	size_t n = t->parts.train.n, from, count;
+
+	if (n == 0)
+		return 0;
+	if (t->m->data.draw_random) {
+		for (size_t k = 0; k < t->batch; k++)
+			t->rows[k] = (size_t)data_random(seed, STREAM_DRAW, (uint64_t)t->step, k, n);
+		return t->batch;
+	}
+	from = (size_t)in_epoch * t->batch;
+	count = n - from < t->batch ? n - from : t->batch;
+	memcpy(t->rows, t->order + from, count * sizeof *t->rows);
+	return count;
+}
+
+static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
+{
+	ad_run_status status = AD_RUN_DONE;
+	const struct data_spec *d = &t->m->data;
+	int64_t in_epoch = 0;
+	bool valid = false;
+	struct moment now;
+
+	memset(t->sums, 0, (1 + (size_t)t->m->n_metrics) * sizeof *t->sums);
+	t->seen = 0;
+	t->norm_sum = t->spent = 0;
+	if (d->shuffle && !d->draw_random && t->parts.train.n > 1) {
+		for (size_t k = 0; k < t->parts.train.n; k++)
+			t->order[k] = k;
+		data_shuffle(t->m->train.seed, STREAM_SHUFFLE, (uint64_t)epoch, t->order, t->parts.train.n);
+	}
+	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !asked_to_end(t)) {
+		status = step(t, choose(t, in_epoch));
+		if (status != AD_RUN_DONE)
+			break;
+		in_epoch++;
+		fill_moment(t, epoch, in_epoch, false, &now);
+		progress_step(&t->progress, &now);
+	}
+	if (in_epoch == 0)
+		return status;
+	if (status == AD_RUN_DONE && !asked_to_end(t) && t->parts.valid.n > 0) {
+		if (!model_measure(t->m, &t->parts.valid, t->valid, t->error, t->error_size))
+			return AD_RUN_FAILED;
+		valid = true;
+	}
+	fill_moment(t, epoch, in_epoch, valid, &now);
+	progress_epoch(&t->progress, &now, t->step == t->total || status != AD_RUN_DONE || asked_to_end(t));
+	if (t->has_folder) {
+		struct log_row row = { .step = t->step, .epoch = epoch, .lr = now.lr,
+			               .grad_norm = t->norm_sum / (double)in_epoch,
+			               .ms = 1000 * t->spent / (double)in_epoch,
+			               .train = t->mean, .valid = now.valid };
+		char text[512];
+
+		if (!folder_log(&t->folder, &row, text, sizeof text) && status == AD_RUN_DONE) {
+			failure(t->error, t->error_size, "%s", text);
+			return AD_RUN_FAILED;
+		}
+	}
+	return status;
+}
+
+/* Saves what a crash would cost, now and then. */
+static bool save_sometimes(struct trainer *t)
+{
+	if (!t->has_folder || seconds_now() - t->saved < SAVE_SECONDS)
+		return true;
+	t->saved = seconds_now();
+	return folder_weights(&t->folder, t->error, t->error_size);
+}
+
+/* What the trained model reaches on every part. */
+static bool measure_parts(struct trainer *t, struct run_result *r)
+{
+	struct dataset *const sets[] = { &t->parts.train, &t->parts.valid, &t->parts.test };
+	double *const values[] = { t->train, t->valid, t->test };
+	static const char *const names[] = { "train", "valid", "test" };
+
+	for (int k = 0; k < 3; k++) {
+		if (k > 0 && sets[k]->n == 0)
+			continue;
+		if (!model_measure(t->m, sets[k], values[k], t->error, t->error_size))
+			return false;
+		r->parts[r->n_parts++] = (struct run_part){ names[k], sets[k]->n, values[k] };
+	}
+	return true;
+}
+
+/* Weights and result, after whatever ended the training. */
+static ad_run_status finish(struct trainer *t, ad_run_status status, int64_t epochs)
+{
+	struct run_result r = { .steps = t->step, .epochs = epochs };
+	char text[512];
+
+	r.status = status == AD_RUN_DONE ? "done" : status == AD_RUN_DIVERGED ? "diverged"
+	         : status == AD_RUN_INTERRUPTED ? "interrupted" : "terminated";
+	/* Weights first: what follows may fail, or take long. */
+	if (!folder_weights(&t->folder, text, sizeof text)) {
+		failure(t->error, t->error_size, "%s", text);
+		return AD_RUN_FAILED;
+	}
+	if (status == AD_RUN_DONE && !measure_parts(t, &r))
+		return AD_RUN_FAILED;
+	r.seconds = seconds_now() - t->started;
+	if (!folder_result(&t->folder, &r, text, sizeof text)) {
+		failure(t->error, t->error_size, "%s", text);
+		return AD_RUN_FAILED;
+	}
+	return status;
+}
+
+static ad_run_status run(struct trainer *t)
+{
+	ad_run_status status = AD_RUN_DONE;
+	int64_t epoch = 0;
+
+	t->started = t->saved = seconds_now();
+	while (status == AD_RUN_DONE && !asked_to_end(t) && t->step < t->total) {
+		status = one_epoch(t, ++epoch);
+		if (status == AD_RUN_DONE && !asked_to_end(t) && !save_sometimes(t))
+			status = AD_RUN_FAILED;
+	}
+	progress_end(&t->progress);
+	if (status == AD_RUN_DONE && asked_to_end(t)) {
+		status = asked_to_end(t) == SIGINT ? AD_RUN_INTERRUPTED : AD_RUN_TERMINATED;
+		failure(t->error, t->error_size, "stopped by %s after step %lld of %lld; the weights are saved",
+		        asked_to_end(t) == SIGINT ? "Ctrl-C" : "SIGTERM", (long long)t->step, (long long)t->total);
+	}
+	if (!t->has_folder)
+		return status;
+	if (status == AD_RUN_FAILED || status == AD_RUN_REFUSED) {
+		/* What was learnt so far is worth a try; the sentence stays that of the failure. */
+		if (t->step > 0)
+			folder_weights(&t->folder, NULL, 0);
+		return status;
+	}
+	return finish(t, status, epoch);
+}
+
+/* ---- starting ---------------------------------------------------------------------------------- */
+
+/* What must be there before any data is read. */
+static bool check_model(struct trainer *t)
+{
+	const ad_model *m = t->m;
+	char *error = t->error;
+	size_t n = t->error_size;
+	bool fed = false, learns = false;
+
+	if (ad_model_errors(m) > 0 || !m->graph)
+		return failure(error, n, "%s has errors", m->path);
+	if (!m->train.given)
+		return failure(error, n, "%s has no key 'train', which says how to train it", m->path);
+	if (!m->train.optimizer)
+		return failure(error, n, "%s: 'train' needs an optimizer, such as optimizer: {sgd: {lr: 0.1}}",
+		               m->path);
+	if (m->train.epochs < 0 && m->train.steps < 0)
+		return failure(error, n, "%s: 'train' needs 'epochs' or 'steps'", m->path);
+	t->optimizer = m->train.optimizer;
+	t->attrs = m->train.optimizer_attrs;
+	if (t->optimizer->check && !t->optimizer->check(t->attrs, error, n))
+		return false;
+	for (int k = 0; k < m->n_weights; k++)
+		learns |= ad_wants_gradient(m->weights[k].node);
+	if (!learns)
+		return failure(error, n, "%s has no weights to train", m->path);
+	for (int k = 0; k < m->n_inputs; k++)
+		fed |= !m->inputs[k].scalar_leaf;
+	if (fed && !m->data.has_train)
+		return failure(error, n, "%s has inputs, but no data for them: add 'data' with 'train'", m->path);
+	return true;
+}
+
+static bool plan_steps(struct trainer *t)
+{
+	const ad_model *m = t->m;
+	size_t n = t->parts.train.n, batch = (size_t)m->data.batch;
+	int64_t by_epochs;
+
+	t->batch = n == 0 ? 0 : m->batch_dim < 0 ? 1 : batch == 0 || batch > n ? n : batch;
+	t->steps_per_epoch = n == 0 ? 1 : (int64_t)((n + t->batch - 1) / t->batch);
+	if (m->train.epochs < 0)
+		by_epochs = INT64_MAX;
+	else if (__builtin_mul_overflow(m->train.epochs, t->steps_per_epoch, &by_epochs))
+		return failure(t->error, t->error_size, "%s: 'train' has too many epochs", m->path);
+	t->total = m->train.steps >= 0 && m->train.steps < by_epochs ? m->train.steps : by_epochs;
+	t->epochs = t->total / t->steps_per_epoch + (t->total % t->steps_per_epoch != 0);
+	return true;
+}
+
+ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n)
+{
+	static const ad_train_options nothing = { 0 };
+	struct trainer t = { .m = m, .o = o ? o : &nothing, .error = error, .error_size = n };
+	ad_run_status status = AD_RUN_FAILED;
+
+	if (error && n)
+		error[0] = '\0';
+	if (t.o->folder && t.o->folder_size)
+		t.o->folder[0] = '\0';
+	if (!check_model(&t))
+		return AD_RUN_REFUSED;
+	ad_seed(m->graph, m->train.seed);
+	if (!data_read(m, &t.parts, error, n)) {
+		release(&t);
+		return AD_RUN_REFUSED;
+	}
+	if (plan_steps(&t) && allocate(&t)) {
+		if (t.o->dry) {
+			t.total = t.total < 1 ? t.total : 1;
+			t.epochs = t.total;
+		} else {
+			t.has_folder = folder_open(&t.folder, m, t.o->run, t.parts.valid.n > 0, error, n);
+			if (t.folder.path && t.o->folder && t.o->folder_size)
+				snprintf(t.o->folder, t.o->folder_size, "%s", t.folder.path);
+		}
+		keep_weights(&t);
+		if (t.has_folder || t.o->dry) {
+			progress_begin(&t.progress, m, t.o, t.epochs);
+			if (!t.o->leave_signals)
+				listen();
+			status = run(&t);
+			if (!t.o->leave_signals)
+				listen_no_more();
+		}
+	}
+	release(&t);
+	return status;
+}

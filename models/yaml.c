@@ -1,0 +1,652 @@
+/*
+ * yaml: text -> tree with marks, by libyaml's events, under the limits of the language.
+ *
+ * libyaml is a scanner of YAML 1.1 without limits: it resolves no types and no aliases, lets
+ * duplicate keys, tags and several documents pass, and takes quadratic time for deep nesting. So all
+ * of that is done here. An alias is the anchored node itself, not a copy; what it would be when
+ * expanded is counted.
+ */
+#include "language.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+/* A node with what only the reader needs. */
+struct sized {
+	struct yaml yaml;
+	size_t expanded; /* nodes, with aliases expanded */
+	int height;      /* levels of lists and maps, with aliases expanded */
+	bool open;       /* its end has not been read */
+};
+
+struct anchor {
+	const char *name;
+	struct sized *node;
+};
+
+/* A list or map that is being read. */
+struct level {
+	struct sized *node;
+	struct yaml *key; /* a map's key that waits for its value */
+};
+
+struct yaml_tree {
+	struct store store;
+	struct messages *messages;
+	struct yaml *root;
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool parsing, holding; /* the parser; an event */
+	size_t n_anchors, n_aliases, n_events;
+	struct anchor *anchors;
+	struct yaml_tree *guests; /* trees whose nodes were put into this one */
+	int depth;
+	struct level levels[MOST_DEPTH + 1];
+};
+
+struct store *yaml_store(struct yaml_tree *t)
+{
+	return &t->store;
+}
+
+struct yaml *yaml_root(struct yaml_tree *t)
+{
+	return t ? t->root : NULL;
+}
+
+void yaml_adopt(struct yaml_tree *t, struct yaml_tree *guest)
+{
+	guest->guests = t->guests;
+	t->guests = guest;
+}
+
+void yaml_free(struct yaml_tree *t)
+{
+	while (t) {
+		struct yaml_tree *next = t->guests;
+
+		if (t->holding)
+			yaml_event_delete(&t->event);
+		if (t->parsing)
+			yaml_parser_delete(&t->parser);
+		arena_free(&t->store.arena);
+		free(t);
+		t = next;
+	}
+}
+
+struct yaml *yaml_pair(const struct yaml *map, const char *key, struct yaml **at_key)
+{
+	if (!map || map->kind != YAML_MAP)
+		return NULL;
+	for (size_t i = 0; i < map->n; i++) {
+		if (strcmp(map->keys[i]->text, key) == 0) {
+			if (at_key)
+				*at_key = map->keys[i];
+			return map->items[i];
+		}
+	}
+	return NULL;
+}
+
+struct yaml *yaml_get(const struct yaml *map, const char *key)
+{
+	return yaml_pair(map, key, NULL);
+}
+
+bool yaml_is(const struct yaml *y, const char *text)
+{
+	return y && y->kind == YAML_SCALAR && strcmp(y->text, text) == 0;
+}
+
+bool yaml_is_null(const struct yaml *y)
+{
+	return y->kind == YAML_SCALAR && !y->quoted &&
+		(!*y->text || yaml_is(y, "~") || yaml_is(y, "null") || yaml_is(y, "Null") ||
+	         yaml_is(y, "NULL"));
+}
+
+/* ---- before libyaml ---------------------------------------------------------------------------- */
+
+/* Size, encoding and characters; libyaml's marks for these are not usable. */
+static bool check_text(struct messages *m, const char *text, size_t length)
+{
+	struct place at = { 1, 1, 2 };
+	bool blank = true;
+
+	if (length > MOST_BYTES)
+		return message(m, E_LIMIT, (struct place){ 0 }, NULL, "keep data in files of their own",
+		               "the file has %zu bytes; a model file has at most %d", length, MOST_BYTES);
+	if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		return message(m, E_YAML, (struct place){ 0 }, NULL, "save the file as UTF-8",
+		               "the file is in UTF-16; a model file is in UTF-8");
+	for (size_t i = 0; i < length;) {
+		const unsigned char c = (unsigned char)text[i];
+		bool valid;
+		size_t k = utf8_next(text + i, length - i, &valid);
+
+		at.end = at.col + 1;
+		if (!valid)
+			return message(m, E_YAML, at, NULL, "save the file as UTF-8",
+			               "byte 0x%02x is not valid UTF-8", c);
+		if (c == 0)
+			return message(m, E_YAML, at, NULL, NULL, "a NUL byte");
+		if (c == 0x7f || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))
+			return message(m, E_YAML, at, NULL, NULL, "control character 0x%02x", c);
+		blank = blank && (isspace(c) || (i < 3 && c >= 0x80));
+		if (c == '\n' || (c == '\r' && !(i + 1 < length && text[i + 1] == '\n'))) {
+			at.line++;
+			at.col = 1;
+		} else if (!(i == 0 && k == 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)) {
+			at.col++;
+		}
+		i += k;
+	}
+	if (blank)
+		return message(m, E_YAML, (struct place){ 0 }, NULL,
+		               "a model file has at least the keys 'version' and 'model'",
+		               "the file is empty");
+	return true;
+}
+
+/* ---- libyaml's own errors -------------------------------------------------------------------------- */
+
+static struct place mark_place(yaml_mark_t mark)
+{
+	return (struct place){ (int)mark.line + 1, (int)mark.column + 1, (int)mark.column + 2 };
+}
+
+/* A tab in the indentation of a line near the one where the parser stopped. */
+static bool say_tab(struct messages *m, int line)
+{
+	for (int i = line; i >= 1 && i >= line - 1; i--) {
+		size_t n, k = 0;
+		const char *s = messages_line(m, i, &n);
+
+		while (s && k < n && (s[k] == ' ' || s[k] == '\t')) {
+			if (s[k] == '\t') {
+				message(m, E_TAB, (struct place){ i, (int)k + 1, (int)k + 2 }, "use spaces",
+				        NULL, "YAML does not allow a tab in indentation");
+				return true;
+			}
+			k++;
+		}
+	}
+	return false;
+}
+
+static void say_yaml(struct yaml_tree *t)
+{
+	const yaml_parser_t *p = &t->parser;
+	struct place at = mark_place(p->problem_mark), from = mark_place(p->context_mark);
+	const char *context = p->context ? p->context : "", *problem = p->problem ? p->problem : "";
+	char up[64];
+
+	snprintf(up, sizeof up, "opened here; the parser gave up at %d:%d", at.line, at.col);
+	if (p->error == YAML_MEMORY_ERROR)
+		longjmp(*t->store.out, 1);
+	if (say_tab(t->messages, at.line))
+		return;
+	if (strstr(context, "quoted scalar") && strstr(problem, "end of stream")) {
+		message(t->messages, E_OPEN, from, up, NULL, "this quote is never closed");
+		return;
+	}
+	/* Inside [ or {, what stops the parser is mostly the next line, taken for part of it. */
+	if (t->depth > 0 && t->levels[t->depth - 1].node->yaml.flow &&
+	    (at.line > t->levels[t->depth - 1].node->yaml.at.line ||
+	     strncmp(context, "while parsing a flow", 20) == 0)) {
+		struct yaml *open = &t->levels[t->depth - 1].node->yaml;
+
+		message(t->messages, E_OPEN, open->at, up, NULL, "this '%c' is never closed",
+		        open->kind == YAML_LIST ? '[' : '{');
+		return;
+	}
+	if (strstr(problem, "undefined alias"))
+		problem = "an alias of nothing";
+	message(t->messages, E_YAML, at, NULL,
+	        strstr(problem, "cannot start any token") ?
+	        "a value that begins with @, ` or % stands in quotes" : NULL,
+	        "not readable as YAML: %s%s%s", problem, *context ? " " : "", context);
+	if (*context && p->context_mark.line != p->problem_mark.line)
+		message_also(t->messages, from, "it begins here");
+}
+
+/* ---- events -> tree ---------------------------------------------------------------------------------- */
+
+/* The place of an event in its first line, without the anchor or tag before it. */
+static struct place event_place(struct yaml_tree *t, const yaml_event_t *e, bool properties)
+{
+	struct place at = mark_place(e->start_mark);
+	size_t n;
+	const char *s = messages_line(t->messages, at.line, &n);
+
+	if (properties && s) {
+		size_t i = 0;
+		int col = 1;
+		bool valid;
+
+		while (i < n && col < at.col) {
+			i += utf8_next(s + i, n - i, &valid);
+			col++;
+		}
+		while (i < n && (s[i] == '&' || s[i] == '!')) {
+			while (i < n && s[i] != ' ' && s[i] != '\t') {
+				i += utf8_next(s + i, n - i, &valid);
+				col++;
+			}
+			while (i < n && (s[i] == ' ' || s[i] == '\t')) {
+				i++;
+				col++;
+			}
+		}
+		if (i < n)
+			at.col = col;
+	}
+	if (e->end_mark.line == e->start_mark.line)
+		at.end = (int)e->end_mark.column + 1;
+	else
+		at.end = s ? (int)utf8_count(s, n) + 1 : at.col + 1;
+	if (at.end <= at.col)
+		at.end = at.col + 1;
+	return at;
+}
+
+static bool refuse_tag(struct yaml_tree *t, const yaml_event_t *e, const char *tag)
+{
+	struct place at = mark_place(e->start_mark);
+	static const char standard[] = "tag:yaml.org,2002:";
+	bool short_form = strncmp(tag, standard, sizeof standard - 1) == 0;
+	const char *name = short_form ? tag + sizeof standard - 1 : tag;
+
+	at.end = at.col + (int)utf8_count(name, strlen(name)) + (short_form ? 2 : 0);
+	return message(t->messages, E_TAG, at, NULL, NULL,
+	               "tags such as %s%s are not read (a model file never runs code)",
+	               short_form ? "!!" : "", name);
+}
+
+/* A scalar that is not quoted and holds more opening than closing brackets of a call. */
+static int open_brackets(const struct yaml *y)
+{
+	int open = 0;
+
+	if (y->kind != YAML_SCALAR || y->quoted)
+		return 0;
+	for (const char *s = y->text; *s; s++)
+		open += *s == '(' ? 1 : *s == ')' ? -1 : 0;
+	return open;
+}
+
+/* Message E006: `{k: max(a, b)}` reads as `k: 'max(a'` and a key `b)`. Says so and puts the pieces
+ * together again. */
+static void join_commas(struct yaml_tree *t, struct yaml *y)
+{
+	for (size_t i = 0; i + 1 < y->n; i++) {
+		int open = open_brackets(y->items[i]);
+		size_t end = i + 1;
+		const char *text = y->items[i]->text;
+		bool map = y->kind == YAML_MAP;
+
+		if (open <= 0)
+			continue;
+		for (; end < y->n && open > 0; end++) {
+			const struct yaml *piece = map ? y->keys[end] : y->items[end];
+
+			if (piece->kind != YAML_SCALAR || piece->quoted ||
+			    (map && !yaml_is_null(y->items[end])))
+				break;
+			open += open_brackets(piece);
+			text = store_text(&t->store, "%s, %s", text, piece->text);
+		}
+		if (end == i + 1)
+			continue;
+		const struct yaml *first = map ? y->keys[i + 1] : y->items[i + 1];
+		const struct yaml *last = map ? y->keys[end - 1] : y->items[end - 1];
+		struct place at = first->at;
+		if (last->at.line == at.line)
+			at.end = last->at.end;
+		if (map)
+			message(t->messages, E_COMMA, at, NULL,
+			        store_text(&t->store,
+			                   "quote it, {%s: \"%s\"}, or put it on a line of its own",
+			                   y->keys[i]->text, text),
+			        "a comma ends a value inside { }, so this became a key of its own");
+		else
+			message(t->messages, E_COMMA, at, NULL,
+			        store_text(&t->store, "quote it, [\"%s\"], or put it on a line of its own",
+			                   text),
+			        "a comma ends an item inside [ ], so this became an item of its own");
+		struct sized *joined = store_take(&t->store, sizeof *joined);
+		joined->yaml = *y->items[i];
+		joined->yaml.text = text;
+		y->items[i] = &joined->yaml;
+		for (size_t k = end; k < y->n; k++) {
+			y->items[k - (end - i - 1)] = y->items[k];
+			if (map)
+				y->keys[k - (end - i - 1)] = y->keys[k];
+		}
+		y->n -= end - i - 1;
+	}
+}
+
+struct key_order {
+	const struct yaml *key;
+	size_t index;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	const struct key_order *x = a, *y = b;
+	int order = strcmp(x->key->text, y->key->text);
+
+	return order ? order : x->index < y->index ? -1 : 1;
+}
+
+/* Says which keys stand twice in a map, and drops the later ones. */
+static void check_keys(struct yaml_tree *t, struct yaml *y)
+{
+	struct key_order *order = store_take(&t->store, y->n * sizeof *order);
+	bool *drop = store_take(&t->store, y->n), any = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < y->n; i++)
+		order[i] = (struct key_order){ y->keys[i], i };
+	qsort(order, y->n, sizeof *order, by_text);
+	for (size_t i = 1, first = 0; i < y->n; i++) {
+		if (strcmp(order[i].key->text, order[first].key->text) != 0) {
+			first = i;
+			continue;
+		}
+		message(t->messages, E_TWICE, order[i].key->at, NULL, NULL, "key '%s' appears twice",
+		        order[i].key->text);
+		message_also(t->messages, order[first].key->at,
+		             "first here; most YAML readers silently keep one of the two");
+		drop[order[i].index] = any = true;
+	}
+	for (size_t i = 0; any && i < y->n; i++) {
+		if (drop[i])
+			continue;
+		y->keys[n] = y->keys[i];
+		y->items[n++] = y->items[i];
+	}
+	if (any)
+		y->n = n;
+}
+
+/* Puts a finished node where it belongs. */
+static bool place_node(struct yaml_tree *t, struct sized *node)
+{
+	struct yaml *y = &node->yaml;
+
+	if (t->depth == 0) {
+		t->root = y;
+		return true;
+	}
+	struct level *level = &t->levels[t->depth - 1];
+	struct yaml *parent = &level->node->yaml;
+	level->node->expanded += node->expanded;
+	if (level->node->height <= node->height)
+		level->node->height = node->height + 1;
+	if (level->node->expanded > MOST_NODES)
+		return message(t->messages, E_LIMIT, y->at, NULL, NULL,
+		               "with its aliases expanded the file has more than %d values", MOST_NODES);
+	if (parent->kind == YAML_MAP && !level->key) {
+		if (y->kind != YAML_SCALAR)
+			return message(t->messages, E_YAML, y->at, NULL, NULL,
+			               "a key must be a plain text, not a %s",
+			               y->kind == YAML_LIST ? "list" : "mapping");
+		if (!y->quoted && strcmp(y->text, "<<") == 0)
+			message(t->messages, E_KEY, y->at, NULL,
+			        "write the keys out; an alias may stand for a whole value, 'key: *anchor'",
+			        "merge keys '<<' are not read: they hide where a value comes from");
+		level->key = y;
+		return true;
+	}
+	parent->items = store_more(&t->store, parent->items, parent->n, sizeof *parent->items);
+	if (parent->kind == YAML_MAP) {
+		parent->keys = store_more(&t->store, parent->keys, parent->n, sizeof *parent->keys);
+		parent->keys[parent->n] = level->key;
+		level->key = NULL;
+	}
+	parent->items[parent->n++] = y;
+	return true;
+}
+
+static void remember_anchor(struct yaml_tree *t, const yaml_char_t *name, struct sized *node)
+{
+	if (!name)
+		return;
+	const char *text = (const char *)name;
+	t->anchors = store_more(&t->store, t->anchors, t->n_anchors, sizeof *t->anchors);
+	t->anchors[t->n_anchors++] = (struct anchor){ store_copy(&t->store, text, strlen(text)), node };
+}
+
+static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
+{
+	const char *name = (const char *)e->data.alias.anchor;
+	struct place at = mark_place(e->start_mark);
+
+	at.end = at.col + 1 + (int)utf8_count(name, strlen(name));
+	if (++t->n_aliases > MOST_ALIASES)
+		return message(t->messages, E_LIMIT, at, NULL, NULL, "more than %d aliases", MOST_ALIASES);
+	for (size_t i = t->n_anchors; i-- > 0;) {
+		struct sized *node = t->anchors[i].node;
+
+		if (strcmp(t->anchors[i].name, name) != 0)
+			continue;
+		if (node->open) {
+			message(t->messages, E_CYCLE, at, NULL, NULL,
+			        "alias '*%s' stands inside what it names: it would never end", name);
+			message_also(t->messages, node->yaml.at, "named here");
+			return false;
+		}
+		if (t->depth + node->height > MOST_DEPTH)
+			return message(t->messages, E_LIMIT, at, NULL, NULL,
+			               "with this alias the file is nested more than %d levels deep",
+			               MOST_DEPTH);
+		return place_node(t, node);
+	}
+	return message(t->messages, E_YAML, at, NULL, NULL,
+	               "alias '*%s' has no anchor '&%s' before it", name, name);
+}
+
+static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
+{
+	const char *text = (const char *)e->data.scalar.value;
+	size_t length = e->data.scalar.length;
+	struct sized *node = store_take(&t->store, sizeof *node);
+
+	node->yaml.kind = YAML_SCALAR;
+	node->yaml.at = event_place(t, e, e->data.scalar.anchor || e->data.scalar.tag);
+	node->yaml.quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	node->yaml.flow = t->depth > 0 && t->levels[t->depth - 1].node->yaml.flow;
+	node->expanded = 1;
+	if (length > MOST_SCALAR)
+		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
+		               "a value of %zu bytes; one value has at most %d", length, MOST_SCALAR);
+	if (memchr(text, 0, length))
+		return message(t->messages, E_YAML, node->yaml.at, NULL, NULL,
+		               "a value that contains a NUL character");
+	if (e->data.scalar.tag)
+		refuse_tag(t, e, (const char *)e->data.scalar.tag);
+	node->yaml.text = store_copy(&t->store, text, length);
+	remember_anchor(t, e->data.scalar.anchor, node);
+	return place_node(t, node);
+}
+
+static bool on_start(struct yaml_tree *t, const yaml_event_t *e, bool map)
+{
+	const yaml_char_t *anchor = map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
+	const yaml_char_t *tag = map ? e->data.mapping_start.tag : e->data.sequence_start.tag;
+	struct sized *node = store_take(&t->store, sizeof *node);
+
+	node->yaml.kind = map ? YAML_MAP : YAML_LIST;
+	node->yaml.at = event_place(t, e, anchor || tag);
+	node->yaml.at.end = node->yaml.at.col + 1;
+	node->yaml.text = "";
+	node->yaml.flow = map ? e->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+		: e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+	node->expanded = 1;
+	node->height = 1;
+	node->open = true;
+	if (tag)
+		refuse_tag(t, e, (const char *)tag);
+	if (t->depth == MOST_DEPTH)
+		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
+		               "nested more than %d levels deep", MOST_DEPTH);
+	remember_anchor(t, anchor, node);
+	t->levels[t->depth++] = (struct level){ node, NULL };
+	return true;
+}
+
+static bool on_end(struct yaml_tree *t)
+{
+	struct sized *node = t->levels[--t->depth].node;
+
+	node->open = false;
+	if (node->yaml.flow)
+		join_commas(t, &node->yaml);
+	if (node->yaml.kind == YAML_MAP)
+		check_keys(t, &node->yaml);
+	return place_node(t, node);
+}
+
+/* Takes one event into the tree. False: the last one, or what follows is not to be read. */
+static bool on_event(struct yaml_tree *t, const yaml_event_t *e, int *documents)
+{
+	bool going = true;
+
+	if (++t->n_events > MOST_EVENTS)
+		going = message(t->messages, E_LIMIT, mark_place(e->start_mark), NULL, NULL,
+		                "more than %d values and brackets", MOST_EVENTS);
+	else if (e->type == YAML_STREAM_END_EVENT)
+		return false;
+	else if (e->type == YAML_DOCUMENT_START_EVENT && ++*documents > 1)
+		going = message(t->messages, E_YAML, mark_place(e->start_mark), NULL,
+		                "put it into a file of its own",
+		                "a second document; a file holds one model");
+	else if (e->type == YAML_ALIAS_EVENT)
+		going = on_alias(t, e);
+	else if (e->type == YAML_SCALAR_EVENT)
+		going = on_scalar(t, e);
+	else if (e->type == YAML_SEQUENCE_START_EVENT || e->type == YAML_MAPPING_START_EVENT)
+		going = on_start(t, e, e->type == YAML_MAPPING_START_EVENT);
+	else if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT)
+		going = on_end(t);
+	if (!going)
+		t->root = NULL;
+	return going;
+}
+
+static void read_events(struct yaml_tree *t)
+{
+	int documents = 0;
+
+	for (bool going = true; going;) {
+		if (!yaml_parser_parse(&t->parser, &t->event)) {
+			say_yaml(t);
+			t->root = NULL;
+			return;
+		}
+		t->holding = true; /* also if the memory runs out */
+		going = on_event(t, &t->event, &documents);
+		yaml_event_delete(&t->event);
+		t->holding = false;
+	}
+}
+
+/* False without memory. */
+static bool read_text(struct yaml_tree *t, const char *text, size_t length)
+{
+	size_t skip = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	jmp_buf out;
+
+	if (!check_text(t->messages, text, length))
+		return true;
+	t->store.out = &out;
+	if (setjmp(out) || !yaml_parser_initialize(&t->parser))
+		return false;
+	t->parsing = true;
+	yaml_parser_set_encoding(&t->parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&t->parser, (const unsigned char *)text + skip, length - skip);
+	read_events(t);
+	yaml_parser_delete(&t->parser);
+	t->parsing = false;
+	t->store.out = NULL;
+	return true;
+}
+
+struct yaml_tree *yaml_read(const char *text, size_t length, struct messages *m)
+{
+	struct yaml_tree *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return NULL;
+	t->messages = m;
+	if (!read_text(t, text, length)) {
+		yaml_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+/* ---- tree -> text ---------------------------------------------------------------------------------- */
+
+/* In double quotes with escapes where quotes or a line of its own demand it; else as it was. */
+static void write_scalar(const struct yaml *y, FILE *to)
+{
+	if (!y->quoted && !strchr(y->text, '\n')) {
+		fputs(y->text, to);
+		return;
+	}
+	fputc('"', to);
+	for (const unsigned char *s = (const unsigned char *)y->text; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fprintf(to, "\\%c", *s);
+		else if (*s == '\n')
+			fputs("\\n", to);
+		else if (*s < 0x20 || *s == 0x7f)
+			fprintf(to, "\\x%02x", *s);
+		else if (s[0] == 0xc2 && s[1] == 0x85)
+			fputs("\\N", to), s++;
+		else if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9))
+			fputs(s[2] == 0xa8 ? "\\L" : "\\P", to), s += 2;
+		else
+			fputc(*s, to);
+	}
+	fputc('"', to);
+}
+
+/* In block style; the caller has written what stands before it on the line. */
+static void write_node(const struct yaml *y, int indent, bool first_inline, FILE *to)
+{
+	if (y->kind == YAML_SCALAR || y->n == 0) {
+		if (y->kind == YAML_SCALAR)
+			write_scalar(y, to);
+		else
+			fputs(y->kind == YAML_LIST ? "[]" : "{}", to);
+		fputc('\n', to);
+		return;
+	}
+	for (size_t i = 0; i < y->n; i++) {
+		const struct yaml *item = y->items[i];
+		bool simple = item->kind == YAML_SCALAR || item->n == 0;
+
+		if (i > 0 || !first_inline)
+			fprintf(to, "%*s", indent, "");
+		if (y->kind == YAML_LIST) {
+			fputs("- ", to);
+			write_node(item, indent + 2, true, to);
+			continue;
+		}
+		write_scalar(y->keys[i], to);
+		fputs(simple ? ": " : ":\n", to);
+		write_node(item, indent + 2, simple, to);
+	}
+}
+
+void yaml_write(const struct yaml *y, FILE *to)
+{
+	write_node(y, 0, false, to);
+}
