@@ -1,0 +1,141 @@
+/*
+ * command: what the subcommands share: their tables, exit codes, opening of models, printing.
+ *
+ * Results go to standard output, everything else to standard error. A subcommand is one file: its
+ * options as a table, its run function, and one struct command that main.c lists.
+ */
+#ifndef AUTOGRAD_COMMAND_H
+#define AUTOGRAD_COMMAND_H
+
+#include "autograd_draw.h"
+#include "model.h"
+
+#include <stdio.h>
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1, /* at run time: input or output, memory, a check that does not hold */
+	EXIT_USAGE = 2   /* the command line or the model file is wrong */
+	                 /* train also: 3 diverged, 130 and 143 stopped by a signal */
+};
+
+/* ---- options (options.c) --------------------------------------------------------------------- */
+
+/* What an option writes at its offset in the options of its command. */
+enum option_kind {
+	OPTION_SWITCH, /* bool */
+	OPTION_TEXT,   /* const char *, NULL if not given */
+	OPTION_TEXTS,  /* struct texts; may be repeated */
+	OPTION_WHOLE,  /* int64_t, 0 or more */
+	OPTION_CHOICE  /* int, the position of the word in `value` */
+};
+
+struct texts {
+	size_t n;
+	const char **v;
+};
+
+struct option {
+	const char *name; /* without dashes */
+	char letter;      /* of the short form; 0: none */
+	enum option_kind kind;
+	const char *value; /* what stands for the value in the help; the words of a choice: "text json" */
+	const char *def;   /* NULL: 0, nothing, the first word */
+	bool required;
+	size_t offset;
+	const char *doc;
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* "FILE", "[NAME]" */
+	int least, most;       /* number of arguments; most -1: any number */
+	const char *doc;       /* one line, lower case, for the list of commands */
+	const char *details;   /* paragraphs for `autograd NAME --help`; NULL: none */
+	const struct option *options; /* ends with a name of NULL; may be NULL */
+	size_t options_size;
+	int (*run)(const void *options, int n, const char *const args[]);
+};
+
+extern const struct command command_check, command_show, command_eval, command_gradcheck,
+	command_train, command_test, command_predict, command_draw, command_plot, command_ops;
+
+/* Reads the options and arguments behind the command's name and runs it; answers --help. */
+int command_run(const struct command *c, int n, char *const words[]);
+
+void command_help(const struct command *c, FILE *to);
+
+/* Prints words with lines of at most `width` columns, all but the first indented. */
+void print_wrapped(FILE *to, const char *text, int column, int indent, int width);
+
+/* The width of the terminal that a stream writes to; `otherwise` if it is none. */
+int terminal_width(FILE *stream, int otherwise);
+
+/* A sentence on standard error, "autograd NAME: ..."; they return EXIT_FAILED and EXIT_USAGE. The
+ * second adds where help is. */
+int failed(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int misused(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- models and runs (open.c) ---------------------------------------------------------------- */
+
+/* Opens a model file; prints its messages. NULL: *status says how to exit. */
+ad_model *open_file(const char *name, const char *path, const struct texts *set, int *status);
+
+/* Opens a run folder: its config.yaml with the weights of last.safetensors. */
+ad_model *open_run(const char *name, const char *path, int *status);
+
+/* Either, by whether path is a folder. */
+ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
+
+bool is_folder(const char *path);
+
+/* folder/file, from malloc; NULL without memory. */
+char *join_path(const char *folder, const char *file);
+
+/* ---- one evaluation (batch.c) ------------------------------------------------------------------ */
+
+/* The recording of the model for the first `most` training samples (0: as many as the file's batch),
+ * its inputs filled; without data, the recording of a model whose inputs are all numbers. *samples,
+ * which may be NULL, becomes their number. NULL: a sentence in error. */
+struct instance *first_batch(ad_model *m, size_t most, bool training, size_t *samples, char *error,
+                             size_t n);
+
+/* The recording with every free dim of the same small size, for looking at its structure alone. */
+struct instance *any_batch(ad_model *m, bool training, char *error, size_t n);
+
+/* What the gradients start from: the loss, else the output if it is a single number, else NULL. */
+ad_node *start_of_gradients(const struct instance *in);
+
+/* ---- pictures (draw_command.c, fit.c) ---------------------------------------------------------- */
+
+struct drawing {
+	const char *path; /* .dot, .svg, .png, .pdf; "-": DOT on standard output */
+	ad_view view;
+	bool gradients;
+	int64_t step;     /* for the title; -1: none */
+};
+
+/* Draws the model for its first batch; evaluates it for that. False: a sentence in error. */
+bool draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
+
+/* Whether the model is a function of one number, and the plot of its training samples with the curve
+ * that it makes of them. */
+bool has_fit(const ad_model *m);
+bool draw_fit(ad_model *m, const char *path, char *error, size_t n);
+
+/* ---- printing (print.c) ---------------------------------------------------------------------- */
+
+/* 1234567 as "1,234,567"; text holds at least 32 bytes. Returns text. */
+char *print_thousands(char *text, uint64_t number);
+
+/* The shortest decimal number that reads back as the same double, or as the same float if value is
+ * one and f32 is set; NaN, Infinity, -Infinity. Text holds at least 32 bytes. Returns text. */
+char *print_real(char *text, double value, bool f32);
+
+/* As JSON: a string with its quotes; a number, or the string "NaN", "Infinity" or "-Infinity"; the
+ * elements of an array, nested by its shape, masks as true and false. */
+void json_text(FILE *to, const char *text);
+void json_real(FILE *to, double value);
+void json_array(FILE *to, const double *values, ad_shape shape, ad_type type);
+
+#endif

@@ -1,0 +1,1301 @@
+/*
+ * draw: a diagram as DOT, built with libcgraph. The only file that knows it.
+ *
+ * Only calls that behave alike from version 2.42 on are used, one thread at a time, as cgraph shares
+ * state even between graphs. Attributes are declared on the root first: declared on a subgraph, they
+ * would leak to the root. Names are n17, f17, cluster_17_1; text of users appears in labels and tooltips
+ * only, through put_escaped.
+ */
+#include "drawing.h"
+
+#include <graphviz/cgraph.h>
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALUE_COLOUR "#00674f"
+#define GRADIENT_COLOUR "#b3261e"
+#define NAN_COLOUR "#d100d1"
+#define LABEL_CHARACTERS 60
+#define TOOLTIP_CHARACTERS 200
+
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+struct text {
+	char *s;
+	size_t n, cap;
+	bool failed;
+};
+
+static void put_bytes(struct text *t, const char *s, size_t n)
+{
+	if (t->n + n + 1 > t->cap) {
+		size_t cap = 2 * (t->n + n + 128);
+		char *wider = realloc(t->s, cap);
+
+		if (!wider) {
+			t->failed = true;
+			return;
+		}
+		t->s = wider;
+		t->cap = cap;
+	}
+	memcpy(t->s + t->n, s, n);
+	t->n += n;
+	t->s[t->n] = 0;
+}
+
+static void put(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Text of our own and numbers: at most 1,000 bytes a call. */
+static void put(struct text *t, const char *format, ...)
+{
+	char piece[1024];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(piece, sizeof piece, format, args);
+	va_end(args);
+	if (n > 0)
+		put_bytes(t, piece, (size_t)n < sizeof piece ? (size_t)n : sizeof piece - 1);
+}
+
+static const char *start(struct text *t)
+{
+	t->n = 0;
+	put_bytes(t, "", 0);
+	return t->s;
+}
+
+/* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
+static uint32_t character_at(const unsigned char *s, size_t *bytes)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+	uint32_t c = n == 1 ? s[0] : s[0] & (0x7f >> n);
+
+	*bytes = 1;
+	if (n == 0)
+		return 0xfffd;
+	for (size_t k = 1; k < n; k++) {
+		if ((s[k] & 0xc0) != 0x80)
+			return 0xfffd;
+		c = c << 6 | (s[k] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0xfffd;
+	*bytes = n;
+	return c;
+}
+
+/* Controls, marks that turn the direction of writing, what XML forbids. */
+static bool is_unprintable(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
+}
+
+/* The text of a user, as it may stand in an HTML label and in an attribute: entities for what has a
+ * meaning there, U+FFFD for what is unprintable, cut at `most` characters. dot reads a doubled
+ * backslash as one in a label, and a doubled pair in a tooltip. */
+static void put_user_text(struct text *t, const char *text, size_t most, const char *backslash)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t bytes;
+
+	for (size_t k = 0; *s; k++, s += bytes) {
+		uint32_t c = character_at(s, &bytes);
+
+		if (k == most) {
+			put(t, "\xe2\x80\xa6");
+			return;
+		}
+		if (c == '&')
+			put(t, "&amp;");
+		else if (c == '<')
+			put(t, "&lt;");
+		else if (c == '>')
+			put(t, "&gt;");
+		else if (c == '"')
+			put(t, "&quot;");
+		else if (c == '\\')
+			put(t, "%s", backslash);
+		else if (c == '\t' || c == '\n' || c == '\r')
+			put(t, " ");
+		else if (c == 0xfffd || is_unprintable(c))
+			put(t, "\xef\xbf\xbd");
+		else
+			put_bytes(t, (const char *)s, bytes);
+	}
+}
+
+static void put_escaped(struct text *t, const char *text)
+{
+	put_user_text(t, text, LABEL_CHARACTERS, "&#92;&#92;");
+}
+
+static void put_tooltip(struct text *t, const char *text)
+{
+	put_user_text(t, text, TOOLTIP_CHARACTERS, "&#92;&#92;&#92;&#92;");
+}
+
+/* 1e-05 as 1e-5, -0 as 0. */
+static void tidy_number(char *text)
+{
+	char *e = strchr(text, 'e'), *from, *to;
+
+	if (!strcmp(text, "-0"))
+		memmove(text, "0", 2);
+	if (!e)
+		return;
+	to = e + 1;
+	if (*to == '-')
+		to++;
+	from = e + 2;
+	while (*from == '0' && from[1])
+		from++;
+	memmove(to, from, strlen(from) + 1);
+}
+
+/* A number to be read: four digits. text holds 32 bytes. */
+static const char *value_text(char *text, double value)
+{
+	if (isnan(value))
+		return "NaN";
+	if (isinf(value))
+		return value > 0 ? "inf" : "-inf";
+	snprintf(text, 32, "%.4g", value);
+	tidy_number(text);
+	return text;
+}
+
+/* The size of something, in two digits: 2.6e-8, 0.47, 31. */
+static const char *size_text(char *text, double size)
+{
+	if (isnan(size) || isinf(size))
+		return "NaN";
+	if (size == 0)
+		return "0";
+	if (size >= 0.0995 && size < 99.5)
+		snprintf(text, 32, "%.*f", size < 0.995 ? 2 : size < 9.95 ? 1 : 0, size);
+	else
+		snprintf(text, 32, "%.1e", size);
+	tidy_number(text);
+	return text;
+}
+
+/* A count: 512, 7.1M. */
+static const char *count_text(char *text, size_t count)
+{
+	static const char unit[] = { 'k', 'M', 'G', 'T', 'P' };
+	double n = (double)count;
+	int k = -1;
+
+	if (count < 10000) {
+		snprintf(text, 32, "%zu", count);
+		return text;
+	}
+	while (n >= 999.5 && k < 4) {
+		n /= 1000;
+		k++;
+	}
+	snprintf(text, 32, n < 99.95 ? "%.1f%c" : "%.0f%c", n, unit[k]);
+	return text;
+}
+
+static void put_shape(struct text *t, ad_shape shape)
+{
+	if (shape.rank == 0)
+		put(t, "number");
+	for (int i = 0; i < shape.rank; i++)
+		put(t, "%s%lld", i ? "\xc3\x97" : "", (long long)shape.dims[i]);
+}
+
+/* ---- attributes -------------------------------------------------------------------------------- */
+
+/* One row an attribute: what it applies to, and its value on the root in each view (NULL: not used
+ * there). */
+#define ATTRIBUTES                                                                                 \
+	A(G_RANKDIR, AGRAPH, "rankdir", "LR", "LR")                                                \
+	A(G_NEWRANK, AGRAPH, "newrank", "true", NULL)                                              \
+	A(G_ORDERING, AGRAPH, "ordering", NULL, "in")                                              \
+	A(G_NODESEP, AGRAPH, "nodesep", "0.22", "0.35")                                            \
+	A(G_RANKSEP, AGRAPH, "ranksep", "0.30", "0.12")                                            \
+	A(G_FONTNAME, AGRAPH, "fontname", "Helvetica", "Helvetica")                                \
+	A(G_FONTSIZE, AGRAPH, "fontsize", "13", "11")                                              \
+	A(G_BGCOLOR, AGRAPH, "bgcolor", "white", "white")                                          \
+	A(G_LABELLOC, AGRAPH, "labelloc", "t", "b")                                                \
+	A(G_LABEL, AGRAPH, "label", "", "")                                                        \
+	A(G_RANK, AGRAPH, "rank", "", NULL)                                                        \
+	A(G_STYLE, AGRAPH, "style", "", NULL)                                                      \
+	A(G_FILLCOLOR, AGRAPH, "fillcolor", "", NULL)                                              \
+	A(G_COLOR, AGRAPH, "color", "", NULL)                                                      \
+	A(G_PENWIDTH, AGRAPH, "penwidth", "", NULL)                                                \
+	A(G_ID, AGRAPH, "id", "", NULL)                                                            \
+	A(G_CLASS, AGRAPH, "class", "", NULL)                                                      \
+	A(G_TOOLTIP, AGRAPH, "tooltip", "", NULL)                                                  \
+	A(N_FONTNAME, AGNODE, "fontname", "Helvetica", "Helvetica")                                \
+	A(N_FONTSIZE, AGNODE, "fontsize", "11", "12")                                              \
+	A(N_SHAPE, AGNODE, "shape", "box", "plain")                                                \
+	A(N_STYLE, AGNODE, "style", "rounded,filled", "")                                          \
+	A(N_FILLCOLOR, AGNODE, "fillcolor", "#f7f7f7", "")                                         \
+	A(N_COLOR, AGNODE, "color", "#555555", "black")                                            \
+	A(N_PENWIDTH, AGNODE, "penwidth", "1", "1")                                                \
+	A(N_MARGIN, AGNODE, "margin", "0.10,0.05", "0.05,0.03")                                    \
+	A(N_WIDTH, AGNODE, "width", "0.3", "0.42")                                                 \
+	A(N_HEIGHT, AGNODE, "height", "0.3", "0.42")                                               \
+	A(N_FIXEDSIZE, AGNODE, "fixedsize", "false", "false")                                      \
+	A(N_PERIPHERIES, AGNODE, "peripheries", "", NULL)                                          \
+	A(N_GROUP, AGNODE, "group", "", NULL)                                                      \
+	A(N_LABEL, AGNODE, "label", "", "")                                                        \
+	A(N_XLABEL, AGNODE, "xlabel", "", NULL)                                                    \
+	A(N_ID, AGNODE, "id", "", "")                                                              \
+	A(N_CLASS, AGNODE, "class", "", "")                                                        \
+	A(N_TOOLTIP, AGNODE, "tooltip", "", "")                                                    \
+	A(E_FONTNAME, AGEDGE, "fontname", "Helvetica", "Helvetica")                                \
+	A(E_FONTSIZE, AGEDGE, "fontsize", "9", "9")                                                \
+	A(E_DIR, AGEDGE, "dir", "forward", NULL)                                                   \
+	A(E_COLOR, AGEDGE, "color", "#4d4d4d", "#333333")                                          \
+	A(E_FONTCOLOR, AGEDGE, "fontcolor", "#4d4d4d", "#333333")                                  \
+	A(E_PENWIDTH, AGEDGE, "penwidth", "1", "1.1")                                              \
+	A(E_STYLE, AGEDGE, "style", "solid", NULL)                                                 \
+	A(E_ARROWSIZE, AGEDGE, "arrowsize", "0.55", "0.6")                                         \
+	A(E_ARROWHEAD, AGEDGE, "arrowhead", NULL, "normal")                                        \
+	A(E_WEIGHT, AGEDGE, "weight", "1", NULL)                                                   \
+	A(E_TAILPORT, AGEDGE, "tailport", NULL, "")                                                \
+	A(E_HEADPORT, AGEDGE, "headport", NULL, "")                                                \
+	A(E_LABEL, AGEDGE, "label", "", "")                                                        \
+	A(E_ID, AGEDGE, "id", "", "")                                                              \
+	A(E_CLASS, AGEDGE, "class", "", "")                                                        \
+	A(E_EDGETOOLTIP, AGEDGE, "edgetooltip", "", "")                                            \
+	A(E_LABELTOOLTIP, AGEDGE, "labeltooltip", "", "")
+
+#define A(id, kind, name, flow, circuit) id,
+enum attribute { ATTRIBUTES N_ATTRIBUTES };
+#undef A
+
+struct picture {
+	struct drawing *d;
+	Agraph_t *root;
+	Agsym_t *symbols[N_ATTRIBUTES];
+	struct text text;
+	bool occurs[CLASSES];
+	bool failed;
+};
+
+/* cgraph takes char * without const and writes to none of them. */
+static char *unconst(const char *s)
+{
+	union {
+		const char *in;
+		char *out;
+	} u = { .in = s };
+
+	return u.out;
+}
+
+static bool declare(struct picture *p, bool circuit)
+{
+#define A(id, kind, name, flow, circuit) { kind, name, { flow, circuit } },
+	static const struct {
+		int kind;
+		const char *name, *value[2];
+	} rows[] = { ATTRIBUTES };
+#undef A
+
+	for (int k = 0; k < N_ATTRIBUTES; k++) {
+		const char *value = rows[k].value[circuit];
+
+		if (!value)
+			continue;
+		p->symbols[k] = agattr(p->root, rows[k].kind, unconst(rows[k].name), unconst(value));
+		if (!p->symbols[k])
+			return false;
+	}
+	return true;
+}
+
+static void set(struct picture *p, void *object, enum attribute a, const char *value)
+{
+	if (!object || !p->symbols[a] || p->text.failed || agxset(object, p->symbols[a], unconst(value)))
+		p->failed = true;
+}
+
+static void set_number(struct picture *p, void *object, enum attribute a, double value)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%.2f", value);
+	set(p, object, a, text);
+}
+
+/* An HTML label shares its text with any equal plain string of the graph, so it begins with a tag,
+ * which no plain string of ours does. */
+static void set_html(struct picture *p, void *object, enum attribute a, const char *value)
+{
+	char *html = p->text.failed ? NULL : agstrdup_html(p->root, unconst(value));
+
+	if (!html)
+		p->failed = true;
+	else
+		set(p, object, a, html);
+}
+
+static Agnode_t *make_node(struct picture *p, Agraph_t *in, const char *kind, uint32_t number)
+{
+	char name[32];
+	Agnode_t *node;
+
+	snprintf(name, sizeof name, "%s%u", kind, number);
+	node = agnode(in, name, 1);
+	if (!node)
+		p->failed = true;
+	else
+		set(p, node, N_ID, name);
+	return node;
+}
+
+static Agedge_t *make_edge(struct picture *p, Agnode_t *from, Agnode_t *to)
+{
+	Agedge_t *edge = from && to ? agedge(p->root, from, to, NULL, 1) : NULL;
+
+	if (!edge)
+		p->failed = true;
+	return edge;
+}
+
+/* ---- the words for an op --------------------------------------------------------------------------- */
+
+struct symbol {
+	const char *op, *text;
+	const char *sign; /* stands before a constant second operand: "- 2" */
+	const char *tail; /* stands behind a constant first one: "2 - x"; NULL: as the second */
+};
+
+static const struct symbol symbols[] = {
+	{ "add", "+", "+", NULL },
+	{ "sub", "\xe2\x88\x92", "\xe2\x88\x92", "\xe2\x88\x92x" },
+	{ "mul", "\xc3\x97", "\xc3\x97", NULL },
+	{ "div", "\xc3\xb7", "\xc3\xb7", "/x" },
+	{ "pow", "^", "^", "^x" },
+	{ "maximum", "max", "max ", NULL },
+	{ "minimum", "min", "min ", NULL },
+	{ "neg", "\xe2\x88\x92", "", NULL },
+};
+
+static const struct symbol *symbol_of(const char *op)
+{
+	for (size_t k = 0; k < sizeof symbols / sizeof symbols[0]; k++)
+		if (op && !strcmp(op, symbols[k].op))
+			return &symbols[k];
+	return NULL;
+}
+
+/* What an op is called in the picture: "+", "2 / x", "sigmoid". True: a sign, which fits a circle. */
+static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t n)
+{
+	const struct part *p = &d->parts[part];
+	const struct symbol *s = symbol_of(ad_op_of(p->node));
+	char number[32];
+	double value;
+
+	if (p->linear || !s) {
+		snprintf(words, n, "%s", p->linear ? "linear" : ad_op_of(p->node));
+		return false;
+	}
+	snprintf(words, n, "%s", s->text);
+	for (int i = 0; i < 2 && i < ad_inputs(p->node); i++) {
+		if (!drawing_constant(d, part, i, &value))
+			continue;
+		if (!strcmp(s->op, "add") && value < 0)
+			snprintf(words, n, "\xe2\x88\x92%s", value_text(number, -value));
+		else if (i == 0 && s->tail)
+			snprintf(words, n, "%s%s", value_text(number, value), s->tail);
+		else
+			snprintf(words, n, "%s%s", s->sign, value_text(number, value));
+	}
+	return true;
+}
+
+/* ---- the circuit view ------------------------------------------------------------------------------- */
+
+/* The formula of a part in terms of named leaves, as long as it stays short. */
+struct formula {
+	char text[72];
+	int level; /* of its outermost sign: 1 sum, 2 product, 3 power, 4 a name or call; 0: too long */
+};
+
+static void join(struct formula *to, const struct formula *in, int n, const char *sign, int level)
+{
+	const char *left = in[0].level < level ? "(" : "", *left_end = *left ? ")" : "";
+	/* a - (b - c), a / (b * c), (a ^ b) ^ c */
+	bool strict = *sign == '-' || *sign == '/' || *sign == '^';
+	const char *right = in[1].level < level + strict ? "(" : "", *right_end = *right ? ")" : "";
+	int size;
+
+	if (*sign == '^' && in[0].level <= level) {
+		left = "(";
+		left_end = ")";
+	}
+	size = snprintf(to->text, sizeof to->text, "%s%s%s %s %s%s%s", left, in[0].text, left_end,
+	                sign, right, in[1].text, right_end);
+	to->level = n == 2 && size < (int)sizeof to->text ? level : 0;
+}
+
+static void call(struct formula *to, const struct formula *in, int n, const char *op)
+{
+	int size = n == 1 && !strcmp(op, "neg") ?
+	                   snprintf(to->text, sizeof to->text, in[0].level < 3 ? "-(%s)" : "-%s",
+	                            in[0].text) :
+	           n == 1 ? snprintf(to->text, sizeof to->text, "%s(%s)", op, in[0].text) :
+	                    snprintf(to->text, sizeof to->text, "%s(%s, %s)", op, in[0].text,
+	                             in[1].text);
+
+	to->level = size >= (int)sizeof to->text ? 0 : !strcmp(op, "neg") ? 2 : 4;
+}
+
+static void write_formula(const struct drawing *d, uint32_t part, struct formula *all)
+{
+	static const struct {
+		const char *op, *sign;
+		int level;
+	} signs[] = { { "add", "+", 1 }, { "sub", "-", 1 }, { "mul", "*", 2 }, { "div", "/", 2 },
+		      { "pow", "^", 3 } };
+	const struct part *p = &d->parts[part];
+	struct formula in[2] = { { "", 0 }, { "", 0 } }, *to = &all[part];
+	const char *op = ad_op_of(p->node), *name = ad_name_of(p->node);
+	int n = ad_inputs(p->node), size;
+	char number[32];
+	double value;
+
+	to->level = 0;
+	if (!op) {
+		size = name ? snprintf(to->text, sizeof to->text, "%s", name) : (int)sizeof to->text;
+		to->level = size < (int)sizeof to->text ? 4 : 0;
+		return;
+	}
+	if (n < 1 || n > 2 || p->owner != part)
+		return;
+	for (int i = 0; i < n; i++) {
+		ad_node *x = ad_input_of(p->node, i);
+		uint32_t from = NOTHING;
+
+		for (size_t k = 0; k < d->n_uses; k++)
+			if (d->uses[k].by == part && d->uses[k].input == i)
+				from = d->uses[k].from;
+		if (drawing_constant(d, part, i, &value)) {
+			snprintf(in[i].text, sizeof in[i].text, "%s", value_text(number, value));
+			in[i].level = value < 0 ? 2 : 4;
+		} else if (x && from != NOTHING) {
+			in[i] = all[from];
+		}
+		if (!in[i].level)
+			return;
+	}
+	for (size_t k = 0; k < sizeof signs / sizeof signs[0]; k++)
+		if (n == 2 && !strcmp(op, signs[k].op)) {
+			join(to, in, n, signs[k].sign, signs[k].level);
+			return;
+		}
+	/* max and min have a word of their own */
+	call(to, in, n, symbol_of(op) && strcmp(op, "neg") != 0 ? symbol_of(op)->text : op);
+}
+
+/* "f = (x + y) * z", then what the numbers mean. */
+static void label_circuit(struct picture *p)
+{
+	struct drawing *d = p->d;
+	const char *name = ad_name_of(d->y) ? ad_name_of(d->y) : "y";
+	struct formula *all = d->n_parts <= 64 ? calloc(d->n_parts, sizeof *all) : NULL;
+
+	start(&p->text);
+	put(&p->text, "<FONT POINT-SIZE=\"11\">");
+	if (d->options->title) {
+		put(&p->text, "<B>");
+		put_escaped(&p->text, d->options->title);
+		put(&p->text, "</B>");
+		if (d->options->step >= 0)
+			put(&p->text, " &nbsp; step %lld", (long long)d->options->step);
+		put(&p->text, "<BR/>");
+	}
+	for (uint32_t k = 0; all && k < d->n_parts; k++)
+		write_formula(d, k, all);
+	if (all && all[d->y_part].level && ad_op_of(d->y)) {
+		put_escaped(&p->text, name);
+		put(&p->text, " = ");
+		put_user_text(&p->text, all[d->y_part].text, sizeof all->text, "&#92;&#92;");
+		put(&p->text, " &nbsp;&nbsp; ");
+	}
+	if (d->gradients) {
+		put(&p->text,
+		    "<FONT COLOR=\"" VALUE_COLOUR "\">value</FONT> above the wire, <FONT COLOR=\""
+		    GRADIENT_COLOUR "\">\xe2\x88\x82");
+		put_escaped(&p->text, name);
+		put(&p->text, "/\xe2\x88\x82wire</FONT> below");
+	}
+	put(&p->text, "</FONT>");
+	set_html(p, p->root, G_LABEL, p->text.s);
+	free(all);
+}
+
+/* What stands above or below a wire: a single number, a few, or the size of many. */
+static void put_reading(struct picture *p, ad_node *x, const char *colour)
+{
+	size_t n = ad_count(x);
+	double values[4];
+	char number[32];
+
+	if (n > 0 && n <= 4 && ad_get(x, values, n) != AD_OK) {
+		/* Not computed; the graph had no failure before, or nothing would be drawn. */
+		ad_clear(ad_graph_of(x));
+		put(&p->text, " &nbsp; ");
+		return;
+	}
+	if (n == 0 || n > 4) {
+		struct text shape = { 0 };
+
+		put_shape(&shape, ad_shape_of(x));
+		put(&p->text, "<FONT COLOR=\"%s\">%s</FONT>", colour, shape.s ? shape.s : "");
+		free(shape.s);
+		return;
+	}
+	put(&p->text, "<FONT COLOR=\"%s\">", colour);
+	for (size_t k = 0; k < n; k++)
+		put(&p->text, "%s%s", k ? ", " : "", value_text(number, values[k]));
+	put(&p->text, "</FONT>");
+}
+
+static Agnode_t *draw_wire(struct picture *p, uint32_t part)
+{
+	struct drawing *d = p->d;
+	const struct part *a = &d->parts[part];
+	const char *name = ad_name_of(a->node);
+	Agnode_t *wire = make_node(p, p->root, "w", part);
+	ad_node *gradient = d->gradients ? ad_gradient(a->node) : NULL;
+
+	start(&p->text);
+	put(&p->text, "<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\"><TR>");
+	if (name) {
+		put(&p->text, "<TD ROWSPAN=\"3\"><I>");
+		put_escaped(&p->text, name);
+		put(&p->text, "</I></TD>");
+	}
+	put(&p->text, "<TD>");
+	put_reading(p, a->node, a->offender ? NAN_COLOUR : VALUE_COLOUR);
+	put(&p->text, "</TD></TR><HR/><TR><TD>");
+	if (gradient)
+		put_reading(p, gradient, GRADIENT_COLOUR);
+	else
+		put(&p->text, " &nbsp; ");
+	put(&p->text, "</TD></TR></TABLE>");
+	set_html(p, wire, N_LABEL, p->text.s);
+	set(p, wire, N_CLASS, "wire");
+	start(&p->text);
+	put_tooltip(&p->text, name ? name : ad_op_of(a->node) ? ad_op_of(a->node) : "constant");
+	set(p, wire, N_TOOLTIP, p->text.s);
+	return wire;
+}
+
+static Agnode_t *draw_gate(struct picture *p, uint32_t part)
+{
+	const struct part *a = &p->d->parts[part];
+	Agnode_t *gate = make_node(p, p->root, "n", part);
+	char words[96];
+	size_t letters = 0;
+
+	op_words(p->d, part, words, sizeof words);
+	for (const char *s = words; *s; s++)
+		letters += (*s & 0xc0) != 0x80;
+	start(&p->text);
+	put(&p->text, "<FONT POINT-SIZE=\"%d\">", letters == 1 ? 16 : letters <= 3 ? 12 : 11);
+	put_escaped(&p->text, words);
+	put(&p->text, "</FONT>");
+	set_html(p, gate, N_LABEL, p->text.s);
+	if (letters <= 3) {
+		set(p, gate, N_SHAPE, "circle");
+		set(p, gate, N_FIXEDSIZE, "true");
+	} else {
+		set(p, gate, N_SHAPE, "box");
+		set(p, gate, N_STYLE, "rounded");
+		set(p, gate, N_HEIGHT, "0.36");
+		set(p, gate, N_MARGIN, "0.08,0.02");
+	}
+	if (a->offender) {
+		set(p, gate, N_COLOR, NAN_COLOUR);
+		set(p, gate, N_PENWIDTH, "2.5");
+	}
+	set(p, gate, N_CLASS, "op");
+	start(&p->text);
+	put_tooltip(&p->text, ad_op_of(a->node));
+	set(p, gate, N_TOOLTIP, p->text.s);
+	return gate;
+}
+
+/* The order in which wires are made is the order in which dot lays them out, top to bottom: the first
+ * operand with all that it comes from, then the second. order holds n_parts; returns how many. */
+static uint32_t reading_order(const struct drawing *d, uint32_t *order, uint32_t *stack, bool *seen)
+{
+	uint32_t n = 0, top = 0;
+
+	stack[top++] = d->parts[d->y_part].owner;
+	seen[stack[0]] = true;
+	while (top > 0) {
+		uint32_t at = stack[top - 1], next = NOTHING;
+		const struct part *a = &d->parts[at];
+
+		for (size_t k = a->first_use; k < a->first_use + a->n_uses && next == NOTHING; k++)
+			if (!seen[d->uses[k].from])
+				next = d->uses[k].from;
+		if (next != NOTHING) {
+			seen[next] = true;
+			stack[top++] = next;
+		} else {
+			order[n++] = at;
+			top--;
+		}
+	}
+	return n;
+}
+
+/* A gate with the wires of its outputs, or the wire of a leaf. */
+static void draw_stage(struct picture *p, uint32_t part, Agnode_t **wires, Agnode_t **gates)
+{
+	struct drawing *d = p->d;
+	bool op = ad_op_of(d->parts[part].node);
+
+	if (op)
+		gates[part] = draw_gate(p, part);
+	for (uint32_t k = part; k < d->n_parts && d->parts[k].owner == part; k++) {
+		Agedge_t *e;
+
+		wires[k] = draw_wire(p, k);
+		if (!op)
+			return;
+		e = make_edge(p, gates[part], wires[k]);
+		set(p, e, E_ARROWHEAD, "none");
+		set(p, e, E_HEADPORT, "w");
+	}
+}
+
+static void draw_circuit(struct picture *p)
+{
+	struct drawing *d = p->d;
+	size_t n = d->n_parts;
+	Agnode_t **wires = calloc(2 * n + 1, sizeof *wires), **gates = wires + n;
+	uint32_t *order = calloc(2 * n + 1, sizeof *order), count;
+	bool *seen = calloc(n + 1, sizeof *seen);
+	char number[32];
+
+	if (!wires || !order || !seen) {
+		p->failed = true;
+		free(wires);
+		free(order);
+		free(seen);
+		return;
+	}
+	count = reading_order(d, order, order + n, seen);
+	for (uint32_t k = 0; k < count; k++)
+		draw_stage(p, order[k], wires, gates);
+	for (size_t k = 0; k < d->n_uses; k++) {
+		const struct use *u = &d->uses[k];
+		uint32_t from = u->from;
+		ad_node *in = ad_input_of(d->parts[u->by].node, u->input);
+		ad_node *gradient = d->gradients ? ad_use_gradient(d->parts[u->by].node, u->input) : NULL;
+		Agedge_t *e;
+
+		/* Of an op with several outputs each has its own wire. */
+		while (from + 1 < d->n_parts && d->parts[from].node != in)
+			from++;
+		e = make_edge(p, wires[from], gates[u->by]);
+		set(p, e, E_TAILPORT, "e");
+		snprintf(number, sizeof number, "e%u_%d", u->by, u->input);
+		set(p, e, E_ID, number);
+		/* Where a wire forks, each branch says what it sends back. */
+		if (gradient && d->parts[from].uses > 1 && ad_count(gradient) == 1) {
+			start(&p->text);
+			put(&p->text, "%s", value_text(number, ad_item(gradient)));
+			set(p, e, E_LABEL, p->text.s);
+			set(p, e, E_FONTCOLOR, GRADIENT_COLOUR);
+		}
+	}
+	free(wires);
+	free(order);
+	free(seen);
+	label_circuit(p);
+}
+
+/* ---- the flow view ----------------------------------------------------------------------------------- */
+
+static const struct look {
+	const char *name, *meaning, *colour, *style;
+	int height; /* of its bar in the legend, in points */
+} looks[CLASSES] = {
+	[CLASS_EXPLODING] = { "exploding", "exploding, over 100\xc3\x97", "#a50f15", "solid", 9 },
+	[CLASS_STRONG] = { "strong", "strong, 10\xc3\x97 to 100\xc3\x97", "#f16913", "solid", 8 },
+	[CLASS_NORMAL] = { "normal", "normal", "#4d4d4d", "solid", 6 },
+	[CLASS_WEAK] = { "weak", "weak, under 1/30", "#6baed6", "solid", 4 },
+	[CLASS_VANISHING] = { "vanishing", "vanishing, under 1/1000", "#08519c", "solid", 3 },
+	[CLASS_ZERO] = { "zero", "exactly zero", "#999999", "dashed", 3 },
+	[CLASS_NONE] = { "none", "no gradient wanted", "#bbbbbb", "dotted", 3 },
+	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3 },
+};
+
+/* 3 points at the reference, 0.8 a decade. */
+static double width_of(const struct drawing *d, enum class class, double rms)
+{
+	double unit = d->reference > 0 ? d->reference : d->largest, width;
+
+	if (class == CLASS_NAN)
+		return 3;
+	if (class == CLASS_NONE || class == CLASS_ZERO || unit == 0)
+		return 1;
+	width = 3 + 0.8 * log10(rms / unit);
+	return width < 0.6 ? 0.6 : width > 7 ? 7 : width;
+}
+
+static void title_flow(struct picture *p)
+{
+	struct drawing *d = p->d;
+	struct text *t = &p->text;
+	const char *reference = d->reference > 0 ? ad_name_of(d->options->reference) : NULL;
+	char number[32];
+
+	start(t);
+	put(t, "<B>");
+	if (d->options->title)
+		put_escaped(t, d->options->title);
+	else if (ad_name_of(d->y))
+		put_escaped(t, ad_name_of(d->y));
+	if (d->gradients && ad_count(d->y) == 1) {
+		put(t, " &nbsp; ");
+		put_escaped(t, d->options->title && ad_name_of(d->y) ? ad_name_of(d->y) : "loss");
+		put(t, " ");
+		snprintf(number, sizeof number, "%.5g", ad_item(d->y));
+		tidy_number(number);
+		put(t, "%s", isnan(ad_item(d->y)) ? "NaN" : number);
+	}
+	put(t, "</B>");
+	if (d->gradients) {
+		put(t, "<BR/><FONT POINT-SIZE=\"10\">");
+		if (d->options->step >= 0)
+			put(t, "step %lld &#183; ", (long long)d->options->step);
+		put(t, "arrows point the way the gradient flows &#183; width and number = rms of "
+		       "\xe2\x88\x82L/\xe2\x88\x82tensor");
+		if (d->reference > 0) {
+			put(t, " &#183; colour = against the gradient at ");
+			put_escaped(t, reference ? reference : "the output");
+		}
+		put(t, "</FONT>");
+	}
+	set_html(p, p->root, G_LABEL, t->s);
+}
+
+/* The frame around a box: made when its first box is, with those around it. */
+static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
+{
+	struct drawing *d = p->d;
+	uint32_t missing[MAX_NESTING + 1];
+	int n = 0;
+
+	for (;;) {
+		while (frame && !d->frames[frame].outlined)
+			frame = d->frames[frame].parent;
+		if (!frame || graphs[frame] || n > MAX_NESTING)
+			break;
+		missing[n++] = frame;
+		frame = d->frames[frame].parent;
+	}
+	while (n > 0) {
+		Agraph_t *around = frame ? graphs[frame] : p->root, *g;
+		const struct frame *f = &d->frames[missing[--n]];
+		const struct look *look = &looks[f->worst < CLASS_NORMAL ? CLASS_NORMAL : f->worst];
+		char name[64];
+
+		frame = missing[n];
+		snprintf(name, sizeof name, "cluster_%u_%d", f->first, n);
+		graphs[frame] = g = agsubg(around, name, 1);
+		start(&p->text);
+		put(&p->text, "<FONT POINT-SIZE=\"10\">");
+		put_escaped(&p->text, ad_scope_name(d->graph, (int)frame));
+		put(&p->text, "</FONT>");
+		set_html(p, g, G_LABEL, p->text.s);
+		set(p, g, G_ID, name + strlen("cluster_"));
+		set(p, g, G_CLASS, "frame");
+		set(p, g, G_STYLE, f->worst == CLASS_ZERO ? "rounded,filled,dashed" : "rounded,filled");
+		set(p, g, G_FILLCOLOR, "#fcfcfc");
+		set(p, g, G_COLOR, look->colour);
+		set(p, g, G_PENWIDTH, f->worst > CLASS_NORMAL ? "2.0" : "1.0");
+		start(&p->text);
+		put_tooltip(&p->text, ad_scope_name(d->graph, (int)frame));
+		put(&p->text, ": %zu ops, %zu parameters", f->ops, f->elements);
+		set(p, g, G_TOOLTIP, p->text.s);
+	}
+	return frame ? graphs[frame] : p->root;
+}
+
+static void put_counts(struct text *t, size_t ops, size_t elements)
+{
+	char number[32];
+
+	put(t, "%s op%s", count_text(number, ops), ops == 1 ? "" : "s");
+	if (elements)
+		put(t, ", %s parameter%s", count_text(number, elements), elements == 1 ? "" : "s");
+}
+
+static void put_gradient_line(struct picture *p, enum class class, double rms)
+{
+	char number[32];
+
+	if (!p->d->gradients || class == CLASS_NONE)
+		return;
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s%s%s</FONT>", looks[class].colour,
+	    class == CLASS_EXPLODING ? "<B>" : "", size_text(number, rms),
+	    class == CLASS_EXPLODING ? "</B>" : "");
+}
+
+/* A weight's name within its frame: "weight", not "linear_2.weight". */
+static const char *short_name(const struct drawing *d, const struct part *a)
+{
+	const char *name = ad_name_of(a->node), *dot;
+	uint32_t frame = a->frame;
+
+	if (!name)
+		return a->role == ROLE_BUFFER ? "buffer" : "param";
+	while (frame && !d->frames[frame].outlined)
+		frame = d->frames[frame].parent;
+	dot = strrchr(name, '.');
+	return frame && dot && dot[1] ? dot + 1 : name;
+}
+
+static void label_leaf(struct picture *p, Agnode_t *node, const struct part *a)
+{
+	const char *name = ad_name_of(a->node);
+	bool weight = a->role == ROLE_PARAM || a->role == ROLE_BUFFER;
+
+	start(&p->text);
+	put(&p->text, "<FONT>");
+	put_escaped(&p->text, weight ? short_name(p->d, a) : name ? name : "input");
+	put(&p->text, weight ? " &nbsp;" : "<BR/>");
+	put_shape(&p->text, ad_shape_of(a->node));
+	put(&p->text, "</FONT>");
+	put_gradient_line(p, weight ? a->class : CLASS_NONE, a->gradient.rms);
+	set_html(p, node, N_LABEL, p->text.s);
+}
+
+static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
+{
+	struct drawing *d = p->d;
+	const struct part *a = &d->parts[part];
+	const char *name = ad_name_of(a->node);
+	char words[96], number[32];
+	bool sign = op_words(d, part, words, sizeof words);
+	bool circle = sign && strlen(words) <= 3 && a->role == ROLE_OP;
+
+	start(&p->text);
+	put(&p->text, "<FONT>");
+	put_escaped(&p->text, words);
+	put(&p->text, "</FONT>");
+	if (a->role == ROLE_LOSS && d->gradients) {
+		snprintf(number, sizeof number, "%.5g", ad_item(d->y));
+		tidy_number(number);
+		put(&p->text, "<BR/>%s", isnan(ad_item(d->y)) ? "NaN" : number);
+	} else if (name && !circle) {
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\"><I>");
+		put_escaped(&p->text, name);
+		put(&p->text, "</I></FONT>");
+	}
+	set_html(p, node, N_LABEL, p->text.s);
+	if (!circle)
+		return;
+	set(p, node, N_SHAPE, "circle");
+	set(p, node, N_FIXEDSIZE, "true");
+	set(p, node, N_WIDTH, strlen(words) > 2 ? "0.38" : "0.30");
+	set(p, node, N_HEIGHT, strlen(words) > 2 ? "0.38" : "0.30");
+	set(p, node, N_MARGIN, "0");
+	set(p, node, N_FILLCOLOR, "white");
+	if (name) {
+		start(&p->text);
+		put(&p->text, "<FONT POINT-SIZE=\"9\"><I>");
+		put_escaped(&p->text, name);
+		put(&p->text, "</I></FONT>");
+		set_html(p, node, N_XLABEL, p->text.s);
+	}
+}
+
+static const char *role_words(enum role role)
+{
+	switch (role) {
+	case ROLE_PARAM:
+		return "param";
+	case ROLE_INPUT:
+		return "input";
+	case ROLE_TARGET:
+		return "target";
+	case ROLE_BUFFER:
+		return "buffer";
+	case ROLE_CONSTANT:
+		return "constant";
+	case ROLE_LOSS:
+		return "loss";
+	default:
+		return "op";
+	}
+}
+
+static void put_rms(struct picture *p, enum class class, double rms)
+{
+	char number[32];
+
+	if (!p->d->gradients)
+		return;
+	if (class == CLASS_NONE)
+		put(&p->text, ", no gradient");
+	else
+		put(&p->text, ", gradient rms %s (%s)", size_text(number, rms), looks[class].name);
+}
+
+static void describe_part(struct picture *p, Agnode_t *node, uint32_t part)
+{
+	struct drawing *d = p->d;
+	const struct part *a = &d->parts[part];
+	const char *name = ad_name_of(a->node), *op = ad_op_of(a->node);
+	char attrs[512];
+
+	start(&p->text);
+	put(&p->text, "%s", a->linear ? "matmul, add" : op ? op : role_words(a->role));
+	if (name) {
+		put(&p->text, " ");
+		put_tooltip(&p->text, name);
+	}
+	if (a->frame && d->frames[a->frame].first != NOTHING) {
+		put(&p->text, " in ");
+		put_tooltip(&p->text, ad_scope_name(d->graph, (int)a->frame));
+	}
+	put(&p->text, ": ");
+	put_shape(&p->text, ad_shape_of(a->node));
+	if (op && *ad_print_attrs(attrs, sizeof attrs, a->node)) {
+		put(&p->text, ", ");
+		put_tooltip(&p->text, attrs);
+	}
+	put_rms(p, a->class, a->gradient.rms);
+	set(p, node, N_TOOLTIP, p->text.s);
+	set(p, node, N_CLASS, role_words(a->role));
+}
+
+static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
+{
+	const struct part *a = &p->d->parts[part];
+
+	switch (a->role) {
+	case ROLE_PARAM:
+		set(p, node, N_SHAPE, "cylinder");
+		set(p, node, N_STYLE, a->frozen ? "filled,dashed" : "filled");
+		set(p, node, N_FILLCOLOR, "#fff3d1");
+		set(p, node, N_MARGIN, "0.06,0.04");
+		break;
+	case ROLE_BUFFER:
+		set(p, node, N_SHAPE, "note");
+		set(p, node, N_STYLE, "filled");
+		set(p, node, N_FILLCOLOR, "#eeeeee");
+		break;
+	case ROLE_INPUT:
+	case ROLE_TARGET:
+		set(p, node, N_SHAPE, "cds");
+		set(p, node, N_STYLE, a->role == ROLE_TARGET ? "filled,dashed" : "filled");
+		set(p, node, N_FILLCOLOR, "#e8f1fb");
+		set(p, node, N_MARGIN, "0.12,0.07");
+		break;
+	case ROLE_LOSS:
+		set(p, node, N_PERIPHERIES, "2");
+		set(p, node, N_FILLCOLOR, "#fde8e6");
+		break;
+	default:
+		break;
+	}
+	if (a->offender) {
+		set(p, node, N_COLOR, NAN_COLOUR);
+		set(p, node, N_PENWIDTH, "2.5");
+	}
+}
+
+static Agnode_t *draw_part(struct picture *p, Agraph_t *in, uint32_t part)
+{
+	const struct part *a = &p->d->parts[part];
+	Agnode_t *node = make_node(p, in, "n", part);
+
+	if (a->role == ROLE_OP || a->role == ROLE_LOSS)
+		label_op(p, node, part);
+	else
+		label_leaf(p, node, a);
+	style_part(p, node, part);
+	describe_part(p, node, part);
+	if (a->role == ROLE_PARAM && p->d->gradients)
+		p->occurs[a->class] = true;
+	return node;
+}
+
+/* A closed frame, or a stretch of a level that is too long. */
+static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *b)
+{
+	struct drawing *d = p->d;
+	const char *name = b->kind == BOX_FRAME ? ad_scope_name(d->graph, (int)b->frame) : NULL;
+	Agnode_t *node = make_node(p, in, "f", b->first);
+	enum class worst = b->worst;
+
+	if (b->kind == BOX_FRAME && d->frames[b->frame].worst > worst)
+		worst = d->frames[b->frame].worst;
+	start(&p->text);
+	put(&p->text, "<B>");
+	put_escaped(&p->text, name ? name : "\xe2\x80\xa6");
+	put(&p->text, "</B><BR/><FONT POINT-SIZE=\"9\">");
+	put_counts(&p->text, b->ops, b->elements);
+	put(&p->text, "</FONT>");
+	set_html(p, node, N_LABEL, p->text.s);
+	start(&p->text);
+	put_tooltip(&p->text, name ? name : "ops recorded one after the other");
+	put(&p->text, ": ");
+	put_counts(&p->text, b->ops, b->elements);
+	if (d->gradients)
+		put(&p->text, ", worst gradient inside: %s", looks[worst].name);
+	set(p, node, N_TOOLTIP, p->text.s);
+	set(p, node, N_CLASS, "closed");
+	set(p, node, N_PERIPHERIES, "2");
+	if (worst > CLASS_NORMAL) {
+		set(p, node, N_COLOR, looks[worst].colour);
+		set(p, node, N_PENWIDTH, "2");
+		p->occurs[worst] = true;
+	}
+	if (b->offender)
+		set(p, node, N_COLOR, NAN_COLOUR);
+	return node;
+}
+
+static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
+{
+	struct drawing *d = p->d;
+	char name[32];
+
+	for (uint32_t k = 0; k < d->n_boxes; k++) {
+		const struct box *b = &d->boxes[k];
+		uint32_t frame = b->kind == BOX_FRAME ? d->frames[b->frame].parent : b->frame;
+		Agraph_t *in = graph_of(p, frame, graphs);
+
+		nodes[k] = b->kind == BOX_PART ? draw_part(p, in, b->part) : draw_closed(p, in, b);
+		snprintf(name, sizeof name, "b%u", b->group);
+		set(p, nodes[k], N_GROUP,
+		    b->beside != NOTHING ? "p" : b->group == 0 || b->group == NOTHING ? "m" : name);
+	}
+	for (uint32_t k = 0; k < d->n_boxes; k++) {
+		Agraph_t *row;
+
+		if (d->boxes[k].beside == NOTHING)
+			continue;
+		snprintf(name, sizeof name, "row%u", d->boxes[d->boxes[k].beside].first);
+		row = agsubg(p->root, name, 1);
+		if (!row || !agsubnode(row, nodes[d->boxes[k].beside], 1) ||
+		    !agsubnode(row, nodes[k], 1))
+			p->failed = true;
+		set(p, row, G_RANK, "same");
+	}
+}
+
+static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes)
+{
+	struct drawing *d = p->d;
+	const struct use *u = &d->uses[a->use];
+	const struct part *from = &d->parts[u->from];
+	const struct look *look = &looks[u->class];
+	enum role role = d->boxes[a->from].kind == BOX_PART ? from->role : ROLE_OP;
+	bool weight = role == ROLE_PARAM || role == ROLE_BUFFER;
+	/* dot puts the head above the tail where both stand in one column: so weights alternate. */
+	bool above = d->boxes[a->from].above && d->boxes[a->from].beside == a->to;
+	Agedge_t *e = above ? make_edge(p, nodes[a->to], nodes[a->from])
+	                    : make_edge(p, nodes[a->from], nodes[a->to]);
+	char number[64];
+	double width;
+
+	snprintf(number, sizeof number, "e%u_%d", u->by, u->input);
+	set(p, e, E_ID, number);
+	set(p, e, E_WEIGHT, a->trunk ? "8" : weight && d->boxes[a->from].beside != a->to ? "0" : "1");
+
+	start(&p->text);
+	if (!d->gradients) {
+		if (!weight)
+			put_shape(&p->text, ad_shape_of(from->node));
+		set(p, e, E_CLASS, "value");
+		set(p, e, E_DIR, above ? "back" : "forward");
+	} else {
+		width = width_of(d, u->class, u->gradient.rms);
+		p->occurs[u->class] = true;
+		set(p, e, E_DIR, above ? "forward" : "back");
+		set(p, e, E_COLOR, look->colour);
+		set(p, e, E_FONTCOLOR, look->colour);
+		set(p, e, E_STYLE, look->style);
+		set_number(p, e, E_PENWIDTH, width);
+		set_number(p, e, E_ARROWSIZE, width < 3 ? 0.55 : width < 4.5 ? 0.75 : 0.6);
+		snprintf(number, sizeof number, "gradient %s", look->name);
+		set(p, e, E_CLASS, number);
+		/* A weight says itself what its only use contributes. */
+		if (u->class == CLASS_NONE && role == ROLE_INPUT)
+			put(&p->text, "no grad");
+		else if (u->class != CLASS_NONE && (!weight || from->uses > 1))
+			put(&p->text, u->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
+			    size_text(number, u->gradient.rms));
+	}
+	if (p->text.n > 0 && p->text.s[0] == '<')
+		set_html(p, e, E_LABEL, p->text.s);
+	else
+		set(p, e, E_LABEL, p->text.s);
+
+	start(&p->text);
+	put_tooltip(&p->text, ad_name_of(from->node) ? ad_name_of(from->node) :
+	                      ad_op_of(from->node)   ? ad_op_of(from->node) :
+	                                               role_words(from->role));
+	put(&p->text, " ");
+	put_shape(&p->text, ad_shape_of(from->node));
+	put(&p->text, " to %s", ad_op_of(d->parts[u->by].node));
+	if (a->uses > 1)
+		put(&p->text, ", %sof %u uses", d->gradients ? "the worst " : "one ", a->uses);
+	put_rms(p, u->class, u->gradient.rms);
+	set(p, e, E_EDGETOOLTIP, p->text.s);
+	set(p, e, E_LABELTOOLTIP, p->text.s);
+}
+
+static void put_bar_piece(struct text *t, int width, const struct look *look)
+{
+	put(t, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>", width,
+	    look->height, look->colour);
+}
+
+/* A bar as its line is drawn: whole, in pieces, in dots. */
+static void put_bar(struct text *t, const struct look *look)
+{
+	bool dashed = !strcmp(look->style, "dashed"), dotted = !strcmp(look->style, "dotted");
+
+	if (!dashed && !dotted) {
+		put_bar_piece(t, 26, look);
+		return;
+	}
+	put(t, "<TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"0\"><TR>");
+	for (int k = 0; k < (dashed ? 3 : 6); k++)
+		put_bar_piece(t, dashed ? 6 : 2, look);
+	put(t, "</TR></TABLE></TD>");
+}
+
+static void draw_legend(struct picture *p)
+{
+	static const enum class order[] = { CLASS_NAN,  CLASS_EXPLODING, CLASS_STRONG, CLASS_NORMAL,
+		                            CLASS_WEAK, CLASS_VANISHING, CLASS_ZERO,   CLASS_NONE };
+	struct drawing *d = p->d;
+	struct text *t = &p->text;
+	const char *reference = d->reference > 0 ? ad_name_of(d->options->reference) : NULL;
+	Agnode_t *legend = agnode(p->root, unconst("legend"), 1);
+
+	start(t);
+	put(t, "<TABLE BORDER=\"1\" COLOR=\"#cccccc\" CELLBORDER=\"0\" CELLSPACING=\"3\" "
+	       "CELLPADDING=\"0\"><TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\"><B>rms of the gradient");
+	if (d->reference > 0) {
+		put(t, " against ");
+		put_escaped(t, reference ? reference : "the output");
+	}
+	put(t, "</B></TD></TR>");
+	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
+		const struct look *look = &looks[order[k]];
+
+		if (!p->occurs[order[k]])
+			continue;
+		put(t, "<TR>");
+		put_bar(t, look);
+		put(t, "<TD ALIGN=\"LEFT\">%s</TD></TR>",
+		    order[k] == CLASS_NORMAL && d->reference == 0 ? "a gradient" : look->meaning);
+	}
+	put(t, "</TABLE>");
+	set_html(p, legend, N_LABEL, t->s);
+	set(p, legend, N_SHAPE, "plain");
+	set(p, legend, N_STYLE, "");
+	set(p, legend, N_FONTSIZE, "9");
+	set(p, legend, N_GROUP, "p");
+	set(p, legend, N_ID, "legend");
+	set(p, legend, N_CLASS, "legend");
+	set(p, legend, N_TOOLTIP, "legend");
+}
+
+static void draw_flow(struct picture *p)
+{
+	struct drawing *d = p->d;
+	Agnode_t **nodes = calloc((size_t)d->n_boxes + 1, sizeof *nodes);
+	Agraph_t **graphs = calloc((size_t)d->n_frames + 1, sizeof *graphs);
+
+	if (nodes && graphs) {
+		title_flow(p);
+		draw_boxes(p, nodes, graphs);
+		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)
+			draw_arrow(p, &d->arrows[k], nodes);
+		if (d->gradients)
+			draw_legend(p);
+	} else {
+		p->failed = true;
+	}
+	free(nodes);
+	free(graphs);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------ */
+
+static bool write_picture(struct drawing *d, bool circuit, FILE *to)
+{
+	struct picture p = { .d = d };
+	bool written = false;
+
+	p.root = agopen(unconst(circuit ? "circuit" : "flow"), Agdirected, NULL);
+	if (!p.root || !declare(&p, circuit))
+		p.failed = true;
+	else if (circuit)
+		draw_circuit(&p);
+	else
+		draw_flow(&p);
+	p.failed |= p.text.failed;
+	if (!p.failed)
+		written = agwrite(p.root, to) == 0 && fflush(to) == 0 && !ferror(to);
+	if (p.root)
+		agclose(p.root);
+	free(p.text.s);
+	if (p.failed)
+		return drawing_fail(d, "draw: out of memory for a graph of %zu nodes", d->n_nodes);
+	return written || drawing_fail(d, "draw: the diagram could not be written");
+}
+
+bool ad_draw(ad_node *y, const ad_draw_options *o, FILE *to, char *error, size_t n)
+{
+	static const ad_draw_options usual = { .step = -1 };
+	/* Numbers are written with a point, whatever the program's language. */
+	locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), before = (locale_t)0;
+	struct drawing d;
+	bool circuit = false, good;
+
+	if (plain)
+		before = uselocale(plain);
+	good = drawing_read(&d, y, o ? o : &usual, error, n);
+	if (good) {
+		circuit = drawing_is_circuit(&d);
+		good = circuit ? drawing_circuit(&d) : drawing_flow(&d);
+	}
+	if (good) {
+		pthread_mutex_lock(&one_at_a_time);
+		good = write_picture(&d, circuit, to);
+		pthread_mutex_unlock(&one_at_a_time);
+	}
+	drawing_free(&d);
+	if (plain) {
+		uselocale(before);
+		freelocale(plain);
+	}
+	return good;
+}

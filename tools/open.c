@@ -1,0 +1,81 @@
+/*
+ * open: a model for a command, from a file or a run folder, with its first batch of data.
+ */
+#include "command.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool is_folder(const char *path)
+{
+	struct stat s;
+
+	return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+char *join_path(const char *folder, const char *file)
+{
+	char *path;
+	size_t length = strlen(folder);
+	bool slash = length > 0 && folder[length - 1] == '/';
+
+	return asprintf(&path, "%s%s%s", folder, slash ? "" : "/", file) < 0 ? NULL : path;
+}
+
+ad_model *open_file(const char *name, const char *path, const struct texts *set, int *status)
+{
+	ad_model *m = ad_model_open(path, set ? set->n : 0, set ? set->v : NULL);
+
+	if (!m) {
+		*status = failed(name, "out of memory");
+		return NULL;
+	}
+	ad_model_messages(m, stderr, false);
+	if (ad_model_errors(m) > 0) {
+		*status = EXIT_USAGE;
+		ad_model_close(m);
+		return NULL;
+	}
+	*status = EXIT_DONE;
+	return m;
+}
+
+ad_model *open_run(const char *name, const char *path, int *status)
+{
+	char *config = join_path(path, "config.yaml"), *weights = join_path(path, "last.safetensors");
+	ad_model *m = NULL;
+	struct stat s;
+	char error[1024];
+
+	if (!config || !weights) {
+		*status = failed(name, "out of memory");
+	} else if (!is_folder(path)) {
+		*status = misused(name, "'%s' is not the folder of a run: %s", path,
+		                  stat(path, &s) == 0 ? "it is a file" : strerror(errno));
+	} else if (stat(config, &s) != 0) {
+		*status = misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
+	} else if ((m = open_file(name, config, NULL, status)) &&
+	           !checkpoint_read(m, weights, error, sizeof error)) {
+		*status = failed(name, "%s", error);
+		ad_model_close(m);
+		m = NULL;
+	}
+	free(config);
+	free(weights);
+	return m;
+}
+
+ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status)
+{
+	if (!is_folder(path))
+		return open_file(name, path, set, status);
+	if (set && set->n > 0) {
+		*status = misused(name, "--set is for files; the run '%s' keeps the values it was trained with",
+		                  path);
+		return NULL;
+	}
+	return open_run(name, path, status);
+}

@@ -1,0 +1,414 @@
+/*
+ * options: the options and arguments of a command, read by its table; its help, from the same table.
+ */
+#include "command.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define MOST_OPTIONS 32 /* of one command, for suggestions */
+
+static void complain(const char *name, const char *format, va_list values)
+{
+	fflush(stdout);
+	fprintf(stderr, "autograd%s%s: ", name ? " " : "", name ? name : "");
+	vfprintf(stderr, format, values);
+	fputc('\n', stderr);
+}
+
+int failed(const char *name, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	complain(name, format, values);
+	va_end(values);
+	return EXIT_FAILED;
+}
+
+int misused(const char *name, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	complain(name, format, values);
+	va_end(values);
+	fprintf(stderr, "help: 'autograd %s%s--help' shows how it is used\n", name ? name : "",
+	        name ? " " : "");
+	return EXIT_USAGE;
+}
+
+int terminal_width(FILE *stream, int otherwise)
+{
+	struct winsize size;
+
+	if (isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+		return size.ws_col;
+	return otherwise;
+}
+
+/* Columns that text takes, its first n bytes: every byte but the later ones of a code point. */
+static int columns_of(const char *text, size_t n)
+{
+	int columns = 0;
+
+	for (size_t k = 0; k < n; k++)
+		columns += ((unsigned char)text[k] & 0xC0) != 0x80;
+	return columns;
+}
+
+void print_wrapped(FILE *to, const char *text, int column, int indent, int width)
+{
+	bool first = true;
+
+	while (*text) {
+		size_t length = strcspn(text, " \n");
+		int columns = columns_of(text, length);
+
+		if (!first && column + 1 + columns > width) {
+			fprintf(to, "\n%*s", indent, "");
+			column = indent;
+		} else if (!first && column > indent) {
+			fputc(' ', to);
+			column++;
+		}
+		fwrite(text, 1, length, to);
+		column += columns;
+		first = false;
+		text += length;
+		while (*text == ' ')
+			text++;
+		if (*text == '\n') {
+			text++;
+			fprintf(to, "\n%*s", *text && *text != '\n' ? indent : 0, "");
+			column = indent;
+			first = true;
+			/* lines that are indented stand as they are: examples */
+			while (*text == ' ') {
+				length = strcspn(text, "\n");
+				fwrite(text, 1, length, to);
+				text += length;
+				if (*text == '\n') {
+					text++;
+					fputc('\n', to);
+				}
+			}
+		}
+	}
+	fputc('\n', to);
+}
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+static const struct option help_option = { "help", 'h', OPTION_SWITCH, NULL, NULL, false, 0,
+	                                   "prints this help" };
+
+/* "-o, --output FILE"; returns its length. */
+static int print_form(char *text, size_t n, const struct option *o)
+{
+	char choice[80];
+	const char *value = o->value;
+
+	if (o->kind == OPTION_CHOICE) {
+		snprintf(choice, sizeof choice, "%s", o->value);
+		for (char *c = choice; *c; c++)
+			*c = *c == ' ' ? '|' : *c;
+		value = choice;
+	}
+	if (o->letter)
+		snprintf(text, n, "-%c, --%s%s%s", o->letter, o->name, value ? " " : "", value ? value : "");
+	else
+		snprintf(text, n, "--%s%s%s", o->name, value ? " " : "", value ? value : "");
+	return (int)strlen(text);
+}
+
+static void print_option(FILE *to, const struct option *o, int indent, int width)
+{
+	char form[120];
+	int length = print_form(form, sizeof form, o);
+
+	fprintf(to, "  %-*s  ", indent - 4, form);
+	if (length > indent - 4)
+		fprintf(to, "\n%*s", indent, "");
+	print_wrapped(to, o->doc, indent, indent, width);
+}
+
+void command_help(const struct command *c, FILE *to)
+{
+	int width = terminal_width(to, 100), indent = 14;
+	char form[120];
+
+	if (width > 100)
+		width = 100;
+	fprintf(to, "usage: autograd %s", c->name);
+	for (const struct option *o = c->options; o && o->name; o++) {
+		if (o->required && o->letter)
+			fprintf(to, " -%c %s", o->letter, o->value);
+		else if (o->required)
+			fprintf(to, " --%s %s", o->name, o->value);
+	}
+	fprintf(to, "%s%s [options]\n\n%c%s.\n", *c->arguments ? " " : "", c->arguments,
+	        toupper((unsigned char)c->doc[0]), c->doc + 1);
+	if (c->details) {
+		fputc('\n', to);
+		print_wrapped(to, c->details, 0, 0, width);
+	}
+	for (const struct option *o = c->options; o && o->name; o++) {
+		int length = print_form(form, sizeof form, o);
+
+		if (length + 4 > indent && length <= 30)
+			indent = length + 4;
+	}
+	fprintf(to, "\noptions:\n");
+	for (const struct option *o = c->options; o && o->name; o++)
+		print_option(to, o, indent, width);
+	print_option(to, &help_option, indent, width);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static const struct option *find_option(const struct command *c, const char *name, size_t length)
+{
+	for (const struct option *o = c->options; o && o->name; o++)
+		if (strlen(o->name) == length && memcmp(o->name, name, length) == 0)
+			return o;
+	if (length == 4 && memcmp(name, "help", 4) == 0)
+		return &help_option;
+	return NULL;
+}
+
+static const struct option *find_letter(const struct command *c, char letter)
+{
+	for (const struct option *o = c->options; o && o->name; o++)
+		if (o->letter == letter)
+			return o;
+	return letter == help_option.letter ? &help_option : NULL;
+}
+
+static int unknown_option(const struct command *c, const char *word, size_t length)
+{
+	const char *names[MOST_OPTIONS + 1];
+	size_t n = 0;
+	char given[64];
+	const char *near;
+
+	for (const struct option *o = c->options; o && o->name && n < MOST_OPTIONS; o++)
+		names[n++] = o->name;
+	names[n++] = help_option.name;
+	snprintf(given, sizeof given, "%.*s", (int)(length < sizeof given ? length : sizeof given - 1), word);
+	near = nearest(given, n, names);
+	if (near)
+		return misused(c->name, "there is no option '--%s'; did you mean '--%s'?", given, near);
+	return misused(c->name, "there is no option '--%s'", given);
+}
+
+static bool read_whole(const char *text, int64_t *to)
+{
+	char *end;
+	long long value;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	*to = value;
+	return errno == 0 && *end == '\0';
+}
+
+/* The position of word in a list of words separated by single spaces; -1: none. */
+static int position_of(const char *word, const char *list)
+{
+	size_t length = strlen(word);
+
+	for (int k = 0; *list; k++) {
+		size_t n = strcspn(list, " ");
+
+		if (n == length && memcmp(list, word, n) == 0)
+			return k;
+		list += n;
+		list += *list == ' ';
+	}
+	return -1;
+}
+
+/* Stores an option's value; returns EXIT_DONE or, after a message, EXIT_USAGE. */
+static int take(const struct command *c, const struct option *o, const char *value, char *options)
+{
+	void *to = options + o->offset;
+
+	switch (o->kind) {
+	case OPTION_SWITCH:
+		*(bool *)to = true;
+		return EXIT_DONE;
+	case OPTION_TEXT:
+		*(const char **)to = value;
+		return EXIT_DONE;
+	case OPTION_TEXTS: {
+		struct texts *list = to;
+
+		list->v[list->n++] = value;
+		return EXIT_DONE;
+	}
+	case OPTION_WHOLE:
+		if (!read_whole(value, to))
+			return misused(c->name, "--%s wants a whole number, 0 or more, not '%s'", o->name, value);
+		return EXIT_DONE;
+	case OPTION_CHOICE: {
+		int k = position_of(value, o->value);
+
+		if (k < 0)
+			return misused(c->name, "--%s is one of: %s; not '%s'", o->name, o->value, value);
+		*(int *)to = k;
+		return EXIT_DONE;
+	}
+	}
+	return EXIT_DONE;
+}
+
+struct reading {
+	const struct command *c;
+	char *options;
+	const char **args;
+	int n_args;
+	bool help;
+	int n, at; /* words, and the one being read */
+	char *const *words;
+};
+
+/* A value standing in the next word. A word that looks like an option is not taken: it is more
+ * likely that the value was forgotten. */
+static const char *next_value(struct reading *r)
+{
+	if (r->at + 1 >= r->n)
+		return NULL;
+	if (r->words[r->at + 1][0] == '-' && r->words[r->at + 1][1] == '-')
+		return NULL;
+	return r->words[++r->at];
+}
+
+static int no_value(const struct command *c, const struct option *o)
+{
+	if (o->kind == OPTION_CHOICE)
+		return misused(c->name, "--%s needs one of: %s", o->name, o->value);
+	return misused(c->name, "--%s needs a value: --%s %s", o->name, o->name, o->value);
+}
+
+static int read_long(struct reading *r, const char *word)
+{
+	size_t length = strcspn(word, "=");
+	const struct option *o = find_option(r->c, word, length);
+	const char *value = word[length] == '=' ? word + length + 1 : NULL;
+
+	if (!o)
+		return unknown_option(r->c, word, length);
+	if (o == &help_option) {
+		r->help = true;
+		return EXIT_DONE;
+	}
+	if (o->kind == OPTION_SWITCH && value)
+		return misused(r->c->name, "--%s takes no value", o->name);
+	if (o->kind != OPTION_SWITCH && !value)
+		value = next_value(r);
+	if (o->kind != OPTION_SWITCH && !value)
+		return no_value(r->c, o);
+	return take(r->c, o, value, r->options);
+}
+
+static int read_letters(struct reading *r, const char *word)
+{
+	for (; *word; word++) {
+		const struct option *o = find_letter(r->c, *word);
+		const char *value = NULL;
+		int status;
+
+		if (!o)
+			return misused(r->c->name, "there is no option '-%s'", word);
+		if (o == &help_option) {
+			r->help = true;
+			continue;
+		}
+		if (o->kind != OPTION_SWITCH) {
+			value = word[1] ? word + 1 : next_value(r);
+			if (!value)
+				return no_value(r->c, o);
+		}
+		status = take(r->c, o, value, r->options);
+		if (status || value)
+			return status;
+	}
+	return EXIT_DONE;
+}
+
+static int read_words(struct reading *r)
+{
+	bool only_args = false;
+	int status = EXIT_DONE;
+
+	for (r->at = 0; r->at < r->n && status == EXIT_DONE; r->at++) {
+		const char *word = r->words[r->at];
+
+		if (only_args || word[0] != '-' || !word[1])
+			r->args[r->n_args++] = word;
+		else if (word[1] == '-' && !word[2])
+			only_args = true;
+		else if (word[1] == '-')
+			status = read_long(r, word + 2);
+		else
+			status = read_letters(r, word + 1);
+	}
+	return status;
+}
+
+static int check_complete(const struct reading *r)
+{
+	const struct command *c = r->c;
+
+	if (r->n_args < c->least)
+		return misused(c->name, "%s is missing: autograd %s %s", c->arguments, c->name, c->arguments);
+	if (c->most >= 0 && r->n_args > c->most)
+		return misused(c->name, "'%s' is one argument too many", r->args[c->most]);
+	for (const struct option *o = c->options; o && o->name; o++)
+		if (o->required && !*(const char **)(void *)(r->options + o->offset))
+			return no_value(c, o);
+	return EXIT_DONE;
+}
+
+int command_run(const struct command *c, int n, char *const words[])
+{
+	struct reading r = { .c = c, .n = n, .words = words };
+	size_t lists = 0, used = 0, room = (size_t)n + 1;
+	const char **list;
+	int status = EXIT_DONE;
+
+	for (const struct option *o = c->options; o && o->name; o++)
+		lists += o->kind == OPTION_TEXTS;
+	r.options = calloc(1, c->options_size + 1);
+	r.args = calloc(room, sizeof *r.args);
+	list = calloc(room * (lists + 1), sizeof *list);
+	if (!r.options || !r.args || !list) {
+		status = failed(c->name, "out of memory");
+		goto out;
+	}
+	for (const struct option *o = c->options; o && o->name; o++) {
+		if (o->kind == OPTION_TEXTS)
+			((struct texts *)(void *)(r.options + o->offset))->v = list + room * used++;
+		else if (o->def && status == EXIT_DONE)
+			status = take(c, o, o->def, r.options);
+	}
+	if (status == EXIT_DONE)
+		status = read_words(&r);
+	if (status == EXIT_DONE && r.help)
+		command_help(c, stdout);
+	else if (status == EXIT_DONE && (status = check_complete(&r)) == EXIT_DONE)
+		status = c->run(r.options, r.n_args, r.args);
+out:
+	free(r.options);
+	free(r.args);
+	free(list);
+	return status;
+}

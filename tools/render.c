@@ -1,0 +1,440 @@
+/*
+ * render: runs dot and gnuplot as child processes and makes their output a file.
+ */
+#include "render.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#define DOT_SECONDS 20    /* for the usual layout */
+#define COARSE_SECONDS 10 /* for the coarser one after it */
+#define GNUPLOT_SECONDS 30
+#define MAX_ARGUMENTS 32
+#define SAID 2048 /* bytes kept of what a child writes to its standard error */
+
+static const struct program dot_program = { "dot", "AUTOGRAD_DOT", "graphviz" };
+static const struct program gnuplot_program = { "gnuplot", "AUTOGRAD_GNUPLOT", "gnuplot-nox" };
+
+static bool fail(char *error, size_t n, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static bool fail(char *error, size_t n, const char *format, ...)
+{
+	va_list args;
+
+	if (n > 0) {
+		va_start(args, format);
+		vsnprintf(error, n, format, args);
+		va_end(args);
+	}
+	return false;
+}
+
+enum picture picture_of(const char *path)
+{
+	const char *name = strrchr(path, '/'), *dot;
+
+	name = name ? name + 1 : path;
+	dot = strrchr(name, '.');
+	if (!dot || dot == name)
+		return PICTURE_NONE;
+	if (!strcasecmp(dot, ".dot") || !strcasecmp(dot, ".gv"))
+		return PICTURE_DOT;
+	if (!strcasecmp(dot, ".svg"))
+		return PICTURE_SVG;
+	if (!strcasecmp(dot, ".png"))
+		return PICTURE_PNG;
+	if (!strcasecmp(dot, ".pdf"))
+		return PICTURE_PDF;
+	return PICTURE_NONE;
+}
+
+/* ---- a file that appears whole or not at all ---------------------------------------------------- */
+
+struct draft {
+	const char *path;
+	char *temporary; /* in the same folder, so that rename is one step */
+	int fd;
+};
+
+static bool draft_open(struct draft *d, const char *path, char *error, size_t n)
+{
+	static atomic_uint count;
+	size_t size = strlen(path) + 64;
+	struct stat there;
+
+	d->path = path;
+	d->fd = -1;
+	d->temporary = NULL;
+	/* rename would put a file in the place of a device or a pipe. */
+	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		return fail(error, n, "cannot write '%s': it is there and is no regular file", path);
+	d->temporary = malloc(size);
+	if (!d->temporary)
+		return fail(error, n, "cannot write '%s': out of memory", path);
+	snprintf(d->temporary, size, "%s.%ld-%u.tmp", path, (long)getpid(),
+	         atomic_fetch_add(&count, 1));
+	d->fd = open(d->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (d->fd < 0) {
+		fail(error, n, "cannot write '%s': %s", path, strerror(errno));
+		free(d->temporary);
+		d->temporary = NULL;
+		return false;
+	}
+	return true;
+}
+
+static void draft_drop(struct draft *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	if (d->temporary)
+		unlink(d->temporary);
+	free(d->temporary);
+	d->fd = -1;
+	d->temporary = NULL;
+}
+
+static bool draft_finish(struct draft *d, char *error, size_t n)
+{
+	bool good = fsync(d->fd) == 0 || errno == EINVAL || errno == ENOTSUP;
+
+	if (close(d->fd) != 0)
+		good = false;
+	d->fd = -1;
+	if (good)
+		good = rename(d->temporary, d->path) == 0;
+	if (!good)
+		fail(error, n, "cannot write '%s': %s", d->path, strerror(errno));
+	else {
+		free(d->temporary);
+		d->temporary = NULL;
+	}
+	draft_drop(d);
+	return good;
+}
+
+static bool write_all(int fd, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t done = write(fd, text, size);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		text += done;
+		size -= (size_t)done;
+	}
+	return true;
+}
+
+/* ---- the child ------------------------------------------------------------------------------------ */
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The input lies in a file without a name: a pipe could block both sides. */
+static int input_of(const char *text, size_t size)
+{
+	FILE *f = tmpfile();
+	int fd = -1;
+
+	if (!f)
+		return -1;
+	if (write_all(fileno(f), text, size) && lseek(fileno(f), 0, SEEK_SET) == 0)
+		fd = fcntl(fileno(f), F_DUPFD_CLOEXEC, 3);
+	fclose(f);
+	return fd;
+}
+
+/* In the child, after fork: only calls that are safe there. Does not return. */
+static void become(const char *file, char *const argv[], int in, int out, int said, int failure,
+                   pid_t parent)
+{
+	sigset_t none;
+	int reason;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	setpgid(0, 0);
+#ifdef __linux__
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(126);
+#endif
+	if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(said, 2) >= 0)
+		execvp(file, argv);
+	reason = errno;
+	(void)!write(failure, &reason, sizeof reason);
+	_exit(127);
+}
+
+/* Reads what the child says until it closes its end or the time is over. */
+static void listen_to(int fd, double deadline, char said[SAID])
+{
+	size_t n = 0;
+
+	for (;;) {
+		double left = deadline - now();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		char more[1024];
+		ssize_t got;
+
+		if (left <= 0)
+			break;
+		if (poll(&p, 1, (int)(left * 1000) + 1) <= 0)
+			continue;
+		got = read(fd, more, sizeof more);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		for (ssize_t k = 0; k < got && n + 1 < SAID; k++)
+			said[n++] = more[k];
+	}
+	said[n] = 0;
+}
+
+/* Waits for the end of the child until the deadline, then ends it. Returns its status. */
+static int wait_for(pid_t child, double deadline, bool *late)
+{
+	const struct timespec pause = { 0, 2000000 };
+	int status = 0;
+
+	*late = false;
+	for (;;) {
+		pid_t done = waitpid(child, &status, WNOHANG);
+
+		if (done == child)
+			break;
+		if (done < 0 && errno != EINTR)
+			return -1;
+		if (done == 0 && now() >= deadline) {
+			*late = true;
+			kill(-child, SIGKILL);
+			kill(child, SIGKILL);
+			while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+				;
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	/* What a wrapper script left running. */
+	kill(-child, SIGKILL);
+	return status;
+}
+
+/* The child's complaint as one line of printable characters, at most 300 bytes of it. */
+static void tidy(char said[SAID])
+{
+	size_t n = 0;
+
+	for (size_t k = 0; said[k] && n < 300; k++) {
+		unsigned char c = (unsigned char)said[k];
+
+		if (c == '\n' || c == '\t' || c == '\r')
+			c = ' ';
+		if (c < ' ' || c == 127 || (c == ' ' && (n == 0 || said[n - 1] == ' ')))
+			continue;
+		said[n++] = (char)c;
+	}
+	/* Not in the middle of a character. */
+	if (n >= 300)
+		while (n > 0 && ((unsigned char)said[n - 1] & 0x80))
+			n--;
+	while (n > 0 && said[n - 1] == ' ')
+		n--;
+	said[n] = 0;
+}
+
+static bool run_child(const struct program *program, const char *const arguments[], int in, int out,
+                      double seconds, bool *timed_out, char *error, size_t n)
+{
+	const char *chosen = getenv(program->variable), *file;
+	int said_pipe[2] = { -1, -1 }, failure_pipe[2] = { -1, -1 };
+	char *argv[MAX_ARGUMENTS + 2], said[SAID];
+	int status, reason = 0, count = 0;
+	bool late, good = false;
+	double deadline = now() + seconds;
+	pid_t parent = getpid(), child;
+
+	file = chosen && *chosen ? chosen : program->name;
+	/* execvp takes char *const[] but writes to none of it. */
+	union {
+		const char *read;
+		char *take;
+	} word = { .read = file };
+	argv[count++] = word.take;
+	for (int k = 0; arguments[k] && k < MAX_ARGUMENTS; k++) {
+		word.read = arguments[k];
+		argv[count++] = word.take;
+	}
+	argv[count] = NULL;
+
+	if (pipe2(said_pipe, O_CLOEXEC) != 0 || pipe2(failure_pipe, O_CLOEXEC) != 0) {
+		fail(error, n, "%s: cannot start it: %s", program->name, strerror(errno));
+		goto done;
+	}
+	child = fork();
+	if (child < 0) {
+		fail(error, n, "%s: cannot start it: %s", program->name, strerror(errno));
+		goto done;
+	}
+	if (child == 0)
+		become(file, argv, in, out, said_pipe[1], failure_pipe[1], parent);
+	close(said_pipe[1]);
+	close(failure_pipe[1]);
+	said_pipe[1] = failure_pipe[1] = -1;
+
+	listen_to(said_pipe[0], deadline, said);
+	status = wait_for(child, deadline, &late);
+	while (read(failure_pipe[0], &reason, sizeof reason) < 0 && errno == EINTR)
+		;
+	tidy(said);
+	if (timed_out)
+		*timed_out = late;
+	if (reason == ENOENT && !(chosen && *chosen))
+		fail(error, n,
+		     "the program '%s' is missing: install the package '%s', or let $%s name it",
+		     program->name, program->package, program->variable);
+	else if (reason)
+		fail(error, n, "cannot run '%s'%s%s: %s", file,
+		     chosen && *chosen ? ", which is named by $" : "",
+		     chosen && *chosen ? program->variable : "", strerror(reason));
+	else if (late)
+		fail(error, n, "%s: stopped, as it was not done after %g seconds", program->name,
+		     seconds);
+	else if (status == -1)
+		fail(error, n, "%s: its end could not be observed: %s", program->name,
+		     strerror(errno));
+	else if (WIFSIGNALED(status))
+		fail(error, n, "%s: ended by signal %d%s%s", program->name, WTERMSIG(status),
+		     *said ? ": " : "", said);
+	else if (WEXITSTATUS(status) != 0)
+		fail(error, n, "%s: failed with status %d%s%s", program->name, WEXITSTATUS(status),
+		     *said ? ": " : " and said nothing", said);
+	else
+		good = true;
+done:
+	for (int k = 0; k < 2; k++) {
+		if (said_pipe[k] >= 0)
+			close(said_pipe[k]);
+		if (failure_pipe[k] >= 0)
+			close(failure_pipe[k]);
+	}
+	return good;
+}
+
+bool render_child(const struct program *program, const char *const arguments[], const char *input,
+                  size_t size, const char *path, double seconds, bool *timed_out, char *error,
+                  size_t n)
+{
+	struct draft draft;
+	struct stat written;
+	int in;
+
+	if (timed_out)
+		*timed_out = false;
+	if (!draft_open(&draft, path, error, n))
+		return false;
+	in = input_of(input, size);
+	if (in < 0) {
+		fail(error, n, "%s: cannot keep its input in a temporary file: %s", program->name,
+		     strerror(errno));
+		draft_drop(&draft);
+		return false;
+	}
+	if (!run_child(program, arguments, in, draft.fd, seconds, timed_out, error, n)) {
+		close(in);
+		draft_drop(&draft);
+		return false;
+	}
+	close(in);
+	if (fstat(draft.fd, &written) != 0 || written.st_size == 0) {
+		draft_drop(&draft);
+		return fail(error, n, "%s: gave no picture, though it reported success",
+		            program->name);
+	}
+	return draft_finish(&draft, error, n);
+}
+
+/* ---- dot and gnuplot -------------------------------------------------------------------------------- */
+
+static bool write_text(const char *text, size_t size, const char *path, char *error, size_t n)
+{
+	struct draft draft;
+
+	if (!draft_open(&draft, path, error, n))
+		return false;
+	if (!write_all(draft.fd, text, size)) {
+		fail(error, n, "cannot write '%s': %s", path, strerror(errno));
+		draft_drop(&draft);
+		return false;
+	}
+	return draft_finish(&draft, error, n);
+}
+
+bool render_dot(const char *text, size_t size, const char *path, char *error, size_t n)
+{
+	static const char *const forms[] = { [PICTURE_SVG] = "-Tsvg",
+		                             [PICTURE_PNG] = "-Tpng",
+		                             [PICTURE_PDF] = "-Tpdf" };
+	enum picture picture = picture_of(path);
+	bool late;
+
+	if (picture == PICTURE_NONE)
+		return fail(error, n,
+		            "cannot write '%s': its ending says no form; use .svg, .png, .pdf or .dot",
+		            path);
+	if (picture == PICTURE_DOT)
+		return write_text(text, size, path, error, n);
+
+	const char *usual[] = { forms[picture], NULL };
+	if (render_child(&dot_program, usual, text, size, path, DOT_SECONDS, &late, error, n))
+		return true;
+	if (!late)
+		return false;
+	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
+	const char *coarse[] = { forms[picture], "-Gsplines=polyline", "-Gnslimit=1",
+		                 "-Gnslimit1=1", "-Gmclimit=0.05",     NULL };
+	if (render_child(&dot_program, coarse, text, size, path, COARSE_SECONDS, &late, error, n))
+		return true;
+	if (late)
+		fail(error, n,
+		     "dot: stopped, as it was not done after %d seconds; write a file ending in .dot and "
+		     "lay it out without a limit: dot %s FILE.dot",
+		     DOT_SECONDS + COARSE_SECONDS, forms[picture]);
+	return false;
+}
+
+bool render_gnuplot(const char *script, size_t size, const char *path, char *error, size_t n)
+{
+	static const char *const arguments[] = { "-d", "-", NULL };
+
+	return render_child(&gnuplot_program, arguments, script, size, path, GNUPLOT_SECONDS, NULL,
+	                    error, n);
+}

@@ -1,0 +1,328 @@
+/*
+ * show: the items of a model as a table: kinds, shapes, parameters, what each is connected to.
+ */
+#include "command.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct show_options {
+	int format;
+	struct texts set;
+};
+
+static const struct option options[] = {
+	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct show_options, set),
+	  "replaces a value of the file, in its own grammar: --set params.hidden=64; may be repeated" },
+	{ "format", 0, OPTION_CHOICE, "text json", NULL, false, offsetof(struct show_options, format),
+	  "json: one object with name, precision, parameters, inputs, items and weights" },
+	{ 0 },
+};
+
+enum { ITEM, KIND, OUTPUT, PARAMETERS, FROM, COLUMNS };
+
+struct table {
+	char *(*rows)[COLUMNS];
+	size_t n;
+	bool complete; /* false: a cell lacks for want of memory */
+};
+
+static void set_cell(struct table *t, int column, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Sets a cell of the last row. */
+static void set_cell(struct table *t, int column, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	if (vasprintf(&t->rows[t->n - 1][column], format, values) < 0) {
+		t->rows[t->n - 1][column] = NULL;
+		t->complete = false;
+	}
+	va_end(values);
+}
+
+/* Columns on the terminal: code points. */
+static int columns_of(const char *text)
+{
+	int columns = 0;
+
+	for (; *text; text++)
+		columns += ((unsigned char)*text & 0xC0) != 0x80;
+	return columns;
+}
+
+/* Bytes of the first `columns` code points. */
+static int cut_at(const char *text, int columns)
+{
+	int k = 0;
+
+	for (; text[k]; k++)
+		if (((unsigned char)text[k] & 0xC0) != 0x80 && columns-- == 0)
+			break;
+	return k;
+}
+
+static void print_cell(const char *text, int width, bool right)
+{
+	int gap = width - columns_of(text);
+
+	if (right)
+		printf("%*s%s", gap > 0 ? gap : 0, "", text);
+	else if (gap >= 0)
+		printf("%s%*s", text, gap, "");
+	else
+		printf("%.*s...", cut_at(text, width - 3), text);
+}
+
+/* The widths of the columns; on a terminal the text columns give way, the widest first. */
+static void measure(const struct table *t, int width[COLUMNS])
+{
+	int room = terminal_width(stdout, 0) - 2 * (COLUMNS - 1), sum = 0;
+
+	memset(width, 0, sizeof(int) * COLUMNS);
+	for (size_t k = 0; k < t->n; k++) {
+		for (int c = 0; c < COLUMNS; c++) {
+			int columns = columns_of(t->rows[k][c]);
+
+			width[c] = columns > width[c] ? columns : width[c];
+		}
+	}
+	for (int c = 0; c < COLUMNS; c++)
+		sum += width[c];
+	while (room > 0 && sum > room) {
+		int widest = FROM;
+
+		for (int c = 0; c < COLUMNS; c++)
+			if (c != PARAMETERS && width[c] > width[widest])
+				widest = c;
+		if (width[widest] <= 8)
+			break;
+		width[widest]--;
+		sum--;
+	}
+}
+
+static void print_table(const struct table *t)
+{
+	int width[COLUMNS];
+
+	measure(t, width);
+	for (size_t k = 0; k < t->n; k++) {
+		for (int c = 0; c < COLUMNS; c++) {
+			bool last = c == COLUMNS - 1;
+
+			if (c > 0)
+				printf(last && !*t->rows[k][c] ? "" : "  ");
+			print_cell(t->rows[k][c], last && columns_of(t->rows[k][c]) <= width[c] ? 0 : width[c],
+			           c == PARAMETERS);
+		}
+		printf("\n");
+	}
+}
+
+static const char *type_name(ad_type type, bool f64)
+{
+	return type == AD_I32 ? "i32" : type == AD_BOOL ? "bool" : f64 ? "f64" : "f32";
+}
+
+/* "[B, 784]"; a number has no shape. */
+static void print_declared(FILE *to, const ad_model *m, const struct input *in)
+{
+	fputc('[', to);
+	for (int k = 0; k < in->rank; k++) {
+		if (in->dims[k] < 0)
+			fprintf(to, "%s%s", k ? ", " : "", m->dims[-1 - in->dims[k]]);
+		else
+			fprintf(to, "%s%" PRId64, k ? ", " : "", in->dims[k]);
+	}
+	fputc(']', to);
+}
+
+static char *declared_shape(const ad_model *m, const struct input *in)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *to = open_memstream(&text, &length);
+
+	if (!to)
+		return NULL;
+	print_declared(to, m, in);
+	if (fclose(to) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void add_inputs(struct table *t, const ad_model *m)
+{
+	for (int k = 0; k < m->n_inputs; k++) {
+		const struct input *in = &m->inputs[k];
+
+		t->n++;
+		set_cell(t, ITEM, "%s", in->name);
+		set_cell(t, KIND, "%s%s%s", in->target ? "target" : "input", in->type == AD_REAL ? "" : " ",
+		         in->type == AD_REAL ? "" : type_name(in->type, m->f64));
+		t->rows[t->n - 1][OUTPUT] = declared_shape(m, in);
+		t->complete = t->complete && t->rows[t->n - 1][OUTPUT];
+		set_cell(t, PARAMETERS, "%s", "");
+		set_cell(t, FROM, "%s", "");
+	}
+}
+
+static void add_items(struct table *t, const ad_model *m)
+{
+	char number[32];
+
+	for (int k = 0; k < m->n_rows; k++) {
+		const struct layer_row *row = &m->rows[k];
+
+		t->n++;
+		set_cell(t, ITEM, "%*s%s", 2 * row->depth, "", row->path ? row->path : "");
+		set_cell(t, KIND, "%s", row->kind ? row->kind : "");
+		set_cell(t, OUTPUT, "%s", row->shape ? row->shape : "");
+		set_cell(t, PARAMETERS, "%s", row->parameters ? print_thousands(number, row->parameters) : "");
+		set_cell(t, FROM, "%s", row->from ? row->from : "");
+	}
+}
+
+/* Elements of the weights that are trained, and of those that are not; each weight once. */
+static void count_weights(const ad_model *m, uint64_t *trained, uint64_t *fixed)
+{
+	*trained = *fixed = 0;
+	for (int k = 0; k < m->n_weights; k++)
+		*(ad_wants_gradient(m->weights[k].node) ? trained : fixed) += ad_count(m->weights[k].node);
+}
+
+static void print_totals(const ad_model *m)
+{
+	uint64_t trained, fixed;
+	char number[32], bytes[32];
+
+	count_weights(m, &trained, &fixed);
+	printf("\n%s parameter%s in %d weight%s, %s bytes as %s\n", print_thousands(number, trained),
+	       trained == 1 ? "" : "s", m->n_weights, m->n_weights == 1 ? "" : "s",
+	       print_thousands(bytes, (trained + fixed) * (m->f64 ? 8 : 4)), m->f64 ? "f64" : "f32");
+	if (fixed)
+		printf("%s more are not trained\n", print_thousands(number, fixed));
+}
+
+static int show_text(const ad_model *m)
+{
+	static const char *const headings[COLUMNS] = { "item", "kind", "output", "parameters",
+		                                       "connected to" };
+	struct table t = { .complete = true };
+	size_t room = 1 + (size_t)m->n_inputs + (size_t)m->n_rows;
+
+	t.rows = calloc(room, sizeof *t.rows);
+	if (!t.rows)
+		return failed("show", "out of memory");
+	t.n = 1;
+	for (int c = 0; c < COLUMNS; c++)
+		set_cell(&t, c, "%s", headings[c]);
+	add_inputs(&t, m);
+	add_items(&t, m);
+	if (t.complete) {
+		print_table(&t);
+		print_totals(m);
+	}
+	for (size_t k = 0; k < t.n; k++)
+		for (int c = 0; c < COLUMNS; c++)
+			free(t.rows[k][c]);
+	free(t.rows);
+	return t.complete ? EXIT_DONE : failed("show", "out of memory");
+}
+
+static void show_json_inputs(const ad_model *m)
+{
+	for (int k = 0; k < m->n_inputs; k++) {
+		const struct input *in = &m->inputs[k];
+
+		printf("%s{\"name\":", k ? "," : "");
+		json_text(stdout, in->name);
+		printf(",\"type\":\"%s\",\"target\":%s,\"shape\":[", type_name(in->type, m->f64),
+		       in->target ? "true" : "false");
+		for (int d = 0; d < in->rank; d++) {
+			printf(d ? "," : "");
+			if (in->dims[d] < 0)
+				json_text(stdout, m->dims[-1 - in->dims[d]]);
+			else
+				printf("%" PRId64, in->dims[d]);
+		}
+		printf("]}");
+	}
+}
+
+static void show_json_field(const char *key, const char *text)
+{
+	printf("\"%s\":", key);
+	json_text(stdout, text ? text : "");
+}
+
+static int show_json(const ad_model *m)
+{
+	uint64_t trained, fixed;
+
+	count_weights(m, &trained, &fixed);
+	printf("{");
+	show_json_field("name", m->name);
+	printf(",\"precision\":\"%s\",\"parameters\":%" PRIu64 ",\"inputs\":[", m->f64 ? "f64" : "f32",
+	       trained);
+	show_json_inputs(m);
+	printf("],\"items\":[");
+	for (int k = 0; k < m->n_rows; k++) {
+		const struct layer_row *row = &m->rows[k];
+
+		printf("%s{", k ? "," : "");
+		show_json_field("item", row->path);
+		printf(",");
+		show_json_field("kind", row->kind);
+		printf(",");
+		show_json_field("output", row->shape);
+		printf(",\"parameters\":%zu,", row->parameters);
+		show_json_field("connected_to", row->from);
+		printf("}");
+	}
+	printf("],\"weights\":[");
+	for (int k = 0; k < m->n_weights; k++) {
+		ad_shape shape = ad_shape_of(m->weights[k].node);
+
+		printf("%s{", k ? "," : "");
+		show_json_field("path", m->weights[k].path);
+		printf(",\"trained\":%s,\"shape\":[",
+		       ad_wants_gradient(m->weights[k].node) ? "true" : "false");
+		for (int d = 0; d < shape.rank; d++)
+			printf("%s%" PRId64, d ? "," : "", shape.dims[d]);
+		printf("]}");
+	}
+	printf("]}\n");
+	return EXIT_DONE;
+}
+
+static int run(const void *given, int n, const char *const args[])
+{
+	const struct show_options *o = given;
+	int status;
+	ad_model *m = open_either("show", args[0], &o->set, &status);
+
+	if (!m)
+		return status;
+	status = o->format == 1 ? show_json(m) : show_text(m);
+	ad_model_close(m);
+	return status;
+}
+
+const struct command command_show = {
+	.name = "show",
+	.arguments = "FILE|RUN",
+	.least = 1,
+	.most = 1,
+	.doc = "prints the items of a model: shapes, parameters, connections",
+	.options = options,
+	.options_size = sizeof(struct show_options),
+	.run = run,
+};

@@ -1,0 +1,211 @@
+/*
+ * train: trains a model and leaves a run folder, with its curves and its gradients drawn.
+ */
+#include "command.h"
+#include "plot.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MOST_RESULT ((size_t)1 << 20) /* bytes of a result.json */
+
+struct train_options {
+	const char *run;
+	bool dry, plain, quiet;
+	struct texts set;
+};
+
+static const struct option options[] = {
+	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct train_options, set),
+	  "replaces a value of the file, in its own grammar: --set train.epochs=5; may be repeated" },
+	{ "run", 0, OPTION_TEXT, "DIR", NULL, false, offsetof(struct train_options, run),
+	  "the folder to make for the run; if not given, the first free of runs/NAME-1, runs/NAME-2 ..." },
+	{ "dry-run", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, dry),
+	  "builds the model, reads the data, does one step and writes nothing" },
+	{ "plain", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, plain),
+	  "progress in ASCII only" },
+	{ "quiet", 'q', OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, quiet),
+	  "no progress and no notes" },
+	{ 0 },
+};
+
+/* The run's result.json, or NULL. */
+static cJSON *read_result(const char *folder)
+{
+	char *path = join_path(folder, "result.json"), *text = malloc(MOST_RESULT);
+	FILE *file = path ? fopen(path, "r") : NULL;
+	cJSON *result = NULL;
+
+	if (file && text)
+		result = cJSON_ParseWithLength(text, fread(text, 1, MOST_RESULT, file));
+	if (file)
+		fclose(file);
+	free(path);
+	free(text);
+	return result;
+}
+
+/* "test: loss 0.07  acc 0.98  (359 samples)" for each part that was measured. */
+static void print_result(const cJSON *result)
+{
+	static const char *const parts[] = { "train", "valid", "test" };
+
+	for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+		const cJSON *part = cJSON_GetObjectItemCaseSensitive(result, parts[k]), *value;
+		double samples = 0;
+		const char *gap;
+
+		if (!cJSON_IsObject(part))
+			continue;
+		printf("%s:", parts[k]);
+		gap = " ";
+		cJSON_ArrayForEach(value, part) {
+			if (!cJSON_IsNumber(value))
+				continue;
+			if (strcmp(value->string, "samples") == 0) {
+				samples = value->valuedouble;
+				continue;
+			}
+			printf("%s%s %.6g", gap, value->string, value->valuedouble);
+			gap = "  ";
+		}
+		if (samples > 0)
+			printf("%s(%.0f samples)", gap, samples);
+		printf("\n");
+	}
+}
+
+static void note(bool quiet, const char *what, const char *error)
+{
+	if (!quiet)
+		fprintf(stderr, "note: no %s: %s\n", what, error);
+}
+
+/* The gradients as SVG, or as DOT where they cannot be rendered. */
+static void draw_flow(ad_model *m, const char *folder, int64_t step, bool quiet)
+{
+	char *grad = join_path(folder, "grad"), *svg = join_path(folder, "grad/flow.svg"),
+	     *dot = join_path(folder, "grad/flow.dot");
+	char error[1024], again[1024];
+	struct drawing d = { .path = svg, .view = AD_VIEW_AUTO, .gradients = true, .step = step };
+
+	if (!grad || !svg || !dot) {
+		note(quiet, "diagram", "out of memory");
+	} else if (mkdir(grad, 0777) != 0 && errno != EEXIST) {
+		note(quiet, "diagram", strerror(errno));
+	} else if (draw_model(m, &d, error, sizeof error)) {
+		printf("flow: %s\n", svg);
+	} else {
+		d.path = dot;
+		note(quiet, "picture of the gradients", error);
+		if (draw_model(m, &d, again, sizeof again))
+			printf("flow: %s\n", dot);
+		else
+			rmdir(grad);
+	}
+	free(grad);
+	free(svg);
+	free(dot);
+}
+
+static void draw_plots(ad_model *m, const char *folder, bool quiet)
+{
+	char *curves = join_path(folder, "curves.svg"), *fit = join_path(folder, "fit.svg");
+	char error[1024];
+
+	if (!curves || !fit)
+		note(quiet, "plots", "out of memory");
+	else if (!plot_run(folder, m->name, curves, error, sizeof error))
+		note(quiet, "curves", error);
+	else
+		printf("curves: %s\n", curves);
+	if (fit && has_fit(m)) {
+		if (draw_fit(m, fit, error, sizeof error))
+			printf("fit: %s\n", fit);
+		else
+			note(quiet, "plot of the fit", error);
+	}
+	free(curves);
+	free(fit);
+}
+
+/* What a run has to say at its end. A failure to draw is a note: the training stands. */
+static void report(ad_model *m, const char *folder, bool draw, bool quiet)
+{
+	cJSON *result = read_result(folder);
+	const cJSON *steps = cJSON_GetObjectItemCaseSensitive(result, "steps");
+	int64_t step = cJSON_IsNumber(steps) ? (int64_t)steps->valuedouble : -1;
+
+	print_result(result);
+	printf("run: %s\n", folder);
+	if (draw) {
+		draw_flow(m, folder, step, quiet);
+		draw_plots(m, folder, quiet);
+	}
+	cJSON_Delete(result);
+}
+
+static bool is_terminal(FILE *stream)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0;
+}
+
+static int train(ad_model *m, const struct train_options *o)
+{
+	char error[1024] = "", folder[PATH_MAX] = "";
+	ad_train_options t = {
+		.run = o->run,
+		.progress = o->quiet ? NULL : stderr,
+		.terminal = is_terminal(stderr),
+		.plain = o->plain,
+		.dry = o->dry,
+		.folder = folder,
+		.folder_size = sizeof folder,
+	};
+	ad_run_status status = ad_model_train(m, &t, error, sizeof error);
+
+	if (status != AD_RUN_DONE && *error)
+		failed("train", "%s", error);
+	if (o->dry && status == AD_RUN_DONE && !o->quiet)
+		fprintf(stderr, "dry run: the model and its data are fine; nothing was written\n");
+	if (!o->dry && *folder && status != AD_RUN_REFUSED && status != AD_RUN_FAILED)
+		report(m, folder, status == AD_RUN_DONE || status == AD_RUN_DIVERGED, o->quiet);
+	return status;
+}
+
+static int run(const void *given, int n, const char *const args[])
+{
+	const struct train_options *o = given;
+	int status;
+	ad_model *m = open_file("train", args[0], &o->set, &status);
+
+	if (!m)
+		return status;
+	status = train(m, o);
+	ad_model_close(m);
+	return status;
+}
+
+const struct command command_train = {
+	.name = "train",
+	.arguments = "FILE",
+	.least = 1,
+	.most = 1,
+	.doc = "trains a model and leaves a run folder",
+	.details = "The run folder holds config.yaml (the file with --set applied), log.jsonl, log.csv, "
+	           "result.json, last.safetensors (the weights), grad/flow.svg and curves.svg. Progress "
+	           "goes to standard error, the result to standard output. Exit status 3: the loss became "
+	           "infinite or NaN, and the last finite weights were kept; 130 or 143: stopped by SIGINT "
+	           "or SIGTERM with the weights saved.",
+	.options = options,
+	.options_size = sizeof(struct train_options),
+	.run = run,
+};
