@@ -12,10 +12,10 @@ LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lm -ldl -pthread
 
 # SAN=1: address and undefined behaviour; SAN=thread: data races.
 ifeq ($(SAN),1)
-BUILD := $(BUILD)/san
+override BUILD := $(BUILD)/san
 SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 else ifeq ($(SAN),thread)
-BUILD := $(BUILD)/tsan
+override BUILD := $(BUILD)/tsan
 SANFLAGS = -fsanitize=thread
 endif
 ifdef WERROR
@@ -43,16 +43,23 @@ FORMATS := $(sort $(wildcard models/data/*.c))
 OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
 LAYERS := $(sort $(wildcard models/layers/*.c))
 MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(OPTIMIZERS) $(LAYERS)
-DRAWING := tools/draw.c
+DRAWING := tools/draw.c tools/drawing.c
 TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
-TESTS := $(sort $(wildcard tests/*.c tests/*/*.c))
+# Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
+# run where Criterion cannot (the thread sanitizer).
+PLAIN := $(sort $(wildcard tests/plain/*.c))
+TESTS := $(filter-out $(PLAIN) tests/conformance/main.c,$(sort $(wildcard tests/*.c tests/*/*.c)))
+CONFORMANCE := $(filter-out tests/conformance/ops.c,$(sort $(wildcard tests/conformance/*.c)))
+BENCHES := $(sort $(wildcard tools/bench/*.c))
 
+OBJ := $(BUILD)/obj
 GEN := $(BUILD)/gen
 TABLES := op_table.c layers.c formats.c optimizers.c
-LIBRARY := $(patsubst %.c,$(BUILD)/%.o,$(ENGINE) $(MODELS) $(wildcard $(DRAWING))) \
-	$(foreach v,$(VARIANTS),$(patsubst %.c,$(BUILD)/%.$(v).o,$(OPS) $(KERNELS))) \
+LIBRARY := $(patsubst %.c,$(OBJ)/%.o,$(ENGINE)) \
+	$(patsubst %.c,$(OBJ)/%.o,$(MODELS) $(wildcard $(DRAWING))) \
+	$(foreach v,$(VARIANTS),$(patsubst %.c,$(OBJ)/%.$(v).o,$(OPS) $(KERNELS))) \
 	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
-COMMAND := $(patsubst %.c,$(BUILD)/%.o,$(TOOLS))
+COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS))
 
 all: $(BUILD)/autograd $(BUILD)/libautograd.a $(BUILD)/libautograd.so
 
@@ -89,12 +96,12 @@ $(BUILD)/members: FORCE
 $(GEN)/%.o: $(GEN)/%.c | $(GEN)/autograd_ops.h
 	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
 
-$(BUILD)/%.o: %.c | $(GEN)/autograd_ops.h
+$(OBJ)/%.o: %.c | $(GEN)/autograd_ops.h
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
 
 define variant
-$(BUILD)/ops/%.$(1)_$(2).o: ops/%.c | $(GEN)/autograd_ops.h
+$(OBJ)/ops/%.$(1)_$(2).o: ops/%.c | $(GEN)/autograd_ops.h
 	@mkdir -p $$(@D)
 	$$(CC) $$(BASE) $$(CFLAGS) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
 endef
@@ -111,7 +118,20 @@ $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
 $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
 	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND))
+TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS))
+PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
+BENCHMARKS := $(patsubst %.c,$(OBJ)/%,$(BENCHES))
+
+$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
+	$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
+
+$(PLAIN_TESTS) $(BENCHMARKS): %: %.o $(BUILD)/libautograd.a
+	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
+$(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD)/libautograd.a
+	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
+-include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(BENCHMARKS))
 
 # ---- running and testing ------------------------------------------------------------------------------
 
@@ -124,10 +144,28 @@ setup:
 data: setup
 	@sh tools/setup.sh dataset-fashion-mnist
 
+run: setup
+	@$(MAKE) --no-print-directory all
+	$(BUILD)/autograd train configs/digits.yaml
+
+# The second make sees what the set-up has installed. WERROR: no warning passes.
+test: setup
+	@$(MAKE) --no-print-directory WERROR=1 check
+
+check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
+	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
+
+bench: all $(BENCHMARKS)
+	@for b in $(BENCHMARKS); do $$b || exit 1; done
+
+# The cases of an independent framework: AUTOGRAD_CORPUS names their folder, CASES="sum conv2d/groups" some of them.
+conformance: $(OBJ)/tests/conformance/main
+	@$(OBJ)/tests/conformance/main $(CASES)
+
 clean:
 	rm -rf build
 
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test bench clean format
+.PHONY: all setup data run test check bench conformance clean format
