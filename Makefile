@@ -118,7 +118,9 @@ $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
 $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
 	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
-TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS))
+# The command's own parts that are tested without it.
+TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/plot.o
+TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS)) $(TESTED_TOOLS)
 PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
 BENCHMARKS := $(patsubst %.c,$(OBJ)/%,$(BENCHES))
 
@@ -161,6 +163,11 @@ bench: all $(BENCHMARKS)
 # The cases of an independent framework: AUTOGRAD_CORPUS names their folder, CASES="sum conv2d/groups" some of them.
 conformance: $(OBJ)/tests/conformance/main
 	@$(OBJ)/tests/conformance/main $(CASES)
+
+# The pictures of the README, drawn anew.
+pictures: all
+	$(BUILD)/autograd draw configs/gates.yaml --grad -o tools/pictures/gates.svg
+	$(BUILD)/autograd draw configs/vanishing.yaml --grad -o tools/pictures/vanishing.svg
 
 clean:
 	rm -rf build

@@ -41,6 +41,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* the library is built with all else hidden */
+#endif
 
 #define AD_VERSION "0.1.0"
 #define AD_MAX_RANK 8
@@ -99,6 +102,10 @@ ad_graph *ad_open_f64(void);
 void ad_close(ad_graph *g);
 
 bool ad_is_f64(const ad_graph *g);
+
+/* The instructions that the graph's kernels use: "portable", "avx2" or "avx512": the best that the
+ * processor has, or less if the variable AUTOGRAD_LEVEL says so (0, 1, 2). */
+const char *ad_instructions(const ad_graph *g);
 
 /* The first failure since ad_open or ad_clear, as a status and as a sentence ("" if none). */
 ad_status ad_status_of(const ad_graph *g);
@@ -352,6 +359,9 @@ bool ad_fill_attrs(const ad_attr *table, void *to, size_t n, const ad_setting se
 int ad_threads(void);
 void ad_set_threads(int n);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -92,6 +92,13 @@ bool ad_is_f64(const ad_graph *g)
 	return g->f64;
 }
 
+const char *ad_instructions(const ad_graph *g)
+{
+	static const char *const names[] = { "portable", "avx2", "avx512" };
+
+	return names[g->level];
+}
+
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 ad_status ad_status_of(const ad_graph *g)

@@ -21,6 +21,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* the library is built with all else hidden */
+#endif
 
 typedef struct ad_model ad_model;
 
@@ -65,6 +68,9 @@ typedef struct {
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -538,6 +538,7 @@ bool data_read(ad_model *m, struct parts *to, char *error, size_t n)
 	if (read_parts(m, to, error, n) &&
 	    map(m, (struct dataset *const[]){ &to->train, &to->valid, &to->test }, 3, error, n))
 		return true;
+	to->unreadable = to->train.unreadable || to->valid.unreadable || to->test.unreadable;
 	data_free(to);
 	return false;
 }

@@ -97,7 +97,7 @@ static bool make_numbered(struct run_folder *f, char *error, size_t n)
 	return false;
 }
 
-static bool make_named(struct run_folder *f, const char *path, char *error, size_t n)
+static bool make_named(struct run_folder *f, const char *path, bool *taken, char *error, size_t n)
 {
 	size_t length = strlen(path);
 
@@ -114,7 +114,8 @@ static bool make_named(struct run_folder *f, const char *path, char *error, size
 		return true;
 	if (errno == EEXIST && is_empty(f->path))
 		return true;
-	if (errno == EEXIST || errno == ENOTDIR)
+	*taken = errno == EEXIST || errno == ENOTDIR;
+	if (*taken)
 		return failure(error, n, "%s: is there already and not an empty folder; give the run another "
 		               "name, or remove it", f->path);
 	return cannot("make the folder", f->path, errno, error, n);
@@ -311,14 +312,16 @@ static void csv_head(const struct run_folder *f)
 	putc('\n', f->csv);
 }
 
-bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, char *error, size_t n)
+bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken,
+                 char *error, size_t n)
 {
 	size_t length = 0;
 	char *text;
 	bool ok;
 
 	*f = (struct run_folder){ .m = m, .valid = valid };
-	if (!(path ? make_named(f, path, error, n) : make_numbered(f, error, n)))
+	*taken = false;
+	if (!(path ? make_named(f, path, taken, error, n) : make_numbered(f, error, n)))
 		return false;
 	text = config_text(m, &length);
 	ok = write_whole(f, "config.yaml", text, length, error, n);

@@ -45,9 +45,9 @@ struct run_result {
 };
 
 /* Makes the folder, which must be new or empty, and writes config.yaml. path NULL: runs/NAME-N with
- * the first N from 1 that is free. */
-bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, char *error,
-                 size_t n);
+ * the first N from 1 that is free. *taken is set where path is there already. */
+bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken,
+                 char *error, size_t n);
 bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);
 bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n);
 

@@ -83,6 +83,7 @@ struct dataset {
 	size_t n; /* samples */
 	int n_columns;
 	struct column *columns;
+	bool unreadable; /* it could not be read for its file, not for what is in it */
 };
 
 /* Where an input's values come from in a source: `x: 0..63` for csv, a path for idx. */
@@ -289,6 +290,7 @@ bool model_gradients(ad_model *m, struct instance *in);
 /* The data of a model, read, split, mapped. False: a sentence in error. */
 struct parts {
 	struct dataset train, valid, test; /* n = 0: there is none */
+	bool unreadable;                   /* after a failure: of one of them */
 };
 bool data_read(ad_model *m, struct parts *to, char *error, size_t n);
 void data_free(struct parts *p);

@@ -414,14 +414,48 @@ static void describe(const ad_node *x, char *text, size_t n)
 		snprintf(text, n, "it first appears in an op %s", op);
 }
 
+/* Whether x's gradient was computed by the last sweep and is finite: 1, is not: 0, is not known: -1. */
+static int gradient_state(const struct trainer *t, ad_node *x)
+{
+	ad_node *gradient = x && ad_type_of(x) == AD_REAL ? ad_gradient(x) : NULL;
+	const void *data = gradient ? ad_data(gradient) : NULL;
+
+	return data ? all_finite(t->m, data, ad_count(gradient)) : -1;
+}
+
+/* Names the op that makes a gradient not finite out of one that is. After ad_keep_all the sweep is
+ * recorded anew, with the gradients of all nodes. */
+static bool name_backward(struct trainer *t, ad_node *loss, char *text, size_t n)
+{
+	ad_graph *g = t->m->graph;
+	size_t recorded = ad_nodes(g);
+
+	if (ad_backward(loss) != AD_OK)
+		return false;
+	for (size_t k = recorded; k-- > 0;) {
+		ad_node *y = ad_node_at(g, k);
+
+		if (!ad_op_of(y) || gradient_state(t, y) != 1)
+			continue;
+		for (int i = 0; i < ad_inputs(y); i++)
+			if (gradient_state(t, ad_input_of(y, i)) == 0) {
+				describe(y, text, n);
+				return true;
+			}
+	}
+	return false;
+}
+
 /* Names the first op whose value is not finite when the step is computed again with all values kept. */
-static void name_culprit(struct trainer *t, size_t n_roots, char *text, size_t n)
+static void name_culprit(struct trainer *t, size_t n_roots, ad_node *loss, char *text, size_t n)
 {
 	ad_graph *g = t->m->graph;
 	bool *used;
 
 	snprintf(text, n, "the op that made it could not be found");
 	ad_keep_all(g);
+	if (isfinite(t->now[0]) && name_backward(t, loss, text, n))
+		return;
 	if (ad_evaluate(g, t->roots, n_roots) != AD_OK)
 		return;
 	used = find_used(g, t->roots, n_roots);
@@ -437,12 +471,12 @@ static void name_culprit(struct trainer *t, size_t n_roots, char *text, size_t n
 	free(used);
 }
 
-static bool refuse_value(struct trainer *t, size_t n_roots)
+static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *loss)
 {
 	char culprit[512], place[64];
 	bool loss = !isfinite(t->now[0]);
 
-	name_culprit(t, n_roots, culprit, sizeof culprit);
+	name_culprit(t, n_roots, loss, culprit, sizeof culprit);
 	if (t->step == 0)
 		snprintf(place, sizeof place, "the initial weights are kept");
 	else
@@ -465,6 +499,10 @@ static ad_run_status step(struct trainer *t, size_t count)
 	if (!data_dims(m, d, count, t->dims, t->error, t->error_size))
 		return AD_RUN_FAILED;
 	in = model_instance(m, t->dims, true);
+	if (in && !in->loss) {
+		failure(t->error, t->error_size, "%s has no 'loss' to make small", m->path);
+		return AD_RUN_REFUSED;
+	}
 	if (!in || (!in->gradients && !model_gradients(m, in)) ||
 	    (d && !data_feed(m, in, d, t->rows, count))) {
 		graph_failed(m, t->error, t->error_size);
@@ -485,7 +523,7 @@ static ad_run_status step(struct trainer *t, size_t count)
 	if (!find_gradients(t, in))
 		return AD_RUN_FAILED;
 	if (!isfinite(t->now[0]) || !isfinite(t->norm)) {
-		refuse_value(t, n_roots);
+		refuse_value(t, n_roots, in->loss);
 		restore_weights(t);
 		return AD_RUN_DIVERGED;
 	}
@@ -677,6 +715,8 @@ static bool check_model(struct trainer *t)
 		return failure(error, n, "%s has errors", m->path);
 	if (!m->train.given)
 		return failure(error, n, "%s has no key 'train', which says how to train it", m->path);
+	if (m->tree && !yaml_get(yaml_root(m->tree), "loss"))
+		return failure(error, n, "%s has no 'loss', which the training makes small", m->path);
 	if (!m->train.optimizer)
 		return failure(error, n, "%s: 'train' needs an optimizer, such as optimizer: {sgd: {lr: 0.1}}",
 		               m->path);
@@ -728,15 +768,21 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 		return AD_RUN_REFUSED;
 	ad_seed(m->graph, m->train.seed);
 	if (!data_read(m, &t.parts, error, n)) {
+		status = t.parts.unreadable ? AD_RUN_FAILED : AD_RUN_REFUSED;
 		release(&t);
-		return AD_RUN_REFUSED;
+		return status;
 	}
 	if (plan_steps(&t) && allocate(&t)) {
 		if (t.o->dry) {
 			t.total = t.total < 1 ? t.total : 1;
 			t.epochs = t.total;
 		} else {
-			t.has_folder = folder_open(&t.folder, m, t.o->run, t.parts.valid.n > 0, error, n);
+			bool taken;
+
+			t.has_folder = folder_open(&t.folder, m, t.o->run, t.parts.valid.n > 0, &taken, error,
+			                           n);
+			if (taken)
+				status = AD_RUN_REFUSED;
 			if (t.folder.path && t.o->folder && t.o->folder_size)
 				snprintf(t.o->folder, t.o->folder_size, "%s", t.folder.path);
 		}

@@ -25,6 +25,9 @@ for program in "$@"; do
 		failed=1
 	}
 done
+if [ -z "$san" ]; then
+	sh tests/readme.sh "$build" || failed=1
+fi
 if [ "$san" != thread ]; then
 	"$build/run-tests" --full-stats >"$reports/output" 2>&1 || failed=1
 	tested=$(sed -n 's/.*Synthesis: Tested: .*\x1b\[[0-9;]*m\([0-9][0-9]*\).*/\1/p; s/.*Synthesis: Tested: \([0-9][0-9]*\).*/\1/p' "$reports/output" | head -1)

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct instance *record(ad_model *m, const int64_t *dims, bool training, char *error, size_t n)
+static struct instance *record(ad_model *m, const int64_t *dims, bool training, char *error,
+                               size_t n)
 {
 	struct instance *in = model_instance(m, dims, training);
 
@@ -21,13 +22,15 @@ static struct instance *without_data(ad_model *m, bool training, char *error, si
 
 	for (int k = 0; k < m->n_inputs; k++) {
 		if (!m->inputs[k].scalar_leaf) {
-			snprintf(error, n, "input '%s' has no value: the file declares no data.train",
+			snprintf(error, n,
+			         "input '%s' has no value: the file declares no data.train",
 			         m->inputs[k].name);
 			return NULL;
 		}
 	}
 	if (m->n_dims > 0) {
-		snprintf(error, n, "the dim '%s' has no size: the file declares no data.train", m->dims[0]);
+		snprintf(error, n, "the dim '%s' has no size: the file declares no data.train",
+		         m->dims[0]);
 		return NULL;
 	}
 	return record(m, &none, training, error, n);

@@ -8,7 +8,8 @@ struct check_options {
 };
 
 static const struct option options[] = {
-	{ "format", 0, OPTION_CHOICE, "text json", NULL, false, offsetof(struct check_options, format),
+	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
+	  offsetof(struct check_options, format),
 	  "json: messages on standard output, one object a line with file, line, col, end, code, "
 	  "message, help" },
 	{ 0 },
@@ -29,9 +30,9 @@ static int check(const char *path, bool json)
 		for (int k = 0; k < m->n_weights; k++)
 			if (ad_wants_gradient(m->weights[k].node))
 				parameters += ad_count(m->weights[k].node);
-		printf("%s: ok, %d item%s, %s parameter%s, %s\n", path, m->n_rows, m->n_rows == 1 ? "" : "s",
-		       print_thousands(text, parameters), parameters == 1 ? "" : "s",
-		       m->f64 ? "f64" : "f32");
+		printf("%s: ok, %d item%s, %s parameter%s, %s\n", path, m->n_rows,
+		       m->n_rows == 1 ? "" : "s", print_thousands(text, parameters),
+		       parameters == 1 ? "" : "s", m->f64 ? "f64" : "f32");
 	}
 	ad_model_close(m);
 	return errors ? EXIT_USAGE : EXIT_DONE;
@@ -57,9 +58,10 @@ const struct command command_check = {
 	.least = 1,
 	.most = -1,
 	.doc = "says all that is wrong with a model file",
-	.details = "Reads the file, builds its graph and checks every shape, before any data is read. "
-	           "Errors and warnings go to standard error as FILE:LINE:COL: text; a file without "
-	           "errors gives one line on standard output. Exit status 2 if there is an error.",
+	.details =
+	    "Reads the file, builds its graph and checks every shape, before any data is read. "
+	    "Errors and warnings go to standard error as FILE:LINE:COL: text; a file without "
+	    "errors gives one line on standard output. Exit status 2 if there is an error.",
 	.options = options,
 	.options_size = sizeof(struct check_options),
 	.run = run,

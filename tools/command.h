@@ -16,7 +16,7 @@ enum {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1, /* at run time: input or output, memory, a check that does not hold */
 	EXIT_USAGE = 2   /* the command line or the model file is wrong */
-	                 /* train also: 3 diverged, 130 and 143 stopped by a signal */
+			 /* train also: 3 diverged, 130 and 143 stopped by a signal */
 };
 
 /* ---- options (options.c) --------------------------------------------------------------------- */
@@ -39,8 +39,9 @@ struct option {
 	const char *name; /* without dashes */
 	char letter;      /* of the short form; 0: none */
 	enum option_kind kind;
-	const char *value; /* what stands for the value in the help; the words of a choice: "text json" */
-	const char *def;   /* NULL: 0, nothing, the first word */
+	const char
+	    *value; /* what stands for the value in the help; the words of a choice: "text json" */
+	const char *def; /* NULL: 0, nothing, the first word */
 	bool required;
 	size_t offset;
 	const char *doc;
@@ -48,17 +49,17 @@ struct option {
 
 struct command {
 	const char *name;
-	const char *arguments; /* "FILE", "[NAME]" */
-	int least, most;       /* number of arguments; most -1: any number */
-	const char *doc;       /* one line, lower case, for the list of commands */
-	const char *details;   /* paragraphs for `autograd NAME --help`; NULL: none */
+	const char *arguments;        /* "FILE", "[NAME]" */
+	int least, most;              /* number of arguments; most -1: any number */
+	const char *doc;              /* one line, lower case, for the list of commands */
+	const char *details;          /* paragraphs for `autograd NAME --help`; NULL: none */
 	const struct option *options; /* ends with a name of NULL; may be NULL */
 	size_t options_size;
 	int (*run)(const void *options, int n, const char *const args[]);
 };
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
-	command_train, command_test, command_predict, command_draw, command_plot, command_ops;
+    command_train, command_test, command_predict, command_draw, command_plot, command_ops;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);
@@ -92,11 +93,11 @@ bool is_folder(const char *path);
 /* folder/file, from malloc; NULL without memory. */
 char *join_path(const char *folder, const char *file);
 
-/* ---- one evaluation (batch.c) ------------------------------------------------------------------ */
+/* ---- one evaluation (batch.c) ---------------------------------------------------------------- */
 
-/* The recording of the model for the first `most` training samples (0: as many as the file's batch),
- * its inputs filled; without data, the recording of a model whose inputs are all numbers. *samples,
- * which may be NULL, becomes their number. NULL: a sentence in error. */
+/* The recording of the model for the first `most` training samples (0: as many as the file's
+ * batch), its inputs filled; without data, the recording of a model whose inputs are all numbers.
+ * *samples, which may be NULL, becomes their number. NULL: a sentence in error. */
 struct instance *first_batch(ad_model *m, size_t most, bool training, size_t *samples, char *error,
                              size_t n);
 
@@ -106,20 +107,20 @@ struct instance *any_batch(ad_model *m, bool training, char *error, size_t n);
 /* What the gradients start from: the loss, else the output if it is a single number, else NULL. */
 ad_node *start_of_gradients(const struct instance *in);
 
-/* ---- pictures (draw_command.c, fit.c) ---------------------------------------------------------- */
+/* ---- pictures (draw_command.c, fit.c) -------------------------------------------------------- */
 
 struct drawing {
 	const char *path; /* .dot, .svg, .png, .pdf; "-": DOT on standard output */
 	ad_view view;
 	bool gradients;
-	int64_t step;     /* for the title; -1: none */
+	int64_t step; /* for the title; -1: none */
 };
 
 /* Draws the model for its first batch; evaluates it for that. False: a sentence in error. */
 bool draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
 
-/* Whether the model is a function of one number, and the plot of its training samples with the curve
- * that it makes of them. */
+/* Whether the model is a function of one number, and the plot of its training samples with the
+ * curve that it makes of them. */
 bool has_fit(const ad_model *m);
 bool draw_fit(ad_model *m, const char *path, char *error, size_t n);
 

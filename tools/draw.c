@@ -398,6 +398,15 @@ static const struct symbol *symbol_of(const char *op)
 	return NULL;
 }
 
+static size_t letters_of(const char *words)
+{
+	size_t letters = 0;
+
+	for (; *words; words++)
+		letters += (*words & 0xc0) != 0x80;
+	return letters;
+}
+
 /* What an op is called in the picture: "+", "2 / x", "sigmoid". True: a sign, which fits a circle. */
 static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t n)
 {
@@ -608,11 +617,10 @@ static Agnode_t *draw_gate(struct picture *p, uint32_t part)
 	const struct part *a = &p->d->parts[part];
 	Agnode_t *gate = make_node(p, p->root, "n", part);
 	char words[96];
-	size_t letters = 0;
+	size_t letters;
 
 	op_words(p->d, part, words, sizeof words);
-	for (const char *s = words; *s; s++)
-		letters += (*s & 0xc0) != 0x80;
+	letters = letters_of(words);
 	start(&p->text);
 	put(&p->text, "<FONT POINT-SIZE=\"%d\">", letters == 1 ? 16 : letters <= 3 ? 12 : 11);
 	put_escaped(&p->text, words);
@@ -820,7 +828,14 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 
 		frame = missing[n];
 		snprintf(name, sizeof name, "cluster_%u_%d", f->first, n);
-		graphs[frame] = g = agsubg(around, name, 1);
+		/* cgraph orders named subgraphs by the addresses of their names, which differ from run to
+		 * run, and nameless ones as they come: so each frame lies in a nameless one. */
+		g = agsubg(around, NULL, 1);
+		graphs[frame] = g = g ? agsubg(g, name, 1) : NULL;
+		if (!g) {
+			p->failed = true;
+			return p->root;
+		}
 		start(&p->text);
 		put(&p->text, "<FONT POINT-SIZE=\"10\">");
 		put_escaped(&p->text, ad_scope_name(d->graph, (int)frame));
@@ -896,7 +911,7 @@ static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
 	const char *name = ad_name_of(a->node);
 	char words[96], number[32];
 	bool sign = op_words(d, part, words, sizeof words);
-	bool circle = sign && strlen(words) <= 3 && a->role == ROLE_OP;
+	bool circle = sign && letters_of(words) <= 3 && a->role == ROLE_OP;
 
 	start(&p->text);
 	put(&p->text, "<FONT>");
@@ -916,8 +931,8 @@ static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
 		return;
 	set(p, node, N_SHAPE, "circle");
 	set(p, node, N_FIXEDSIZE, "true");
-	set(p, node, N_WIDTH, strlen(words) > 2 ? "0.38" : "0.30");
-	set(p, node, N_HEIGHT, strlen(words) > 2 ? "0.38" : "0.30");
+	set(p, node, N_WIDTH, letters_of(words) > 1 ? "0.38" : "0.30");
+	set(p, node, N_HEIGHT, letters_of(words) > 1 ? "0.38" : "0.30");
 	set(p, node, N_MARGIN, "0");
 	set(p, node, N_FILLCOLOR, "white");
 	if (name) {
@@ -1080,8 +1095,13 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 {
 	struct drawing *d = p->d;
+	Agraph_t **rows = calloc((size_t)d->n_boxes + 1, sizeof(Agraph_t *));
 	char name[32];
 
+	if (!rows) {
+		p->failed = true;
+		return;
+	}
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
 		const struct box *b = &d->boxes[k];
 		uint32_t frame = b->kind == BOX_FRAME ? d->frames[b->frame].parent : b->frame;
@@ -1093,17 +1113,18 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 		    b->beside != NOTHING ? "p" : b->group == 0 || b->group == NOTHING ? "m" : name);
 	}
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
-		Agraph_t *row;
+		uint32_t op = d->boxes[k].beside;
 
-		if (d->boxes[k].beside == NOTHING)
+		if (op == NOTHING)
 			continue;
-		snprintf(name, sizeof name, "row%u", d->boxes[d->boxes[k].beside].first);
-		row = agsubg(p->root, name, 1);
-		if (!row || !agsubnode(row, nodes[d->boxes[k].beside], 1) ||
-		    !agsubnode(row, nodes[k], 1))
+		if (!rows[op]) {
+			rows[op] = agsubg(p->root, NULL, 1);
+			set(p, rows[op], G_RANK, "same");
+		}
+		if (!rows[op] || !agsubnode(rows[op], nodes[op], 1) || !agsubnode(rows[op], nodes[k], 1))
 			p->failed = true;
-		set(p, row, G_RANK, "same");
 	}
+	free(rows);
 }
 
 static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes)

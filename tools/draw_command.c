@@ -18,11 +18,14 @@ struct draw_options {
 
 static const struct option options[] = {
 	{ "output", 'o', OPTION_TEXT, "PICTURE", NULL, true, offsetof(struct draw_options, output),
-	  "where the diagram goes: a path that ends in .dot, .svg, .png or .pdf; - for DOT on standard output" },
+	  "where the diagram goes: a path that ends in .dot, .svg, .png or .pdf; - for DOT on "
+	  "standard output" },
 	{ "grad", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, gradients),
 	  "evaluates the model for its first batch and draws the gradients" },
-	{ "view", 0, OPTION_CHOICE, "auto circuit flow", NULL, false, offsetof(struct draw_options, view),
-	  "circuit: the value above each wire, the gradient below; flow: an item a node, arrows the way "
+	{ "view", 0, OPTION_CHOICE, "auto circuit flow", NULL, false,
+	  offsetof(struct draw_options, view),
+	  "circuit: the value above each wire, the gradient below; flow: an item a node, arrows "
+	  "the way "
 	  "the gradient flows; auto: circuit for few single numbers, else flow" },
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct draw_options, set),
 	  "replaces a value of the file, in its own grammar; may be repeated" },
@@ -53,7 +56,8 @@ static struct instance *prepare(ad_model *m, bool gradients, char *error, size_t
 		return NULL;
 	start = start_of_gradients(in);
 	if (gradients && !start) {
-		snprintf(error, n, "there are no gradients to draw: they start from a single number, a loss");
+		snprintf(error, n,
+		         "there are no gradients to draw: they start from a single number, a loss");
 		return NULL;
 	}
 	if (gradients && (!model_gradients(m, in) || ad_backward(start) != AD_OK)) {
@@ -95,8 +99,9 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const char *path
 bool draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	struct instance *in = prepare(m, d->gradients, error, n);
-	ad_draw_options o = { .view = d->view, .gradients = d->gradients, .title = m->name,
-		              .step = d->step };
+	ad_draw_options o = {
+		.view = d->view, .gradients = d->gradients, .title = m->name, .step = d->step
+	};
 	ad_node *y;
 
 	if (!in)
@@ -109,8 +114,9 @@ bool draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 static int run(const void *given, int n, const char *const args[])
 {
 	const struct draw_options *o = given;
-	struct drawing d = { .path = o->output, .view = (ad_view)o->view, .gradients = o->gradients,
-		             .step = -1 };
+	struct drawing d = {
+		.path = o->output, .view = (ad_view)o->view, .gradients = o->gradients, .step = -1
+	};
 	char error[1024];
 	int status;
 	ad_model *m;
@@ -132,8 +138,9 @@ const struct command command_draw = {
 	.least = 1,
 	.most = 1,
 	.doc = "draws the graph of a model, with --grad its gradients",
-	.details = "A run is drawn with its trained weights, a file with its initial ones. All but .dot is "
-	           "drawn by the program dot (package graphviz).",
+	.details = "A run is drawn with its trained weights, a file with its initial ones. All but "
+	           ".dot is "
+		   "drawn by the program dot (package graphviz).",
 	.options = options,
 	.options_size = sizeof(struct draw_options),
 	.run = run,

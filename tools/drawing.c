@@ -180,15 +180,6 @@ static bool statistic_of(struct drawing *d, ad_node *x, struct statistic *s)
 	return true;
 }
 
-struct statistic drawing_value(struct drawing *d, uint32_t part)
-{
-	struct statistic s;
-
-	if (!statistic_of(d, d->parts[part].node, &s))
-		s = (struct statistic){ .rms = NAN };
-	return s;
-}
-
 /* beyond: between the reference and the drawn node, where numbers are few and large by nature (a mean
  * spreads its gradient of 1 over all elements), size says nothing. */
 static enum class class_of(const struct drawing *d, const struct statistic *s, bool beyond)

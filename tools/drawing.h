@@ -12,7 +12,7 @@
 
 #define NOTHING UINT32_MAX
 #define MAX_BOXES 300  /* what dot lays out in seconds and a reader can follow */
-#define MAX_STRETCHES 60 /* of a level that is too long: a weight of all is joined to each */
+#define MAX_STRETCHES 30 /* of a level that is too long: a weight of all is joined to each */
 #define MAX_NESTING 16 /* of frames */
 
 /* How a gradient compares with the reference, from harmless to bad. */
@@ -152,9 +152,6 @@ void drawing_free(struct drawing *d);
 
 /* Whether input i of an op is written into the op's label, being one and the same number, and which. */
 bool drawing_constant(const struct drawing *d, uint32_t op, int input, double *value);
-
-/* The value of a part that has been evaluated, as statistic and, of a single number, itself. */
-struct statistic drawing_value(struct drawing *d, uint32_t part);
 
 bool drawing_fail(struct drawing *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

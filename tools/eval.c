@@ -19,8 +19,10 @@ struct eval_options {
 static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct eval_options, set),
 	  "replaces a value of the file, in its own grammar: --set inputs.x=3; may be repeated" },
-	{ "format", 0, OPTION_CHOICE, "text json", NULL, false, offsetof(struct eval_options, format),
-	  "json: {\"values\": {NAME: ...}, \"gradients\": {NAME: ...}} with nested arrays and every digit" },
+	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
+	  offsetof(struct eval_options, format),
+	  "json: {\"values\": {NAME: ...}, \"gradients\": {NAME: ...}} with nested arrays and "
+	  "every digit" },
 	{ "full", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct eval_options, full),
 	  "text: prints every element of every array" },
 	{ "samples", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct eval_options, samples),
@@ -228,7 +230,8 @@ static void print_json_values(const char *key, const struct values *v)
 		printf(k ? "," : "");
 		json_text(stdout, v->v[k].name);
 		printf(":");
-		json_array(stdout, v->v[k].elements, ad_shape_of(v->v[k].node), ad_type_of(v->v[k].node));
+		json_array(stdout, v->v[k].elements, ad_shape_of(v->v[k].node),
+		           ad_type_of(v->v[k].node));
 	}
 	printf("}");
 }
@@ -275,9 +278,11 @@ static int eval(ad_model *m, const struct eval_options *o)
 		return failed("eval", "%s", error);
 	start = start_of_gradients(in);
 	if (!start && in->output)
-		fprintf(stderr, "note: no gradients: they start from a single number, a loss, and the output "
-		                "has shape %s\n",
-		        ad_print_shape(shape, sizeof shape, ad_shape_of(in->output)));
+		fprintf(
+		    stderr,
+		    "note: no gradients: they start from a single number, a loss, and the output "
+		    "has shape %s\n",
+		    ad_print_shape(shape, sizeof shape, ad_shape_of(in->output)));
 	if (start && !model_gradients(m, in))
 		status = failed("eval", "%s", ad_errmsg(g));
 	else if (!collect(m, in, &values) || !collect_gradients(&values, start, &gradients))
@@ -313,11 +318,12 @@ const struct command command_eval = {
 	.least = 1,
 	.most = 1,
 	.doc = "computes a model once and prints its values and gradients",
-	.details = "The inputs are the numbers in the file, or the first samples of data.train. The "
-	           "gradients are those of the loss, or of the output if there is no loss and it is a "
-	           "single number, by every named value and weight. Text has six digits, and arrays of "
-	           "more than twelve elements as a summary. JSON has every digit; a number that is not "
-	           "finite is one of the strings \"NaN\", \"Infinity\", \"-Infinity\".",
+	.details =
+	    "The inputs are the numbers in the file, or the first samples of data.train. The "
+	    "gradients are those of the loss, or of the output if there is no loss and it is a "
+	    "single number, by every named value and weight. Text has six digits, and arrays of "
+	    "more than twelve elements as a summary. JSON has every digit; a number that is not "
+	    "finite is one of the strings \"NaN\", \"Infinity\", \"-Infinity\".",
 	.options = options,
 	.options_size = sizeof(struct eval_options),
 	.run = run,

@@ -20,7 +20,8 @@ static int only_input(const ad_model *m, bool target)
 
 		if (in->scalar_leaf || in->target != target)
 			continue;
-		if (found >= 0 || in->type != AD_REAL || in->rank == 0 || in->dims[0] != -1 - m->batch_dim)
+		if (found >= 0 || in->type != AD_REAL || in->rank == 0 ||
+		    in->dims[0] != -1 - m->batch_dim)
 			return -1;
 		for (int d = 1; d < in->rank; d++)
 			if (in->dims[d] != 1)
@@ -32,8 +33,8 @@ static int only_input(const ad_model *m, bool target)
 
 bool has_fit(const ad_model *m)
 {
-	return m->batch_dim >= 0 && m->n_dims == 1 && m->data.has_train && only_input(m, false) >= 0 &&
-	       only_input(m, true) >= 0;
+	return m->batch_dim >= 0 && m->n_dims == 1 && m->data.has_train &&
+	       only_input(m, false) >= 0 && only_input(m, true) >= 0;
 }
 
 static const double *column_of(const struct dataset *d, const char *input)

@@ -1,5 +1,6 @@
 /*
- * gradcheck: compares the gradients of a model with differences of its loss, and says where they differ.
+ * gradcheck: compares the gradients of a model with differences of its loss, and says where they
+ * differ.
  */
 #include "gradcheck.h"
 #include "command.h"
@@ -30,14 +31,15 @@ static const struct option options[] = {
 
 static void print_row(const struct gradcheck_row *r, int width)
 {
-	printf("%-6s %-*s  %zu of %zu", r->ok ? "ok" : "WRONG", width, r->path, r->checked, r->count);
+	printf("%-6s %-*s  %zu of %zu", r->ok ? "ok" : "WRONG", width, r->path, r->checked,
+	       r->count);
 	if (r->checked > 0)
 		printf("  error %.1e of %.1e allowed", r->error, r->tolerance);
 	if (r->kinks > 0)
 		printf("  %zu at a kink left out", r->kinks);
 	if (!r->ok && r->checked > 0)
-		printf("\n       %-*s  element %zu: analytic %.9g, numeric %.9g", width, "", r->worst,
-		       r->analytic, r->numeric);
+		printf("\n       %-*s  element %zu: analytic %.9g, numeric %.9g", width, "",
+		       r->worst, r->analytic, r->numeric);
 	printf("\n");
 }
 
@@ -126,11 +128,13 @@ const struct command command_gradcheck = {
 	.least = 1,
 	.most = 1,
 	.doc = "compares a model's gradients with differences of its loss",
-	.details = "Central differences in f64 with a step of 1e-6, on the first batch of data.train, or on "
-	           "random inputs without data: 200 elements of each param chosen by --seed, and one "
-	           "direction through all. A param passes where the largest error is at most 1e-5 times "
-	           "its largest numeric derivative, plus 1e-8. Elements at a kink (relu at 0) are counted "
-	           "and left out; dropout masks do not change. Exit status 1 if a gradient is wrong.",
+	.details =
+	    "Central differences in f64 with a step of 1e-6, on the first batch of data.train, or "
+	    "on "
+	    "random inputs without data: 200 elements of each param chosen by --seed, and one "
+	    "direction through all. A param passes where the largest error is at most 1e-5 times "
+	    "its largest numeric derivative, plus 1e-8. Elements at a kink (relu at 0) are counted "
+	    "and left out; dropout masks do not change. Exit status 1 if a gradient is wrong.",
 	.options = options,
 	.options_size = sizeof(struct gradcheck_options),
 	.run = run,

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-	&command_check, &command_show, &command_eval, &command_gradcheck, &command_train,
-	&command_test, &command_predict, &command_draw, &command_plot, &command_ops,
+	&command_check, &command_show,    &command_eval, &command_gradcheck, &command_train,
+	&command_test,  &command_predict, &command_draw, &command_plot,      &command_ops,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 
@@ -29,25 +29,22 @@ static void help(FILE *to)
 		fprintf(to, "%*s", column < 27 ? 27 - column : 1, "");
 		print_wrapped(to, c->doc, 27, 27, width < 100 ? width : 100);
 	}
-	fprintf(to, "\nautograd COMMAND --help   the options of a command\n"
-	            "autograd --version        version and build\n\n"
-	            "Results go to standard output, everything else to standard error. Exit status:\n"
-	            "0 done, 1 failed at run time, 2 wrong usage or model file, 3 the training diverged,\n"
-	            "130 or 143 stopped by a signal with the weights saved.\n");
+	fprintf(
+	    to,
+	    "\nautograd COMMAND --help   the options of a command\n"
+	    "autograd --version        version and build\n\n"
+	    "Results go to standard output, everything else to standard error. Exit status:\n"
+	    "0 done, 1 failed at run time, 2 wrong usage or model file, 3 the training diverged,\n"
+	    "130 or 143 stopped by a signal with the weights saved.\n");
 }
 
 static int version(void)
 {
-	const char *level = "portable";
+	ad_graph *g = ad_open();
 
-#if AD_LEVELS > 1
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-		level = "avx2";
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl"))
-		level = "avx512";
-#endif
-	printf("autograd %s\nreals: f32, f64\nprocessor: %s\nthreads: %d\nops: %zu\n", AD_VERSION, level,
-	       ad_threads(), ad_ops());
+	printf("autograd %s\nreals: f32, f64\ninstructions: %s\nthreads: %d\nops: %zu\n",
+	       AD_VERSION, ad_instructions(g), ad_threads(), ad_ops());
+	ad_close(g);
 	return EXIT_DONE;
 }
 
@@ -69,7 +66,8 @@ static int unknown(const char *name)
 	if (near)
 		return misused(NULL, "there is no command '%s'; did you mean '%s'?", name, near);
 	if (access(name, F_OK) == 0)
-		return misused(NULL, "there is no command '%s'; for the file: autograd check %s", name, name);
+		return misused(NULL, "there is no command '%s'; for the file: autograd check %s",
+		               name, name);
 	if (name[0] == '-')
 		return misused(NULL, "there is no option '%s' before the command", name);
 	return misused(NULL, "there is no command '%s'", name);
@@ -120,11 +118,15 @@ static int close_results(int status)
 	int reason;
 
 	errno = 0;
-	if (fclose(stdout) == 0 && !had_failed)
+	if (fflush(stdout) == 0 && !had_failed && fclose(stdout) == 0)
 		return status;
+	/* what was lost is lost; one byte more tells why */
+	if (errno == 0 && write(STDOUT_FILENO, "\n", 1) == 1)
+		errno = 0;
 	reason = errno;
 	if (!reader_gone && reason != EPIPE)
-		failed(NULL, "cannot write the results%s%s", reason ? ": " : "", reason ? strerror(reason) : "");
+		failed(NULL, "cannot write the results%s%s", reason ? ": " : "",
+		       reason ? strerror(reason) : "");
 	return status == EXIT_DONE ? EXIT_FAILED : status;
 }
 

@@ -45,7 +45,8 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 
 ad_model *open_run(const char *name, const char *path, int *status)
 {
-	char *config = join_path(path, "config.yaml"), *weights = join_path(path, "last.safetensors");
+	char *config = join_path(path, "config.yaml"),
+	     *weights = join_path(path, "last.safetensors");
 	ad_model *m = NULL;
 	struct stat s;
 	char error[1024];
@@ -56,7 +57,8 @@ ad_model *open_run(const char *name, const char *path, int *status)
 		*status = misused(name, "'%s' is not the folder of a run: %s", path,
 		                  stat(path, &s) == 0 ? "it is a file" : strerror(errno));
 	} else if (stat(config, &s) != 0) {
-		*status = misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
+		*status =
+		    misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
 	} else if ((m = open_file(name, config, NULL, status)) &&
 	           !checkpoint_read(m, weights, error, sizeof error)) {
 		*status = failed(name, "%s", error);
@@ -73,8 +75,9 @@ ad_model *open_either(const char *name, const char *path, const struct texts *se
 	if (!is_folder(path))
 		return open_file(name, path, set, status);
 	if (set && set->n > 0) {
-		*status = misused(name, "--set is for files; the run '%s' keeps the values it was trained with",
-		                  path);
+		*status = misused(
+		    name, "--set is for files; the run '%s' keeps the values it was trained with",
+		    path);
 		return NULL;
 	}
 	return open_run(name, path, status);

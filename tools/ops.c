@@ -43,7 +43,8 @@ static bool list_entries(struct entries *to)
 		                        ad_op_attrs(op) });
 	}
 	for (size_t k = 0; layers[k]; k++)
-		add(to, (struct entry){ "layer", layers[k]->name, layers[k]->doc, "x", layers[k]->attrs });
+		add(to, (struct entry){ "layer", layers[k]->name, layers[k]->doc, "x",
+		                        layers[k]->attrs });
 	for (size_t k = 0; optimizers[k]; k++)
 		add(to, (struct entry){ "optimizer", optimizers[k]->name, optimizers[k]->doc, NULL,
 		                        optimizers[k]->attrs });
@@ -75,7 +76,8 @@ static void print_list(const struct entries *all)
 	const char *kind = "";
 
 	for (size_t k = 0; k < all->n; k++)
-		longest = (int)strlen(all->v[k].name) > longest ? (int)strlen(all->v[k].name) : longest;
+		longest =
+		    (int)strlen(all->v[k].name) > longest ? (int)strlen(all->v[k].name) : longest;
 	for (size_t k = 0; k < all->n; k++) {
 		const char *doc;
 		size_t length = first_line(&all->v[k], &doc);
@@ -147,8 +149,12 @@ static void print_inputs(const char *inputs)
 		bool optional = rest[length - 1] == '?';
 		bool many = length > 3 && memcmp(rest + length - 3, "...", 3) == 0;
 
-		printf("  %.*s%s%s\n", (int)(length - (optional ? 1 : many ? 3 : 0)), rest,
-		       optional ? "  may be left out" : "", many ? "  any number of them" : "");
+		printf("  %.*s%s%s\n",
+		       (int)(length - (optional ? 1
+		                       : many   ? 3
+		                                : 0)),
+		       rest, optional ? "  may be left out" : "",
+		       many ? "  any number of them" : "");
 		rest += length;
 		rest += strspn(rest, " ");
 	}
@@ -212,7 +218,8 @@ const struct command command_ops = {
 	.arguments = "[NAME]",
 	.most = 1,
 	.doc = "lists the ops, layers, optimizers and data formats, or describes one",
-	.details = "With a NAME: its formula, shapes and gradient, its inputs, and its arguments with "
-	           "their types and defaults, as they are written in a model file.",
+	.details =
+	    "With a NAME: its formula, shapes and gradient, its inputs, and its arguments with "
+	    "their types and defaults, as they are written in a model file.",
 	.run = run,
 };

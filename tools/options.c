@@ -1,5 +1,6 @@
 /*
- * options: the options and arguments of a command, read by its table; its help, from the same table.
+ * options: the options and arguments of a command, read by its table; its help, from the same
+ * table.
  */
 #include "command.h"
 
@@ -47,7 +48,8 @@ int terminal_width(FILE *stream, int otherwise)
 {
 	struct winsize size;
 
-	if (isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+	if (isatty(fileno(stream)) && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 &&
+	    size.ws_col >= 20)
 		return size.ws_col;
 	return otherwise;
 }
@@ -105,8 +107,8 @@ void print_wrapped(FILE *to, const char *text, int column, int indent, int width
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
-static const struct option help_option = { "help", 'h', OPTION_SWITCH, NULL, NULL, false, 0,
-	                                   "prints this help" };
+static const struct option help_option = { "help", 'h', OPTION_SWITCH,     NULL, NULL,
+	                                   false,  0,   "prints this help" };
 
 /* "-o, --output FILE"; returns its length. */
 static int print_form(char *text, size_t n, const struct option *o)
@@ -121,7 +123,8 @@ static int print_form(char *text, size_t n, const struct option *o)
 		value = choice;
 	}
 	if (o->letter)
-		snprintf(text, n, "-%c, --%s%s%s", o->letter, o->name, value ? " " : "", value ? value : "");
+		snprintf(text, n, "-%c, --%s%s%s", o->letter, o->name, value ? " " : "",
+		         value ? value : "");
 	else
 		snprintf(text, n, "--%s%s%s", o->name, value ? " " : "", value ? value : "");
 	return (int)strlen(text);
@@ -200,10 +203,12 @@ static int unknown_option(const struct command *c, const char *word, size_t leng
 	for (const struct option *o = c->options; o && o->name && n < MOST_OPTIONS; o++)
 		names[n++] = o->name;
 	names[n++] = help_option.name;
-	snprintf(given, sizeof given, "%.*s", (int)(length < sizeof given ? length : sizeof given - 1), word);
+	snprintf(given, sizeof given, "%.*s",
+	         (int)(length < sizeof given ? length : sizeof given - 1), word);
 	near = nearest(given, n, names);
 	if (near)
-		return misused(c->name, "there is no option '--%s'; did you mean '--%s'?", given, near);
+		return misused(c->name, "there is no option '--%s'; did you mean '--%s'?", given,
+		               near);
 	return misused(c->name, "there is no option '--%s'", given);
 }
 
@@ -256,13 +261,15 @@ static int take(const struct command *c, const struct option *o, const char *val
 	}
 	case OPTION_WHOLE:
 		if (!read_whole(value, to))
-			return misused(c->name, "--%s wants a whole number, 0 or more, not '%s'", o->name, value);
+			return misused(c->name, "--%s wants a whole number, 0 or more, not '%s'",
+			               o->name, value);
 		return EXIT_DONE;
 	case OPTION_CHOICE: {
 		int k = position_of(value, o->value);
 
 		if (k < 0)
-			return misused(c->name, "--%s is one of: %s; not '%s'", o->name, o->value, value);
+			return misused(c->name, "--%s is one of: %s; not '%s'", o->name, o->value,
+			               value);
 		*(int *)to = k;
 		return EXIT_DONE;
 	}
@@ -369,7 +376,8 @@ static int check_complete(const struct reading *r)
 	const struct command *c = r->c;
 
 	if (r->n_args < c->least)
-		return misused(c->name, "%s is missing: autograd %s %s", c->arguments, c->name, c->arguments);
+		return misused(c->name, "%s is missing: autograd %s %s", c->arguments, c->name,
+		               c->arguments);
 	if (c->most >= 0 && r->n_args > c->most)
 		return misused(c->name, "'%s' is one argument too many", r->args[c->most]);
 	for (const struct option *o = c->options; o && o->name; o++)

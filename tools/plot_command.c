@@ -29,7 +29,8 @@ static int plot_the_fit(const char *folder, const char *output)
 	if (!m)
 		return status;
 	if (!has_fit(m))
-		status = misused("plot", "--fit is for models with one number in and one number out");
+		status =
+		    misused("plot", "--fit is for models with one number in and one number out");
 	else if (!draw_fit(m, output, error, sizeof error))
 		status = failed("plot", "%s", error);
 	ad_model_close(m);
@@ -59,7 +60,8 @@ const struct command command_plot = {
 	.least = 1,
 	.most = 1,
 	.doc = "plots the curves of a run",
-	.details = "Draws loss and metrics of the parts from the run's log.csv, with the program gnuplot.",
+	.details =
+	    "Draws loss and metrics of the parts from the run's log.csv, with the program gnuplot.",
 	.options = options,
 	.options_size = sizeof(struct plot_options),
 	.run = run,

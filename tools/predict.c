@@ -106,8 +106,11 @@ static bool predict_batch(ad_model *m, const struct dataset *d, size_t first, si
 	}
 	total = ad_count(in->output);
 	per = total / count;
-	if (total % count != 0 || (m->batch_dim >= 0 && ad_shape_of(in->output).dims[0] != (int64_t)count)) {
-		snprintf(error, n, "the output is not one row a sample, so there is nothing to print for each");
+	if (total % count != 0 ||
+	    (m->batch_dim >= 0 && ad_shape_of(in->output).dims[0] != (int64_t)count)) {
+		snprintf(
+		    error, n,
+		    "the output is not one row a sample, so there is nothing to print for each");
 		return false;
 	}
 	values = calloc(total + 1, sizeof *values);
@@ -169,9 +172,10 @@ const struct command command_predict = {
 	.least = 1,
 	.most = 1,
 	.doc = "computes the output of a run's model for the samples of a file",
-	.details = "Prints CSV: a header, then one line for each sample, with as many digits as tell "
-	           "neighbouring numbers apart. The samples are scaled and standardised as the training "
-	           "data was.",
+	.details =
+	    "Prints CSV: a header, then one line for each sample, with as many digits as tell "
+	    "neighbouring numbers apart. The samples are scaled and standardised as the training "
+	    "data was.",
 	.options = options,
 	.options_size = sizeof(struct predict_options),
 	.run = run,

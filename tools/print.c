@@ -87,7 +87,8 @@ void json_text(FILE *to, const char *text)
 	fputc('"', to);
 }
 
-static const double *json_axis(FILE *to, const double *values, ad_shape shape, int axis, ad_type type)
+static const double *json_axis(FILE *to, const double *values, ad_shape shape, int axis,
+                               ad_type type)
 {
 	if (axis == shape.rank) {
 		if (type == AD_BOOL)

@@ -15,8 +15,10 @@ struct show_options {
 
 static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct show_options, set),
-	  "replaces a value of the file, in its own grammar: --set params.hidden=64; may be repeated" },
-	{ "format", 0, OPTION_CHOICE, "text json", NULL, false, offsetof(struct show_options, format),
+	  "replaces a value of the file, in its own grammar: --set params.hidden=64; may be "
+	  "repeated" },
+	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
+	  offsetof(struct show_options, format),
 	  "json: one object with name, precision, parameters, inputs, items and weights" },
 	{ 0 },
 };
@@ -30,7 +32,7 @@ struct table {
 };
 
 static void set_cell(struct table *t, int column, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* Sets a cell of the last row. */
 static void set_cell(struct table *t, int column, const char *format, ...)
@@ -112,15 +114,20 @@ static void print_table(const struct table *t)
 
 	measure(t, width);
 	for (size_t k = 0; k < t->n; k++) {
-		for (int c = 0; c < COLUMNS; c++) {
-			bool last = c == COLUMNS - 1;
+		int last = COLUMNS - 1;
 
-			if (c > 0)
-				printf(last && !*t->rows[k][c] ? "" : "  ");
-			print_cell(t->rows[k][c], last && columns_of(t->rows[k][c]) <= width[c] ? 0 : width[c],
-			           c == PARAMETERS);
+		while (last > 0 && !*t->rows[k][last])
+			last--;
+		for (int c = 0; c <= last; c++) {
+			const char *cell = t->rows[k][c];
+
+			/* no blanks at the end of a line */
+			if (c == last && c != PARAMETERS && columns_of(cell) <= width[c])
+				printf("%s", cell);
+			else
+				print_cell(cell, width[c], c == PARAMETERS);
+			printf(c < last ? "  " : "\n");
 		}
-		printf("\n");
 	}
 }
 
@@ -129,9 +136,11 @@ static const char *type_name(ad_type type, bool f64)
 	return type == AD_I32 ? "i32" : type == AD_BOOL ? "bool" : f64 ? "f64" : "f32";
 }
 
-/* "[B, 784]"; a number has no shape. */
+/* "[B, 784]"; nothing for a single number. */
 static void print_declared(FILE *to, const ad_model *m, const struct input *in)
 {
+	if (in->rank == 0)
+		return;
 	fputc('[', to);
 	for (int k = 0; k < in->rank; k++) {
 		if (in->dims[k] < 0)
@@ -165,7 +174,8 @@ static void add_inputs(struct table *t, const ad_model *m)
 
 		t->n++;
 		set_cell(t, ITEM, "%s", in->name);
-		set_cell(t, KIND, "%s%s%s", in->target ? "target" : "input", in->type == AD_REAL ? "" : " ",
+		set_cell(t, KIND, "%s%s%s", in->target ? "target" : "input",
+		         in->type == AD_REAL ? "" : " ",
 		         in->type == AD_REAL ? "" : type_name(in->type, m->f64));
 		t->rows[t->n - 1][OUTPUT] = declared_shape(m, in);
 		t->complete = t->complete && t->rows[t->n - 1][OUTPUT];
@@ -185,7 +195,8 @@ static void add_items(struct table *t, const ad_model *m)
 		set_cell(t, ITEM, "%*s%s", 2 * row->depth, "", row->path ? row->path : "");
 		set_cell(t, KIND, "%s", row->kind ? row->kind : "");
 		set_cell(t, OUTPUT, "%s", row->shape ? row->shape : "");
-		set_cell(t, PARAMETERS, "%s", row->parameters ? print_thousands(number, row->parameters) : "");
+		set_cell(t, PARAMETERS, "%s",
+		         row->parameters ? print_thousands(number, row->parameters) : "");
 		set_cell(t, FROM, "%s", row->from ? row->from : "");
 	}
 }
@@ -195,7 +206,8 @@ static void count_weights(const ad_model *m, uint64_t *trained, uint64_t *fixed)
 {
 	*trained = *fixed = 0;
 	for (int k = 0; k < m->n_weights; k++)
-		*(ad_wants_gradient(m->weights[k].node) ? trained : fixed) += ad_count(m->weights[k].node);
+		*(ad_wants_gradient(m->weights[k].node) ? trained : fixed) +=
+		    ad_count(m->weights[k].node);
 }
 
 static void print_totals(const ad_model *m)
@@ -204,9 +216,14 @@ static void print_totals(const ad_model *m)
 	char number[32], bytes[32];
 
 	count_weights(m, &trained, &fixed);
-	printf("\n%s parameter%s in %d weight%s, %s bytes as %s\n", print_thousands(number, trained),
-	       trained == 1 ? "" : "s", m->n_weights, m->n_weights == 1 ? "" : "s",
-	       print_thousands(bytes, (trained + fixed) * (m->f64 ? 8 : 4)), m->f64 ? "f64" : "f32");
+	if (m->n_weights == 0) {
+		printf("\nno parameters\n");
+		return;
+	}
+	printf(
+	    "\n%s parameter%s in %d weight%s, %s bytes as %s\n", print_thousands(number, trained),
+	    trained == 1 ? "" : "s", m->n_weights, m->n_weights == 1 ? "" : "s",
+	    print_thousands(bytes, (trained + fixed) * (m->f64 ? 8 : 4)), m->f64 ? "f64" : "f32");
 	if (fixed)
 		printf("%s more are not trained\n", print_thousands(number, fixed));
 }
@@ -270,8 +287,8 @@ static int show_json(const ad_model *m)
 	count_weights(m, &trained, &fixed);
 	printf("{");
 	show_json_field("name", m->name);
-	printf(",\"precision\":\"%s\",\"parameters\":%" PRIu64 ",\"inputs\":[", m->f64 ? "f64" : "f32",
-	       trained);
+	printf(",\"precision\":\"%s\",\"parameters\":%" PRIu64 ",\"inputs\":[",
+	       m->f64 ? "f64" : "f32", trained);
 	show_json_inputs(m);
 	printf("],\"items\":[");
 	for (int k = 0; k < m->n_rows; k++) {

@@ -13,9 +13,11 @@ enum { TEST, VALID, TRAIN };
 static const char *const part_names[] = { "test", "valid", "train" };
 
 static const struct option options[] = {
-	{ "part", 0, OPTION_CHOICE, "test valid train", NULL, false, offsetof(struct test_options, part),
+	{ "part", 0, OPTION_CHOICE, "test valid train", NULL, false,
+	  offsetof(struct test_options, part),
 	  "the part of the data that is measured; test if not given" },
-	{ "format", 0, OPTION_CHOICE, "text json", NULL, false, offsetof(struct test_options, format),
+	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
+	  offsetof(struct test_options, format),
 	  "json: one object with part, samples, loss and the metrics" },
 	{ 0 },
 };
@@ -71,8 +73,8 @@ static int test(ad_model *m, const struct test_options *o)
 	if (part->n == 0) {
 		const char *other = parts.test.n ? "test" : parts.valid.n ? "valid" : "train";
 
-		status = failed("test", "the run's data has no part '%s'; choose one by --part %s", name,
-		                other);
+		status = failed("test", "the run's data has no part '%s'; choose one by --part %s",
+		                name, other);
 	} else if (!model_measure(m, part, values, error, sizeof error)) {
 		status = failed("test", "%s", error);
 	} else {
@@ -101,8 +103,9 @@ const struct command command_test = {
 	.least = 1,
 	.most = 1,
 	.doc = "measures loss and metrics of a run on its test data",
-	.details = "RUN is the folder that a training left. Its weights, last.safetensors, are evaluated "
-	           "over the whole part, in evaluation phase.",
+	.details =
+	    "RUN is the folder that a training left. Its weights, last.safetensors, are evaluated "
+	    "over the whole part, in evaluation phase.",
 	.options = options,
 	.options_size = sizeof(struct test_options),
 	.run = run,

@@ -23,9 +23,11 @@ struct train_options {
 
 static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct train_options, set),
-	  "replaces a value of the file, in its own grammar: --set train.epochs=5; may be repeated" },
+	  "replaces a value of the file, in its own grammar: --set train.epochs=5; may be "
+	  "repeated" },
 	{ "run", 0, OPTION_TEXT, "DIR", NULL, false, offsetof(struct train_options, run),
-	  "the folder to make for the run; if not given, the first free of runs/NAME-1, runs/NAME-2 ..." },
+	  "the folder to make for the run; if not given, the first free of runs/NAME-1, "
+	  "runs/NAME-2 ..." },
 	{ "dry-run", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, dry),
 	  "builds the model, reads the data, does one step and writes nothing" },
 	{ "plain", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, plain),
@@ -65,7 +67,8 @@ static void print_result(const cJSON *result)
 			continue;
 		printf("%s:", parts[k]);
 		gap = " ";
-		cJSON_ArrayForEach(value, part) {
+		cJSON_ArrayForEach(value, part)
+		{
 			if (!cJSON_IsNumber(value))
 				continue;
 			if (strcmp(value->string, "samples") == 0) {
@@ -200,11 +203,12 @@ const struct command command_train = {
 	.least = 1,
 	.most = 1,
 	.doc = "trains a model and leaves a run folder",
-	.details = "The run folder holds config.yaml (the file with --set applied), log.jsonl, log.csv, "
-	           "result.json, last.safetensors (the weights), grad/flow.svg and curves.svg. Progress "
-	           "goes to standard error, the result to standard output. Exit status 3: the loss became "
-	           "infinite or NaN, and the last finite weights were kept; 130 or 143: stopped by SIGINT "
-	           "or SIGTERM with the weights saved.",
+	.details =
+	    "The run folder holds config.yaml (the file with --set applied), log.jsonl, log.csv, "
+	    "result.json, last.safetensors (the weights), grad/flow.svg and curves.svg. Progress "
+	    "goes to standard error, the result to standard output. Exit status 3: the loss became "
+	    "infinite or NaN, and the last finite weights were kept; 130 or 143: stopped by SIGINT "
+	    "or SIGTERM with the weights saved.",
 	.options = options,
 	.options_size = sizeof(struct train_options),
 	.run = run,

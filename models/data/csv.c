@@ -409,7 +409,7 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 	if (!c.path || !c.taken) {
 		no_memory(&c);
 	} else if (!reader_open(&file, c.path, error, n)) {
-		c.failed = true;
+		c.failed = to->unreadable = true;
 	} else {
 		csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL);
 		csv_set_realloc_func(&parser, grow);

@@ -130,6 +130,7 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 	if (!path)
 		return failure_memory(error, n, from->text, 0);
 	if (!reader_open(&file, path, error, n)) {
+		to->unreadable = true;
 		free(path);
 		return false;
 	}

@@ -1,13 +1,14 @@
 /*
  * command: runs the built command: exit status, what goes to which stream, JSON, wrong usage.
  *
- * The command is $AUTOGRAD, else build/autograd; the tests run in the project's top folder.
+ * The command is $AUTOGRAD_BIN, else build/autograd; the tests run in the project's top folder.
  */
 #include <criterion/criterion.h>
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static struct result run_into(const char *line, int to)
 {
 	char *copy = strdup(line), *words[MOST_WORDS + 2];
 	FILE *err = tmpfile();
-	const char *command = getenv("AUTOGRAD");
+	const char *command = getenv("AUTOGRAD_BIN");
 	struct result r;
 	int n = 1, status;
 	pid_t child;
@@ -66,7 +67,7 @@ static struct result run_into(const char *line, int to)
 	fclose(err);
 	free(copy);
 	free(words[0]);
-	cr_assert_neq(r.status, 127, "%s: cannot be run; build it or set AUTOGRAD",
+	cr_assert_neq(r.status, 127, "%s: cannot be run; build it or set AUTOGRAD_BIN",
 	              command ? command : "build/autograd");
 	return r;
 }
@@ -137,10 +138,10 @@ static void check_all(const struct expected *cases, size_t n)
 
 		cr_expect_eq(r.status, cases[k].status, "autograd %s: exit status %d, not %d\n%s",
 		             cases[k].line, r.status, cases[k].status, r.err);
-		cr_expect(matches(r.out, cases[k].out), "autograd %s: standard output is\n%s", cases[k].line,
-		          r.out);
-		cr_expect(matches(r.err, cases[k].err), "autograd %s: standard error is\n%s", cases[k].line,
-		          r.err);
+		cr_expect(matches(r.out, cases[k].out), "autograd %s: standard output is\n%s",
+		          cases[k].line, r.out);
+		cr_expect(matches(r.err, cases[k].err), "autograd %s: standard error is\n%s",
+		          cases[k].line, r.err);
 		done(&r);
 	}
 }
@@ -159,22 +160,27 @@ Test(command, usage)
 		{ "--version", 0, "autograd 0.", "" },
 		{ "trian x.yaml", 2, "", "there is no command 'trian'; did you mean 'train'?" },
 		{ "help trian", 2, "", "did you mean 'train'?" },
-		{ "frobnicate", 2, "", "there is no command 'frobnicate'\nhelp: 'autograd --help'" },
+		{ "frobnicate", 2, "",
+		  "there is no command 'frobnicate'\nhelp: 'autograd --help'" },
 		{ "--set a=1", 2, "", "there is no option '--set' before the command" },
 		{ "configs/gates.yaml", 2, "", "for the file: autograd check configs/gates.yaml" },
 		{ "check", 2, "", "FILE... is missing: autograd check FILE..." },
 		{ "eval", 2, "", "is missing: autograd eval" },
 		{ "eval a.yaml b.yaml", 2, "", "'b.yaml' is one argument too many" },
-		{ "train a.yaml --rnu x", 2, "", "there is no option '--rnu'; did you mean '--run'?" },
+		{ "train a.yaml --rnu x", 2, "",
+		  "there is no option '--rnu'; did you mean '--run'?" },
 		{ "train a.yaml --run", 2, "", "--run needs a value: --run DIR" },
 		{ "train a.yaml --run --dry-run", 2, "", "--run needs a value: --run DIR" },
 		{ "train a.yaml --dry-run=1", 2, "", "--dry-run takes no value" },
 		{ "train a.yaml -z", 2, "", "there is no option '-z'" },
 		{ "eval --format xml a.yaml", 2, "", "--format is one of: text json; not 'xml'" },
 		{ "eval --format", 2, "", "--format needs one of: text json" },
-		{ "gradcheck --seed -1 a.yaml", 2, "", "--seed wants a whole number, 0 or more, not '-1'" },
-		{ "gradcheck --seed 1x a.yaml", 2, "", "--seed wants a whole number, 0 or more, not '1x'" },
-		{ "gradcheck --seed 99999999999999999999 a.yaml", 2, "", "--seed wants a whole number" },
+		{ "gradcheck --seed -1 a.yaml", 2, "",
+		  "--seed wants a whole number, 0 or more, not '-1'" },
+		{ "gradcheck --seed 1x a.yaml", 2, "",
+		  "--seed wants a whole number, 0 or more, not '1x'" },
+		{ "gradcheck --seed 99999999999999999999 a.yaml", 2, "",
+		  "--seed wants a whole number" },
 		{ "draw configs/gates.yaml", 2, "", "--output needs a value: --output PICTURE" },
 		{ "draw configs/gates.yaml -o x.gif", 2, "", "'x.gif' does not end in .dot" },
 		{ "draw configs/gates.yaml -ox.gif", 2, "", "'x.gif' does not end in .dot" },
@@ -182,7 +188,8 @@ Test(command, usage)
 		{ "plot nowhere -o x.dot", 2, "", "'x.dot' does not end in .svg" },
 		{ "test nowhere", 2, "", "'nowhere' is not the folder of a run: No such file" },
 		{ "test configs/gates.yaml", 2, "", "is not the folder of a run: it is a file" },
-		{ "test configs", 2, "", "'configs' is not the folder of a run: it has no config.yaml" },
+		{ "test configs", 2, "",
+		  "'configs' is not the folder of a run: it has no config.yaml" },
 		{ "predict nowhere", 2, "", "--input needs a value: --input FILE" },
 		{ "ops sigmiod", 2, "", "nothing is named 'sigmiod'; did you mean 'sigmoid'?" },
 		{ "ops xyzzyxyzzy", 2, "", "nothing is named 'xyzzyxyzzy'; 'autograd ops' lists" },
@@ -196,7 +203,8 @@ Test(command, files)
 	static const struct expected cases[] = {
 		{ "check configs/gates.yaml", 0, "configs/gates.yaml: ok", "" },
 		{ "check -- configs/gates.yaml", 0, "configs/gates.yaml: ok", "" },
-		{ "check configs/gates.yaml configs/descent.yaml", 0, "configs/descent.yaml: ok", "" },
+		{ "check configs/gates.yaml configs/descent.yaml", 0, "configs/descent.yaml: ok",
+		  "" },
 		{ "check nowhere.yaml", 2, "", "nowhere.yaml" },
 		{ "check configs", 2, "", "configs" },
 		{ "eval configs/gates.yaml", 0, "f = -12", "" },
@@ -261,7 +269,7 @@ Test(command, eval_json)
 		json = cJSON_Parse(r.out);
 		cr_assert_not_null(json, "%s: no JSON: %s", line, r.out);
 		cr_expect(fabs(number(json, cases[k].key, cases[k].name) - cases[k].value) <=
-		                  cases[k].tolerance,
+		              cases[k].tolerance,
 		          "%s: %s of %s is %.17g", cases[k].file, cases[k].key, cases[k].name,
 		          number(json, cases[k].key, cases[k].name));
 		cJSON_Delete(json);
@@ -294,7 +302,8 @@ Test(command, json_not_finite, .init = make_folder, .fini = remove_folder)
 
 Test(command, check_json, .init = make_folder, .fini = remove_folder)
 {
-	const char *path = write_file("typo.yaml", "version: 1\nimputs: {x: 1}\nmodel:\n  f: x * 2\n");
+	const char *path =
+	    write_file("typo.yaml", "version: 1\nimputs: {x: 1}\nmodel:\n  f: x * 2\n");
 	char line[256];
 	struct result r;
 	cJSON *json;
@@ -350,24 +359,61 @@ Test(command, reader_gone)
 	done(&r);
 }
 
+/* The first SIGINT or SIGTERM ends the step and saves the weights. */
+Test(command, stopped, .init = make_folder, .fini = remove_folder)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	const char *command = getenv("AUTOGRAD_BIN");
+
+	for (int k = 0; k < 2; k++) {
+		char path[128], weights[160];
+		struct stat s;
+		pid_t child;
+		int status;
+
+		snprintf(path, sizeof path, "%s/run-%d", folder, k);
+		child = fork();
+		cr_assert_geq(child, 0);
+		if (child == 0) {
+			(void)!freopen("/dev/null", "w", stdout);
+			(void)!freopen("/dev/null", "w", stderr);
+			execl(command ? command : "build/autograd", "autograd", "train", "--run",
+			      path, "--set", "train.epochs=1000000000", "configs/descent.yaml",
+			      (char *)NULL);
+			_exit(127);
+		}
+		/* it has made its folder when it listens, or is about to */
+		for (int wait = 0; wait < 500 && stat(path, &s) != 0; wait++)
+			usleep(10000);
+		usleep(200000);
+		kill(child, signals[k]);
+		cr_assert_eq(waitpid(child, &status, 0), child);
+		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + signals[k], "status %x",
+		          status);
+		snprintf(weights, sizeof weights, "%s/last.safetensors", path);
+		cr_expect_eq(stat(weights, &s), 0);
+	}
+}
+
 /* A run from training to prediction. */
 Test(command, run_folder, .init = make_folder, .fini = remove_folder)
 {
-	static const char model[] = "version: 1\n"
-	                            "name: line\n"
-	                            "inputs:\n"
-	                            "  x: {shape: [B, 1]}\n"
-	                            "  y: {shape: [B, 1], role: target}\n"
-	                            "model:\n"
-	                            "  - linear: 1\n"
-	                            "    as: guess\n"
-	                            "loss: mse_loss(guess, y)\n"
-	                            "data:\n"
-	                            "  train: {format: csv, file: line.csv, header: true, x: a, y: b}\n"
-	                            "  test: {format: csv, file: line.csv, header: true, x: a, y: b}\n"
-	                            "train:\n"
-	                            "  epochs: 200\n"
-	                            "  optimizer: {sgd: {lr: 0.1}}\n";
+	static const char model[] =
+	    "version: 1\n"
+	    "name: line\n"
+	    "inputs:\n"
+	    "  x: {shape: [B, 1]}\n"
+	    "  y: {shape: [B, 1], role: target}\n"
+	    "model:\n"
+	    "  - linear: 1\n"
+	    "    as: guess\n"
+	    "loss: mse_loss(guess, y)\n"
+	    "data:\n"
+	    "  train: {format: csv, file: line.csv, header: true, x: a, y: b}\n"
+	    "  test: {format: csv, file: line.csv, header: true, x: a, y: b}\n"
+	    "train:\n"
+	    "  epochs: 200\n"
+	    "  optimizer: {sgd: {lr: 0.1}}\n";
 	static const char *const files[] = { "config.yaml", "log.jsonl", "log.csv", "result.json",
 		                             "last.safetensors" };
 	char line[512], path[256];
