@@ -61,6 +61,13 @@ LIBRARY := $(patsubst %.c,$(OBJ)/%.o,$(ENGINE)) \
 	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
 COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS))
 
+# V=1 shows the commands; else a line a file.
+ifeq ($(V),1)
+Q =
+else
+Q = @echo "  $@";
+endif
+
 all: $(BUILD)/autograd $(BUILD)/libautograd.a $(BUILD)/libautograd.so
 
 # ---- generated files: written anew each time, replaced only if they differ -------------------------
@@ -94,29 +101,29 @@ $(BUILD)/members: FORCE
 # ---- objects ---------------------------------------------------------------------------------------
 
 $(GEN)/%.o: $(GEN)/%.c | $(GEN)/autograd_ops.h
-	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
 
 $(OBJ)/%.o: %.c | $(GEN)/autograd_ops.h
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
 
 define variant
 $(OBJ)/ops/%.$(1)_$(2).o: ops/%.c | $(GEN)/autograd_ops.h
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE) $$(CFLAGS) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
+	$$(Q)$$(CC) $$(BASE) $$(CFLAGS) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
 endef
 $(foreach l,0 $(if $(filter 3,$(LEVELS)),1 2),\
 	$(eval $(call variant,f32,$(l),))$(eval $(call variant,f64,$(l),-DAD_F64)))
 
 $(BUILD)/libautograd.a: $(LIBRARY) $(BUILD)/members
 	@rm -f $@
-	ar rcs $@ $(LIBRARY)
+	$(Q)ar rcs $@ $(LIBRARY)
 
 $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
-	$(CC) -shared -Wl,-soname,libautograd.so.0 $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
+	$(Q)$(CC) -shared -Wl,-soname,libautograd.so.0 $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
 
 $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
-	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 # The command's own parts that are tested without it.
 TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/plot.o
@@ -125,13 +132,13 @@ PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
 BENCHMARKS := $(patsubst %.c,$(OBJ)/%,$(BENCHES))
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
-	$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
+	$(Q)$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
 
 $(PLAIN_TESTS) $(BENCHMARKS): %: %.o $(BUILD)/libautograd.a
-	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD)/libautograd.a
-	$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 -include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(BENCHMARKS))
 

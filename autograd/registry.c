@@ -142,6 +142,10 @@ static bool store(const ad_attr *a, void *to, const ad_setting *s, char *message
 			return refuse_value(a, s, message, n);
 		return true;
 	case AD_FLAG:
+		if (s->type == AD_NOTHING) {
+			*at.b = false;
+			return true;
+		}
 		if (s->type != AD_FLAG)
 			return refuse_value(a, s, message, n);
 		*at.b = s->b;

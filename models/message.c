@@ -38,6 +38,7 @@ struct messages {
 	char *file, *text;
 	size_t length;
 	size_t n_lines, *lines; /* where each begins; one more than there are lines */
+	size_t *ends;           /* where each ends, without its break */
 	size_t n, room;
 	struct said *said;
 	struct said *last; /* NULL: it was said before, or there was no memory */
@@ -146,7 +147,8 @@ struct messages *messages_new(const char *file, const char *text, size_t length)
 	for (size_t i = start; i < length; i++)
 		lines += break_at(text + i, length - i) > 0;
 	m->lines = malloc(lines * sizeof *m->lines);
-	if (!m->file || !m->text || !m->lines) {
+	m->ends = malloc(lines * sizeof *m->ends);
+	if (!m->file || !m->text || !m->lines || !m->ends) {
 		messages_free(m);
 		return NULL;
 	}
@@ -157,10 +159,13 @@ struct messages *messages_new(const char *file, const char *text, size_t length)
 	for (size_t i = start; i < length;) {
 		size_t k = break_at(text + i, length - i);
 
+		if (k) {
+			m->ends[m->n_lines - 1] = i;
+			m->lines[m->n_lines++] = i + k;
+		}
 		i += k ? k : 1;
-		if (k)
-			m->lines[m->n_lines++] = i;
 	}
+	m->ends[m->n_lines - 1] = length;
 	m->lines[m->n_lines] = length;
 	return m;
 }
@@ -191,6 +196,7 @@ void messages_free(struct messages *m)
 	free(m->file);
 	free(m->text);
 	free(m->lines);
+	free(m->ends);
 	free(m);
 }
 
@@ -314,12 +320,8 @@ const char *messages_line(const struct messages *m, int line, size_t *n)
 	*n = 0;
 	if (line < 1 || (size_t)line > m->n_lines)
 		return NULL;
-	const char *s = m->text + m->lines[line - 1];
-	size_t end = m->lines[line] - m->lines[line - 1];
-
-	while (*n < end && break_at(s + *n, end - *n) == 0)
-		++*n;
-	return s;
+	*n = m->ends[line - 1] - m->lines[line - 1];
+	return m->text + m->lines[line - 1];
 }
 
 /* ---- printing ---------------------------------------------------------------------------------- */

@@ -471,12 +471,12 @@ static void name_culprit(struct trainer *t, size_t n_roots, ad_node *loss, char 
 	free(used);
 }
 
-static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *loss)
+static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *goal)
 {
 	char culprit[512], place[64];
 	bool loss = !isfinite(t->now[0]);
 
-	name_culprit(t, n_roots, loss, culprit, sizeof culprit);
+	name_culprit(t, n_roots, goal, culprit, sizeof culprit);
 	if (t->step == 0)
 		snprintf(place, sizeof place, "the initial weights are kept");
 	else

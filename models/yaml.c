@@ -41,6 +41,8 @@ struct yaml_tree {
 	bool parsing, holding; /* the parser; an event */
 	size_t n_anchors, n_aliases, n_events;
 	struct anchor *anchors;
+	struct place seen;        /* where the search for a column ended */
+	size_t seen_byte;
 	struct yaml_tree *guests; /* trees whose nodes were put into this one */
 	int depth;
 	struct level levels[MOST_DEPTH + 1];
@@ -110,6 +112,12 @@ bool yaml_is_null(const struct yaml *y)
 
 /* ---- before libyaml ---------------------------------------------------------------------------- */
 
+static bool say_empty(struct messages *m)
+{
+	return message(m, E_YAML, (struct place){ 0 }, NULL,
+	               "a model file has at least the keys 'version' and 'model'", "the file is empty");
+}
+
 /* Size, encoding and characters; libyaml's marks for these are not usable. */
 static bool check_text(struct messages *m, const char *text, size_t length)
 {
@@ -144,11 +152,7 @@ static bool check_text(struct messages *m, const char *text, size_t length)
 		}
 		i += k;
 	}
-	if (blank)
-		return message(m, E_YAML, (struct place){ 0 }, NULL,
-		               "a model file has at least the keys 'version' and 'model'",
-		               "the file is empty");
-	return true;
+	return !blank || say_empty(m);
 }
 
 /* ---- libyaml's own errors -------------------------------------------------------------------------- */
@@ -198,7 +202,16 @@ static void say_yaml(struct yaml_tree *t)
 	    (at.line > t->levels[t->depth - 1].node->yaml.at.line ||
 	     strncmp(context, "while parsing a flow", 20) == 0)) {
 		struct yaml *open = &t->levels[t->depth - 1].node->yaml;
+		size_t n;
+		const char *s = messages_line(t->messages, at.line, &n);
 
+		if (at.line == open->at.line && s && (size_t)at.col <= utf8_count(s, n)) {
+			message(t->messages, E_YAML, at, NULL,
+			        "quote a value that holds one of , [ ] { } or ': '",
+			        "a ',' or a '%c' is due here", open->kind == YAML_LIST ? ']' : '}');
+			message_also(t->messages, open->at, "opened here");
+			return;
+		}
 		message(t->messages, E_OPEN, open->at, up, NULL, "this '%c' is never closed",
 		        open->kind == YAML_LIST ? '[' : '{');
 		return;
@@ -215,6 +228,23 @@ static void say_yaml(struct yaml_tree *t)
 
 /* ---- events -> tree ---------------------------------------------------------------------------------- */
 
+/* The byte in its line where a place begins. Events come in order, so the search goes on from where it
+ * was: a file of one long line takes no quadratic time. */
+static size_t byte_of(struct yaml_tree *t, struct place at, const char *s, size_t n)
+{
+	bool valid;
+
+	if (t->seen.line != at.line || t->seen.col > at.col) {
+		t->seen = (struct place){ at.line, 1, 1 };
+		t->seen_byte = 0;
+	}
+	while (t->seen_byte < n && t->seen.col < at.col) {
+		t->seen_byte += utf8_next(s + t->seen_byte, n - t->seen_byte, &valid);
+		t->seen.col++;
+	}
+	return t->seen_byte;
+}
+
 /* The place of an event in its first line, without the anchor or tag before it. */
 static struct place event_place(struct yaml_tree *t, const yaml_event_t *e, bool properties)
 {
@@ -223,14 +253,10 @@ static struct place event_place(struct yaml_tree *t, const yaml_event_t *e, bool
 	const char *s = messages_line(t->messages, at.line, &n);
 
 	if (properties && s) {
-		size_t i = 0;
-		int col = 1;
+		size_t i = byte_of(t, at, s, n);
+		int col = at.col;
 		bool valid;
 
-		while (i < n && col < at.col) {
-			i += utf8_next(s + i, n - i, &valid);
-			col++;
-		}
 		while (i < n && (s[i] == '&' || s[i] == '!')) {
 			while (i < n && s[i] != ' ' && s[i] != '\t') {
 				i += utf8_next(s + i, n - i, &valid);
@@ -571,6 +597,8 @@ static bool read_text(struct yaml_tree *t, const char *text, size_t length)
 	yaml_parser_set_encoding(&t->parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&t->parser, (const unsigned char *)text + skip, length - skip);
 	read_events(t);
+	if (!t->root && messages_errors(t->messages) == 0)
+		say_empty(t->messages); /* comments only */
 	yaml_parser_delete(&t->parser);
 	t->parsing = false;
 	t->store.out = NULL;

@@ -12,7 +12,7 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	ad_shape x = ad_shape_of(in[0]), m = ad_shape_of(in[1]), y = x;
 	char text[2][192];
 	ad_node *mask;
-	const unsigned char *v;
+	const unsigned char *v = NULL;
 	int64_t n = 0;
 
 	if (ad_type_of(in[1]) != AD_BOOL)
@@ -24,7 +24,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 		               ad_print_shape(text[1], sizeof *text, m));
 	mask = ad_expand(in[1], y);
 	if (ad_forward(mask) != AD_OK || (ad_count(mask) > 0 && !(v = ad_data(mask))))
-		return mask;
+		return ad_fail(g, AD_ERROR_VALUE, "masked_select: the mask has no value yet; set it "
+		               "before the op is recorded");
 	for (size_t k = 0; k < ad_count(mask); k++)
 		n += v[k];
 	return ad_masked_take(ad_expand(in[0], y), mask, n);

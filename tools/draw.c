@@ -1,10 +1,10 @@
 /*
  * draw: a diagram as DOT, built with libcgraph. The only file that knows it.
  *
- * Only calls that behave alike from version 2.42 on are used, one thread at a time, as cgraph shares
- * state even between graphs. Attributes are declared on the root first: declared on a subgraph, they
- * would leak to the root. Names are n17, f17, cluster_17_1; text of users appears in labels and tooltips
- * only, through put_escaped.
+ * Only calls that behave alike from version 2.42 on are used, one thread at a time, as cgraph
+ * shares state even between graphs. Attributes are declared on the root first: declared on a
+ * subgraph, they would leak to the root. Names are n17, f17, cluster_17_1; text of users appears in
+ * labels and tooltips only, through put_escaped.
  */
 #include "drawing.h"
 
@@ -24,7 +24,7 @@
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------------------------- */
 
 struct text {
 	char *s;
@@ -77,7 +77,11 @@ static const char *start(struct text *t)
 static uint32_t character_at(const unsigned char *s, size_t *bytes)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+	size_t n = s[0] < 0x80       ? 1
+	           : s[0] >> 5 == 6  ? 2
+	           : s[0] >> 4 == 14 ? 3
+	           : s[0] >> 3 == 30 ? 4
+	                             : 0;
 	uint32_t c = n == 1 ? s[0] : s[0] & (0x7f >> n);
 
 	*bytes = 1;
@@ -218,7 +222,7 @@ static void put_shape(struct text *t, ad_shape shape)
 		put(t, "%s%lld", i ? "\xc3\x97" : "", (long long)shape.dims[i]);
 }
 
-/* ---- attributes -------------------------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------------------- */
 
 /* One row an attribute: what it applies to, and its value on the root in each view (NULL: not used
  * there). */
@@ -315,7 +319,8 @@ static bool declare(struct picture *p, bool circuit)
 
 		if (!value)
 			continue;
-		p->symbols[k] = agattr(p->root, rows[k].kind, unconst(rows[k].name), unconst(value));
+		p->symbols[k] =
+		    agattr(p->root, rows[k].kind, unconst(rows[k].name), unconst(value));
 		if (!p->symbols[k])
 			return false;
 	}
@@ -324,7 +329,8 @@ static bool declare(struct picture *p, bool circuit)
 
 static void set(struct picture *p, void *object, enum attribute a, const char *value)
 {
-	if (!object || !p->symbols[a] || p->text.failed || agxset(object, p->symbols[a], unconst(value)))
+	if (!object || !p->symbols[a] || p->text.failed ||
+	    agxset(object, p->symbols[a], unconst(value)))
 		p->failed = true;
 }
 
@@ -371,7 +377,7 @@ static Agedge_t *make_edge(struct picture *p, Agnode_t *from, Agnode_t *to)
 	return edge;
 }
 
-/* ---- the words for an op --------------------------------------------------------------------------- */
+/* ---- the words for an op ------------------------------------------------------------------- */
 
 struct symbol {
 	const char *op, *text;
@@ -407,7 +413,7 @@ static size_t letters_of(const char *words)
 	return letters;
 }
 
-/* What an op is called in the picture: "+", "2 / x", "sigmoid". True: a sign, which fits a circle. */
+/* What an op is called in the picture: "+", "2 / x", "sigmoid". True: it fits a circle. */
 static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t n)
 {
 	const struct part *p = &d->parts[part];
@@ -433,12 +439,12 @@ static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t
 	return true;
 }
 
-/* ---- the circuit view ------------------------------------------------------------------------------- */
+/* ---- the circuit view ---------------------------------------------------------------------- */
 
 /* The formula of a part in terms of named leaves, as long as it stays short. */
 struct formula {
 	char text[72];
-	int level; /* of its outermost sign: 1 sum, 2 product, 3 power, 4 a name or call; 0: too long */
+	int level; /* of the outermost sign: 1 sum, 2 product, 3 power, 4 name, call; 0: too long */
 };
 
 static void join(struct formula *to, const struct formula *in, int n, const char *sign, int level)
@@ -460,12 +466,12 @@ static void join(struct formula *to, const struct formula *in, int n, const char
 
 static void call(struct formula *to, const struct formula *in, int n, const char *op)
 {
-	int size = n == 1 && !strcmp(op, "neg") ?
-	                   snprintf(to->text, sizeof to->text, in[0].level < 3 ? "-(%s)" : "-%s",
-	                            in[0].text) :
-	           n == 1 ? snprintf(to->text, sizeof to->text, "%s(%s)", op, in[0].text) :
-	                    snprintf(to->text, sizeof to->text, "%s(%s, %s)", op, in[0].text,
-	                             in[1].text);
+	int size =
+	    n == 1 && !strcmp(op, "neg")
+		? snprintf(to->text, sizeof to->text, in[0].level < 3 ? "-(%s)" : "-%s", in[0].text)
+	    : n == 1
+		? snprintf(to->text, sizeof to->text, "%s(%s)", op, in[0].text)
+		: snprintf(to->text, sizeof to->text, "%s(%s, %s)", op, in[0].text, in[1].text);
 
 	to->level = size >= (int)sizeof to->text ? 0 : !strcmp(op, "neg") ? 2 : 4;
 }
@@ -475,7 +481,10 @@ static void write_formula(const struct drawing *d, uint32_t part, struct formula
 	static const struct {
 		const char *op, *sign;
 		int level;
-	} signs[] = { { "add", "+", 1 }, { "sub", "-", 1 }, { "mul", "*", 2 }, { "div", "/", 2 },
+	} signs[] = { { "add", "+", 1 },
+		      { "sub", "-", 1 },
+		      { "mul", "*", 2 },
+		      { "div", "/", 2 },
 		      { "pow", "^", 3 } };
 	const struct part *p = &d->parts[part];
 	struct formula in[2] = { { "", 0 }, { "", 0 } }, *to = &all[part];
@@ -486,7 +495,8 @@ static void write_formula(const struct drawing *d, uint32_t part, struct formula
 
 	to->level = 0;
 	if (!op) {
-		size = name ? snprintf(to->text, sizeof to->text, "%s", name) : (int)sizeof to->text;
+		size =
+		    name ? snprintf(to->text, sizeof to->text, "%s", name) : (int)sizeof to->text;
 		to->level = size < (int)sizeof to->text ? 4 : 0;
 		return;
 	}
@@ -543,9 +553,9 @@ static void label_circuit(struct picture *p)
 		put(&p->text, " &nbsp;&nbsp; ");
 	}
 	if (d->gradients) {
-		put(&p->text,
-		    "<FONT COLOR=\"" VALUE_COLOUR "\">value</FONT> above the wire, <FONT COLOR=\""
-		    GRADIENT_COLOUR "\">\xe2\x88\x82");
+		put(&p->text, "<FONT COLOR=\"" VALUE_COLOUR
+		              "\">value</FONT> above the wire, <FONT COLOR=\"" GRADIENT_COLOUR
+		              "\">\xe2\x88\x82");
 		put_escaped(&p->text, name);
 		put(&p->text, "/\xe2\x88\x82wire</FONT> below");
 	}
@@ -590,7 +600,8 @@ static Agnode_t *draw_wire(struct picture *p, uint32_t part)
 	ad_node *gradient = d->gradients ? ad_gradient(a->node) : NULL;
 
 	start(&p->text);
-	put(&p->text, "<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\"><TR>");
+	put(&p->text,
+	    "<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\"><TR>");
 	if (name) {
 		put(&p->text, "<TD ROWSPAN=\"3\"><I>");
 		put_escaped(&p->text, name);
@@ -646,8 +657,9 @@ static Agnode_t *draw_gate(struct picture *p, uint32_t part)
 	return gate;
 }
 
-/* The order in which wires are made is the order in which dot lays them out, top to bottom: the first
- * operand with all that it comes from, then the second. order holds n_parts; returns how many. */
+/* The order in which wires are made is the order in which dot lays them out, top to bottom: the
+ * first operand with all that it comes from, then the second. order holds n_parts; returns how
+ * many. */
 static uint32_t reading_order(const struct drawing *d, uint32_t *order, uint32_t *stack, bool *seen)
 {
 	uint32_t n = 0, top = 0;
@@ -715,7 +727,8 @@ static void draw_circuit(struct picture *p)
 		const struct use *u = &d->uses[k];
 		uint32_t from = u->from;
 		ad_node *in = ad_input_of(d->parts[u->by].node, u->input);
-		ad_node *gradient = d->gradients ? ad_use_gradient(d->parts[u->by].node, u->input) : NULL;
+		ad_node *gradient =
+		    d->gradients ? ad_use_gradient(d->parts[u->by].node, u->input) : NULL;
 		Agedge_t *e;
 
 		/* Of an op with several outputs each has its own wire. */
@@ -739,7 +752,7 @@ static void draw_circuit(struct picture *p)
 	label_circuit(p);
 }
 
-/* ---- the flow view ----------------------------------------------------------------------------------- */
+/* ---- the flow view ------------------------------------------------------------------------- */
 
 static const struct look {
 	const char *name, *meaning, *colour, *style;
@@ -828,8 +841,9 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 
 		frame = missing[n];
 		snprintf(name, sizeof name, "cluster_%u_%d", f->first, n);
-		/* cgraph orders named subgraphs by the addresses of their names, which differ from run to
-		 * run, and nameless ones as they come: so each frame lies in a nameless one. */
+		/* cgraph orders named subgraphs by the addresses of their names, which differ from
+		 * run to run, and nameless ones as they come: so each frame lies in a nameless one.
+		 */
 		g = agsubg(around, NULL, 1);
 		graphs[frame] = g = g ? agsubg(g, name, 1) : NULL;
 		if (!g) {
@@ -843,7 +857,8 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		set_html(p, g, G_LABEL, p->text.s);
 		set(p, g, G_ID, name + strlen("cluster_"));
 		set(p, g, G_CLASS, "frame");
-		set(p, g, G_STYLE, f->worst == CLASS_ZERO ? "rounded,filled,dashed" : "rounded,filled");
+		set(p, g, G_STYLE,
+		    f->worst == CLASS_ZERO ? "rounded,filled,dashed" : "rounded,filled");
 		set(p, g, G_FILLCOLOR, "#fcfcfc");
 		set(p, g, G_COLOR, look->colour);
 		set(p, g, G_PENWIDTH, f->worst > CLASS_NORMAL ? "2.0" : "1.0");
@@ -1110,7 +1125,9 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 		nodes[k] = b->kind == BOX_PART ? draw_part(p, in, b->part) : draw_closed(p, in, b);
 		snprintf(name, sizeof name, "b%u", b->group);
 		set(p, nodes[k], N_GROUP,
-		    b->beside != NOTHING ? "p" : b->group == 0 || b->group == NOTHING ? "m" : name);
+		    b->beside != NOTHING                   ? "p"
+		    : b->group == 0 || b->group == NOTHING ? "m"
+		                                           : name);
 	}
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
 		uint32_t op = d->boxes[k].beside;
@@ -1121,7 +1138,8 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 			rows[op] = agsubg(p->root, NULL, 1);
 			set(p, rows[op], G_RANK, "same");
 		}
-		if (!rows[op] || !agsubnode(rows[op], nodes[op], 1) || !agsubnode(rows[op], nodes[k], 1))
+		if (!rows[op] || !agsubnode(rows[op], nodes[op], 1) ||
+		    !agsubnode(rows[op], nodes[k], 1))
 			p->failed = true;
 	}
 	free(rows);
@@ -1144,7 +1162,10 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 
 	snprintf(number, sizeof number, "e%u_%d", u->by, u->input);
 	set(p, e, E_ID, number);
-	set(p, e, E_WEIGHT, a->trunk ? "8" : weight && d->boxes[a->from].beside != a->to ? "0" : "1");
+	set(p, e, E_WEIGHT,
+	    a->trunk                                      ? "8"
+	    : weight && d->boxes[a->from].beside != a->to ? "0"
+	                                                  : "1");
 
 	start(&p->text);
 	if (!d->gradients) {
@@ -1176,9 +1197,9 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		set(p, e, E_LABEL, p->text.s);
 
 	start(&p->text);
-	put_tooltip(&p->text, ad_name_of(from->node) ? ad_name_of(from->node) :
-	                      ad_op_of(from->node)   ? ad_op_of(from->node) :
-	                                               role_words(from->role));
+	put_tooltip(&p->text, ad_name_of(from->node) ? ad_name_of(from->node)
+	                      : ad_op_of(from->node) ? ad_op_of(from->node)
+	                                             : role_words(from->role));
 	put(&p->text, " ");
 	put_shape(&p->text, ad_shape_of(from->node));
 	put(&p->text, " to %s", ad_op_of(d->parts[u->by].node));
@@ -1268,7 +1289,7 @@ static void draw_flow(struct picture *p)
 	free(graphs);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------ */
+/* ---- the whole ----------------------------------------------------------------------------- */
 
 static bool write_picture(struct drawing *d, bool circuit, FILE *to)
 {

@@ -40,14 +40,14 @@ static bool is_one_of(const char *word, const char *const words[])
 /* Ops that give the same numbers in another shape or type. */
 static bool is_view(const ad_node *x)
 {
-	static const char *const views[] = { "transpose", "permute", "reshape",      "expand",
+	static const char *const views[] = { "transpose", "permute",   "reshape",      "expand",
 		                             "squeeze",   "unsqueeze", "broadcast_to", "to_real",
 		                             "flatten",   NULL };
 
 	return ad_inputs(x) == 1 && is_one_of(ad_op_of(x), views);
 }
 
-/* ---- nodes by their address ----------------------------------------------------------------------- */
+/* ---- nodes by their address ---------------------------------------------------------------- */
 
 static size_t slot_of(const struct drawing *d, const ad_node *x)
 {
@@ -126,7 +126,7 @@ static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
 	return n;
 }
 
-/* ---- statistics ---------------------------------------------------------------------------------- */
+/* ---- statistics ---------------------------------------------------------------------------- */
 
 #define SUM_UP(type)                                                                               \
 	do {                                                                                       \
@@ -180,33 +180,24 @@ static bool statistic_of(struct drawing *d, ad_node *x, struct statistic *s)
 	return true;
 }
 
-/* beyond: between the reference and the drawn node, where numbers are few and large by nature (a mean
- * spreads its gradient of 1 over all elements), size says nothing. */
-static enum class class_of(const struct drawing *d, const struct statistic *s, bool beyond)
-{
+/* beyond: between the reference and the drawn node, where numbers are few and large by nature (a
+ * mean spreads its gradient of 1 over all elements), size says nothing. */
+static enum class class_of(const struct drawing *d, const struct statistic *s, bool beyond) {
 	double ratio;
 
-	if (!s->known)
-		return CLASS_NONE;
-	if (s->nan || s->infinite)
-		return CLASS_NAN;
-	if (s->rms == 0)
-		return CLASS_ZERO;
-	if (d->reference == 0 || beyond)
-		return CLASS_NORMAL;
+	if (!s->known) return CLASS_NONE;
+	if (s->nan || s->infinite) return CLASS_NAN;
+	if (s->rms == 0) return CLASS_ZERO;
+	if (d->reference == 0 || beyond) return CLASS_NORMAL;
 	ratio = s->rms / d->reference;
-	if (ratio > 100)
-		return CLASS_EXPLODING;
-	if (ratio > 10)
-		return CLASS_STRONG;
-	if (ratio < 1e-3)
-		return CLASS_VANISHING;
-	if (ratio < 1.0 / 30)
-		return CLASS_WEAK;
+	if (ratio > 100) return CLASS_EXPLODING;
+	if (ratio > 10) return CLASS_STRONG;
+	if (ratio < 1e-3) return CLASS_VANISHING;
+	if (ratio < 1.0 / 30) return CLASS_WEAK;
 	return CLASS_NORMAL;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------ */
+/* ---- parts --------------------------------------------------------------------------------- */
 
 static enum role role_of(const struct drawing *d, ad_node *x, bool reached_by_reference)
 {
@@ -325,7 +316,8 @@ static void count_distances(struct drawing *d)
 	}
 }
 
-/* Without a reference: a whole number that is only ever compared with what comes of other inputs. */
+/* Without a reference: a whole number that is only ever compared with what comes of other inputs.
+ */
 static bool is_label(const struct drawing *d, uint32_t part)
 {
 	for (uint32_t k = part; k < d->n_parts; k++) {
@@ -337,8 +329,8 @@ static bool is_label(const struct drawing *d, uint32_t part)
 			uint32_t in = input_part(d, k, i);
 
 			reads |= in == part;
-			compares |= in != NOTHING && in != part && d->parts[in].distance != NOTHING &&
-			            d->parts[in].distance > 0;
+			compares |= in != NOTHING && in != part &&
+			            d->parts[in].distance != NOTHING && d->parts[in].distance > 0;
 		}
 		if (reads && !compares)
 			return false;
@@ -407,8 +399,9 @@ bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char 
 	if (o->reference && ad_graph_of(o->reference) != d->graph)
 		return drawing_fail(d, "draw: the reference belongs to another graph");
 	if (d->gradients && !ad_gradient(y))
-		return drawing_fail(d, "draw: there are no gradients of this node; call ad_keep_all and "
-		                       "then ad_backward on it before");
+		return drawing_fail(
+		    d, "draw: there are no gradients of this node; call ad_keep_all and "
+		       "then ad_backward on it before");
 	if (!list_nodes(d))
 		return false;
 	if (number_of(d, y) == NOTHING)
@@ -449,7 +442,7 @@ bool drawing_is_circuit(const struct drawing *d)
 	return wires <= 60;
 }
 
-/* ---- folding ------------------------------------------------------------------------------------------ */
+/* ---- folding ------------------------------------------------------------------------------- */
 
 /* A whole array of one number, made from nothing: its attributes say which. */
 static bool filled_value(const ad_node *x, double *value)
@@ -514,7 +507,8 @@ static void fold_views(struct drawing *d)
 		if (in->shown == NOTHING || p->uses != 1)
 			continue;
 		if (d->parts[in->shown].role == ROLE_PARAM ||
-		    d->parts[in->shown].role == ROLE_BUFFER || !strcmp(ad_op_of(p->node), "to_real"))
+		    d->parts[in->shown].role == ROLE_BUFFER ||
+		    !strcmp(ad_op_of(p->node), "to_real"))
 			p->shown = in->shown;
 	}
 }
@@ -551,7 +545,8 @@ static void fold_linear(struct drawing *d)
 	}
 }
 
-/* Outputs of an op beside the first are drawn with it; what is folded into a folded part follows. */
+/* Outputs of an op beside the first are drawn with it; what is folded into a folded part follows.
+ */
 static void settle(struct drawing *d)
 {
 	for (uint32_t k = d->n_parts; k-- > 0;)
@@ -567,7 +562,7 @@ static void settle(struct drawing *d)
 	}
 }
 
-/* ---- uses -------------------------------------------------------------------------------------------- */
+/* ---- uses ---------------------------------------------------------------------------------- */
 
 static bool measure_use(struct drawing *d, struct use *u, uint32_t by, int input)
 {
@@ -600,8 +595,9 @@ static bool make_use(struct drawing *d, uint32_t op, int input)
 	if (from == NOTHING || d->parts[from].shown == NOTHING ||
 	    d->parts[from].shown == d->parts[op].shown)
 		return true;
-	*u = (struct use){ .from = d->parts[from].shown, .to = d->parts[op].shown, .by = op,
-		           .input = input };
+	*u = (struct use){
+		.from = d->parts[from].shown, .to = d->parts[op].shown, .by = op, .input = input
+	};
 	/* Through a chain of views the contribution to the weight is that of the first link. */
 	while (is_folded_view(d, from)) {
 		by = from;
@@ -639,7 +635,7 @@ static bool make_uses(struct drawing *d)
 	return true;
 }
 
-/* ---- where a NaN begins -------------------------------------------------------------------------------- */
+/* ---- where a NaN begins -------------------------------------------------------------------- */
 
 /* The first part, in order of computation, with a NaN, or with an infinity that no input had. */
 static bool find_forward_offender(struct drawing *d, uint32_t *found)
@@ -671,7 +667,8 @@ static bool find_forward_offender(struct drawing *d, uint32_t *found)
 	return true;
 }
 
-/* Where all values are finite: the first op on the way back that makes a bad gradient of a good one. */
+/* Where all values are finite: the first op on the way back that makes a bad gradient of a good
+ * one. */
 static bool find_backward_offender(struct drawing *d, uint32_t *found)
 {
 	*found = NOTHING;
@@ -730,14 +727,15 @@ bool drawing_circuit(struct drawing *d)
 	for (uint32_t k = 0; k < d->n_parts; k++)
 		wires += d->parts[k].shown != NOTHING;
 	if (wires > MAX_BOXES)
-		return drawing_fail(d,
-		                    "draw: a circuit of %zu wires cannot be read, at most %d are drawn; "
-		                    "choose the flow view",
-		                    wires, MAX_BOXES);
+		return drawing_fail(
+		    d,
+		    "draw: a circuit of %zu wires cannot be read, at most %d are drawn; "
+		    "choose the flow view",
+		    wires, MAX_BOXES);
 	return make_uses(d) && find_offender(d);
 }
 
-/* ---- frames ----------------------------------------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------------------------- */
 
 /* The innermost frame around both. */
 static uint32_t common_frame(const struct drawing *d, uint32_t a, uint32_t b)
@@ -876,7 +874,7 @@ static bool open_frames(struct drawing *d)
 	return true;
 }
 
-/* ---- boxes ------------------------------------------------------------------------------------------------- */
+/* ---- boxes --------------------------------------------------------------------------------- */
 
 static void worse(enum class *worst, enum class other)
 {
@@ -887,7 +885,8 @@ static void worse(enum class *worst, enum class other)
 static bool make_boxes(struct drawing *d)
 {
 	size_t members = d->frames[0].members;
-	size_t per_stretch = members > MAX_BOXES ? (members + MAX_STRETCHES - 1) / MAX_STRETCHES : 1;
+	size_t per_stretch =
+	    members > MAX_BOXES ? (members + MAX_STRETCHES - 1) / MAX_STRETCHES : 1;
 	uint32_t *of_frame = malloc(d->n_frames * sizeof *of_frame), stretch = NOTHING;
 	size_t in_stretch = 0;
 
@@ -923,8 +922,12 @@ static bool make_boxes(struct drawing *d)
 		}
 		b = &d->boxes[at];
 		if (at == d->n_boxes) {
-			*b = (struct box){ .kind = BOX_PART, .part = k, .frame = p->frame, .first = k,
-				           .group = NOTHING, .beside = NOTHING };
+			*b = (struct box){ .kind = BOX_PART,
+				           .part = k,
+				           .frame = p->frame,
+				           .first = k,
+				           .group = NOTHING,
+				           .beside = NOTHING };
 			if (per_stretch > 1) {
 				b->kind = BOX_STRETCH;
 				b->frame = 0;
@@ -975,11 +978,13 @@ static bool make_arrows(struct drawing *d)
 			continue;
 		}
 		/* Between single parts every use has its arrow: x * x has two. */
-		if (*pair == NOTHING || (d->boxes[from].kind == BOX_PART &&
-		                         d->boxes[to].kind == BOX_PART)) {
+		if (*pair == NOTHING ||
+		    (d->boxes[from].kind == BOX_PART && d->boxes[to].kind == BOX_PART)) {
 			*pair = (uint32_t)d->n_arrows;
-			d->arrows[d->n_arrows++] = (struct arrow){ .from = from, .to = to,
-				                                   .use = (uint32_t)k, .uses = 1,
+			d->arrows[d->n_arrows++] = (struct arrow){ .from = from,
+				                                   .to = to,
+				                                   .use = (uint32_t)k,
+				                                   .uses = 1,
 				                                   .distance = distance };
 			continue;
 		}
@@ -1027,7 +1032,8 @@ static bool group_boxes(struct drawing *d)
 		at = d->parts[k].box;
 		if (d->boxes[at].last != k || d->boxes[at].group != NOTHING)
 			continue;
-		if (box_role(d, &d->boxes[at]) != ROLE_OP && box_role(d, &d->boxes[at]) != ROLE_LOSS)
+		if (box_role(d, &d->boxes[at]) != ROLE_OP &&
+		    box_role(d, &d->boxes[at]) != ROLE_LOSS)
 			continue;
 		for (;; at = d->arrows[next[at]].from) {
 			d->boxes[at].group = groups;
@@ -1052,7 +1058,8 @@ static bool group_boxes(struct drawing *d)
 	return true;
 }
 
-/* The colour of a frame: the worst of the weights and of the arrows inside it, else of its results. */
+/* The colour of a frame: the worst of the weights and of the arrows inside it, else of its results.
+ */
 static void find_worst(struct drawing *d)
 {
 	for (uint32_t k = 0; k < d->n_parts; k++) {

@@ -11,9 +11,9 @@
 #include "autograd_draw.h"
 
 #define NOTHING UINT32_MAX
-#define MAX_BOXES 300  /* what dot lays out in seconds and a reader can follow */
+#define MAX_BOXES 300    /* what dot lays out in seconds and a reader can follow */
 #define MAX_STRETCHES 30 /* of a level that is too long: a weight of all is joined to each */
-#define MAX_NESTING 16 /* of frames */
+#define MAX_NESTING 16   /* of frames */
 
 /* How a gradient compares with the reference, from harmless to bad. */
 enum class {
@@ -47,8 +47,9 @@ struct statistic {
 struct part {
 	ad_node *node;
 	enum role role;
-	uint32_t owner;    /* the op's first output; itself for most */
-	uint32_t shown;    /* the part that stands for it in the picture; NOTHING: its users' labels do */
+	uint32_t owner; /* the op's first output; itself for most */
+	uint32_t
+	    shown; /* the part that stands for it in the picture; NOTHING: its users' labels do */
 	uint32_t uses;     /* inputs that read it */
 	uint32_t user;     /* the op that read it last */
 	uint32_t distance; /* in ops from the nearest input */
@@ -91,8 +92,8 @@ enum box_kind { BOX_PART, BOX_FRAME, BOX_STRETCH };
 /* What is drawn as one node: a part, a closed frame, or a stretch of a long outermost level. */
 struct box {
 	enum box_kind kind;
-	uint32_t part, frame;  /* the part or frame; frame is also where a part lies */
-	uint32_t first, last;  /* parts */
+	uint32_t part, frame; /* the part or frame; frame is also where a part lies */
+	uint32_t first, last; /* parts */
 	size_t ops, elements;
 	enum class worst;
 	bool offender;
@@ -150,7 +151,8 @@ bool drawing_circuit(struct drawing *d);
 
 void drawing_free(struct drawing *d);
 
-/* Whether input i of an op is written into the op's label, being one and the same number, and which. */
+/* Whether input i of an op is written into the op's label, being one and the same number, and
+ * which. */
 bool drawing_constant(const struct drawing *d, uint32_t op, int input, double *value);
 
 bool drawing_fail(struct drawing *d, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -18,7 +18,7 @@
 #define MAX_ROWS 10000000
 
 static bool fail(char *error, size_t n, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 static bool fail(char *error, size_t n, const char *format, ...)
 {
@@ -32,7 +32,7 @@ static bool fail(char *error, size_t n, const char *format, ...)
 	return false;
 }
 
-/* ---- log.csv -------------------------------------------------------------------------------------- */
+/* ---- log.csv ------------------------------------------------------------------------------- */
 
 struct table {
 	size_t n_columns, n_rows, cap;
@@ -51,7 +51,8 @@ static void table_field(void *text, size_t length, void *to)
 	if (t->failed)
 		return;
 	if (t->n_rows == 0) {
-		if (column >= MAX_COLUMNS || !(t->names[column] = strndup(text ? text : "", length)))
+		if (column >= MAX_COLUMNS ||
+		    !(t->names[column] = strndup(text ? text : "", length)))
 			t->failed = true;
 		else
 			t->n_columns++;
@@ -61,7 +62,8 @@ static void table_field(void *text, size_t length, void *to)
 		return;
 	if (column == 0 && t->n_rows * t->n_columns > t->cap) {
 		size_t cap = 2 * t->cap + 64 * t->n_columns;
-		double *wider = t->n_rows < MAX_ROWS ? realloc(t->cells, cap * sizeof *wider) : NULL;
+		double *wider =
+		    t->n_rows < MAX_ROWS ? realloc(t->cells, cap * sizeof *wider) : NULL;
 
 		if (!wider) {
 			t->failed = true;
@@ -115,13 +117,15 @@ static bool table_read(struct table *t, const char *path, char *error, size_t n)
 	}
 	good = true;
 	while (good && (got = fread(piece, 1, sizeof piece, f)) > 0)
-		good = csv_parse(&parser, piece, got, table_field, table_row, t) == got && !t->failed;
+		good =
+		    csv_parse(&parser, piece, got, table_field, table_row, t) == got && !t->failed;
 	if (good)
 		good = csv_fini(&parser, table_field, table_row, t) == 0 && !t->failed;
 	if (ferror(f))
 		fail(error, n, "cannot read '%s': %s", path, strerror(errno));
 	else if (t->failed)
-		fail(error, n, "cannot read '%s': out of memory, or over %d columns", path, MAX_COLUMNS);
+		fail(error, n, "cannot read '%s': out of memory, or over %d columns", path,
+		     MAX_COLUMNS);
 	else if (!good)
 		fail(error, n, "'%s' is no CSV file: %s", path, csv_strerror(csv_error(&parser)));
 	good = good && !ferror(f);
@@ -156,9 +160,10 @@ static size_t valid_of(const struct table *t, const char *name)
 	return column_of(t, valid);
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------------- */
+/* ---- scripts ------------------------------------------------------------------------------- */
 
-/* A string of gnuplot's, in which nothing has a meaning: quotes doubled, control characters left out. */
+/* A string of gnuplot's, in which nothing has a meaning: quotes doubled, control characters left
+ * out. */
 static void put_string(FILE *to, const char *text)
 {
 	putc('\'', to);
@@ -179,11 +184,12 @@ static void put_head(FILE *to, const char *path, int width, int height)
 	fputs("set encoding utf8\n", to);
 	switch (picture_of(path)) {
 	case PICTURE_PNG:
-		fprintf(to, "set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11'\n", width,
-		        height);
+		fprintf(to, "set terminal pngcairo noenhanced size %d,%d font 'Helvetica,11'\n",
+		        width, height);
 		break;
 	case PICTURE_PDF:
-		fprintf(to, "set terminal pdfcairo noenhanced size %.2fin,%.2fin font 'Helvetica,11'\n",
+		fprintf(to,
+		        "set terminal pdfcairo noenhanced size %.2fin,%.2fin font 'Helvetica,11'\n",
 		        width / 96.0, height / 96.0);
 		break;
 	default:
@@ -218,11 +224,12 @@ static bool wants_picture(const char *path, char *error, size_t n)
 	enum picture picture = picture_of(path);
 
 	if (picture == PICTURE_NONE || picture == PICTURE_DOT)
-		return fail(error, n, "cannot write '%s': a plot's file ends in .svg, .png or .pdf", path);
+		return fail(error, n, "cannot write '%s': a plot's file ends in .svg, .png or .pdf",
+		            path);
 	return true;
 }
 
-/* ---- curves of a run --------------------------------------------------------------------------------- */
+/* ---- curves of a run ----------------------------------------------------------------------- */
 
 static void put_column(FILE *to, const struct table *t, size_t epoch, size_t column)
 {
@@ -257,9 +264,9 @@ static void put_curve(FILE *to, const struct table *t, size_t column, const char
 		if (isfinite(cell(t, k, column)))
 			last = cell(t, k, column);
 	snprintf(title, sizeof title, "%.200s  %.4g", name, last);
-	fprintf(to, "%s$c%zu using 1:2 with %s lc rgb '%s' lw 2 dt %d %stitle ", first ? "plot " : ", ",
-	        column, t->n_rows <= 20 ? "linespoints" : "lines", colour, dash,
-	        t->n_rows <= 20 ? "pt 7 ps 0.45 " : "");
+	fprintf(to, "%s$c%zu using 1:2 with %s lc rgb '%s' lw 2 dt %d %stitle ",
+	        first ? "plot " : ", ", column, t->n_rows <= 20 ? "linespoints" : "lines", colour,
+	        dash, t->n_rows <= 20 ? "pt 7 ps 0.45 " : "");
 	put_string(to, title);
 }
 
@@ -291,7 +298,8 @@ static void put_panel(FILE *to, const struct table *t, const char *label, size_t
 		fputs("set key bottom right\n", to);
 	}
 	if (count == 0 || least == most)
-		fprintf(to, "set yrange [%g:%g]\n", count ? least - 0.5 : 0, count ? most + 0.5 : 1);
+		fprintf(to, "set yrange [%g:%g]\n", count ? least - 0.5 : 0,
+		        count ? most + 0.5 : 1);
 	for (size_t k = 0; k < n; k++) {
 		size_t valid = valid_of(t, t->names[columns[k]]);
 
@@ -311,7 +319,9 @@ static void put_panel(FILE *to, const struct table *t, const char *label, size_t
 static bool plot_table(const struct table *t, const char *title, const char *path, char *error,
                        size_t n)
 {
-	static const char *const others[] = { "step", "epoch", "loss", "lr", "grad_norm", "ms", NULL };
+	static const char *const others[] = {
+		"step", "epoch", "loss", "lr", "grad_norm", "ms", NULL
+	};
 	size_t epoch = column_of(t, "epoch"), loss = column_of(t, "loss"), n_metrics = 0, size = 0;
 	size_t metrics[MAX_COLUMNS];
 	char *text = NULL;
@@ -344,7 +354,8 @@ static bool plot_table(const struct table *t, const char *title, const char *pat
 		fputs("set autoscale xfix\n", to);
 	put_panel(to, t, "loss", 1, &loss);
 	if (n_metrics)
-		put_panel(to, t, n_metrics == 1 ? t->names[metrics[0]] : "metrics", n_metrics, metrics);
+		put_panel(to, t, n_metrics == 1 ? t->names[metrics[0]] : "metrics", n_metrics,
+		          metrics);
 	fputs("unset multiplot\n", to);
 	return finish(to, &text, &size, path, error, n);
 }
@@ -376,7 +387,7 @@ bool plot_run(const char *folder, const char *title, const char *path, char *err
 	return good;
 }
 
-/* ---- the fit of a model ---------------------------------------------------------------------------------- */
+/* ---- the fit of a model -------------------------------------------------------------------- */
 
 static void put_pairs(FILE *to, const char *name, size_t n, const double *x, const double *y)
 {
@@ -412,7 +423,8 @@ bool plot_fit(const struct fit *fit, const char *path, char *error, size_t n)
 	fputs("\nset ylabel ", to);
 	put_string(to, fit->y_label ? fit->y_label : "y");
 	/* Room above and below, so that points at 0 and 1 do not lie on the border. */
-	fputs("\nset autoscale xfix\nset offsets graph 0.03, graph 0.03, graph 0.12, graph 0.06\n", to);
+	fputs("\nset autoscale xfix\nset offsets graph 0.03, graph 0.03, graph 0.12, graph 0.06\n",
+	      to);
 	fputs("plot $points using 1:2 with points pt 7 ps 0.55 lc rgb '#6baed6' title 'samples', "
 	      "$curve using 1:2 with lines lw 2.5 lc rgb '" VALID_COLOUR "' title 'model'\n",
 	      to);

@@ -31,7 +31,7 @@ static const struct program dot_program = { "dot", "AUTOGRAD_DOT", "graphviz" };
 static const struct program gnuplot_program = { "gnuplot", "AUTOGRAD_GNUPLOT", "gnuplot-nox" };
 
 static bool fail(char *error, size_t n, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 static bool fail(char *error, size_t n, const char *format, ...)
 {
@@ -64,7 +64,7 @@ enum picture picture_of(const char *path)
 	return PICTURE_NONE;
 }
 
-/* ---- a file that appears whole or not at all ---------------------------------------------------- */
+/* ---- a file that appears whole or not at all ----------------------------------------------- */
 
 struct draft {
 	const char *path;
@@ -83,7 +83,8 @@ static bool draft_open(struct draft *d, const char *path, char *error, size_t n)
 	d->temporary = NULL;
 	/* rename would put a file in the place of a device or a pipe. */
 	if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
-		return fail(error, n, "cannot write '%s': it is there and is no regular file", path);
+		return fail(error, n, "cannot write '%s': it is there and is no regular file",
+		            path);
 	d->temporary = malloc(size);
 	if (!d->temporary)
 		return fail(error, n, "cannot write '%s': out of memory", path);
@@ -144,7 +145,7 @@ static bool write_all(int fd, const char *text, size_t size)
 	return true;
 }
 
-/* ---- the child ------------------------------------------------------------------------------------ */
+/* ---- the child ----------------------------------------------------------------------------- */
 
 static double now(void)
 {
@@ -382,7 +383,7 @@ bool render_child(const struct program *program, const char *const arguments[], 
 	return draft_finish(&draft, error, n);
 }
 
-/* ---- dot and gnuplot -------------------------------------------------------------------------------- */
+/* ---- dot and gnuplot ----------------------------------------------------------------------- */
 
 static bool write_text(const char *text, size_t size, const char *path, char *error, size_t n)
 {
@@ -400,16 +401,17 @@ static bool write_text(const char *text, size_t size, const char *path, char *er
 
 bool render_dot(const char *text, size_t size, const char *path, char *error, size_t n)
 {
-	static const char *const forms[] = { [PICTURE_SVG] = "-Tsvg",
-		                             [PICTURE_PNG] = "-Tpng",
-		                             [PICTURE_PDF] = "-Tpdf" };
+	static const char *const forms[] = {
+		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"
+	};
 	enum picture picture = picture_of(path);
 	bool late;
 
 	if (picture == PICTURE_NONE)
-		return fail(error, n,
-		            "cannot write '%s': its ending says no form; use .svg, .png, .pdf or .dot",
-		            path);
+		return fail(
+		    error, n,
+		    "cannot write '%s': its ending says no form; use .svg, .png, .pdf or .dot",
+		    path);
 	if (picture == PICTURE_DOT)
 		return write_text(text, size, path, error, n);
 
@@ -425,7 +427,8 @@ bool render_dot(const char *text, size_t size, const char *path, char *error, si
 		return true;
 	if (late)
 		fail(error, n,
-		     "dot: stopped, as it was not done after %d seconds; write a file ending in .dot and "
+		     "dot: stopped, as it was not done after %d seconds; write a file ending in "
+		     ".dot and "
 		     "lay it out without a limit: dot %s FILE.dot",
 		     DOT_SECONDS + COARSE_SECONDS, forms[picture]);
 	return false;

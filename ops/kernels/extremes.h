@@ -94,7 +94,20 @@ static inline bool place_shape(ad_infer *s, int64_t axis, bool keepdim, const ch
 	return true;
 }
 
-/* The place of the first extreme of each line, or of the first NaN. */
+/* The place of the first extreme of a line, or of the first NaN. */
+static inline size_t place_of_extreme(const ad_real *v, size_t n, size_t step, bool least)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < n && v[best * step] == v[best * step]; i++) {
+		ad_real a = v[i * step], b = v[best * step];
+		if ((least ? a < b : a > b) || a != a)
+			best = i;
+	}
+	return best;
+}
+
+/* The same of each line, for argmax and argmin. */
 static inline void place_outputs(const ad_run *r, int64_t axis, bool least, size_t begin,
                                  size_t end)
 {
@@ -102,17 +115,9 @@ static inline void place_outputs(const ad_run *r, int64_t axis, bool least, size
 	struct lines l = axis == AD_NONE ? (struct lines){ 1, x->count, 1 }
 	                                 : lines_along(x->rank, x->dims, axis);
 
-	for (size_t k = begin; k < end; k++) {
-		const ad_real *v = ad_reals_of(x) + line_start(&l, k);
-		size_t best = 0;
-
-		for (size_t i = 1; i < l.n && v[best * l.step] == v[best * l.step]; i++) {
-			ad_real a = v[i * l.step], b = v[best * l.step];
-			if ((least ? a < b : a > b) || a != a)
-				best = i;
-		}
-		ad_indices_of(&r->out[0])[k] = (int32_t)best;
-	}
+	for (size_t k = begin; k < end; k++)
+		ad_indices_of(&r->out[0])[k] = (int32_t)place_of_extreme(
+		    ad_reals_of(x) + line_start(&l, k), l.n, l.step, least);
 }
 
 #endif

@@ -53,7 +53,7 @@ Test(open, circuit)
 	struct instance *in = model_instance(m, NULL, true);
 
 	cr_assert(in && m->f64 && in->loss == NULL && m->n_dims == 0);
-	cr_assert(model_gradients(m, in) && ad_forward(in->output) == AD_OK);
+	cr_assert(model_gradients(m, in) && ad_backward(in->output) == AD_OK);
 	cr_expect(ad_item(in->output) == -12 && in->output == named(in, "f"));
 	cr_expect(ad_item(ad_gradient(named(in, "x"))) == -4);
 	cr_expect(ad_item(ad_gradient(named(in, "y"))) == -4);
@@ -164,7 +164,7 @@ Test(open, recordings_for_several_sizes)
 Test(open, overrides)
 {
 	static const char *const sets[] = { "params.hidden=8", "train.epochs=5", "train.log=2",
-		                            "model.6.linear=4", "model.6.shape=[B, 4]", "name=other" };
+		                            "model.5.linear=4", "model.5.shape=[B, 4]", "name=other" };
 	ad_model *m = open_with(net, 6, sets);
 	char *text = NULL;
 	size_t length = 0;
@@ -252,7 +252,9 @@ Test(open, equations_with_two_free_dims)
 		"weights: {W: {shape: [6, 8]}}\n"
 		"model:\n"
 		"  z: x @ W\n"
-		"  h: {chain: [{linear: 4}, relu, {linear: 2}], from: sigmoid(z[:, :, 0:4]) * z[:, :, -4:]}\n"
+		"  h:\n"
+		"    chain: [{linear: 4}, relu, {linear: 2}]\n"
+		"    from: sigmoid(z[:, :, 0:4]) * z[:, :, -4:]\n"
 		"  r: reshape(h, shape=[B*T, 2])\n"
 		"  u: if(c > 1, r, -r)[0:2, 1:] * 2 / c + max(r) + min(z, 0)[0, 0, 0] + h[0][-1][1]**3 + 2**c\n"
 		"  v: concat(h, z, axis=2)\n"
@@ -347,7 +349,8 @@ Test(open, long_chains_of_equations)
 Test(open, too_large)
 {
 	static const char *const texts[][2] = {
-		{ "version: 1\ninputs: {x: [B, 2147483647]}\nmodel: [{linear: 2147483647}]\n", "GB" },
+		{ "version: 1\ninputs: {x: [B, 20000000]}\nmodel: [{linear: 10000000}]\n", "GB" },
+		{ "version: 1\ninputs: {x: [B, 2147483647]}\nmodel: [{linear: 2147483647}]\n", "too large" },
 		{ "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - chain: [{chain: [relu], repeat: 100000}]\n"
 		  "    repeat: 100000\n", "more than 200000 items" },
 		{ "version: 1\ninputs: {x: [2147483647, 2147483647, 2147483647]}\nmodel: [relu]\n", "too large" },

@@ -1,5 +1,6 @@
 /*
- * draw: the DOT of small graphs: golden, the same bytes each time, what hostile names become, classes.
+ * draw: the DOT of small graphs: golden, the same bytes each time, what hostile names become,
+ * classes.
  */
 #include "autograd_draw.h"
 
@@ -117,7 +118,8 @@ static char *draw_layers(double middle, bool gradients)
 	t = ad_input(g, "t", AD_I32, AD_SHAPE(2));
 	ad_set_item(x, 0.5);
 	ad_set_item(t, 1);
-	logits = ad_name(layer(g, layer(g, layer(g, x, "first", 0.5), "middle", middle), "last", 1), "logits");
+	logits = ad_name(layer(g, layer(g, layer(g, x, "first", 0.5), "middle", middle), "last", 1),
+	                 "logits");
 	loss = ad_cross_entropy(logits, t);
 	cr_assert_eq(ad_backward(loss), AD_OK, "%s", ad_errmsg(g));
 	o.reference = logits;
@@ -133,7 +135,9 @@ Test(draw, layers_are_frames_and_x_w_plus_b_is_one_box)
 	cr_expect_eq(count(text, "subgraph cluster_"), 3);
 	cr_expect_eq(count(text, "<FONT>linear"), 3);
 	cr_expect_eq(count(text, "shape=cylinder"), 6);
-	cr_expect_eq(count(text, "weight &nbsp;3\xc3\x97" "3"), 3, "names without the frame's");
+	cr_expect_eq(count(text, "weight &nbsp;3\xc3\x97"
+	                         "3"),
+	             3, "names without the frame's");
 	cr_expect_eq(count(text, "transpose"), 0);
 	cr_expect_eq(count(text, "shape=cds"), 2);
 	cr_expect_eq(count(text, "style=\"filled,dashed\""), 1, "the target");
@@ -162,7 +166,8 @@ Test(draw, without_gradients_arrows_carry_shapes)
 
 	cr_expect_not(strstr(text, "rms"));
 	cr_expect_not(strstr(text, "legend"));
-	cr_expect(strstr(text, "label=\"2\xc3\x97" "3\""));
+	cr_expect(strstr(text, "label=\"2\xc3\x97"
+	                       "3\""));
 	free(text);
 }
 
@@ -281,15 +286,17 @@ Test(draw, mistakes_are_sentences)
 	FILE *to = open_memstream(&text, &size);
 
 	cr_expect_not(ad_draw(f, &o, to, error, sizeof error));
-	cr_expect_str_eq(error, "draw: there are no gradients of this node; call ad_keep_all and then "
-	                        "ad_backward on it before");
+	cr_expect_str_eq(error,
+	                 "draw: there are no gradients of this node; call ad_keep_all and then "
+	                 "ad_backward on it before");
 	o.gradients = false;
 	o.reference = ad_leaf(other, "x", 1);
 	cr_expect_not(ad_draw(f, &o, to, error, sizeof error));
 	cr_expect_str_eq(error, "draw: the reference belongs to another graph");
 	cr_expect_not(ad_draw(NULL, &o, to, error, sizeof error));
 	o.reference = NULL;
-	ad_matmul(ad_input(g, "a", AD_REAL, AD_SHAPE(2, 3)), ad_input(g, "b", AD_REAL, AD_SHAPE(2, 3)));
+	ad_matmul(ad_input(g, "a", AD_REAL, AD_SHAPE(2, 3)),
+	          ad_input(g, "b", AD_REAL, AD_SHAPE(2, 3)));
 	cr_expect_not(ad_draw(f, &o, to, error, sizeof error));
 	cr_expect(strstr(error, "draw: the graph has failed: matmul: "));
 	fclose(to);

@@ -83,17 +83,21 @@ Test(render, pictures)
 	char error[512] = "", text[4096];
 
 	open_folder();
-	cr_expect(render_dot(graph, strlen(graph), path_of("a.dot"), error, sizeof error), "%s", error);
+	cr_expect(render_dot(graph, strlen(graph), path_of("a.dot"), error, sizeof error), "%s",
+	          error);
 	read_start("a.dot", text, sizeof text);
 	cr_expect_str_eq(text, graph);
-	cr_expect(render_dot(graph, strlen(graph), path_of("a.svg"), error, sizeof error), "%s", error);
+	cr_expect(render_dot(graph, strlen(graph), path_of("a.svg"), error, sizeof error), "%s",
+	          error);
 	read_start("a.svg", text, sizeof text);
 	cr_expect(strstr(text, "<svg"));
-	cr_expect(render_dot(graph, strlen(graph), path_of("a.png"), error, sizeof error), "%s", error);
+	cr_expect(render_dot(graph, strlen(graph), path_of("a.png"), error, sizeof error), "%s",
+	          error);
 	read_start("a.png", text, sizeof text);
 	cr_expect(!memcmp(text, "\x89PNG", 4));
-	cr_expect(render_gnuplot("set terminal svg\nplot x\n", 24, path_of("b.svg"), error,
-	                         sizeof error), "%s", error);
+	cr_expect(
+	    render_gnuplot("set terminal svg\nplot x\n", 24, path_of("b.svg"), error, sizeof error),
+	    "%s", error);
 	cr_expect_eq(close_folder(), 4, "no temporary file stays");
 }
 
@@ -111,7 +115,8 @@ Test(render, failures_leave_nothing)
 	cr_expect_not(render_gnuplot("plot (((\n", 9, path_of("a.svg"), error, sizeof error));
 	cr_expect(strstr(error, "gnuplot: failed with status"), "%s", error);
 	cr_expect_not(render_dot(graph, strlen(graph), path_of("a.jpg"), error, sizeof error));
-	cr_expect(strstr(error, "its ending says no form; use .svg, .png, .pdf or .dot"), "%s", error);
+	cr_expect(strstr(error, "its ending says no form; use .svg, .png, .pdf or .dot"), "%s",
+	          error);
 	cr_expect_not(render_dot(graph, strlen(graph), path_of("no/a.svg"), error, sizeof error));
 	cr_expect(strstr(error, "No such file or directory"), "%s", error);
 	cr_expect_eq(close_folder(), 1);
@@ -120,27 +125,32 @@ Test(render, failures_leave_nothing)
 Test(render, programs_that_are_missing_or_misbehave)
 {
 	const struct program slow = { "slow", "AUTOGRAD_TEST_PROGRAM", "slow" };
-	const struct program absent = { "autograd-no-such-program", "AUTOGRAD_TEST_NONE", "some-package" };
+	const struct program absent = { "autograd-no-such-program", "AUTOGRAD_TEST_NONE",
+		                        "some-package" };
 	const char *const none[] = { NULL };
 	struct timespec before, after;
 	char error[512] = "";
 	bool late = false;
 
 	open_folder();
-	cr_expect_not(render_child(&absent, none, "", 0, path_of("a.svg"), 5, NULL, error, sizeof error));
-	cr_expect_str_eq(error, "the program 'autograd-no-such-program' is missing: install the package "
-	                        "'some-package', or let $AUTOGRAD_TEST_NONE name it");
+	cr_expect_not(
+	    render_child(&absent, none, "", 0, path_of("a.svg"), 5, NULL, error, sizeof error));
+	cr_expect_str_eq(error,
+	                 "the program 'autograd-no-such-program' is missing: install the package "
+	                 "'some-package', or let $AUTOGRAD_TEST_NONE name it");
 
 	setenv("AUTOGRAD_DOT", "/nowhere/dot", 1);
 	cr_expect_not(render_dot(graph, strlen(graph), path_of("a.svg"), error, sizeof error));
-	cr_expect_str_eq(error, "cannot run '/nowhere/dot', which is named by $AUTOGRAD_DOT: No such file "
-	                        "or directory");
+	cr_expect_str_eq(error,
+	                 "cannot run '/nowhere/dot', which is named by $AUTOGRAD_DOT: No such file "
+	                 "or directory");
 
 	/* It starts another program and goes on for ever: both are ended. */
 	write_file("slow", "#!/bin/sh\necho half\nsleep 100 & sleep 100\n", 0755);
 	setenv("AUTOGRAD_TEST_PROGRAM", path_of("slow"), 1);
 	clock_gettime(CLOCK_MONOTONIC, &before);
-	cr_expect_not(render_child(&slow, none, "", 0, path_of("a.svg"), 0.3, &late, error, sizeof error));
+	cr_expect_not(
+	    render_child(&slow, none, "", 0, path_of("a.svg"), 0.3, &late, error, sizeof error));
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	cr_expect(late);
 	cr_expect_str_eq(error, "slow: stopped, as it was not done after 0.3 seconds");
@@ -148,16 +158,19 @@ Test(render, programs_that_are_missing_or_misbehave)
 
 	/* It says more than a pipe holds, reads nothing, and fails. */
 	write_file("slow", "#!/bin/sh\nyes complaint | head -c 300000 >&2\nexit 3\n", 0755);
-	cr_expect_not(render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
+	cr_expect_not(
+	    render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
 	cr_expect(strstr(error, "slow: failed with status 3: complaint complaint"), "%s", error);
 	cr_expect_lt(strlen(error), 400);
 
 	write_file("slow", "#!/bin/sh\nkill -SEGV $$\n", 0755);
-	cr_expect_not(render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
+	cr_expect_not(
+	    render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
 	cr_expect(strstr(error, "slow: ended by signal 11"), "%s", error);
 
 	write_file("slow", "#!/bin/sh\nexit 0\n", 0755);
-	cr_expect_not(render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
+	cr_expect_not(
+	    render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
 	cr_expect_str_eq(error, "slow: gave no picture, though it reported success");
 	cr_expect_eq(close_folder(), 1, "the script alone");
 }
@@ -167,10 +180,12 @@ Test(plot, curves_of_a_run)
 	char error[512] = "", text[65536];
 
 	open_folder();
-	write_file("log.csv",
-	           "step,epoch,loss,lr,grad_norm,ms,\"acc, it's <b>\",valid_loss,\"valid_acc, it's <b>\"\n"
-	           "10,1,2.5,0.1,1,1,0.1,2.6,0.1\n20,2,0.5,0.1,1,1,0.8,,0.7\n30,3,0.01,0.1,1,1,0.9,0.2,0.75\n",
-	           0644);
+	write_file(
+	    "log.csv",
+	    "step,epoch,loss,lr,grad_norm,ms,\"acc, it's <b>\",valid_loss,\"valid_acc, it's <b>\"\n"
+	    "10,1,2.5,0.1,1,1,0.1,2.6,0.1\n20,2,0.5,0.1,1,1,0.8,,0.7\n30,3,0.01,0.1,1,1,0.9,0.2,0."
+	    "75\n",
+	    0644);
 	cr_expect(plot_run(folder, NULL, path_of("a.svg"), error, sizeof error), "%s", error);
 	read_start("a.svg", text, sizeof text);
 	cr_expect(strstr(text, "acc, it's &lt;b"));
