@@ -132,8 +132,9 @@ void ad_release(ad_graph *g, size_t mark);
 void ad_training(ad_graph *g, bool on);
 bool ad_is_training(const ad_graph *g);
 
-/* Random numbers are a function of (seed, step, ordinal of the random op since the last mark,
- * element), so evaluating again gives the same mask until the step moves. */
+/* Random numbers are a function of (seed, step, ordinal of the random op in the recording, element),
+ * so evaluating again gives the same mask until the step moves, and what is recorded again after
+ * ad_release has the ordinals that it had. */
 void ad_seed(ad_graph *g, uint64_t seed);
 void ad_step(ad_graph *g, uint64_t step);
 
@@ -237,8 +238,8 @@ ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n);
 /* The value of x is kept by every evaluation that computes it. Returns x. */
 ad_node *ad_keep(ad_node *x);
 
-/* The elements of x as doubles; the single number of x; its element k. NaN and a failure on the
- * graph where there is no value. */
+/* The elements of x as doubles; the single number of x; its element k. NaN where there is no value,
+ * and a failure on the graph, except for reals that were never computed. */
 ad_status ad_get(ad_node *x, double *values, size_t n);
 double ad_item(ad_node *x);
 double ad_at(ad_node *x, size_t k);
@@ -351,6 +352,32 @@ char *ad_print_attrs(char *text, size_t n, const ad_node *x);
  * layers, optimizers and formats by the same tables. */
 bool ad_fill_attrs(const ad_attr *table, void *to, size_t n, const ad_setting settings[],
                    char *message, size_t message_size);
+
+/* ---- checking gradients ------------------------------------------------------------------- */
+
+/* What is 0 takes its default: order 1, step 1e-6, atol 1e-5, rtol 1e-3. */
+typedef struct {
+	int order;         /* 2: the second derivatives too; at most 8 */
+	double step;       /* a central difference is (y(x + step) - y(x - step)) / (2 step) */
+	double atol, rtol; /* how far a derivative may lie from a difference d: atol + rtol |d| */
+} ad_gradcheck_options;
+
+/* Whether the derivatives of y (of any shape) by the leaves x[0..n-1] (f64, with values) are what
+ * central differences give: all elements of y by all elements of x, to the order asked for; of the
+ * second order the gradients, weighted by some dy, by x and dy. options may be NULL. text, at most
+ * size bytes, takes a sentence in either case: how many derivatives agree, or which do not, a line
+ * each, undefined ones (NaN) and kinks by that name. What cannot be checked (an f32 graph, an op
+ * without the derivative) is false with a sentence, too. The graph is left as it was: its leaves bit
+ * for bit, its buffers, its failure, its nodes; y has been evaluated. */
+bool ad_gradcheck(ad_node *y, size_t n, ad_node *const x[], const ad_gradcheck_options *options,
+                  char *text, size_t size);
+
+/* Whether an op is right on all samples of its table: known values and errors, in f32 and f64, with
+ * the kernels of every instruction set here; the random ones by differences, first and second order;
+ * that its kernels write all of their results and nothing else, read only what they declare, and
+ * agree with its grad and with each other. text as above: "sigmoid: 3 samples, all right", or what is
+ * wrong. A kernel that writes outside its arrays can crash the process, here as anywhere. */
+bool ad_op_check(const ad_op *op, char *text, size_t size);
 
 /* ---- threads ------------------------------------------------------------------------------ */
 

@@ -32,10 +32,16 @@ static bool record_backward(ad_node *y, ad_node *const dy[], const bool wants[],
 	size_t n_in = y->n_in, n_out = y->n_out, n_dx = 0, k = 0;
 	int reads = y->op->reads ? y->op->reads : AD_READS_INPUTS | AD_READS_OUTPUTS;
 	struct backward *b = arena_take(&g->arena, sizeof *b);
-	ad_node **in = calloc(n_in + 2 * n_out, sizeof *in), *node = NULL;
-	ad_shape *shapes = calloc(n_in ? n_in : 1, sizeof *shapes);
-	ad_type *types = calloc(n_in ? n_in : 1, sizeof *types);
+	ad_node *few_in[16] = { NULL }, **in = few_in, *node = NULL;
+	ad_shape few_shapes[8], *shapes = few_shapes;
+	ad_type few_types[8], *types = few_types;
 
+	if (n_in + 2 * n_out > 16)
+		in = calloc(n_in + 2 * n_out, sizeof *in);
+	if (n_in > 8) {
+		shapes = malloc(n_in * sizeof *shapes);
+		types = malloc(n_in * sizeof *types);
+	}
 	for (size_t i = 0; i < n_in; i++)
 		n_dx += wants[i];
 	if (b)
@@ -59,16 +65,19 @@ static bool record_backward(ad_node *y, ad_node *const dy[], const bool wants[],
 			in[n_in + n_out + j] = dy[j];
 		}
 		node = new_node(g, &backward_op, n_in + 2 * n_out, in, b, n_dx, shapes, types);
-		node->work = y->work;
-		node->ordinal = y->ordinal;
-		for (k = 0; k < n_dx; k++) {
-			dx[b->which[k]] = node->is_error ? node : node + k;
-			node[node->is_error ? 0 : k].scope = y->scope;
+		for (k = 0; !node->is_error && k < n_dx; k++) {
+			node->work = y->work;
+			node->ordinal = y->ordinal;
+			node[k].scope = y->scope;
+			dx[b->which[k]] = node + k;
 		}
 	}
-	free(in);
-	free(shapes);
-	free(types);
+	if (in != few_in)
+		free(in);
+	if (shapes != few_shapes)
+		free(shapes);
+	if (types != few_types)
+		free(types);
 	return node && !node->is_error;
 }
 
@@ -400,8 +409,8 @@ ad_status ad_sweep(ad_node *y)
 	size_t n = 0, total;
 	bool ok;
 
-	if (ad_is_error(y))
-		return ad_status_of(g) ? ad_status_of(g) : AD_ERROR_ARGUMENT;
+	if (is_stale_error(y, "backward"))
+		return ad_status_of(g);
 	if (g->status != AD_OK)
 		return g->status;
 	if (y->count != 1 || y->type != AD_REAL) {
@@ -419,6 +428,7 @@ ad_status ad_sweep(ad_node *y)
 		out_of_memory(g, total * sizeof *x);
 		return g->status;
 	}
+	g->swept = NULL;
 	for (size_t k = 0; k < total; k++) {
 		ad_node *z = ad_node_at(g, k);
 
@@ -442,6 +452,8 @@ ad_status ad_sweep(ad_node *y)
 		}
 	reset_sums(g);
 	free(x);
+	for (size_t k = 0; !ok && k < total; k++)
+		ad_node_at(g, k)->grad = NULL, ad_node_at(g, k)->use_grad = NULL;
 	if (!ok)
 		return g->status ? g->status : AD_ERROR_GRADIENT;
 	g->swept = y;

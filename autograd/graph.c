@@ -144,6 +144,16 @@ bool ad_is_error(const ad_node *x)
 	return !x || x->is_error;
 }
 
+bool is_stale_error(const ad_node *x, const char *what)
+{
+	if (!ad_is_error(x))
+		return false;
+	ad_fail(ad_graph_of(x), AD_ERROR_ARGUMENT,
+	        "%s: it was given the result of a call that failed; that failure has been cleared since",
+	        what);
+	return true;
+}
+
 const char *called(const ad_node *x)
 {
 	static _Thread_local char ring[2][160];
@@ -277,8 +287,8 @@ ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[
 	ad_type few_types[8], *types = few_types;
 	ad_infer s;
 
-	if (g->dead)
-		return g->error;
+	if (!g || g->dead)
+		return &dead_node;
 	for (size_t i = 0; i < n; i++) {
 		if (!in[i])
 			continue;
@@ -305,6 +315,8 @@ ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[
 		converted[i] = in[i];
 		if (in[i] && in[i]->type != AD_REAL && !op->map && !(op->as_is >> (i < 31 ? i : 31) & 1))
 			converted[i] = engine_to_real(in[i]);
+		if (converted[i] && converted[i]->is_error)
+			y = g->error;
 		shapes[i] = in[i] ? in[i]->shape : (ad_shape){ -1, { 0 } };
 		types[i] = in[i] ? (ad_type)converted[i]->type : AD_REAL;
 	}
@@ -320,11 +332,9 @@ ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[
 	s.out_type[0] = op->map ? map_type(op, n, types, shapes) : AD_REAL;
 	for (int k = 1; k < AD_MAX_OUTPUTS; k++)
 		s.out_type[k] = AD_REAL;
-	if (g->status == AD_ERROR_MEMORY)
+	if (!y && !op->shape(&s))
 		y = g->error;
-	else if (!op->shape(&s))
-		y = g->error;
-	else
+	if (!y)
 		y = new_node(g, op, n, converted, attrs, (size_t)s.n_out, s.out, s.out_type);
 	if (!y->is_error) {
 		y->work = s.work;
@@ -512,8 +522,10 @@ void *ad_write(ad_node *leaf)
 
 static void *start_set(ad_node *leaf, size_t n)
 {
-	if (ad_is_error(leaf))
+	if (ad_is_error(leaf)) {
+		is_stale_error(leaf, "set");
 		return NULL;
+	}
 	if (n != leaf->count) {
 		ad_fail(leaf->graph, AD_ERROR_ARGUMENT, "set: %s has %zu elements, not %zu",
 		        called(leaf), leaf->count, n);
@@ -639,6 +651,9 @@ void ad_release(ad_graph *g, size_t mark)
 
 		if (next && !next->lasting && next->index >= g->n_nodes)
 			g->lasting[k]->assign = NULL, g->wishes++;
+		/* its scope ends here, and the scope's number will stand for another */
+		if (g->lasting[k]->scope >= p->n_scopes)
+			g->lasting[k]->scope = p->scope;
 	}
 	g->ordinal = p->ordinal;
 	g->n_scopes = p->n_scopes;
@@ -662,13 +677,13 @@ bool ad_is_training(const ad_graph *g)
 void ad_seed(ad_graph *g, uint64_t seed)
 {
 	if (!g->dead)
-		g->seed = seed, g->clock++;
+		g->seed = seed, g->stepped = ++g->clock;
 }
 
 void ad_step(ad_graph *g, uint64_t step)
 {
 	if (!g->dead && g->step != step)
-		g->step = step, g->clock++;
+		g->step = step, g->stepped = ++g->clock;
 }
 
 void ad_limit_memory(ad_graph *g, size_t bytes)
@@ -699,7 +714,7 @@ void ad_scope_begin(ad_graph *g, const char *name)
 
 	if (g->dead)
 		return;
-	copy = arena_copy_text(&g->arena, name);
+	copy = arena_copy_text(&g->arena, name ? name : "");
 	if (!copy || !grow(&g->scopes, &cap, (size_t)g->n_scopes + 2, sizeof *g->scopes)) {
 		out_of_memory(g, sizeof *g->scopes);
 		return;

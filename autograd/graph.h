@@ -74,7 +74,8 @@ struct ad_graph {
 	char message[1024];
 	uint64_t clock;        /* moves when a leaf is set or the step moves */
 	uint64_t evaluated;    /* the clock of the last evaluation */
-	uint64_t wishes;       /* moves when ad_keep, ad_assign or the phase change what a plan keeps */
+	uint64_t stepped;      /* the clock when random numbers last changed */
+	uint64_t wishes;       /* moves when ad_keep or ad_assign change what a plan keeps */
 	uint32_t walk;
 	uint64_t seed, step;
 	uint32_t ordinal;      /* of the next random op */
@@ -110,6 +111,9 @@ bool grow(void *array, size_t *cap, size_t n, size_t size);
 ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], const void *attrs,
                   size_t n_out, const ad_shape shapes[], const ad_type types[]);
 ad_node *out_of_memory(ad_graph *g, size_t bytes);
+
+/* Whether x is an error node or NULL; if so, and no failure stands, says so as a failure of what. */
+bool is_stale_error(const ad_node *x, const char *what);
 
 /* Gives the node memory of its own and points data there. */
 bool own_memory(ad_node *x);
@@ -157,7 +161,8 @@ void drop_plans(ad_graph *g, size_t n_nodes); /* those with nodes from n_nodes o
 /* ---- run.c ------------------------------------------------------------------------------------ */
 
 bool is_current(const ad_node *x);
-ad_status run_plan(ad_graph *g, struct plan *p);
+/* reading: a value is computed again to be read, which changes no buffer. */
+ad_status run_plan(ad_graph *g, struct plan *p, bool reading);
 
 /* ---- registry.c: the few ops that the engine itself needs -------------------------------------- */
 
@@ -167,6 +172,10 @@ ad_node *engine_full(ad_graph *g, ad_shape shape, double value);
 ad_node *engine_to_real(ad_node *x);
 ad_node *engine_reshape(ad_node *x, ad_shape shape);
 ad_node *engine_concat(ad_graph *g, size_t n, ad_node *const x[], int64_t axis);
+
+/* ad_call_text for an op that need not be in the registry. */
+ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
+                      const char *text);
 
 /* Copies the struct of an op into the arena, with the lists and words in it; defaults if from is
  * NULL. NULL on failure. */

@@ -294,7 +294,7 @@ struct ad_op {
 	                    any other input of a non-element-wise op arrives as reals. AD_AS_IS_ALL */
 	bool gives_mask; /* map returns 0 or 1, stored as a mask */
 	bool integral;   /* of indices (and masks) alone it gives indices: add, max, where ... */
-	bool alias;      /* the output is the input's memory in another shape */
+	bool alias;      /* output k is input k's memory, perhaps in another shape */
 	bool flat;       /* the gradient is zero everywhere: sign, floor. Ends every path */
 	bool random;     /* forward uses r->random */
 	ad_sample samples[AD_MAX_SAMPLES];

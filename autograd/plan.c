@@ -191,12 +191,18 @@ struct value {
 	size_t offset, bytes;
 };
 
+/* What output k of an alias op is another view of: input k. */
+static ad_node *seen_by(const ad_node *y)
+{
+	return y->op->alias ? y->owner->in[y->out] : NULL;
+}
+
 /* Whether y can be another view of its input: not where the input may change under a kept value. */
 static bool can_alias(const ad_node *y, bool own)
 {
-	const ad_node *x = y->in[0];
+	const ad_node *x = seen_by(y);
 
-	return y->op->alias && x && x->type == y->type && !(own && !x->op);
+	return x && x->type == y->type && !(own && !x->op);
 }
 
 static size_t bytes_of(const ad_node *x)
@@ -294,14 +300,14 @@ static bool lay_out(ad_graph *g, struct plan *p, bool share)
 	/* aliases: newest first, so that a kept alias makes its base kept */
 	for (k = n; k-- > 0;) {
 		ad_node *y = values[k].node;
-		ad_node *x = y->n_in ? y->in[0] : NULL;
+		ad_node *x = seen_by(y);
 
-		if (y->owner == y && x && can_alias(y, values[k].own) && x->op &&
+		if (x && can_alias(y, values[k].own) && x->op &&
 		    x->last != UINT32_MAX && values[k].own)
 			values[x->last].own = true;
 	}
 	for (k = 0; k < n; k++) {
-		ad_node *y = values[k].node, *x = y->owner == y && y->n_in ? y->in[0] : NULL;
+		ad_node *y = values[k].node, *x = seen_by(y);
 
 		if (!x || !can_alias(y, values[k].own))
 			continue;
@@ -384,8 +390,11 @@ static bool fits(const struct plan *p, const ad_graph *g, size_t n, ad_node *con
 	for (size_t k = 0; k < p->n_given; k++)
 		if (!is_current(p->given[k]))
 			return false;
-	/* a plan for nothing given would compute again what is there */
-	return p->n_given > 0 || g->clock != g->evaluated;
+	/* nor may it compute again what is there */
+	for (size_t k = 0; g->clock == g->evaluated && k < p->n_steps; k++)
+		if (is_current(p->steps[k]))
+			return false;
+	return true;
 }
 
 struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], bool share)

@@ -79,6 +79,9 @@ static void *helper(void *unused)
 		bool joined;
 		int spins = 0;
 
+		/* here, as the join below may have passed over the generation that ends the helpers */
+		if (atomic_load(&pool.stop))
+			return NULL;
 		while (atomic_load(&pool.state) / GENERATION == seen && spins++ < SPINS)
 			relax();
 		if (atomic_load(&pool.state) / GENERATION == seen) {
@@ -89,8 +92,6 @@ static void *helper(void *unused)
 			atomic_fetch_sub(&pool.sleepers, 1);
 			pthread_mutex_unlock(&pool.lock);
 		}
-		if (atomic_load(&pool.stop))
-			return NULL;
 		seen = join(seen, &joined);
 		if (joined) {
 			take_pieces();
@@ -126,6 +127,7 @@ static void after_fork(void)
 	pool.helpers = 0;
 	atomic_store(&pool.sleepers, 0);
 	atomic_store(&pool.state, 0);
+	atomic_store(&pool.stop, false);
 	pthread_mutex_init(&pool.lock, NULL);
 	pthread_mutex_init(&pool.busy, NULL);
 	pthread_cond_init(&pool.wake, NULL);
@@ -192,7 +194,10 @@ void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
 	announce(OPEN);
 	take_pieces();
 	atomic_fetch_and(&pool.state, ~OPEN);
-	while (atomic_load(&pool.state) & JOINED)
-		relax();
+	for (int spins = 0; atomic_load(&pool.state) & JOINED; spins++)
+		if (spins < SPINS)
+			relax();
+		else
+			sched_yield(); /* a helper has lost its processor, perhaps to this loop */
 	pthread_mutex_unlock(&pool.busy);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 size_t ad_ops(void)
@@ -448,22 +449,19 @@ void *copy_attrs(ad_graph *g, const ad_op *op, const void *from)
 
 /* ---- calls by name ------------------------------------------------------------------------------- */
 
-ad_node *ad_call(ad_graph *g, const char *name, size_t n_in, ad_node *const in[], size_t n_settings,
-                 const ad_setting settings[])
+static ad_node *call_op(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
+                        size_t n_settings, const ad_setting settings[])
 {
-	const ad_op *op = ad_op_find(name);
 	char message[256];
 	_Alignas(16) unsigned char few[512];
 	void *attrs = few;
 	ad_node *y;
 
-	if (!op)
-		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: there is no op of this name", name);
 	if (op->attrs_size > sizeof few && !(attrs = malloc(op->attrs_size)))
 		return out_of_memory(g, op->attrs_size);
 	memset(attrs, 0, op->attrs_size);
 	if (!ad_fill_attrs(op->attrs, attrs, n_settings, settings, message, sizeof message))
-		y = ad_fail(g, AD_ERROR_ARGUMENT, "%s: %s", name, message);
+		y = ad_fail(g, AD_ERROR_ARGUMENT, "%s: %s", op->name, message);
 	else
 		y = ad_record_on(g, op, n_in, in, op->attrs ? attrs : NULL);
 	if (attrs != few)
@@ -471,7 +469,17 @@ ad_node *ad_call(ad_graph *g, const char *name, size_t n_in, ad_node *const in[]
 	return y;
 }
 
-ad_node *ad_call_text(ad_graph *g, const char *name, size_t n_in, ad_node *const in[],
+ad_node *ad_call(ad_graph *g, const char *name, size_t n_in, ad_node *const in[], size_t n_settings,
+                 const ad_setting settings[])
+{
+	const ad_op *op = ad_op_find(name);
+
+	if (!op)
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: there is no op of this name", name);
+	return call_op(g, op, n_in, in, n_settings, settings);
+}
+
+ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
                       const char *text)
 {
 	struct numbers room[8];
@@ -490,18 +498,28 @@ ad_node *ad_call_text(ad_graph *g, const char *name, size_t n_in, ad_node *const
 			length++;
 		if (n == 8 || at[length] != '=' || length >= sizeof names[0])
 			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the settings at '%s'",
-			               name, at);
+			               op->name, at);
 		memset(&settings[n], 0, sizeof settings[n]);
 		memcpy(names[n], at, length);
 		names[n][length] = '\0';
 		settings[n].name = names[n];
 		at += length + 1;
 		if (!parse_value(&at, &settings[n], &room[n]))
-			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the value at '%s'", name,
-			               at);
+			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the value at '%s'",
+			               op->name, at);
 		n++;
 	}
-	return ad_call(g, name, n_in, in, n, settings);
+	return call_op(g, op, n_in, in, n, settings);
+}
+
+ad_node *ad_call_text(ad_graph *g, const char *name, size_t n_in, ad_node *const in[],
+                      const char *text)
+{
+	const ad_op *op = ad_op_find(name);
+
+	if (!op)
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: there is no op of this name", name);
+	return call_op_text(g, op, n_in, in, text);
 }
 
 char *ad_print_attrs(char *text, size_t n, const ad_node *x)
@@ -530,7 +548,10 @@ char *ad_print_attrs(char *text, size_t n, const ad_node *x)
 				PRINT("%lld", (long long)*(const int64_t *)at);
 			break;
 		case AD_NUM:
-			PRINT("%.9g", *(const double *)at);
+			if (isnan(*(const double *)at))
+				PRINT("null");
+			else
+				PRINT("%.9g", *(const double *)at);
 			break;
 		case AD_FLAG:
 			PRINT("%s", *(const bool *)at ? "true" : "false");
@@ -575,14 +596,30 @@ char *ad_print_attrs(char *text, size_t n, const ad_node *x)
 
 /* ---- what the engine calls ------------------------------------------------------------------------- */
 
+/* The op of that name, looked up once; threads that do so at the same time find the same. */
+static const ad_op *found(_Atomic(const ad_op *) *kept, const char *name)
+{
+	const ad_op *op = atomic_load_explicit(kept, memory_order_relaxed);
+
+	if (!op) {
+		op = ad_op_find(name);
+		atomic_store_explicit(kept, op, memory_order_relaxed);
+	}
+	return op;
+}
+
 ad_node *engine_add(ad_node *a, ad_node *b)
 {
-	return ad_record(ad_op_find("add"), 2, (ad_node *[]){ a, b }, NULL);
+	static _Atomic(const ad_op *) add;
+
+	return ad_record(found(&add, "add"), 2, (ad_node *[]){ a, b }, NULL);
 }
 
 ad_node *engine_to_real(ad_node *x)
 {
-	return ad_record(ad_op_find("to_real"), 1, &x, NULL);
+	static _Atomic(const ad_op *) to_real;
+
+	return ad_record(found(&to_real, "to_real"), 1, &x, NULL);
 }
 
 static ad_setting shape_setting(const ad_shape *shape)

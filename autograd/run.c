@@ -160,9 +160,9 @@ static void save(const struct map *m, size_t from, size_t n, const void *tile)
 		if (m->to_type == AD_BOOL)
 			((unsigned char *)m->to)[from + k] = v != 0;
 		else if (m->to_type == AD_I32)
-			((int32_t *)(void *)m->to)[from + k] = v <= INT32_MIN ? INT32_MIN :
-			                                       v >= INT32_MAX ? INT32_MAX :
-			                                                        (int32_t)v;
+			((int32_t *)(void *)m->to)[from + k] = v >= INT32_MAX ? INT32_MAX :
+			                                       v > INT32_MIN  ? (int32_t)v :
+			                                                        INT32_MIN;
 		else if (m->y->graph->f64)
 			((double *)(void *)m->to)[from + k] = v;
 		else
@@ -414,15 +414,31 @@ static bool leaf_ready(ad_node *x)
 	return false;
 }
 
+/* Whether the limit lets the evaluation have what it takes. */
+static bool within_limit(ad_graph *g, const struct plan *p)
+{
+	size_t need = p->workspace;
+	bool fits = !__builtin_add_overflow(need, p->scratch, &need);
+
+	for (size_t k = 0; k < p->n_fixed; k++) {
+		const ad_node *x = p->fixed[k];
+		size_t bytes = x->count * element_size(g, (ad_type)x->type);
+
+		if (!x->own && bytes > sizeof x->small)
+			fits &= !__builtin_add_overflow(need, bytes, &need);
+	}
+	if (fits && need <= g->memory_limit && g->memory_used <= g->memory_limit - need)
+		return true;
+	ad_fail(g, AD_ERROR_MEMORY,
+	        "evaluate: %zu bytes are needed beside %zu in use; the limit is %zu",
+	        fits ? need : SIZE_MAX, g->memory_used, g->memory_limit);
+	return false;
+}
+
 static bool place_values(ad_graph *g, struct plan *p)
 {
-	if (g->memory_limit && (p->workspace > g->memory_limit ||
-	                        g->memory_used > g->memory_limit - p->workspace)) {
-		ad_fail(g, AD_ERROR_MEMORY,
-		        "evaluate: %zu bytes are needed beside %zu in use; the limit is %zu",
-		        p->workspace, g->memory_used, g->memory_limit);
+	if (g->memory_limit && !within_limit(g, p))
 		return false;
-	}
 	if (!block_reserve(&g->workspace, p->workspace) || !block_reserve(&g->scratch, p->scratch)) {
 		out_of_memory(g, p->workspace + p->scratch);
 		return false;
@@ -431,6 +447,12 @@ static bool place_values(ad_graph *g, struct plan *p)
 		for (int i = 0; i < p->steps[k]->n_in; i++)
 			if (p->steps[k]->in[i] && !leaf_ready(p->steps[k]->in[i]))
 				return false;
+	for (size_t k = 0; k < p->n_roots; k++)
+		if (!leaf_ready(p->roots[k]))
+			return false;
+	for (size_t k = 0; k < p->n_assign; k++)
+		if (!leaf_ready(p->assign[k]->assign) || !own_memory(p->assign[k]))
+			return false;
 	for (size_t k = 0; k < p->n_fixed; k++)
 		if (!own_memory(p->fixed[k]))
 			return false;
@@ -456,18 +478,64 @@ static bool step(ad_node *y)
 		op = ((const struct backward *)y->attrs)->y->op;
 		return op->dmap ? step_map(y) : step_kernel(y);
 	}
-	if (op->alias && y->data == y->in[0]->data)
-		return true;
 	if (op->alias) {
-		if (y->count)
-			memcpy(y->data, y->in[0]->data,
-			       y->count * element_size(y->graph, (ad_type)y->type));
+		for (int k = 0; k < y->n_out; k++)
+			if (y[k].data != y->in[k]->data && y[k].count)
+				memcpy(y[k].data, y->in[k]->data,
+				       y[k].count * element_size(y->graph, (ad_type)y[k].type));
 		return true;
 	}
 	return op->map ? step_map(y) : step_kernel(y);
 }
 
-ad_status run_plan(ad_graph *g, struct plan *p)
+/* Whether the new value of an assigned buffer is another buffer's own memory, assigned to as well. */
+static bool needs_copy(const struct plan *p, const ad_node *x)
+{
+	bool assigned = false;
+
+	for (size_t k = 0; !x->op && k < p->n_assign; k++)
+		assigned |= p->assign[k] == x;
+	return assigned;
+}
+
+/* Gives the buffers their new values. All are taken before any is given: two buffers can swap. */
+static bool assign(ad_graph *g, struct plan *p)
+{
+	size_t bytes = 0, at = 0;
+	char *held = NULL;
+
+	for (size_t k = 0; k < p->n_assign; k++) {
+		const ad_node *x = p->assign[k]->assign;
+
+		if (needs_copy(p, x))
+			bytes += x->count * element_size(g, (ad_type)x->type);
+	}
+	if (bytes && !(held = malloc(bytes))) {
+		out_of_memory(g, bytes);
+		return false;
+	}
+	for (int taken = 0; taken < 2; taken++) {
+		at = 0;
+		for (size_t k = 0; k < p->n_assign; k++) {
+			ad_node *b = p->assign[k], *x = b->assign;
+			size_t size = x->count * element_size(g, (ad_type)x->type);
+			bool copied = held && needs_copy(p, x);
+
+			if (copied && !taken)
+				memcpy(held + at, x->data, size);
+			else if (taken && size)
+				memmove(b->data, copied ? held + at : x->data, size);
+			at += copied ? size : 0;
+			if (taken)
+				b->changed = g->clock + 1;
+		}
+	}
+	free(held);
+	g->clock++;
+	return true;
+}
+
+ad_status run_plan(ad_graph *g, struct plan *p, bool reading)
 {
 	bool ok = place_values(g, p);
 	uint64_t clock = g->clock;
@@ -487,24 +555,14 @@ ad_status run_plan(ad_graph *g, struct plan *p)
 		return g->status;
 	}
 	g->evaluated = clock;
-	for (size_t k = 0; k < p->n_assign; k++) {
-		ad_node *b = p->assign[k], *x = b->assign;
-
-		if (!leaf_ready(x) || !own_memory(b))
-			return g->status;
-		memcpy(b->data, x->data, b->count * element_size(g, (ad_type)b->type));
-		b->changed = g->clock + 1;
-	}
-	if (p->n_assign)
-		g->clock++;
-	return AD_OK;
+	return reading || p->n_assign == 0 || assign(g, p) ? AD_OK : g->status;
 }
 
-static ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share)
+static ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading)
 {
 	struct plan *p;
 
-	if (g->status != AD_OK)
+	if (g->status != AD_OK || n == 0)
 		return g->status;
 	for (size_t k = 0; k < n; k++)
 		if (ad_is_error(roots[k]) || roots[k]->graph != g) {
@@ -515,37 +573,50 @@ static ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool sh
 	p = plan_for(g, n, roots, share);
 	if (!p)
 		return g->status;
-	return run_plan(g, p);
+	return run_plan(g, p, reading);
 }
 
 ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n)
 {
-	return evaluate(g, n, roots, true);
+	return evaluate(g, n, roots, true, false);
 }
 
 ad_status ad_forward(ad_node *y)
 {
 	ad_graph *g = ad_graph_of(y);
 
-	if (ad_is_error(y))
-		return ad_status_of(g) ? ad_status_of(g) : AD_ERROR_ARGUMENT;
-	return evaluate(g, 1, &y, !g->training);
+	if (is_stale_error(y, "forward"))
+		return ad_status_of(g);
+	return evaluate(g, 1, &y, !g->training, false);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* When a leaf or buffer that x depends on last changed. */
+/* When a leaf or the random numbers that x, the result of an op, depends on last changed. */
 static uint64_t last_change(const ad_node *x)
 {
 	ad_graph *g = x->graph;
+	uint32_t walk = ++g->walk;
 	uint64_t latest = 0;
 
-	for (size_t k = 0; k < ad_nodes(g); k++) {
-		const ad_node *z = ad_node_at(g, k);
+	x->owner->mark = walk;
+	for (size_t k = x->owner->index + (size_t)1; k-- > 0;) {
+		ad_node *z = g->nodes[k];
 
-		if (!z->op && z->changed > latest && ad_depends(x, z))
+		if (z->mark != walk)
+			continue;
+		z->owner->mark = walk;
+		if (!z->op && z->changed > latest)
 			latest = z->changed;
+		if (z->op && z->op->random && g->stepped > latest)
+			latest = g->stepped;
+		for (int i = 0; z->owner == z && i < z->n_in; i++)
+			if (z->in[i])
+				z->in[i]->mark = walk;
 	}
+	for (size_t k = 0; k < g->n_lasting; k++)
+		if (g->lasting[k]->mark == walk && g->lasting[k]->changed > latest)
+			latest = g->lasting[k]->changed;
 	return latest;
 }
 
@@ -572,14 +643,14 @@ static bool have_value(ad_node *x, bool *never)
 		        called(x));
 		return false;
 	}
-	return evaluate(g, 1, &x, true) == AD_OK;
+	return evaluate(g, 1, &x, true, true) == AD_OK;
 }
 
 const void *ad_data(ad_node *x)
 {
 	bool never;
 
-	if (ad_is_error(x))
+	if (is_stale_error(x, "data"))
 		return NULL;
 	if (have_value(x, &never))
 		return x->data;
@@ -605,7 +676,7 @@ ad_status ad_get(ad_node *x, double *values, size_t n)
 {
 	bool never = false;
 	ad_graph *g = ad_graph_of(x);
-	bool ok = !ad_is_error(x);
+	bool ok = !is_stale_error(x, "get");
 
 	if (ok && n != x->count) {
 		ad_fail(g, AD_ERROR_ARGUMENT, "get: %s has %zu elements, not %zu", called(x),
@@ -626,7 +697,7 @@ double ad_at(ad_node *x, size_t k)
 {
 	bool never = false;
 
-	if (ad_is_error(x))
+	if (is_stale_error(x, "at"))
 		return (double)NAN;
 	if (k >= x->count) {
 		ad_fail(x->graph, AD_ERROR_ARGUMENT, "at: %s has %zu elements, there is no %zu",

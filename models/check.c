@@ -31,15 +31,25 @@ static const struct {
 	{ "a format", "npy text png cifar10 spirals moons sines shapes" },
 };
 
+bool word_in(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	while (list && *list) {
+		size_t length = strcspn(list, " ");
+
+		if (length == n && memcmp(list, word, n) == 0)
+			return true;
+		list += length + strspn(list + length, " ");
+	}
+	return false;
+}
+
 bool comes_later(const char *where, const char *key)
 {
-	size_t n = strlen(key);
-
 	for (size_t i = 0; i < COUNT(later); i++)
-		if (strcmp(later[i].where, where) == 0)
-			for (const char *s = later[i].keys; (s = strstr(s, key)) != NULL; s += n ? n : 1)
-				if (n && (s == later[i].keys || s[-1] == ' ') && (s[n] == ' ' || !s[n]))
-					return true;
+		if (strcmp(later[i].where, where) == 0 && word_in(later[i].keys, key))
+			return true;
 	return false;
 }
 
@@ -647,16 +657,6 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 	return NULL;
 }
 
-static bool is_tree(const struct format *f, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (const char *s = f->trees; s && n && (s = strstr(s, key)); s += n)
-		if ((s == f->trees || s[-1] == ' ') && (s[n] == ' ' || !s[n]))
-			return true;
-	return false;
-}
-
 static bool is_input(const ad_model *m, const char *name)
 {
 	for (int i = 0; i < m->n_inputs; i++)
@@ -719,7 +719,7 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 			const struct yaml *v = a->type == AD_WORD ? with_params(r, y->items[i]) : y->items[i];
 
 			good = setting_of_yaml(r, &r->model->build->file, a, v, &settings[n++]) && good;
-		} else if (is_tree(to->format, name)) {
+		} else if (word_in(to->format->trees, name)) {
 			to->bindings[to->n_bindings++] = (struct binding){ name, y->items[i] };
 		} else if (to->format->binds && is_input(r->model, name)) {
 			to->bindings[to->n_bindings++] = (struct binding){ name, to->format->paths ?

@@ -100,6 +100,7 @@ bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n)
 	char *header;
 	bool ok;
 
+	model_ready(m); /* a failure shows below, at the weight that has no memory */
 	for (int k = 0; k < m->n_weights; k++) {
 		ad_node *w = m->weights[k].node;
 		const void *data = ad_data(w);
@@ -597,6 +598,7 @@ bool checkpoint_read(ad_model *m, const char *path, char *error, size_t n)
 
 	if (!reader_open(&file, path, error, n))
 		return false;
+	model_ready(m); /* or the initial values would be written over those read here */
 	ok = read_header(&c, &file) && use(&c, &file);
 	reader_close(&file);
 	cJSON_Delete(c.header);

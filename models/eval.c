@@ -758,7 +758,7 @@ static void add_setting(struct recording *r, const struct scope *in, struct argu
 
 		v = (struct value){ .kind = VALUE_WORD, .s = arg->text };
 		if (param && param->value.kind == VALUE_WORD &&
-		    !(attr->choice && strstr(attr->choice, arg->text)))
+		    !word_in(attr->choice, arg->text))
 			v = eval(r, in, arg);
 	} else {
 		v = eval(r, in, arg);
@@ -1299,7 +1299,7 @@ bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr 
 
 		v = (struct value){ .kind = VALUE_WORD, .s = y->text };
 		if (!y->quoted && param && param->value.kind == VALUE_WORD &&
-		    !(attr->choice && strstr(attr->choice, y->text))) {
+		    !word_in(attr->choice, y->text)) {
 			param->used = true;
 			v = param->value;
 		}

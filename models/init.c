@@ -182,7 +182,7 @@ static struct init settled(const struct weight *w)
 	return as;
 }
 
-bool init_weights(ad_model *m, uint64_t seed)
+bool init_weights(const ad_model *m, uint64_t seed)
 {
 	for (int i = 0; i < m->n_weights; i++) {
 		const struct weight *w = &m->weights[i];

@@ -263,6 +263,9 @@ const char *attr_names(struct store *s, const ad_attr *table);
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[]);
 
+/* Whether a list of words, separated by spaces, has this one; list may be NULL. */
+bool word_in(const char *list, const char *word);
+
 /* Whether the key is one that later versions bring. where: "the file", "train", "an item" ... */
 bool comes_later(const char *where, const char *key);
 
@@ -294,7 +297,7 @@ struct build {
 	const struct yaml *root, *model, *loss, *metrics, *output;
 	size_t n_origins;
 	struct origin **origins;    /* of items and equations, in the check */
-	bool f64_given;             /* train: {precision: ...} */
+	bool initialised;           /* the weights have their initial values */
 };
 
 void check_top(struct recording *r);

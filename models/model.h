@@ -197,7 +197,11 @@ struct weight {
 };
 
 /* Writes initial values into every weight: a function of (seed, path). */
-bool init_weights(ad_model *m, uint64_t seed);
+bool init_weights(const ad_model *m, uint64_t seed);
+
+/* Gives the weights their initial values once, before they are first used: opening a file takes no
+ * memory of the size that the file states. False: the graph has the failure. */
+bool model_ready(const ad_model *m);
 
 /* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. */
 struct layer_site; /* where in the model: path, place, init given on the item; see build.c */

@@ -244,7 +244,7 @@ static bool open_text(ad_model *m, const char *path, const char *text, size_t le
 	if (messages_errors(m->messages) > 0)
 		return true;
 	make_graph(m);
-	if (ad_status_of(m->graph) == AD_OK && init_weights(m, m->train.seed))
+	if (ad_status_of(m->graph) == AD_OK)
 		return true;
 	message(m->messages, E_LIMIT, (struct place){ 0 }, NULL, NULL, "%s", ad_errmsg(m->graph));
 	return true;
@@ -287,6 +287,16 @@ void ad_model_close(ad_model *m)
 	free(m);
 }
 
+bool model_ready(const ad_model *m)
+{
+	struct build *b = m->build;
+
+	if (!b || b->initialised || !m->graph)
+		return true;
+	b->initialised = true;
+	return init_weights(m, m->train.seed);
+}
+
 /* ---- asking --------------------------------------------------------------------------------------------------- */
 
 int ad_model_errors(const ad_model *m)
@@ -306,6 +316,7 @@ const char *ad_model_name(const ad_model *m)
 
 ad_graph *ad_model_graph(const ad_model *m)
 {
+	model_ready(m);
 	return m->graph;
 }
 
@@ -320,6 +331,7 @@ ad_node *ad_model_weight(const ad_model *m, size_t k, const char **path)
 		return NULL;
 	if (path)
 		*path = m->weights[k].path;
+	model_ready(m);
 	return m->weights[k].node;
 }
 
@@ -339,7 +351,8 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 	}
 	in = store_take(&b->store, sizeof *in);
 	in->dims = store_take(&b->store, (size_t)m->n_dims * sizeof *in->dims);
-	memcpy(in->dims, dims, (size_t)m->n_dims * sizeof *in->dims);
+	for (int k = 0; k < m->n_dims; k++)
+		in->dims[k] = dims[k]; /* dims may be NULL where there are none */
 	in->training = training;
 	ad_training(m->graph, training);
 	build_model(&r, in);
@@ -353,13 +366,15 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training)
 {
-	if (!m->graph)
+	if (!m->graph || !model_ready(m))
 		return NULL;
 	for (int i = 0; i < m->n_instances; i++) {
 		struct instance *in = m->instances[i];
+		bool same = in->training == training;
 
-		if (in->training == training &&
-		    memcmp(in->dims, dims, (size_t)m->n_dims * sizeof *dims) == 0)
+		for (int k = 0; same && k < m->n_dims; k++)
+			same = in->dims[k] == dims[k];
+		if (same)
 			return in;
 	}
 	bool good = record_instance(m, dims, training);

@@ -29,8 +29,9 @@ static bool shape(ad_infer *s)
 	if (a->step == 0)
 		return ad_refuse(s, "step is 0; it must lead somewhere");
 	if (!is_index(a->start) || !is_index(a->stop) || !is_index(a->step))
-		return ad_refuse(s, "start, stop and step must be 32-bit indices, not %lld, %lld, %lld",
-		                 (long long)a->start, (long long)a->stop, (long long)a->step);
+		return ad_refuse(
+		    s, "start, stop and step must be 32-bit indices, not %lld, %lld, %lld",
+		    (long long)a->start, (long long)a->stop, (long long)a->step);
 	ahead = a->step > 0 ? a->stop - a->start : a->start - a->stop;
 	s->out[0] = AD_SHAPE(ahead > 0 ? (ahead - 1) / llabs(a->step) + 1 : 0);
 	s->out_type[0] = AD_I32;

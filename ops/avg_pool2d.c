@@ -14,6 +14,7 @@
 
 static const ad_attr attrs[] = {
 	AVG_ATTRS,
+	AVG_DIVISOR,
 	{ 0 },
 };
 
@@ -22,25 +23,18 @@ static bool shape(ad_infer *s)
 	const struct avg_attrs *a = s->attrs;
 	struct window w[2];
 
-	if (!pool_windows(s, a->kernel, a->stride, a->padding, AD_ALL, a->ceil_mode, w))
+	if (!pool_windows(s, 2, a->kernel, a->stride, a->padding, AD_ALL, a->ceil_mode, w))
 		return false;
 	if (a->divisor_override == 0)
 		return ad_refuse(s, "divisor_override is 0: nothing can be divided by it");
-	return planes_shape(s, &s->out[0], w[0].out, w[1].out) &&
+	return planes_shape(s, &s->out[0], 2, w[0].out, w[1].out) &&
 	       planes_work(s, &s->in[0], 2, (const int64_t[]){ w[0].out, w[1].out },
 	                   (const int64_t[]){ 1, 1 }, true);
 }
 
-static struct planes planes_here(const ad_run *r, bool fill)
-{
-	size_t plane;
-
-	return avg_planes(r, planes_of(&r->in[0], &plane), &r->in[0].dims[r->in[0].rank - 2], fill);
-}
-
 static void units(const ad_run *r, size_t begin, size_t end)
 {
-	struct planes p = planes_here(r, false);
+	struct planes p = avg_planes(r, &r->in[0], 2, false);
 
 	AD_VARIANT(planes_apply)
 	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->out[0]), begin, end);
@@ -48,7 +42,7 @@ static void units(const ad_run *r, size_t begin, size_t end)
 
 static void forward(const ad_run *r)
 {
-	struct planes p = planes_here(r, true);
+	struct planes p = avg_planes(r, &r->in[0], 2, true);
 
 	ad_parallel(r, p.n, planes_worth(&p), units);
 }
@@ -90,12 +84,13 @@ AD_OP(avg_pool2d, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct avg_at
             .want = { AD_LIST(7. / 3, 14. / 3) },
             .dwant = { AD_LIST(1. / 3, 1. / 3, 0, 2. / 3, 2. / 3, 0, 1. / 3, 1. / 3, 0) } },
 	  { .in = { AD_DIMS(1, 5, 4) },
-            .attrs = "kernel=2 ceil_mode=true",
+            .attrs = "kernel=3 stride=2 padding=1 ceil_mode=true",
             .give = { AD_LIST(-4, 3, -1, 6, 2, -2, 5, 1, -3, 4, 0, -4, 3, -1, 6, 2, -2, 5, 1, -3) },
-            .want = { AD_LIST(-1. / 4, 11. / 4, 3. / 4, 1, 3. / 2, -1) },
-            .dwant = { AD_LIST(1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4,
-                               1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4, 1. / 4,
-                               1. / 2, 1. / 2, 1. / 2, 1. / 2) } },
+            .want = { AD_LIST(-1. / 9, 4. / 3, 7. / 6, 1. / 3, 11. / 9, -1. / 6, 5. / 9, 10. / 9,
+                              -1. / 6) },
+            .dwant = { AD_LIST(1. / 9, 2. / 9, 1. / 9, 5. / 18, 2. / 9, 4. / 9, 2. / 9, 5. / 9,
+                               1. / 9, 2. / 9, 1. / 9, 5. / 18, 2. / 9, 4. / 9, 2. / 9, 5. / 9,
+                               1. / 9, 2. / 9, 1. / 9, 5. / 18) } },
 	  { .in = { AD_DIMS(2, 2, 5, 6) },
             .attrs = "kernel=3 stride=2 padding=1",
             .lo = -2,
@@ -120,8 +115,7 @@ AD_OP(avg_pool2d, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct avg_at
                 "a window that covers 4 does not fit into axis 0 of x (3, 4) with padding 0" } });
 
 /* The mean of each window over the last two axes of x. Lists are one number for both axes or one
- * for each; stride AD_ALL: the kernel; padding AD_ALL: 0; divisor AD_NONE: the size of the window.
- */
+ * for each; stride AD_ALL: the kernel; padding AD_ALL: 0; divisor_override AD_NONE: the size. */
 AD_API ad_node *ad_avg_pool2d(ad_node *x, ad_ints kernel, ad_ints stride, ad_ints padding,
                               bool ceil_mode, bool count_include_pad, int64_t divisor_override)
 {

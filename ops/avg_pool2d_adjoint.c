@@ -10,6 +10,7 @@
 static const ad_attr attrs[] = {
 	AD_ATTR(struct avg_attrs, input_size, AD_INTLIST, NULL, "the height and width of y", NULL),
 	AVG_ATTRS,
+	AVG_DIVISOR,
 	{ 0 },
 };
 
@@ -17,7 +18,7 @@ static bool shape(ad_infer *s)
 {
 	const struct avg_attrs *a = s->attrs;
 	const ad_shape *x = &s->in[0];
-	ad_shape y = *x, before = *x;
+	ad_shape y = *x;
 	struct window w[2];
 	ad_infer pool = *s;
 
@@ -29,9 +30,8 @@ static bool shape(ad_infer *s)
 		return false;
 	for (int i = 0; i < 2; i++)
 		y.dims[y.rank - 2 + i] = window_entry(a->input_size, i, 1);
-	before = y;
-	pool.in = &before;
-	if (!pool_windows(&pool, a->kernel, a->stride, a->padding, AD_ALL, a->ceil_mode, w))
+	pool.in = &y;
+	if (!pool_windows(&pool, 2, a->kernel, a->stride, a->padding, AD_ALL, a->ceil_mode, w))
 		return false;
 	if (a->divisor_override == 0)
 		return ad_refuse(s, "divisor_override is 0: nothing can be divided by it");
@@ -40,22 +40,14 @@ static bool shape(ad_infer *s)
 		                 "the pool of planes of %lld by %lld is %lld by %lld, but x is %s",
 		                 (long long)w[0].in, (long long)w[1].in, (long long)w[0].out,
 		                 (long long)w[1].out, ad_show(s, 0));
-	return planes_shape(s, &s->out[0], w[0].in, w[1].in) &&
+	return planes_shape(s, &s->out[0], 2, w[0].in, w[1].in) &&
 	       planes_work(s, &y, 2, (const int64_t[]){ w[0].out, w[1].out },
 	                   (const int64_t[]){ 1, 1 }, true);
 }
 
-static struct planes planes_here(const ad_run *r, bool fill)
-{
-	size_t plane;
-
-	return avg_planes(r, planes_of(&r->out[0], &plane), &r->out[0].dims[r->out[0].rank - 2],
-	                  fill);
-}
-
 static void units(const ad_run *r, size_t begin, size_t end)
 {
-	struct planes p = planes_here(r, false);
+	struct planes p = avg_planes(r, &r->out[0], 2, false);
 
 	AD_VARIANT(planes_adjoint)
 	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->out[0]), begin, end);
@@ -63,7 +55,7 @@ static void units(const ad_run *r, size_t begin, size_t end)
 
 static void forward(const ad_run *r)
 {
-	struct planes p = planes_here(r, true);
+	struct planes p = avg_planes(r, &r->out[0], 2, true);
 
 	ad_parallel(r, p.n, planes_worth(&p), units);
 }

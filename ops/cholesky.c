@@ -53,8 +53,11 @@ static void matrices(const ad_run *r, size_t begin, size_t end)
 				a[i * n + j] = ((double)x[i * n + j] + (double)x[j * n + i]) / 2;
 		failed = factor(a, n);
 		if (failed < n) {
-			ad_run_failed(r, "matrix %zu is not positive definite: its leading %zu rows and "
-			              "columns are not", m, failed + 1);
+			ad_run_failed(
+			    r,
+			    "matrix %zu is not positive definite: its leading %zu rows and "
+			    "columns are not",
+			    m, failed + 1);
 			return;
 		}
 		for (size_t i = 0; i < n; i++)
@@ -90,7 +93,8 @@ AD_OP(cholesky, .arity = 1, .shape = shape, .forward = forward, .grad = grad,
                                0.16666666666666666) } },
 	  { .in = { AD_DIMS(2, 1, 1) }, .give = { AD_LIST(4, 9) }, .want = { AD_LIST(2, 3) } },
 	  { .in = { AD_DIMS(2, 3, 3) },
-            .give = { AD_LIST(4, 1, 0.5, 1, 3, -0.5, 0.25, -0.5, 2, 2, 0.5, 0.25, 0, 3, 1, 1, 0.5, 4) },
+            .give = { AD_LIST(4, 1, 0.5, 1, 3, -0.5, 0.25, -0.5, 2, 2, 0.5, 0.25, 0, 3, 1, 1, 0.5,
+                              4) },
             .smooth = true },
 	  { .in = { AD_DIMS(0, 0) }, .lo = 1, .hi = 2 },
 	  { .in = { AD_DIMS(2, 2) },

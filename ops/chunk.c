@@ -1,5 +1,6 @@
 /*
- * chunk: x cut along an axis into n parts of one size; the last may be smaller, and there may be fewer.
+ * chunk: x cut along an axis into n parts of one size; the last may be smaller, and there may be
+ * fewer.
  *
  *   x   any shape with an axis          y0, y1, ...   shape of x with ceil(size / n) along it
  *   dx = the dy of the parts side by side. Composed of split.

@@ -63,8 +63,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 		               (long long)at->axis, both.rank,
 		               ad_print_shape(text_a, sizeof text_a, both));
 	if (!(at->eps >= 0))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "cosine_similarity: eps is %g; it is a number from 0",
-		               at->eps);
+		return ad_fail(g, AD_ERROR_ARGUMENT,
+		               "cosine_similarity: eps is %g; it is a number from 0", at->eps);
 	axis = (int)(at->axis < 0 ? at->axis + both.rank : at->axis);
 	a = as_vectors(in[0], &both, axis);
 	b = as_vectors(in[1], &both, axis);
@@ -74,24 +74,21 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 
 AD_OP(cosine_similarity, .arity = 2, .attrs = attrs, .attrs_size = sizeof(struct attrs),
       .compose = compose,
-      .samples = { { .in = { AD_DIMS(3, 2), AD_DIMS(3, 2) },
-                     .give = { AD_LIST(3, 4, 0, 0, 1, 0), AD_LIST(4, 3, 1, 1, -2, 0) },
-                     .want = { AD_LIST(0.96, 0, -1) } },
-                   { .in = { AD_DIMS(1, 2), AD_DIMS(1, 2) },
-                     .give = { AD_LIST(3, 4), AD_LIST(4, 3) },
-                     .want = { AD_LIST(0.96) },
-                     .dwant = { AD_LIST(0.0448, -0.0336), AD_LIST(-0.0336, 0.0448) } },
-                   { .in = { AD_DIMS(3, 4), AD_DIMS(3, 4) }, .lo = 0.5, .hi = 2 },
-                   { .in = { AD_DIMS(3, 1, 4), AD_DIMS(2, 1) },
-                     .attrs = "axis=-1",
-                     .lo = 0.5,
-                     .hi = 2 },
-                   { .in = { AD_DIMS(4), AD_DIMS(3, 4) }, .attrs = "axis=0", .lo = 0.5, .hi = 2 },
-                   { .in = { AD_DIMS(3), AD_DIMS(3) },
-                     .error = "axis 1 is not one of the 1 axes of (3,)" },
-                   { .in = { AD_DIMS(3), AD_DIMS(2) },
-                     .attrs = "axis=0",
-                     .error = "cannot broadcast (3,) with (2,)" } });
+      .samples = {
+	  { .in = { AD_DIMS(3, 2), AD_DIMS(3, 2) },
+            .give = { AD_LIST(3, 4, 0, 0, 1, 0), AD_LIST(4, 3, 1, 1, -2, 0) },
+            .want = { AD_LIST(0.96, 0, -1) } },
+	  { .in = { AD_DIMS(1, 2), AD_DIMS(1, 2) },
+            .give = { AD_LIST(3, 4), AD_LIST(4, 3) },
+            .want = { AD_LIST(0.96) },
+            .dwant = { AD_LIST(0.0448, -0.0336), AD_LIST(-0.0336, 0.0448) } },
+	  { .in = { AD_DIMS(3, 4), AD_DIMS(3, 4) }, .lo = 0.5, .hi = 2 },
+	  { .in = { AD_DIMS(3, 1, 4), AD_DIMS(2, 1) }, .attrs = "axis=-1", .lo = 0.5, .hi = 2 },
+	  { .in = { AD_DIMS(4), AD_DIMS(3, 4) }, .attrs = "axis=0", .lo = 0.5, .hi = 2 },
+	  { .in = { AD_DIMS(3), AD_DIMS(3) }, .error = "axis 1 is not one of the 1 axes of (3,)" },
+	  { .in = { AD_DIMS(3), AD_DIMS(2) },
+            .attrs = "axis=0",
+            .error = "cannot broadcast (3,) with (2,)" } });
 
 /* The cosine of the angle between the vectors of a and b along an axis. */
 AD_API ad_node *ad_cosine_similarity(ad_node *a, ad_node *b, int64_t axis)

@@ -25,7 +25,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	ad_node *first;
 
 	if (axis < 0 || axis >= (s.rank ? s.rank : 1))
-		return ad_fail(g, AD_ERROR_SHAPE, "cumprod: axis %lld is not one of the %d axes of x",
+		return ad_fail(g, AD_ERROR_SHAPE,
+		               "cumprod: axis %lld is not one of the %d axes of x",
 		               (long long)a->axis, s.rank);
 	if (s.rank == 0 || ad_count(in[0]) == 0)
 		return in[0];
@@ -39,17 +40,18 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 }
 
 AD_OP(cumprod, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .compose = compose,
-      .samples = { { .in = { AD_DIMS(4) },
-                     .give = { AD_LIST(2, 3, 0, 5) },
-                     .want = { AD_LIST(2, 6, 0, 0) },
-                     .dwant = { AD_LIST(4, 2, 36, 0) } },
-                   { .in = { AD_DIMS(2, 2) },
-                     .attrs = "axis=0 reverse=true",
-                     .give = { AD_LIST(2, 3, 4, 5) },
-                     .want = { AD_LIST(8, 15, 4, 5) } },
-                   { .in = { AD_DIMS(2, 4) }, .lo = -2, .hi = 2 },
-                   { .in = { AD_DIMS(2, 3, 2) }, .attrs = "axis=1 reverse=true", .lo = -2, .hi = 2 },
-                   { .in = { AD_DIMS(2) }, .attrs = "axis=1", .error = "axis 1" } });
+      .samples = {
+	  { .in = { AD_DIMS(4) },
+            .give = { AD_LIST(2, 3, 0, 5) },
+            .want = { AD_LIST(2, 6, 0, 0) },
+            .dwant = { AD_LIST(4, 2, 36, 0) } },
+	  { .in = { AD_DIMS(2, 2) },
+            .attrs = "axis=0 reverse=true",
+            .give = { AD_LIST(2, 3, 4, 5) },
+            .want = { AD_LIST(8, 15, 4, 5) } },
+	  { .in = { AD_DIMS(2, 4) }, .lo = -2, .hi = 2 },
+	  { .in = { AD_DIMS(2, 3, 2) }, .attrs = "axis=1 reverse=true", .lo = -2, .hi = 2 },
+	  { .in = { AD_DIMS(2) }, .attrs = "axis=1", .error = "axis 1" } });
 
 /* The running products of x along an axis; from the end backwards if reverse is set. */
 AD_API ad_node *ad_cumprod(ad_node *x, int64_t axis, bool reverse)

@@ -2,8 +2,9 @@
  * cumsum: y[k] = x[0] + ... + x[k] along an axis.
  *
  *   x   any shape          y   shape of x; from the end backwards if `reverse` is set
- *   dx = dy summed the other way; nothing is kept. Compensated (W. Kahan, "Further remarks on reducing
- *   truncation errors", 1965, as improved by A. Neumaier, 1974), so the error does not grow with the length.
+ *   dx = dy summed the other way; nothing is kept. Compensated (W. Kahan, "Further remarks on
+ * reducing truncation errors", 1965, as improved by A. Neumaier, 1974), so the error does not grow
+ * with the length.
  */
 #include "op.h"
 #include "kernels/lines.h"
@@ -44,7 +45,7 @@ static void outputs(const ad_run *r, size_t begin, size_t end)
 			/* what rounding took from the smaller one; of infinities there is none */
 			if (isfinite(next))
 				lost += real_fabs(sum) >= real_fabs(v) ? sum - next + v
-				                                      : v - next + sum;
+				                                       : v - next + sum;
 			sum = next;
 			y[place] = sum + lost;
 		}

@@ -2,8 +2,8 @@
  * det: y = the determinant, of square matrices.
  *
  *   x   (..., n, n)          y   (...)
- *   dx = dy times the cofactors, y x^-T. The first derivative is right for singular matrices too; the
- *   second needs the inverse.
+ *   dx = dy times the cofactors, y x^-T. The first derivative is right for singular matrices too;
+ *   the second needs the inverse.
  *   By LU factors with partial pivoting, in double. An empty matrix has determinant 1.
  */
 #include "op.h"
@@ -118,25 +118,25 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(det, .arity = 1, .shape = shape, .forward = forward, .backward = backward, .grad = grad,
       .reads = AD_READS_INPUTS,
-      .samples = { { .in = { AD_DIMS(2, 2, 2) },
-                     .give = { AD_LIST(1, 2, 3, 4, 0, 1, 2, 5) },
-                     .want = { AD_LIST(-2, -2) },
-                     .dwant = { AD_LIST(4, -3, -2, 1, 5, -2, -1, 0) } },
-                   { .in = { AD_DIMS(2, 2) },
-                     .give = { AD_LIST(1, 2, 2, 4) },
-                     .want = { AD_LIST(0) },
-                     .dwant = { AD_LIST(4, -2, -2, 1) } },
-                   { .in = { AD_DIMS(3, 3) },
-                     .give = { AD_LIST(0, 1, 0, 0, 0, 1, 0, 0, 0) },
-                     .want = { AD_LIST(0) },
-                     .dwant = { AD_LIST(0, 0, 0, 0, 0, 0, 1, 0, 0) } },
-                   { .in = { AD_DIMS(0, 0) }, .want = { AD_LIST(1) } },
-                   { .in = { AD_DIMS(2, 3, 3) },
-                     .give = { AD_LIST(2, 0.5, -1, 0.25, -1.5, 0.75, 1, 0.5, 3, 0.5, 2, 1, -1, 0.25,
-                                       0.75, 1.5, -0.5, 1) },
-                     .smooth = true },
-                   { .in = { AD_DIMS(2, 3) },
-                     .error = "takes square matrices (..., n, n), not (2, 3)" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 2, 2) },
+            .give = { AD_LIST(1, 2, 3, 4, 0, 1, 2, 5) },
+            .want = { AD_LIST(-2, -2) },
+            .dwant = { AD_LIST(4, -3, -2, 1, 5, -2, -1, 0) } },
+	  { .in = { AD_DIMS(2, 2) },
+            .give = { AD_LIST(1, 2, 2, 4) },
+            .want = { AD_LIST(0) },
+            .dwant = { AD_LIST(4, -2, -2, 1) } },
+	  { .in = { AD_DIMS(3, 3) },
+            .give = { AD_LIST(0, 1, 0, 0, 0, 1, 0, 0, 0) },
+            .want = { AD_LIST(0) },
+            .dwant = { AD_LIST(0, 0, 0, 0, 0, 0, 1, 0, 0) } },
+	  { .in = { AD_DIMS(0, 0) }, .want = { AD_LIST(1) } },
+	  { .in = { AD_DIMS(2, 3, 3) },
+            .give = { AD_LIST(2, 0.5, -1, 0.25, -1.5, 0.75, 1, 0.5, 3, 0.5, 2, 1, -1, 0.25, 0.75,
+                              1.5, -0.5, 1) },
+            .smooth = true },
+	  { .in = { AD_DIMS(2, 3) }, .error = "takes square matrices (..., n, n), not (2, 3)" } });
 
 /* The determinant of each matrix of x (..., n, n). */
 AD_API ad_node *ad_det(ad_node *x)

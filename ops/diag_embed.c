@@ -23,8 +23,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	int64_t m;
 
 	if (s.rank == 0 || s.rank == AD_MAX_RANK)
-		return ad_fail(g, AD_ERROR_SHAPE, "diag_embed: x has %d axes; it takes 1 to %d", s.rank,
-		               AD_MAX_RANK - 1);
+		return ad_fail(g, AD_ERROR_SHAPE, "diag_embed: x has %d axes; it takes 1 to %d",
+		               s.rank, AD_MAX_RANK - 1);
 	if (a->k > INT32_MAX || a->k < -INT32_MAX ||
 	    __builtin_add_overflow(s.dims[s.rank - 1], llabs(a->k), &m))
 		return ad_fail(g, AD_ERROR_ARGUMENT, "diag_embed: diagonal %lld is too far away",

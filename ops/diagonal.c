@@ -1,9 +1,9 @@
 /*
  * diagonal: y = diagonal k of two axes of x, put last.
  *
- *   x   two axes or more          y   the other axes, then the diagonal: the elements whose place along
- *                                     axis1 is k more than along axis0
- *   dx = dy on the diagonal, 0 elsewhere; x need not be kept. Masks and indices stay what they are.
+ *   x   two axes or more          y   the other axes, then the diagonal: the elements whose place
+ * along axis1 is k more than along axis0 dx = dy on the diagonal, 0 elsewhere; x need not be kept.
+ * Masks and indices stay what they are.
  */
 #include "op.h"
 #include "kernels/diagonals.h"
@@ -70,7 +70,8 @@ AD_OP(diagonal, .arity = 1, .as_is = 1, .attrs = attrs, .attrs_size = sizeof(str
                    { .in = { AD_DIMS(2, 3) }, .attrs = "k=-5", .lo = -2, .hi = 2 },
                    { .in = { AD_DIMS(3, 2, 4) }, .attrs = "axis0=0 axis1=2", .lo = -2, .hi = 2 },
                    { .in = { AD_DIMS(3) }, .error = "(3,) is no matrix" },
-                   { .in = { AD_DIMS(3, 3) }, .attrs = "axis0=1",
+                   { .in = { AD_DIMS(3, 3) },
+                     .attrs = "axis0=1",
                      .error = "axes 1 and -1 are not two of the 2 axes of (3, 3)" } });
 
 /* Diagonal k of two axes of x, put last. */

@@ -11,8 +11,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, p, AD_NUM, "0.5", "the probability by which the mask drops, in [0, 1)",
-	        NULL),
+	AD_ATTR(struct attrs, p, AD_NUM, "0.5",
+	        "the probability by which the mask drops, in [0, 1)", NULL),
 	{ 0 },
 };
 
@@ -25,9 +25,10 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	if (!(a->p >= 0 && a->p < 1))
 		return ad_fail(g, AD_ERROR_ARGUMENT, "dropout_mask: p is %g, not in [0, 1)", a->p);
 	if (ad_type_of(in[1]) == AD_REAL)
-		return ad_fail(g, AD_ERROR_TYPE,
-		               "dropout_mask: the mask is an array of reals; write a comparison, such "
-		               "as m != 0");
+		return ad_fail(
+		    g, AD_ERROR_TYPE,
+		    "dropout_mask: the mask is an array of reals; write a comparison, such "
+		    "as m != 0");
 	if (!ad_broadcast(&y, &mask) || !ad_equal_shapes(&x, &y))
 		return ad_fail(g, AD_ERROR_SHAPE,
 		               "dropout_mask: a mask of shape %s does not broadcast to %s",
@@ -47,8 +48,7 @@ AD_OP(dropout_mask, .arity = 2, .inputs = "x mask", .attrs = attrs,
                    { .in = { AD_DIMS(3), AD_DIMS_OF(AD_BOOL, 3) },
                      .attrs = "p=1",
                      .error = "p is 1, not in [0, 1)" },
-                   { .in = { AD_DIMS(3), AD_DIMS(3) },
-                     .error = "the mask is an array of reals" },
+                   { .in = { AD_DIMS(3), AD_DIMS(3) }, .error = "the mask is an array of reals" },
                    { .in = { AD_DIMS(3), AD_DIMS_OF(AD_BOOL, 2) },
                      .error = "a mask of shape (2,) does not broadcast to (3,)" } });
 

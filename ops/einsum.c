@@ -4,9 +4,9 @@
  *   x0, x1, ...   one for each term before the arrow, an axis for each letter
  *   y             the axes named behind the arrow; letters that are not there are summed over
  *
- * A letter twice in a term takes the diagonal. "..." stands for leading axes, which broadcast; an axis
- * of size 1 broadcasts too. Without an arrow the axes of y are those of "..." and then the letters that
- * occur once, in the order of the alphabet, capitals first. Spaces count for nothing.
+ * A letter twice in a term takes the diagonal. "..." stands for leading axes, which broadcast; an
+ * axis of size 1 broadcasts too. Without an arrow the axes of y are those of "..." and then the
+ * letters that occur once, in the order of the alphabet, capitals first. Spaces count for nothing.
  *
  * Composed of products of two operands at a time, from the left, each a matrix product where axes
  * are summed over; axes of one operand alone are summed first.
@@ -18,11 +18,13 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, equation, AD_WORD, NULL, "the axes of each operand, and those of y", NULL),
+	AD_ATTR(struct attrs, equation, AD_WORD, NULL, "the axes of each operand, and those of y",
+	        NULL),
 	{ 0 },
 };
 
-/* Labels: A..Z are 0..25, a..z are 26..51; the axes of "..." follow, the last of them the highest. */
+/* Labels: A..Z are 0..25, a..z are 26..51; the axes of "..." follow, the last of them the highest.
+ */
 #define LETTERS 52
 #define LABELS (LETTERS + AD_MAX_RANK)
 
@@ -37,9 +39,9 @@ struct sum {
 	ad_graph *g;
 	const char *equation;
 	int64_t size[LABELS];
-	int left[LABELS];     /* occurrences in the terms that are still to come; in y: one more */
-	int uses[LABELS];     /* in all terms, counting each axis */
-	int ellipsis;         /* the most axes that "..." stands for */
+	int left[LABELS]; /* occurrences in the terms that are still to come; in y: one more */
+	int uses[LABELS]; /* in all terms, counting each axis */
+	int ellipsis;     /* the most axes that "..." stands for */
 	int n_out, out[AD_MAX_RANK];
 };
 
@@ -53,8 +55,8 @@ static char letter_of(int label)
 	return (char)(label < 26 ? 'A' + label : label < LETTERS ? 'a' + label - 26 : '.');
 }
 
-/* Reads the letters of one term up to a comma, the arrow or the end. Returns where it ends, or NULL
- * after a failure. ellipsis: the axes that "..." stands for here; -1: as many as are left of rank. */
+/* Reads the letters of one term up to a comma, the arrow or the end. Returns where it ends, or
+ * NULL after a failure. ellipsis: how many axes "..." stands for here; -1: what is left of rank. */
 static const char *read_term(struct sum *s, const char *at, int rank, int ellipsis, int label[],
                              int *n)
 {
@@ -69,8 +71,9 @@ static const char *read_term(struct sum *s, const char *at, int rank, int ellips
 			letters++;
 		} else if (*end != ' ') {
 			ad_fail(s->g, AD_ERROR_ARGUMENT,
-			        "einsum: '%c' in '%s' is no letter; terms are like ij or ...ij", *end,
-			        s->equation);
+			        "einsum: no letter, comma or arrow at '%s' in '%s'; terms are like "
+			        "ij or ...ij",
+			        end, s->equation);
 			return NULL;
 		}
 	}
@@ -109,8 +112,8 @@ static bool read_equation(struct sum *s, ad_node *const in[], int n_in)
 		ad_shape x = ad_shape_of(in[i]);
 
 		if (i > 0 && *at++ != ',') {
-			ad_fail(s->g, AD_ERROR_ARGUMENT, "einsum: '%s' has %d terms for %d operands",
-			        s->equation, i, n_in);
+			ad_fail(s->g, AD_ERROR_ARGUMENT,
+			        "einsum: '%s' has %d terms for %d operands", s->equation, i, n_in);
 			return false;
 		}
 		at = read_term(s, at, x.rank, -1, label, &n);
@@ -128,7 +131,8 @@ static bool read_equation(struct sum *s, ad_node *const in[], int n_in)
 			for (int j = 0; j < k; j++)
 				if (label[j] == label[k] && x.dims[j] != x.dims[k]) {
 					ad_fail(s->g, AD_ERROR_SHAPE,
-					        "einsum: '%c' names axes of sizes %lld and %lld of operand %d, %s",
+					        "einsum: '%c' names axes of sizes %lld and %lld of "
+					        "operand %d, %s",
 					        letter_of(label[k]), (long long)x.dims[j],
 					        (long long)x.dims[k], i,
 					        ad_print_shape(text, sizeof text, x));
@@ -138,7 +142,8 @@ static bool read_equation(struct sum *s, ad_node *const in[], int n_in)
 				*size = x.dims[k];
 			if (x.dims[k] != *size && x.dims[k] != 1) {
 				ad_fail(s->g, AD_ERROR_SHAPE,
-				        "einsum: '%c' has size %lld, but axis %d of operand %d, %s, has %lld",
+				        "einsum: '%c' has size %lld, but axis %d of operand %d, "
+				        "%s, has %lld",
 				        letter_of(label[k]), (long long)*size, k, i,
 				        ad_print_shape(text, sizeof text, x), (long long)x.dims[k]);
 				return false;
@@ -168,8 +173,9 @@ static bool read_equation(struct sum *s, ad_node *const in[], int n_in)
 		if (s->uses[k] != 1)
 			continue;
 		if (s->n_out == AD_MAX_RANK) {
-			ad_fail(s->g, AD_ERROR_SHAPE, "einsum: the result of '%s' has more than %d axes",
-			        s->equation, AD_MAX_RANK);
+			ad_fail(s->g, AD_ERROR_SHAPE,
+			        "einsum: the result of '%s' has more than %d axes", s->equation,
+			        AD_MAX_RANK);
 			return false;
 		}
 		s->out[s->n_out++] = k;
@@ -181,15 +187,17 @@ static bool check_output(struct sum *s)
 {
 	for (int k = 0; k < s->n_out; k++) {
 		if (s->uses[s->out[k]] == 0) {
-			ad_fail(s->g, AD_ERROR_ARGUMENT, "einsum: '%c' of the result is in no term of '%s'",
+			ad_fail(s->g, AD_ERROR_ARGUMENT,
+			        "einsum: '%c' of the result is in no term of '%s'",
 			        letter_of(s->out[k]), s->equation);
 			return false;
 		}
 		for (int j = 0; j < k; j++)
 			if (s->out[j] == s->out[k]) {
-				ad_fail(s->g, AD_ERROR_ARGUMENT,
-				        "einsum: '%c' is twice among the axes of the result of '%s'",
-				        letter_of(s->out[k]), s->equation);
+				ad_fail(
+				    s->g, AD_ERROR_ARGUMENT,
+				    "einsum: '%c' is twice among the axes of the result of '%s'",
+				    letter_of(s->out[k]), s->equation);
 				return false;
 			}
 		s->left[s->out[k]]++;
@@ -326,16 +334,19 @@ static bool multiply(const struct sum *s, struct operand *a, const struct operan
 	if (inner.n == 0) {
 		p = ad_mul(grouped(a, &batch, &rows, &inner), grouped(b, &batch, &inner, &columns));
 	} else if (rows.n == 0 && columns.n == 0) {
-		p = ad_sum(ad_mul(grouped(a, &batch, &rows, &inner), grouped(b, &batch, &columns, &inner)),
-		           AD_INTS(-1), false);
+		p = ad_sum(
+		    ad_mul(grouped(a, &batch, &rows, &inner), grouped(b, &batch, &columns, &inner)),
+		    AD_INTS(-1), false);
 	} else {
 		bool ta = !lies_as(a, &batch, &rows, &inner) && lies_as(a, &batch, &inner, &rows);
-		bool tb = !lies_as(b, &batch, &inner, &columns) && lies_as(b, &batch, &columns, &inner);
+		bool tb =
+		    !lies_as(b, &batch, &inner, &columns) && lies_as(b, &batch, &columns, &inner);
 
-		p = ad_matmul_transposed(
-			ta ? grouped(a, &batch, &inner, &rows) : grouped(a, &batch, &rows, &inner),
-			tb ? grouped(b, &batch, &columns, &inner) : grouped(b, &batch, &inner, &columns),
-			ta, tb);
+		p = ad_matmul_transposed(ta ? grouped(a, &batch, &inner, &rows)
+		                            : grouped(a, &batch, &rows, &inner),
+		                         tb ? grouped(b, &batch, &columns, &inner)
+		                            : grouped(b, &batch, &inner, &columns),
+		                         ta, tb);
 	}
 	for (int k = 0; k < batch.n; k++)
 		label[n++] = batch.label[k];
@@ -373,10 +384,12 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	struct operand product = { 0 }, next;
 	const char *at = a->equation;
 
-	if (!read_equation(&s, in, n_in) || !check_output(&s))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "einsum: '%s' cannot be read", a->equation);
+	if (!a->equation || !read_equation(&s, in, n_in) || !check_output(&s))
+		return ad_fail(g, AD_ERROR_ARGUMENT, "einsum: '%s' cannot be read",
+		               a->equation ? a->equation : "");
 	for (int i = 0; i < n_in; i++) {
-		next = (struct operand){ .x = ad_type_of(in[i]) == AD_REAL ? in[i] : ad_to_real(in[i]) };
+		next = (struct operand){ .x = ad_type_of(in[i]) == AD_REAL ? in[i]
+			                                                   : ad_to_real(in[i]) };
 		at = read_term(&s, at, ad_shape_of(in[i]).rank, -1, next.label, &next.rank) + 1;
 		for (int k = 0; k < next.rank; k++)
 			s.left[next.label[k]]--;
@@ -388,7 +401,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 		/* what the product so far has alone, now that this operand is known */
 		simplify(&s, &product, &next);
 		if (!multiply(&s, &product, &next))
-			return ad_fail(g, AD_ERROR_SHAPE, "einsum: '%s' has too many axes", a->equation);
+			return ad_fail(g, AD_ERROR_SHAPE, "einsum: '%s' has too many axes",
+			               a->equation);
 	}
 	return ordered(&s, &product);
 }
@@ -429,7 +443,7 @@ AD_OP(einsum, .arity = 1, .optional = -1, .attrs = attrs, .attrs_size = sizeof(s
             .attrs = "equation=ij->ik",
             .error = "'k' of the result is in no term of 'ij->ik'" },
 	  { .in = { AD_DIMS(2, 3) }, .attrs = "equation=ij,jk", .error = "more terms than the 1" },
-	  { .in = { AD_DIMS(2, 3) }, .attrs = "equation=i1->i", .error = "'1' in 'i1->i' is no" },
+	  { .in = { AD_DIMS(2, 3) }, .attrs = "equation=i1->i", .error = "at '1->i' in 'i1->i'" },
 	  { .in = { AD_DIMS(2, 3) }, .attrs = "equation=ij->ii", .error = "'i' is twice" } });
 
 /* The sum of products of n arrays that the equation describes: "ij,jk->ik". */

@@ -31,9 +31,11 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 		return ad_fail(g, AD_ERROR_TYPE, "embedding: index must be of indices, not of %s",
 		               ad_type_of(in[1]) == AD_BOOL ? "a mask" : "reals");
 	if (s.rank == AD_MAX_RANK)
-		return ad_fail(g, AD_ERROR_SHAPE, "embedding: index %s has as many axes as there may be",
+		return ad_fail(g, AD_ERROR_SHAPE,
+		               "embedding: index %s has as many axes as there may be",
 		               ad_print_shape(text, sizeof text, s));
-	if (a->padding_idx != AD_NONE && (a->padding_idx < -w.dims[0] || a->padding_idx >= w.dims[0]))
+	if (a->padding_idx != AD_NONE &&
+	    (a->padding_idx < -w.dims[0] || a->padding_idx >= w.dims[0]))
 		return ad_fail(g, AD_ERROR_ARGUMENT,
 		               "embedding: padding_idx %lld is not one of the %lld rows",
 		               (long long)a->padding_idx, (long long)w.dims[0]);

@@ -1,5 +1,6 @@
 /*
- * embedding_bag: y = the sum, mean or largest of the rows of a table that each bag of indices names.
+ * embedding_bag: y = the sum, mean or largest of the rows of a table that each bag of indices
+ * names.
  *
  *   weight  (V, D)          index   (B, k), indices 0..V-1          y   (B, D)
  *   dweight = dy added up over the uses of each row, over k for a mean; for the largest it goes to

@@ -1,9 +1,9 @@
 /*
  * gather: y[.., k, ..] = x[.., index[.., k, ..], ..] along an axis.
  *
- *   x       any shape with an axis          index   as many axes, nowhere larger than x but on that axis
- *   y       shape of index                  dx = dy added up where it came from; x need not be kept
- *   An index outside of x is an error. Masks and indices stay what they are.
+ *   x       any shape with an axis          index   as many axes, nowhere larger than x but on that
+ * axis y       shape of index                  dx = dy added up where it came from; x need not be
+ * kept An index outside of x is an error. Masks and indices stay what they are.
  */
 #include "op.h"
 #include "kernels/indexing.h"
@@ -61,8 +61,8 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
 	const struct attrs *a = ad_attrs_of(y);
 
-	dx[0] = ad_scatter_add(ad_full_like(ad_input_of(y, 0), 0), ad_input_of(y, 1), dy[0],
-	                       a->axis);
+	dx[0] =
+	    ad_scatter_add(ad_full_like(ad_input_of(y, 0), 0), ad_input_of(y, 1), dy[0], a->axis);
 }
 
 AD_OP(gather, .arity = 2, .inputs = "x index", .as_is = AD_AS_IS_ALL, .attrs = attrs,

@@ -14,8 +14,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, delta, AD_NUM, "1", "the difference at which the square ends; above 0",
-	        NULL),
+	AD_ATTR(struct attrs, delta, AD_NUM, "1",
+	        "the difference at which the square ends; above 0", NULL),
 	REDUCTION_ATTR,
 	{ 0 },
 };
@@ -29,8 +29,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	if (error)
 		return error;
 	if (!(isfinite(a->delta) && a->delta > 0))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "huber_loss: delta is %g; it is a number above 0",
-		               a->delta);
+		return ad_fail(g, AD_ERROR_ARGUMENT,
+		               "huber_loss: delta is %g; it is a number above 0", a->delta);
 	d = ad_sub(in[0], in[1]);
 	size = ad_abs(d);
 	return reduce_losses(ad_where(ad_less(size, ad_constant(g, a->delta)),

@@ -15,8 +15,9 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	ad_node *flat;
 
 	if (x.rank < named.rank)
-		return ad_fail(g, AD_ERROR_SHAPE, "index: %d arrays of indices for the %d axes of x %s",
-		               named.rank, x.rank, ad_print_shape(text, sizeof text, x));
+		return ad_fail(g, AD_ERROR_SHAPE,
+		               "index: %d arrays of indices for the %d axes of x %s", named.rank,
+		               x.rank, ad_print_shape(text, sizeof text, x));
 	rows.dims[0] = 1;
 	for (int i = 0; i < x.rank; i++) {
 		if (i < named.rank)

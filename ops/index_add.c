@@ -28,15 +28,16 @@ static bool shape(ad_infer *s)
 	if (!indices_expected(s, 1, "index"))
 		return false;
 	if (src.rank == 0 || s->in[1].rank != 1)
-		return ad_refuse(s, "x %s must have an axis, and index %s exactly one", ad_show(s, 0),
-		                 ad_show(s, 1));
+		return ad_refuse(s, "x %s must have an axis, and index %s exactly one",
+		                 ad_show(s, 0), ad_show(s, 1));
 	axis = ad_axis(s, src.rank, a->axis);
 	if (axis < 0)
 		return false;
 	src.dims[axis] = s->in[1].dims[0];
 	if (!ad_equal_shapes(&src, &s->in[2]))
 		return ad_refuse(s, "src must be %s for x %s and index %s, not %s",
-		                 ad_show_shape(s, src), ad_show(s, 0), ad_show(s, 1), ad_show(s, 2));
+		                 ad_show_shape(s, src), ad_show(s, 0), ad_show(s, 1),
+		                 ad_show(s, 2));
 	s->out[0] = s->in[0];
 	return true;
 }
@@ -53,7 +54,8 @@ static void strips(const ad_run *r, size_t begin, size_t end)
 	ad_around_axis(&s, axis_from_front(s.rank, a->axis), &outer, &size, &inner);
 	per = (inner + STRIP - 1) / STRIP;
 	for (size_t unit = begin; unit < end; unit++) {
-		size_t first = unit % per * STRIP, width = inner - first < STRIP ? inner - first : STRIP;
+		size_t first = unit % per * STRIP,
+		       width = inner - first < STRIP ? inner - first : STRIP;
 		ad_real *y = ad_reals_of(&r->out[0]) + unit / per * size * inner + first;
 		const ad_real *src = ad_reals_of(&r->in[2]) + unit / per * n * inner + first;
 
@@ -78,7 +80,8 @@ static void forward(const ad_run *r)
 		memcpy(r->out[0].data, r->in[0].data, r->out[0].count * sizeof(ad_real));
 	work = n * (inner < STRIP ? inner : STRIP);
 	if (r->in[2].count > 0)
-		ad_parallel(r, outer * ((inner + STRIP - 1) / STRIP), 16384 / (work + 1) + 1, strips);
+		ad_parallel(r, outer * ((inner + STRIP - 1) / STRIP), 16384 / (work + 1) + 1,
+		            strips);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
@@ -93,24 +96,24 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(index_add, .arity = 3, .inputs = "x index src", .as_is = 1u << 1, .attrs = attrs,
       .attrs_size = sizeof(struct attrs), .shape = shape, .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 3), AD_DIMS(3, 2) },
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2),
-                               AD_LIST(10, 20, 30, 40, 50, 60) },
-                     .want = { AD_LIST(31, 42, 3, 4, 65, 86) },
-                     .dwant = { AD_LIST(1, 1, 1, 1, 1, 1), { 0 }, AD_LIST(1, 1, 1, 1, 1, 1) } },
-                   { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 0), AD_DIMS(0) },
-                     .give = { AD_LIST(1, 2) },
-                     .want = { AD_LIST(1, 2) } },
-                   { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2), AD_DIMS(2, 2) },
-                     .attrs = "axis=-1",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(1, 1),
-                               AD_LIST(0.5, -1, 2, 0.25) },
-                     .smooth = true },
-                   { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(1) },
-                     .give = { AD_LIST(1, 2), AD_LIST(2), AD_LIST(1) },
-                     .error = "index 2, element 0, is not one of the 2 places" },
-                   { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2), AD_DIMS(3, 3) },
-                     .error = "src must be (2, 3) for x (2, 3) and index (2,), not (3, 3)" } });
+      .samples = {
+	  { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 3), AD_DIMS(3, 2) },
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2),
+                      AD_LIST(10, 20, 30, 40, 50, 60) },
+            .want = { AD_LIST(31, 42, 3, 4, 65, 86) },
+            .dwant = { AD_LIST(1, 1, 1, 1, 1, 1), { 0 }, AD_LIST(1, 1, 1, 1, 1, 1) } },
+	  { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 0), AD_DIMS(0) },
+            .give = { AD_LIST(1, 2) },
+            .want = { AD_LIST(1, 2) } },
+	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2), AD_DIMS(2, 2) },
+            .attrs = "axis=-1",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(1, 1), AD_LIST(0.5, -1, 2, 0.25) },
+            .smooth = true },
+	  { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(1) },
+            .give = { AD_LIST(1, 2), AD_LIST(2), AD_LIST(1) },
+            .error = "index 2, element 0, is not one of the 2 places" },
+	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2), AD_DIMS(3, 3) },
+            .error = "src must be (2, 3) for x (2, 3) and index (2,), not (3, 3)" } });
 
 /* x with src added at the places of an axis that index names. */
 AD_API ad_node *ad_index_add(ad_node *x, ad_node *index, ad_node *src, int64_t axis)

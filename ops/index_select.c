@@ -27,8 +27,8 @@ static bool shape(ad_infer *s)
 	if (!indices_expected(s, 1, "index"))
 		return false;
 	if (s->in[0].rank == 0 || s->in[1].rank != 1)
-		return ad_refuse(s, "x %s must have an axis, and index %s exactly one", ad_show(s, 0),
-		                 ad_show(s, 1));
+		return ad_refuse(s, "x %s must have an axis, and index %s exactly one",
+		                 ad_show(s, 0), ad_show(s, 1));
 	axis = ad_axis(s, s->in[0].rank, a->axis);
 	if (axis < 0)
 		return false;

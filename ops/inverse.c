@@ -49,7 +49,8 @@ static void forward(const ad_run *r)
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
-	dx[0] = ad_neg(ad_matmul_transposed(ad_matmul_transposed(y, dy[0], true, false), y, false, true));
+	dx[0] = ad_neg(
+	    ad_matmul_transposed(ad_matmul_transposed(y, dy[0], true, false), y, false, true));
 }
 
 AD_OP(inverse, .arity = 1, .shape = shape, .forward = forward, .grad = grad,
@@ -57,7 +58,7 @@ AD_OP(inverse, .arity = 1, .shape = shape, .forward = forward, .grad = grad,
 	  { .in = { AD_DIMS(2, 2, 2) },
             .give = { AD_LIST(0, 2, 4, 0, 1, 2, 3, 4) },
             .want = { AD_LIST(0, 0.25, 0.5, 0, -2, 1, 1.5, -0.5) },
-            .dwant = { AD_LIST(-0.125, -0.125, -0.125, -0.125, -0.5, 0.5, 0.5, -0.5) } },
+            .dwant = { AD_LIST(-0.125, -0.25, -0.0625, -0.125, -0.5, 0.5, 0.5, -0.5) } },
 	  { .in = { AD_DIMS(1, 1) }, .give = { AD_LIST(-8) }, .want = { AD_LIST(-0.125) } },
 	  { .in = { AD_DIMS(3, 3) },
             .give = { AD_LIST(2, 0.5, -1, 0.25, -1.5, 0.75, 1, 0.5, 3) },

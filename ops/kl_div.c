@@ -17,9 +17,10 @@ struct attrs {
 
 static const ad_attr attrs[] = {
 	AD_ATTR(struct attrs, log_target, AD_FLAG, "false", "target holds log-probabilities", NULL),
-	AD_ATTR(struct attrs, reduction, AD_WORD, "mean",
-	        "the mean or sum of the losses, the sum over the size of the batch, or each by itself",
-	        "mean sum none batchmean"),
+	AD_ATTR(
+	    struct attrs, reduction, AD_WORD, "mean",
+	    "the mean or sum of the losses, the sum over the size of the batch, or each by itself",
+	    "mean sum none batchmean"),
 	{ 0 },
 };
 
@@ -32,8 +33,9 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	if (error)
 		return error;
 	if (is_word(a->reduction, "batchmean") && shape.rank == 0)
-		return ad_fail(g, AD_ERROR_SHAPE,
-		               "kl_div: a single number has no batch to take the mean over; use mean");
+		return ad_fail(
+		    g, AD_ERROR_SHAPE,
+		    "kl_div: a single number has no batch to take the mean over; use mean");
 	if (a->log_target)
 		loss = ad_mul(ad_exp(t), ad_sub(t, x));
 	else
@@ -68,11 +70,11 @@ AD_OP(kl_div, .arity = 2, .inputs = "x target", .attrs = attrs, .attrs_size = si
             .attrs = "reduction=batchmean",
             .error = "a single number has no batch" } });
 
-/* The divergence of log-probabilities x from target, as reduction says: "mean", "sum", "batchmean"
- * or "none". */
+/* The divergence of log-probabilities x from target, as reduction says: "mean" (also for NULL),
+ * "sum", "batchmean" or "none". */
 AD_API ad_node *ad_kl_div(ad_node *x, ad_node *target, const char *reduction)
 {
-	struct attrs a = { false, reduction };
+	struct attrs a = { false, reduction ? reduction : "mean" };
 
 	return AD_CALL_WITH(kl_div, &a, x, target);
 }

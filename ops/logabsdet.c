@@ -45,23 +45,24 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 	each.dims[each.rank++] = 1;
 	each.dims[each.rank++] = 1;
-	dx[0] = ad_mul(ad_reshape(dy[0], each), ad_transpose(ad_inverse(ad_input_of(y, 0)), -2, -1));
+	dx[0] =
+	    ad_mul(ad_reshape(dy[0], each), ad_transpose(ad_inverse(ad_input_of(y, 0)), -2, -1));
 }
 
 AD_OP(logabsdet, .arity = 1, .shape = shape, .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 2, 2) },
-                     .give = { AD_LIST(1, 2, 3, 4, 0, 1, 4, 5) },
-                     .want = { AD_LIST(0.6931471805599453, 1.3862943611198906) },
-                     .dwant = { AD_LIST(-2, 1.5, 1, -0.5, -1.25, 1, 0.25, 0) } },
-                   { .in = { AD_DIMS(2, 2) },
-                     .give = { AD_LIST(1, 2, 2, 4) },
-                     .want = { AD_LIST(-INFINITY) } },
-                   { .in = { AD_DIMS(0, 0) }, .want = { AD_LIST(0) } },
-                   { .in = { AD_DIMS(3, 3) },
-                     .give = { AD_LIST(2, 0.5, -1, 0.25, -1.5, 0.75, 1, 0.5, 3) },
-                     .smooth = true },
-                   { .in = { AD_DIMS(2, 3) },
-                     .error = "takes square matrices (..., n, n), not (2, 3)" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 2, 2) },
+            .give = { AD_LIST(1, 2, 3, 4, 0, 1, 4, 5) },
+            .want = { AD_LIST(0.6931471805599453, 1.3862943611198906) },
+            .dwant = { AD_LIST(-2, 1.5, 1, -0.5, -1.25, 1, 0.25, 0) } },
+	  { .in = { AD_DIMS(2, 2) },
+            .give = { AD_LIST(1, 2, 2, 4) },
+            .want = { AD_LIST(-INFINITY) } },
+	  { .in = { AD_DIMS(0, 0) }, .want = { AD_LIST(0) } },
+	  { .in = { AD_DIMS(3, 3) },
+            .give = { AD_LIST(2, 0.5, -1, 0.25, -1.5, 0.75, 1, 0.5, 3) },
+            .smooth = true },
+	  { .in = { AD_DIMS(2, 3) }, .error = "takes square matrices (..., n, n), not (2, 3)" } });
 
 /* ln |det| of each matrix of x (..., n, n). */
 AD_API ad_node *ad_logabsdet(ad_node *x)

@@ -2,8 +2,8 @@
  * masked_select: y = the elements of x where mask holds, row by row.
  *
  *   x, mask   shapes that broadcast          y   (n,), n places where the mask holds
- *   dx = dy where it came from, else 0. The number n is a shape, so the mask is evaluated when the op is
- *   recorded; an evaluation in which another number holds is an error. Composed of masked_take.
+ *   dx = dy where it came from, else 0. The number n is a shape, so the mask is evaluated when the
+ * op is recorded; an evaluation in which another number holds is an error. Composed of masked_take.
  */
 #include "op.h"
 
@@ -16,15 +16,17 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	int64_t n = 0;
 
 	if (ad_type_of(in[1]) != AD_BOOL)
-		return ad_fail(g, AD_ERROR_TYPE,
-		               "masked_select: the mask is no mask; write a comparison, such as m != 0");
+		return ad_fail(
+		    g, AD_ERROR_TYPE,
+		    "masked_select: the mask is no mask; write a comparison, such as m != 0");
 	if (!ad_broadcast(&y, &m))
 		return ad_fail(g, AD_ERROR_SHAPE, "masked_select: cannot broadcast %s and %s",
 		               ad_print_shape(text[0], sizeof *text, x),
 		               ad_print_shape(text[1], sizeof *text, m));
 	mask = ad_expand(in[1], y);
 	if (ad_forward(mask) != AD_OK || (ad_count(mask) > 0 && !(v = ad_data(mask))))
-		return ad_fail(g, AD_ERROR_VALUE, "masked_select: the mask has no value yet; set it "
+		return ad_fail(g, AD_ERROR_VALUE,
+		               "masked_select: the mask has no value yet; set it "
 		               "before the op is recorded");
 	for (size_t k = 0; k < ad_count(mask); k++)
 		n += v[k];

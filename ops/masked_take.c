@@ -2,7 +2,8 @@
  * masked_take: y = the elements of x where mask holds, which are `count`, row by row.
  *
  *   x   any shape          mask   the same shape          y   (count,)
- *   dx = dy where it came from, else 0; only the mask is kept. Another number of places is an error.
+ *   dx = dy where it came from, else 0; only the mask is kept. Another number of places is an
+ * error.
  */
 #include "op.h"
 
@@ -44,8 +45,10 @@ static void forward(const ad_run *r)
 		found += mask[k] != 0;
 	}
 	if (found != r->out[0].count)
-		ad_run_failed(r, "the mask holds in %zu places, but the graph was recorded for %zu; "
-		              "record it again", found, r->out[0].count);
+		ad_run_failed(r,
+		              "the mask holds in %zu places, but the graph was recorded for %zu; "
+		              "record it again",
+		              found, r->out[0].count);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

@@ -58,23 +58,24 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(max_dim, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .shape = shape,
       .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 3) },
-                     .attrs = "axis=1",
-                     .give = { AD_LIST(1, 3, 3, 5, 4, -2) },
-                     .want = { AD_LIST(3, 5), AD_LIST(1, 0) },
-                     .dwant = { AD_LIST(0, 1, 0, 1, 0, 0) } },
-                   { .in = { AD_DIMS(3) },
-                     .attrs = "keepdim=true",
-                     .give = { AD_LIST(1, NAN, 2) },
-                     .want = { AD_LIST(NAN), AD_LIST(1) } },
-                   { .in = { AD_DIM0 }, .give = { AD_LIST(7) }, .want = { AD_LIST(7), AD_LIST(0) } },
-                   { .in = { AD_DIMS(2, 3, 4) }, .attrs = "axis=1 keepdim=true", .lo = -9, .hi = 9 },
-                   { .in = { AD_DIMS(3, 4) }, .attrs = "axis=-2", .lo = -9, .hi = 9 },
-                   { .in = { AD_DIMS(0, 3) }, .attrs = "axis=1" },
-                   { .in = { AD_DIMS(0, 3) },
-                     .attrs = "axis=0",
-                     .error = "there is nothing to choose from along axis 0 of (0, 3)" },
-                   { .in = { AD_DIMS(2) }, .attrs = "axis=1", .error = "axis 1" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 3) },
+            .attrs = "axis=1",
+            .give = { AD_LIST(1, 3, 3, 5, 4, -2) },
+            .want = { AD_LIST(3, 5), AD_LIST(1, 0) },
+            .dwant = { AD_LIST(0, 1, 0, 1, 0, 0) } },
+	  { .in = { AD_DIMS(3) },
+            .attrs = "keepdim=true",
+            .give = { AD_LIST(1, NAN, 2) },
+            .want = { AD_LIST(NAN), AD_LIST(1) } },
+	  { .in = { AD_DIM0 }, .give = { AD_LIST(7) }, .want = { AD_LIST(7), AD_LIST(0) } },
+	  { .in = { AD_DIMS(2, 3, 4) }, .attrs = "axis=1 keepdim=true", .lo = -9, .hi = 9 },
+	  { .in = { AD_DIMS(3, 4) }, .attrs = "axis=-2", .lo = -9, .hi = 9 },
+	  { .in = { AD_DIMS(0, 3) }, .attrs = "axis=1" },
+	  { .in = { AD_DIMS(0, 3) },
+            .attrs = "axis=0",
+            .error = "there is nothing to choose from along axis 0 of (0, 3)" },
+	  { .in = { AD_DIMS(2) }, .attrs = "axis=1", .error = "axis 1" } });
 
 /* The largest element of x along an axis; output 1 is its place. */
 AD_API ad_node *ad_max_dim(ad_node *x, int64_t axis, bool keepdim)

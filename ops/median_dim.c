@@ -67,19 +67,20 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(median_dim, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .shape = shape,
       .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 4) },
-                     .give = { AD_LIST(4, 1, 3, 2, 5, 5, 1, 9) },
-                     .want = { AD_LIST(2, 5), AD_LIST(3, 0) },
-                     .dwant = { AD_LIST(0, 0, 0, 1, 1, 0, 0, 0) } },
-                   { .in = { AD_DIMS(3) },
-                     .attrs = "axis=0 keepdim=true",
-                     .give = { AD_LIST(1, NAN, NAN) },
-                     .want = { AD_LIST(NAN), AD_LIST(1) } },
-                   { .in = { AD_DIM0 }, .give = { AD_LIST(7) }, .want = { AD_LIST(7), AD_LIST(0) } },
-                   { .in = { AD_DIMS(2, 5, 3) }, .attrs = "axis=1", .lo = -9, .hi = 9 },
-                   { .in = { AD_DIMS(0, 3) },
-                     .attrs = "axis=0",
-                     .error = "there is nothing to choose from along axis 0 of (0, 3)" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 4) },
+            .give = { AD_LIST(4, 1, 3, 2, 5, 5, 1, 9) },
+            .want = { AD_LIST(2, 5), AD_LIST(3, 0) },
+            .dwant = { AD_LIST(0, 0, 0, 1, 1, 0, 0, 0) } },
+	  { .in = { AD_DIMS(3) },
+            .attrs = "axis=0 keepdim=true",
+            .give = { AD_LIST(1, NAN, NAN) },
+            .want = { AD_LIST(NAN), AD_LIST(1) } },
+	  { .in = { AD_DIM0 }, .give = { AD_LIST(7) }, .want = { AD_LIST(7), AD_LIST(0) } },
+	  { .in = { AD_DIMS(2, 5, 3) }, .attrs = "axis=1", .lo = -9, .hi = 9 },
+	  { .in = { AD_DIMS(0, 3) },
+            .attrs = "axis=0",
+            .error = "there is nothing to choose from along axis 0 of (0, 3)" } });
 
 /* The lower median of x along an axis; output 1 is its place. */
 AD_API ad_node *ad_median_dim(ad_node *x, int64_t axis, bool keepdim)

@@ -29,11 +29,11 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	ad_node *x = in[0];
 
 	if (isinf(a->p))
-		return a->p > 0 ? ad_amax(ad_abs(x), a->axis, a->keepdim) :
-		                  ad_amin(ad_abs(x), a->axis, a->keepdim);
+		return a->p > 0 ? ad_amax(ad_abs(x), a->axis, a->keepdim)
+		                : ad_amin(ad_abs(x), a->axis, a->keepdim);
 	if (!(a->p >= 0))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "norm: p is %g; it is 0, a number above 0, or inf",
-		               a->p);
+		return ad_fail(g, AD_ERROR_ARGUMENT,
+		               "norm: p is %g; it is 0, a number above 0, or inf", a->p);
 	if (a->p == 0)
 		return ad_sum(ad_to_real(ad_not_equal(x, ad_constant(g, 0))), a->axis, a->keepdim);
 	if (a->p == 1)
@@ -61,9 +61,14 @@ AD_OP(norm, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .com
                      .give = { AD_LIST(2, 1, -2) },
                      .want = { AD_LIST(2) },
                      .dwant = { AD_LIST(0.5, 0, -0.5) } },
-                   { .in = { AD_DIMS(3) }, .attrs = "p=3", .give = { AD_LIST(0, 0, 0) },
-                     .want = { AD_LIST(0) }, .dwant = { AD_LIST(0, 0, 0) } },
-                   { .in = { AD_DIMS(3) }, .attrs = "p=0", .give = { AD_LIST(0, 5, 7) },
+                   { .in = { AD_DIMS(3) },
+                     .attrs = "p=3",
+                     .give = { AD_LIST(0, 0, 0) },
+                     .want = { AD_LIST(0) },
+                     .dwant = { AD_LIST(0, 0, 0) } },
+                   { .in = { AD_DIMS(3) },
+                     .attrs = "p=0",
+                     .give = { AD_LIST(0, 5, 7) },
                      .want = { AD_LIST(2) } },
                    { .in = { AD_DIMS(2, 3) }, .attrs = "axis=0", .lo = 0.5, .hi = 2 },
                    { .in = { AD_DIMS(2, 3) }, .attrs = "p=3 axis=-1", .lo = -2, .hi = -0.5 },

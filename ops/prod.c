@@ -2,8 +2,8 @@
  * prod: y = the product of the elements of x over some axes.
  *
  *   x   any shape          y   without these axes, or with size 1 there if keepdim is set
- *   dx = dy times the product of the others, right with zeros among them: nothing is divided. x is kept.
- *   The product of nothing is 1.
+ *   dx = dy times the product of the others, right with zeros among them: nothing is divided. x is
+ * kept. The product of nothing is 1.
  */
 #include "op.h"
 #include "kernels/reduce.h"
@@ -34,7 +34,8 @@ static void outputs(const ad_run *r, size_t begin, size_t end)
 	const ad_real *x = ad_reals_of(&r->in[0]);
 
 	for (size_t k = begin; k < end; k++) {
-		size_t from = reduction_base(&p, k / p.columns) + k % p.columns, at[AD_MAX_RANK] = { 0 };
+		size_t from = reduction_base(&p, k / p.columns) + k % p.columns,
+		       at[AD_MAX_RANK] = { 0 };
 		ad_real y = 1;
 
 		for (size_t row = 0; row < p.row; row++) {

@@ -23,14 +23,16 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	ad_node *y = in[0];
 
 	if (a->axes.n != a->shifts.n || a->axes.n < 0)
-		return ad_fail(g, AD_ERROR_ARGUMENT, "roll: %lld shifts for %lld axes: give one for each",
+		return ad_fail(g, AD_ERROR_ARGUMENT,
+		               "roll: %lld shifts for %lld axes: give one for each",
 		               (long long)a->shifts.n, (long long)a->axes.n);
 	for (int64_t k = 0; k < a->axes.n; k++) {
 		int64_t axis = a->axes.v[k] + (a->axes.v[k] < 0 ? s.rank : 0), n, cut;
 		ad_node *part[2];
 
 		if (axis < 0 || axis >= s.rank)
-			return ad_fail(g, AD_ERROR_SHAPE, "roll: axis %lld is not one of the %d axes of x",
+			return ad_fail(g, AD_ERROR_SHAPE,
+			               "roll: axis %lld is not one of the %d axes of x",
 			               (long long)a->axes.v[k], s.rank);
 		n = s.dims[axis];
 		cut = n ? (n - a->shifts.v[k] % n) % n : 0;

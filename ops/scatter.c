@@ -1,10 +1,10 @@
 /*
  * scatter: y = x with src[.., k, ..] put at [.., index[.., k, ..], ..] along an axis.
  *
- *   x       any shape with an axis          index   as many axes, nowhere larger than x but on that axis
- *   src     shape of index                  y       shape of x; the last of several for one place stays
- *   dx = dy where nothing was put, else 0; dsrc = dy where it went, 0 where another came after it;
- *  only index is kept. Masks and indices stay what they are, but are not mixed with reals.
+ *   x       any shape with an axis          index   as many axes, nowhere larger than x but on that
+ * axis src     shape of index                  y       shape of x; the last of several for one
+ * place stays dx = dy where nothing was put, else 0; dsrc = dy where it went, 0 where another came
+ * after it; only index is kept. Masks and indices stay what they are, but are not mixed with reals.
  */
 #include "op.h"
 #include "kernels/indexing.h"
@@ -28,7 +28,8 @@ static bool shape(ad_infer *s)
 		return ad_refuse(s, "index %s and src %s must have the same shape", ad_show(s, 1),
 		                 ad_show(s, 2));
 	if (s->in_type[0] != s->in_type[2])
-		return ad_refuse(s, "x and src differ in their element type; to_real makes both reals");
+		return ad_refuse(
+		    s, "x and src differ in their element type; to_real makes both reals");
 	s->out[0] = s->in[0];
 	s->out_type[0] = s->in_type[0];
 	return true;
@@ -93,26 +94,25 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(scatter, .arity = 3, .inputs = "x index src", .as_is = AD_AS_IS_ALL, .attrs = attrs,
       .attrs_size = sizeof(struct attrs), .shape = shape, .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2, 2), AD_DIMS(2, 2) },
-                     .attrs = "axis=1",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 2, 0, 1),
-                               AD_LIST(10, 20, 30, 40) },
-                     .want = { AD_LIST(1, 2, 20, 30, 40, 6) },
-                     .dwant = { AD_LIST(1, 1, 0, 0, 0, 1), { 0 }, AD_LIST(0, 1, 1, 1) } },
-                   { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 0, 2), AD_DIMS(0, 2) },
-                     .attrs = "axis=0",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6) },
-                     .want = { AD_LIST(1, 2, 3, 4, 5, 6) } },
-                   { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 4, 1), AD_DIMS(4, 1) },
-                     .attrs = "axis=-2",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2, 0),
-                               AD_LIST(0.5, -1, 2, 0.25) },
-                     .smooth = true },
-                   { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(1) },
-                     .give = { AD_LIST(1, 2), AD_LIST(2), AD_LIST(1) },
-                     .error = "index 2, element 0, is not one of the 2 places" },
-                   { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(2) },
-                     .error = "index (1,) and src (2,) must have the same shape" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2, 2), AD_DIMS(2, 2) },
+            .attrs = "axis=1",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 2, 0, 1), AD_LIST(10, 20, 30, 40) },
+            .want = { AD_LIST(1, 2, 20, 30, 40, 6) },
+            .dwant = { AD_LIST(1, 1, 0, 0, 0, 1), { 0 }, AD_LIST(0, 1, 1, 1) } },
+	  { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 0, 2), AD_DIMS(0, 2) },
+            .attrs = "axis=0",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6) },
+            .want = { AD_LIST(1, 2, 3, 4, 5, 6) } },
+	  { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 4, 1), AD_DIMS(4, 1) },
+            .attrs = "axis=-2",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2, 0), AD_LIST(0.5, -1, 2, 0.25) },
+            .smooth = true },
+	  { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(1) },
+            .give = { AD_LIST(1, 2), AD_LIST(2), AD_LIST(1) },
+            .error = "index 2, element 0, is not one of the 2 places" },
+	  { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(2) },
+            .error = "index (1,) and src (2,) must have the same shape" } });
 
 /* x with src put at the places that index names along an axis; the last of several stays. */
 AD_API ad_node *ad_scatter(ad_node *x, ad_node *index, ad_node *src, int64_t axis)

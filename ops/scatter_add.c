@@ -1,9 +1,9 @@
 /*
  * scatter_add: y = x with src[.., k, ..] added at [.., index[.., k, ..], ..] along an axis.
  *
- *   x       any shape with an axis          index   as many axes, nowhere larger than x but on that axis
- *   src     shape of index                  y       shape of x; places named twice get both
- *   dx = dy, dsrc = dy where it went; only index is kept
+ *   x       any shape with an axis          index   as many axes, nowhere larger than x but on that
+ * axis src     shape of index                  y       shape of x; places named twice get both dx =
+ * dy, dsrc = dy where it went; only index is kept
  */
 #include "op.h"
 #include "kernels/indexing.h"
@@ -72,26 +72,25 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(scatter_add, .arity = 3, .inputs = "x index src", .as_is = 1u << 1, .attrs = attrs,
       .attrs_size = sizeof(struct attrs), .shape = shape, .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2, 2), AD_DIMS(2, 2) },
-                     .attrs = "axis=1",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 2, 0, 1),
-                               AD_LIST(10, 20, 30, 40) },
-                     .want = { AD_LIST(1, 2, 33, 34, 45, 6) },
-                     .dwant = { AD_LIST(1, 1, 1, 1, 1, 1), { 0 }, AD_LIST(1, 1, 1, 1) } },
-                   { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 0, 2), AD_DIMS(0, 2) },
-                     .attrs = "axis=0",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6) },
-                     .want = { AD_LIST(1, 2, 3, 4, 5, 6) } },
-                   { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 4, 1), AD_DIMS(4, 1) },
-                     .attrs = "axis=-2",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2, 2),
-                               AD_LIST(0.5, -1, 2, 0.25) },
-                     .smooth = true },
-                   { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(1) },
-                     .give = { AD_LIST(1, 2), AD_LIST(-1), AD_LIST(1) },
-                     .error = "index -1, element 0, is not one of the 2 places" },
-                   { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(2) },
-                     .error = "index (1,) and src (2,) must have the same shape" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2, 2), AD_DIMS(2, 2) },
+            .attrs = "axis=1",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 2, 0, 1), AD_LIST(10, 20, 30, 40) },
+            .want = { AD_LIST(1, 2, 33, 34, 45, 6) },
+            .dwant = { AD_LIST(1, 1, 1, 1, 1, 1), { 0 }, AD_LIST(1, 1, 1, 1) } },
+	  { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 0, 2), AD_DIMS(0, 2) },
+            .attrs = "axis=0",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6) },
+            .want = { AD_LIST(1, 2, 3, 4, 5, 6) } },
+	  { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 4, 1), AD_DIMS(4, 1) },
+            .attrs = "axis=-2",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2, 2), AD_LIST(0.5, -1, 2, 0.25) },
+            .smooth = true },
+	  { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(1) },
+            .give = { AD_LIST(1, 2), AD_LIST(-1), AD_LIST(1) },
+            .error = "index -1, element 0, is not one of the 2 places" },
+	  { .in = { AD_DIMS(2), AD_DIMS_OF(AD_I32, 1), AD_DIMS(2) },
+            .error = "index (1,) and src (2,) must have the same shape" } });
 
 /* x with src added at the places that index names along an axis. */
 AD_API ad_node *ad_scatter_add(ad_node *x, ad_node *index, ad_node *src, int64_t axis)

@@ -1,8 +1,8 @@
 /*
  * select: y = one place of an axis of x, the axis dropped.
  *
- *   x   any shape with an axis          y   shape of x without it; a negative index counts from the end
- *   dx = dy at that place, 0 elsewhere. Composed of slice. Masks and indices stay what they are.
+ *   x   any shape with an axis          y   shape of x without it; a negative index counts from the
+ * end dx = dy at that place, 0 elsewhere. Composed of slice. Masks and indices stay what they are.
  */
 #include "op.h"
 
@@ -25,17 +25,19 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 
 	ad_print_shape(text, sizeof text, x);
 	if (axis < 0 || axis >= x.rank)
-		return ad_fail(g, AD_ERROR_SHAPE, "select: axis %lld is not one of the %d axes of %s",
+		return ad_fail(g, AD_ERROR_SHAPE,
+		               "select: axis %lld is not one of the %d axes of %s",
 		               (long long)a->axis, x.rank, text);
 	index = a->index < 0 ? a->index + x.dims[axis] : a->index;
 	if (index < 0 || index >= x.dims[axis])
-		return ad_fail(g, AD_ERROR_ARGUMENT,
-		               "select: index %lld is not one of the %lld places along axis %lld of %s",
-		               (long long)a->index, (long long)x.dims[axis], (long long)axis, text);
+		return ad_fail(
+		    g, AD_ERROR_ARGUMENT,
+		    "select: index %lld is not one of the %lld places along axis %lld of %s",
+		    (long long)a->index, (long long)x.dims[axis], (long long)axis, text);
 	for (int i = 0; i < y.rank; i++)
 		y.dims[i] = x.dims[i < axis ? i : i + 1];
-	return ad_reshape(ad_slice(in[0], AD_INTS(axis), AD_INTS(index), AD_INTS(index + 1), AD_ALL),
-	                  y);
+	return ad_reshape(
+	    ad_slice(in[0], AD_INTS(axis), AD_INTS(index), AD_INTS(index + 1), AD_ALL), y);
 }
 
 AD_OP(select, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .compose = compose,

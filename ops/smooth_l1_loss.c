@@ -14,8 +14,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, beta, AD_NUM, "1", "the difference at which the square ends; 0: no square",
-	        NULL),
+	AD_ATTR(struct attrs, beta, AD_NUM, "1",
+	        "the difference at which the square ends; 0: no square", NULL),
 	REDUCTION_ATTR,
 	{ 0 },
 };
@@ -29,8 +29,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	if (error)
 		return error;
 	if (!(isfinite(a->beta) && a->beta >= 0))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "smooth_l1_loss: beta is %g; it is a number from 0",
-		               a->beta);
+		return ad_fail(g, AD_ERROR_ARGUMENT,
+		               "smooth_l1_loss: beta is %g; it is a number from 0", a->beta);
 	d = ad_sub(in[0], in[1]);
 	size = ad_abs(d);
 	if (a->beta == 0)

@@ -22,8 +22,8 @@ static const ad_attr attrs[] = {
 /* Whether b holds a vector for each matrix, (..., n) beside (..., n, n), or one for all. */
 static bool is_vector(int rank_a, const int64_t a[], int rank_b, const int64_t b[])
 {
-	return rank_b == 1 || (rank_b == rank_a - 1 &&
-	                       memcmp(a, b, (size_t)rank_b * sizeof *a) == 0);
+	return rank_b == 1 ||
+	       (rank_b == rank_a - 1 && memcmp(a, b, (size_t)rank_b * sizeof *a) == 0);
 }
 
 static bool shape(ad_infer *s)
@@ -42,13 +42,14 @@ static bool shape(ad_infer *s)
 	n = a->dims[a->rank - 1];
 	vector = is_vector(a->rank, a->dims, b->rank, b->dims);
 	if (b->dims[b->rank - (vector ? 1 : 2)] != n)
-		return ad_refuse(s, "a %s has %lld rows, but b %s has %lld", ad_show(s, 0), (long long)n,
-		                 ad_show(s, 1), (long long)b->dims[b->rank - (vector ? 1 : 2)]);
+		return ad_refuse(s, "a %s has %lld rows, but b %s has %lld", ad_show(s, 0),
+		                 (long long)n, ad_show(s, 1),
+		                 (long long)b->dims[b->rank - (vector ? 1 : 2)]);
 	lead.rank -= 2;
 	of_b.rank -= vector ? 1 : 2;
 	if (!ad_broadcast(&lead, &of_b))
-		return ad_refuse(s, "the leading axes of a %s and b %s do not broadcast", ad_show(s, 0),
-		                 ad_show(s, 1));
+		return ad_refuse(s, "the leading axes of a %s and b %s do not broadcast",
+		                 ad_show(s, 0), ad_show(s, 1));
 	if (!ad_count_of(&lead, &count_y))
 		return ad_refuse(s, "a %s and b %s broadcast to too many elements", ad_show(s, 0),
 		                 ad_show(s, 1));
@@ -155,7 +156,7 @@ AD_OP(solve, .arity = 2, .attrs = attrs, .attrs_size = sizeof(struct attrs), .sh
 	  { .in = { AD_DIMS(2, 2), AD_DIMS(2, 2) },
             .give = { AD_LIST(0, 2, 4, 0), AD_LIST(2, 4, 8, -4) },
             .want = { AD_LIST(2, -1, 1, 2) },
-            .dwant = { AD_LIST(-0.25, -0.75, -0.5, -1.5), AD_LIST(0.5, 0.5, 0.25, 0.25) } },
+            .dwant = { AD_LIST(-0.5, -1.5, -0.25, -0.75), AD_LIST(0.5, 0.5, 0.25, 0.25) } },
 	  { .in = { AD_DIMS(2, 2), AD_DIMS(2) },
             .attrs = "transpose=true",
             .give = { AD_LIST(1, 2, 0, 4), AD_LIST(3, 10) },
@@ -185,7 +186,8 @@ AD_OP(solve, .arity = 2, .attrs = attrs, .attrs_size = sizeof(struct attrs), .sh
 	  { .in = { AD_DIMS(3, 2), AD_DIMS(3) },
             .error = "takes square matrices (..., n, n), not (3, 2)" } });
 
-/* The solution y of a y = b, or of a^T y = b, for matrices a (..., n, n) and columns or vectors b. */
+/* The solution y of a y = b, or of a^T y = b, for matrices a (..., n, n) and columns or vectors b.
+ */
 AD_API ad_node *ad_solve(ad_node *a, ad_node *b, bool transpose)
 {
 	struct attrs at = { transpose };

@@ -65,21 +65,23 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(sort, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .shape = shape,
       .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 3) },
-                     .give = { AD_LIST(2, 1, 2, NAN, 7, -1) },
-                     .want = { AD_LIST(1, 2, 2, -1, 7, NAN), AD_LIST(1, 0, 2, 2, 1, 0) },
-                     .dwant = { AD_LIST(1, 1, 1, 1, 1, 1) } },
-                   { .in = { AD_DIMS(3, 2) },
-                     .attrs = "axis=0 descending=true",
-                     .give = { AD_LIST(1, 5, 3, 5, 2, 9) },
-                     .want = { AD_LIST(3, 9, 2, 5, 1, 5), AD_LIST(1, 2, 2, 0, 0, 1) } },
-                   { .in = { AD_DIM0 }, .give = { AD_LIST(7) }, .want = { AD_LIST(7), AD_LIST(0) } },
-                   { .in = { AD_DIMS(2, 0) } },
-                   { .in = { AD_DIMS(2, 7, 2) }, .attrs = "axis=1", .lo = -9, .hi = 9 },
-                   { .in = { AD_DIMS(2, 5) }, .attrs = "descending=true", .lo = -9, .hi = 9 },
-                   { .in = { AD_DIMS(2) }, .attrs = "axis=1", .error = "axis 1" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 3) },
+            .give = { AD_LIST(2, 1, 2, NAN, 7, -1) },
+            .want = { AD_LIST(1, 2, 2, -1, 7, NAN), AD_LIST(1, 0, 2, 2, 1, 0) },
+            .dwant = { AD_LIST(1, 1, 1, 1, 1, 1) } },
+	  { .in = { AD_DIMS(3, 2) },
+            .attrs = "axis=0 descending=true",
+            .give = { AD_LIST(1, 5, 3, 5, 2, 9) },
+            .want = { AD_LIST(3, 9, 2, 5, 1, 5), AD_LIST(1, 2, 2, 0, 0, 1) } },
+	  { .in = { AD_DIM0 }, .give = { AD_LIST(7) }, .want = { AD_LIST(7), AD_LIST(0) } },
+	  { .in = { AD_DIMS(2, 0) } },
+	  { .in = { AD_DIMS(2, 7, 2) }, .attrs = "axis=1", .lo = -9, .hi = 9 },
+	  { .in = { AD_DIMS(2, 5) }, .attrs = "descending=true", .lo = -9, .hi = 9 },
+	  { .in = { AD_DIMS(2) }, .attrs = "axis=1", .error = "axis 1" } });
 
-/* The elements of x along an axis, the smallest first, or the largest; output 1: where they were. */
+/* The elements of x along an axis, the smallest first, or the largest; output 1: where they were.
+ */
 AD_API ad_node *ad_sort(ad_node *x, int64_t axis, bool descending)
 {
 	struct attrs a = { axis, descending };

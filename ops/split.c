@@ -2,8 +2,8 @@
  * split: x cut along an axis into parts of the given sizes.
  *
  *   x   any shape with an axis          y0, y1, ...   shape of x with sizes[k] along it; at most 64
- *   dx = the dy of the parts side by side, 0 where none arrived; nothing is kept. Masks and indices stay
- *   what they are.
+ *   dx = the dy of the parts side by side, 0 where none arrived; nothing is kept. Masks and indices
+ * stay what they are.
  */
 #include "op.h"
 #include "kernels/strided.h"
@@ -84,19 +84,21 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(split, .arity = 1, .as_is = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs),
       .shape = shape, .forward = forward, .grad = grad,
-      .samples = { { .in = { AD_DIMS(2, 3) },
-                     .attrs = "sizes=[1,0,2] axis=1",
-                     .give = { AD_LIST(1, 2, 3, 4, 5, 6) },
-                     .want = { AD_LIST(1, 4), { 0 }, AD_LIST(2, 3, 5, 6) },
-                     .dwant = { AD_LIST(1, 1, 1, 1, 1, 1) } },
-                   { .in = { AD_DIMS_OF(AD_I32, 3) },
-                     .attrs = "sizes=[1,2]",
-                     .give = { AD_LIST(1, 2, 3) },
-                     .want = { AD_LIST(1), AD_LIST(2, 3) } },
-                   { .in = { AD_DIMS(2, 5, 2) }, .attrs = "sizes=[3,2] axis=-2", .lo = -2, .hi = 2 },
-                   { .in = { AD_DIMS(4) }, .attrs = "sizes=[1,2]",
-                     .error = "the sizes add up to 3, but axis 0 of (4,) has 4" },
-                   { .in = { AD_DIMS(4) }, .attrs = "sizes=[5,-1]", .error = "size -1 is negative" } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 3) },
+            .attrs = "sizes=[1,0,2] axis=1",
+            .give = { AD_LIST(1, 2, 3, 4, 5, 6) },
+            .want = { AD_LIST(1, 4), { 0 }, AD_LIST(2, 3, 5, 6) },
+            .dwant = { AD_LIST(1, 1, 1, 1, 1, 1) } },
+	  { .in = { AD_DIMS_OF(AD_I32, 3) },
+            .attrs = "sizes=[1,2]",
+            .give = { AD_LIST(1, 2, 3) },
+            .want = { AD_LIST(1), AD_LIST(2, 3) } },
+	  { .in = { AD_DIMS(2, 5, 2) }, .attrs = "sizes=[3,2] axis=-2", .lo = -2, .hi = 2 },
+	  { .in = { AD_DIMS(4) },
+            .attrs = "sizes=[1,2]",
+            .error = "the sizes add up to 3, but axis 0 of (4,) has 4" },
+	  { .in = { AD_DIMS(4) }, .attrs = "sizes=[5,-1]", .error = "size -1 is negative" } });
 
 /* x cut along an axis into parts of these sizes; ad_output(y, k) is part k. */
 AD_API ad_node *ad_split(ad_node *x, ad_ints sizes, int64_t axis)

@@ -2,7 +2,8 @@
  * stack: y = the inputs joined along a new axis.
  *
  *   x0, x1, ...   of one shape          y   with their number as the size of the new axis
- *   dx = the part of dy that belongs to each. Composed of concat. Masks and indices stay what they are.
+ *   dx = the part of dy that belongs to each. Composed of concat. Masks and indices stay what they
+ * are.
  */
 #include "op.h"
 
@@ -24,9 +25,10 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	ad_node **part, *y;
 
 	if (axis < 0 || axis >= column.rank || column.rank > AD_MAX_RANK)
-		return ad_fail(g, AD_ERROR_SHAPE,
-		               "stack: axis %lld is not one of the %d axes of the result (at most %d)",
-		               (long long)a->axis, column.rank, AD_MAX_RANK);
+		return ad_fail(
+		    g, AD_ERROR_SHAPE,
+		    "stack: axis %lld is not one of the %d axes of the result (at most %d)",
+		    (long long)a->axis, column.rank, AD_MAX_RANK);
 	for (int i = 0; i < column.rank; i++)
 		column.dims[i] = i == axis ? 1 : s.dims[i > axis ? i - 1 : i];
 	part = malloc((size_t)n_in * sizeof(ad_node *));
@@ -37,7 +39,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 
 		if (!ad_equal_shapes(&s, &other)) {
 			free(part);
-			return ad_fail(g, AD_ERROR_SHAPE, "stack: %s and %s differ; all must be the same",
+			return ad_fail(g, AD_ERROR_SHAPE,
+			               "stack: %s and %s differ; all must be the same",
 			               ad_print_shape(text[0], sizeof *text, s),
 			               ad_print_shape(text[1], sizeof *text, other));
 		}
@@ -55,10 +58,13 @@ AD_OP(stack, .arity = 1, .optional = -1, .attrs = attrs, .attrs_size = sizeof(st
                      .give = { AD_LIST(1, 2), AD_LIST(3, 4) },
                      .want = { AD_LIST(1, 3, 2, 4) },
                      .dwant = { AD_LIST(1, 1), AD_LIST(1, 1) } },
-                   { .in = { AD_DIM0, AD_DIM0 }, .give = { AD_LIST(1), AD_LIST(2) },
+                   { .in = { AD_DIM0, AD_DIM0 },
+                     .give = { AD_LIST(1), AD_LIST(2) },
                      .want = { AD_LIST(1, 2) } },
-                   { .in = { AD_DIMS(2, 3), AD_DIMS(2, 3), AD_DIMS(2, 3) }, .attrs = "axis=1",
-                     .lo = -2, .hi = 2 },
+                   { .in = { AD_DIMS(2, 3), AD_DIMS(2, 3), AD_DIMS(2, 3) },
+                     .attrs = "axis=1",
+                     .lo = -2,
+                     .hi = 2 },
                    { .in = { AD_DIMS(2), AD_DIMS(3) }, .error = "(2,) and (3,) differ" },
                    { .in = { AD_DIMS(2), AD_DIMS(2) }, .attrs = "axis=2", .error = "axis 2" } });
 

@@ -1,8 +1,9 @@
 /*
  * std: y = the standard deviation of the elements of x over some axes.
  *
- *   x   any shape          y   without these axes, or with size 1 there if keepdim is set: the root of var
- *   dx = dy (x - mean) / (y (n - 1 or n)), and 0 where all are equal. Composed of var and sqrt.
+ *   x   any shape          y   without these axes, or with size 1 there if keepdim is set: the root
+ * of var dx = dy (x - mean) / (y (n - 1 or n)), and 0 where all are equal. Composed of var and
+ * sqrt.
  */
 #include "op.h"
 #include "kernels/roots.h"
@@ -28,14 +29,15 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 }
 
 AD_OP(std, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .compose = compose,
-      .samples = { { .in = { AD_DIMS(2, 2) },
-                     .attrs = "axis=1 unbiased=false",
-                     .give = { AD_LIST(1, 5, 3, 3) },
-                     .want = { AD_LIST(2, 0) },
-                     .dwant = { AD_LIST(-0.5, 0.5, 0, 0) } },
-                   { .in = { AD_DIMS(3) }, .give = { AD_LIST(1, 2, 3) }, .want = { AD_LIST(1) } },
-                   { .in = { AD_DIMS(2, 3, 2) }, .attrs = "axis=[0,2] keepdim=true", .lo = -2, .hi = 2 },
-                   { .in = { AD_DIMS(3, 4) }, .attrs = "axis=-1 unbiased=false", .lo = -2, .hi = 2 } });
+      .samples = {
+	  { .in = { AD_DIMS(2, 2) },
+            .attrs = "axis=1 unbiased=false",
+            .give = { AD_LIST(1, 5, 3, 3) },
+            .want = { AD_LIST(2, 0) },
+            .dwant = { AD_LIST(-0.5, 0.5, 0, 0) } },
+	  { .in = { AD_DIMS(3) }, .give = { AD_LIST(1, 2, 3) }, .want = { AD_LIST(1) } },
+	  { .in = { AD_DIMS(2, 3, 2) }, .attrs = "axis=[0,2] keepdim=true", .lo = -2, .hi = 2 },
+	  { .in = { AD_DIMS(3, 4) }, .attrs = "axis=-1 unbiased=false", .lo = -2, .hi = 2 } });
 
 /* The standard deviation of x over axes (AD_ALL: all): over n - 1 if unbiased, else n. */
 AD_API ad_node *ad_std(ad_node *x, ad_ints axis, bool unbiased, bool keepdim)

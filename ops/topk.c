@@ -1,5 +1,6 @@
 /*
- * topk: the k largest elements of x along an axis, or the smallest, in their order, and their places.
+ * topk: the k largest elements of x along an axis, or the smallest, in their order, and their
+ * places.
  *
  *   x   any shape          values, indices   shape of x with k along the axis
  *   Of equal elements the first one comes first; NaN counts as larger than all.
@@ -92,7 +93,8 @@ AD_OP(topk, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs), .sha
                      .attrs = "k=4",
                      .error = "cannot take 4 of the 3 elements along axis 1 of (2, 3)" } });
 
-/* The k largest elements of x along an axis, or the smallest, in order; output 1: where they were. */
+/* The k largest elements of x along an axis, or the smallest, in order; output 1: where they were.
+ */
 AD_API ad_node *ad_topk(ad_node *x, int64_t k, int64_t axis, bool largest)
 {
 	struct attrs a = { k, axis, largest };

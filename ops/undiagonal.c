@@ -32,7 +32,8 @@ static bool shape(ad_infer *s)
 	y.rank = (int)a->shape.n;
 	memcpy(y.dims, a->shape.v, (size_t)y.rank * sizeof *y.dims);
 	if (!ad_count_of(&y, &count))
-		return ad_refuse(s, "%s is no shape, or has too many elements", ad_show_shape(s, y));
+		return ad_refuse(s, "%s is no shape, or has too many elements",
+		                 ad_show_shape(s, y));
 	if (!diagonal_shape(s, &y, a->axis0, a->axis1, a->k, &part))
 		return false;
 	if (!ad_equal_shapes(&part, &s->in[0]))

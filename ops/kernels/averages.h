@@ -13,8 +13,8 @@
 struct avg_attrs {
 	ad_ints kernel, stride, padding;
 	bool ceil_mode, count_include_pad;
-	int64_t divisor_override;
-	ad_ints input_size; /* of the adjoint */
+	int64_t divisor_override; /* AD_NONE, or 0 of an op that has none */
+	ad_ints input_size;       /* of the adjoint */
 };
 
 #define AVG_ATTRS                                                                                  \
@@ -25,9 +25,11 @@ struct avg_attrs {
 	    AD_ATTR(struct avg_attrs, ceil_mode, AD_FLAG, "false",                                 \
 	            "a window may hang over the end", NULL),                                       \
 	    AD_ATTR(struct avg_attrs, count_include_pad, AD_FLAG, "true",                          \
-	            "the padding counts in the mean", NULL),                                       \
-	    AD_ATTR(struct avg_attrs, divisor_override, AD_INT, "null",                            \
-	            "divide by this number instead", NULL)
+	            "the padding counts in the mean", NULL)
+
+#define AVG_DIVISOR                                                                                \
+	AD_ATTR(struct avg_attrs, divisor_override, AD_INT, "null",                                \
+	        "divide by this number instead", NULL)
 
 /* The windows over planes of those sizes, for kernels: the attributes were checked. */
 static inline void avg_windows(const struct avg_attrs *a, int axes, const int64_t in[2],
@@ -60,7 +62,7 @@ static inline void avg_taps(const struct avg_attrs *a, const struct window *w, i
 		/* What hangs over the padding at the end never counts. */
 		divisor = a->count_include_pad ? (double)(w->kernel - (over > 0 ? over : 0))
 		                               : (double)(stop - first);
-		if (a->divisor_override != AD_NONE)
+		if (a->divisor_override != AD_NONE && a->divisor_override != 0)
 			divisor = axis == 0 ? 1 : (double)a->divisor_override;
 		t->weight[i] = (ad_real)(divisor != 0 ? 1 / divisor : 0);
 	}
@@ -236,6 +238,54 @@ static inline struct planes interpolate_planes(const ad_run *r, const ad_array *
 	for (int i = 0; fill && i < 2; i++)
 		interpolate_taps(a, &p.axis[i]);
 	return p;
+}
+
+/* The rule of interpolate and of its adjoint: the last axes of x get these sizes. */
+static inline bool interpolate_shape(ad_infer *s, const char *name, ad_ints size)
+{
+	const struct interpolate_attrs *a = s->attrs;
+	const ad_shape *x = &s->in[0];
+	ad_shape y = *x;
+	size_t count;
+
+	if (!a->mode)
+		return ad_refuse(s, "mode is missing: nearest, linear, bilinear or bicubic");
+	if (size.n < 1 || size.n > 2)
+		return ad_refuse(s, "%s has %lld numbers: give one or two, for the last axes", name,
+		                 (long long)size.n);
+	if (!window_list(s, name, size, (int)size.n, 1))
+		return false;
+	if (x->rank < size.n)
+		return ad_refuse(s, "x %s has no %lld axes to resize", ad_show(s, 0),
+		                 (long long)size.n);
+	if ((strcmp(a->mode, "linear") == 0 && size.n != 1) ||
+	    (strncmp(a->mode, "bi", 2) == 0 && size.n != 2))
+		return ad_refuse(s, "mode %s is for %s, but %s has %lld numbers", a->mode,
+		                 a->mode[0] == 'l' ? "one axis" : "two axes", name,
+		                 (long long)size.n);
+	for (int i = 0; i < (int)size.n; i++) {
+		int axis = x->rank - (int)size.n + i;
+
+		if (x->dims[axis] < 1 || x->dims[axis] > INT32_MAX)
+			return ad_refuse(s, "x %s has %s on axis %d", ad_show(s, 0),
+			                 x->dims[axis] < 1 ? "nothing" : "too much", axis);
+		y.dims[axis] = size.v[i];
+	}
+	if (!ad_count_of(&y, &count))
+		return ad_refuse(s, "a result of shape %s is too large", ad_show_shape(s, y));
+	s->out[0] = y;
+	return true;
+}
+
+/* Its work, from x before to y after. */
+static inline bool interpolate_work(ad_infer *s, const ad_shape *x, const ad_shape *y, int axes)
+{
+	const struct interpolate_attrs *a = s->attrs;
+	int64_t width = interpolate_width(a->mode), last = y->dims[y->rank - 1];
+
+	return planes_work(s, x, axes,
+	                   (const int64_t[]){ axes == 1 ? 1 : y->dims[y->rank - 2], last },
+	                   (const int64_t[]){ axes == 1 ? 1 : width, width }, false);
 }
 
 #endif

@@ -11,7 +11,7 @@ static inline bool diagonal_shape(ad_infer *s, const ad_shape *x, int64_t axis0,
                                   int64_t k, ad_shape *y)
 {
 	int64_t a = axis0 + (axis0 < 0 ? x->rank : 0), b = axis1 + (axis1 < 0 ? x->rank : 0), rows,
-	        columns;
+		columns;
 
 	if (x->rank < 2)
 		return ad_refuse(s, "%s is no matrix", ad_show_shape(s, *x));
@@ -39,7 +39,7 @@ static inline struct view diagonal_view(int rank, const int64_t dims[], const ad
                                         int64_t axis0, int64_t axis1, int64_t k)
 {
 	int64_t stride[AD_MAX_RANK], a = axis0 + (axis0 < 0 ? rank : 0),
-	                             b = axis1 + (axis1 < 0 ? rank : 0);
+				     b = axis1 + (axis1 < 0 ? rank : 0);
 	struct view v = { .rank = rank - 1 };
 	int n = 0;
 

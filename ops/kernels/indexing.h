@@ -20,8 +20,8 @@ static inline bool indices_expected(ad_infer *s, int i, const char *name)
 	                 s->in_type[i] == AD_BOOL ? "a mask" : "reals");
 }
 
-/* index[..., k, ...] beside x[..., index[..., k, ...], ...]: the rule for x and index. They have the
- * same number of axes, and index is nowhere larger than x but along the axis. */
+/* index[..., k, ...] beside x[..., index[..., k, ...], ...]: the rule for x and index. They have
+ * the same number of axes, and index is nowhere larger than x but along the axis. */
 static inline bool places_fit(ad_infer *s, int64_t axis)
 {
 	const ad_shape *x = &s->in[0], *index = &s->in[1];
@@ -30,23 +30,25 @@ static inline bool places_fit(ad_infer *s, int64_t axis)
 	if (!indices_expected(s, 1, "index"))
 		return false;
 	if (x->rank != index->rank || x->rank == 0)
-		return ad_refuse(s, "x %s and index %s must have the same number of axes, 1 or more",
+		return ad_refuse(s,
+		                 "x %s and index %s must have the same number of axes, 1 or more",
 		                 ad_show(s, 0), ad_show(s, 1));
 	at = ad_axis(s, x->rank, axis);
 	if (at < 0)
 		return false;
 	for (int i = 0; i < x->rank; i++)
 		if (i != at && index->dims[i] > x->dims[i])
-			return ad_refuse(s, "index %s is larger than x %s on axis %d, not only on axis %d",
-			                 ad_show(s, 1), ad_show(s, 0), i, at);
+			return ad_refuse(
+			    s, "index %s is larger than x %s on axis %d, not only on axis %d",
+			    ad_show(s, 1), ad_show(s, 0), i, at);
 	return true;
 }
 
 /* The lines of index along the axis, and where each begins in index and in x. */
 struct places {
 	int rank, axis;
-	size_t lines, n, size;      /* n indices on each line, size elements of x */
-	size_t step_index, step_x;  /* from one to the next */
+	size_t lines, n, size;     /* n indices on each line, size elements of x */
+	size_t step_index, step_x; /* from one to the next */
 	int64_t dims[AD_MAX_RANK], stride_index[AD_MAX_RANK], stride_x[AD_MAX_RANK];
 };
 

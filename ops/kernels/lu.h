@@ -1,8 +1,8 @@
 /*
  * lu: factors of square matrices, for det, inverse, solve and their kin.
  *
- * In double also where the reals are f32, so that a result in f32 is right to about one ulp times what
- * double leaves of the condition number. Everything is row-major.
+ * In double also where the reals are f32, so that an f32 result is right to about one ulp of itself
+ * unless the condition number nears 1e9. Everything is row-major.
  */
 #ifndef OPS_KERNELS_LU_H
 #define OPS_KERNELS_LU_H
@@ -87,9 +87,9 @@ static inline void lu_load(const ad_real *x, size_t n, bool transpose, double *a
 			a[i * n + j] = (double)x[transpose ? j * n + i : i * n + j];
 }
 
-/* P A = L U in place, with partial pivoting (Golub and Van Loan, Matrix computations, 3.4): row i of the
- * factors is row rows[i] of A. The sign of the permutation, or 0 if a pivot is 0, whose row is then
- * left as it is. */
+/* P A = L U in place, with partial pivoting (Golub and Van Loan, "Matrix computations", 3.4): row i
+ * of the factors is row rows[i] of A. The sign of the permutation, or 0 if a pivot is 0, whose row
+ * is then left as it is. */
 static inline int lu_factor(double *a, size_t n, size_t *rows)
 {
 	int sign = 1;

@@ -41,8 +41,8 @@ static inline bool stands_before(ad_real a, ad_real b, bool descending)
 	return descending ? a > b : a < b;
 }
 
-/* The places of a line's elements in their order, equal ones as they stand: a merge sort from runs of
- * one element up, between two areas of n places. Returns the area that has the result. */
+/* The places of a line's elements in their order, equal ones as they stand: a merge sort from runs
+ * of one element up, between two areas of n places. Returns the area that has the result. */
 static inline const int32_t *order_line(const ad_real *x, size_t n, size_t step, bool descending,
                                         int32_t *from, int32_t *to)
 {
@@ -78,7 +78,8 @@ static inline bool order_work(const ad_shape *x, size_t *bytes)
 	return ad_count_of(x, &count) && !__builtin_mul_overflow(count, 2 * sizeof(int32_t), bytes);
 }
 
-/* dx from the gradient of the values: each went to its place. axis must be there in dy and places. */
+/* dx from the gradient of the values: each went to its place. axis must be there in dy and places.
+ */
 static inline ad_node *values_grad(ad_node *x, ad_node *dy, ad_node *places, int64_t axis)
 {
 	return ad_scatter_add(ad_full_like(x, 0), places, dy, axis);

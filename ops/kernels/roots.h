@@ -13,7 +13,8 @@ static inline ad_node *root_or_zero(ad_node *x, double exponent)
 	ad_node *zero = ad_constant(g, 0), *none = ad_equal(x, zero);
 	ad_node *safe = ad_where(none, ad_constant(g, 1), x);
 
-	return ad_where(none, zero, exponent == 0.5 ? ad_sqrt(safe) : ad_pow_scalar(safe, exponent));
+	return ad_where(none, zero,
+	                exponent == 0.5 ? ad_sqrt(safe) : ad_pow_scalar(safe, exponent));
 }
 
 #endif

@@ -35,6 +35,14 @@ static inline bool window_list(ad_infer *s, const char *name, ad_ints list, int 
 	return true;
 }
 
+/* A list for one axis as one for two, of which the first has that value. */
+static inline ad_ints window_pair(ad_ints list, int64_t first, int64_t both[2])
+{
+	both[0] = first;
+	both[1] = list.n > 0 ? list.v[0] : 1;
+	return list.n > 0 ? (ad_ints){ 2, both } : list;
+}
+
 /* From the first element of a window to behind its last. */
 static inline int64_t window_extent(const struct window *w)
 {
@@ -68,8 +76,8 @@ static inline void window_inside(const struct window *w, int64_t o, int64_t *fir
 		*stop = *first;
 }
 
-/* The last one or two axes of x as windows, of ops that take any leading axes, with the attributes of
- * a pool; of one axis as two, the first of size 1. Refuses what does not fit. */
+/* The last one or two axes of x as windows, of ops that take any leading axes, with the attributes
+ * of a pool; of one axis as two, the first of size 1. Refuses what does not fit. */
 static inline bool pool_windows(ad_infer *s, int axes, ad_ints kernel, ad_ints stride,
                                 ad_ints padding, ad_ints dilation, bool ceil, struct window w[2])
 {
@@ -103,11 +111,12 @@ static inline bool pool_windows(ad_infer *s, int axes, ad_ints kernel, ad_ints s
 			    (long long)v->padding, (long long)window_extent(v));
 		v->out = window_count(v, ceil);
 		if (v->out < 1)
-			return ad_refuse(s,
-			                 "a window that covers %lld does not fit into axis %d of x %s "
-			                 "with padding %lld",
-			                 (long long)window_extent(v), axis, ad_show(s, 0),
-			                 (long long)v->padding);
+			return ad_refuse(
+			    s,
+			    "a window that covers %lld does not fit into axis %d of x %s "
+			    "with padding %lld",
+			    (long long)window_extent(v), axis, ad_show(s, 0),
+			    (long long)v->padding);
 	}
 	return true;
 }

@@ -286,7 +286,8 @@ static const char *text_of(const cJSON *object, const char *key)
 	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
 }
 
-static int read_items(const cJSON *list, const char *flag, struct item items[], struct sentence *error)
+static int read_items(const cJSON *list, const char *flag, struct item items[],
+                      struct sentence *error)
 {
 	const cJSON *entry;
 	int n = 0;
@@ -312,9 +313,8 @@ static bool has_section(const cJSON *sections, const char *name)
 {
 	const cJSON *entry;
 
-	cJSON_ArrayForEach(entry, sections)
-		if (cJSON_IsString(entry) && strcmp(entry->valuestring, name) == 0)
-			return true;
+	cJSON_ArrayForEach(entry, sections) if (cJSON_IsString(entry) &&
+	                                        strcmp(entry->valuestring, name) == 0) return true;
 	return false;
 }
 
@@ -330,10 +330,10 @@ static bool understand(struct problem *p, struct sentence *error)
 	p->f32_error = cJSON_GetObjectItemCaseSensitive(p->json, "torch_f32_error");
 	if (!p->op || !p->name || !cJSON_IsNumber(format) || format->valueint != 1)
 		return say(error, "case.json: it lacks 'op' or 'case', or is not of format 1");
-	p->n_in = read_items(cJSON_GetObjectItemCaseSensitive(p->json, "inputs"), "grad", p->in,
-	                     error);
-	p->n_out = read_items(cJSON_GetObjectItemCaseSensitive(p->json, "outputs"), "diff", p->out,
-	                      error);
+	p->n_in =
+	    read_items(cJSON_GetObjectItemCaseSensitive(p->json, "inputs"), "grad", p->in, error);
+	p->n_out =
+	    read_items(cJSON_GetObjectItemCaseSensitive(p->json, "outputs"), "diff", p->out, error);
 	if (p->n_in < 0 || p->n_out < 0)
 		return false;
 	if (p->n_out == 0)
@@ -397,7 +397,8 @@ static bool is_whole(double r)
 	return r == floor(r) && fabs(r) < 9e15;
 }
 
-/* A list of whole numbers where all are, unless the table wants reals; null inside is "not given". */
+/* A list of whole numbers where all are, unless the table wants reals; null inside is "not given".
+ */
 static bool list_setting(const cJSON *value, bool reals, ad_setting *s, void **list)
 {
 	size_t n = (size_t)cJSON_GetArraySize(value), k = 0;

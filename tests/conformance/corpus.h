@@ -23,7 +23,8 @@ struct array {
 	double *v;
 };
 
-/* An input or output as declared. flag: an input wants a gradient, an output has an upstream one. */
+/* An input or output as declared. flag: an input wants a gradient, an output has an upstream one.
+ */
 struct item {
 	const char *name;
 	ad_type type;
@@ -50,7 +51,8 @@ struct sentence {
 /* Sets the sentence, printf-like; returns false. */
 bool say(struct sentence *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The folders of all cases of a corpus, sorted: "OP/CASE". NULL: there are none, with a sentence. */
+/* The folders of all cases of a corpus, sorted: "OP/CASE". NULL: there are none, with a sentence.
+ */
 char **corpus_cases(const char *corpus, size_t *n, struct sentence *error);
 void corpus_free(char **cases, size_t n);
 

@@ -127,8 +127,8 @@ static ad_node *heads_of(ad_node *qkv, int which, int64_t heads)
 {
 	ad_shape s = ad_shape_of(qkv);
 	int64_t width = s.dims[2] / 3;
-	ad_node *part = ad_slice(qkv, AD_INTS(2), AD_INTS(which * width),
-	                         AD_INTS((which + 1) * width), AD_ALL);
+	ad_node *part =
+	    ad_slice(qkv, AD_INTS(2), AD_INTS(which * width), AD_INTS((which + 1) * width), AD_ALL);
 
 	part = ad_reshape(part, AD_SHAPE(s.dims[0], s.dims[1], heads, width / heads));
 	return ad_transpose(part, 1, 2);
@@ -157,8 +157,7 @@ static ad_node *rosenbrock(ad_graph *g, ad_node *const in[], const struct settin
 	ad_node *x = ad_slice(in[0], AD_INTS(0), AD_INTS(0), AD_INTS(-1), AD_ALL);
 	ad_node *next = ad_slice(in[0], AD_INTS(0), AD_INTS(1), AD_ALL, AD_ALL);
 	ad_node *valley = ad_square(ad_sub(next, ad_square(x)));
-	ad_node *terms = ad_add(ad_mul(number(g, 100), valley),
-	                        ad_square(ad_sub(number(g, 1), x)));
+	ad_node *terms = ad_add(ad_mul(number(g, 100), valley), ad_square(ad_sub(number(g, 1), x)));
 
 	return ad_sum(terms, AD_ALL, false);
 }

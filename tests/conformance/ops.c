@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSET "tests/conformance/corpus"
-
 /* Cases known to fail, with the reason. A case listed here that passes is a failure too, so the
  * list can only shrink. */
 static const struct gap {

@@ -10,10 +10,10 @@
  * the larger of 1 and the array's largest magnitude; infinite where there is no number. */
 struct outcome {
 	bool passed;
-	bool missing;       /* an op that the registry lacks: its name in text */
+	bool missing; /* an op that the registry lacks: its name in text */
 	double worst;
 	size_t length;
-	char text[8192];    /* a line for each array that is wrong */
+	char text[8192]; /* a line for each array that is wrong */
 };
 
 void run_case(const char *corpus, const char *which, bool f64, struct outcome *o);
@@ -21,8 +21,11 @@ void run_case(const char *corpus, const char *which, bool f64, struct outcome *o
 /* The folder named by AUTOGRAD_CORPUS, else ../shared/conformance. */
 const char *corpus_folder(void);
 
-/* nets.c: the cases that are no op but nets made of ops, and how many inputs each takes, in the order
- * of the case. NULL: there is none of this name. */
+/* A few of its cases, from the project's root, for checkouts without it. */
+#define SUBSET "tests/conformance/corpus"
+
+/* nets.c: the cases that are no op but nets made of ops, and how many inputs each takes, in the
+ * order of the case. NULL: there is none of this name. */
 typedef ad_node *net(ad_graph *g, ad_node *const in[], const struct settings *settings);
 net *net_of(const char *name, int *n_in);
 

@@ -181,7 +181,7 @@ Test(open, overrides)
 	cr_assert(again->n_rows == m->n_rows && again->n_weights == m->n_weights);
 	for (int i = 0; i < m->n_rows; i++)
 		cr_expect_str_eq(again->rows[i].shape, m->rows[i].shape);
-	cr_expect(ad_at(again->weights[0].node, 3) == ad_at(m->weights[0].node, 3));
+	cr_expect(ad_at(ad_model_weight(again, 0, NULL), 3) == ad_at(ad_model_weight(m, 0, NULL), 3));
 	free(text);
 	ad_model_close(m);
 	ad_model_close(again);
@@ -189,12 +189,12 @@ Test(open, overrides)
 
 static void statistics(ad_model *m, int k, double *mean, double *std, double *most)
 {
-	size_t n = ad_count(m->weights[k].node);
+	size_t n = ad_count(ad_model_weight(m, k, NULL));
 	double sum = 0, squares = 0;
 
 	*most = 0;
 	for (size_t i = 0; i < n; i++) {
-		double x = ad_at(m->weights[k].node, i);
+		double x = ad_at(ad_model_weight(m, k, NULL), i);
 
 		sum += x;
 		squares += x * x;
@@ -220,7 +220,7 @@ Test(open, initial_values)
 
 	/* by the order of the check: V and w first */
 	cr_assert(m->n_weights == 12);
-	cr_expect(ad_item(m->weights[0].node) == 5 && ad_at(m->weights[1].node, 5) == 6);
+	cr_expect(ad_item(ad_model_weight(m, 0, NULL)) == 5 && ad_at(ad_model_weight(m, 1, NULL), 5) == 6);
 	statistics(m, 2, &mean, &std, &most);
 	double bound = sqrt(6.0 / 400);
 	cr_expect(fabs(mean) < 0.002 && fabs(std - bound / sqrt(3)) < 0.001 && most <= bound + 1e-7 &&
@@ -231,17 +231,17 @@ Test(open, initial_values)
 	cr_expect(fabs(mean - 1.5) < 0.01 && fabs(std - sqrt(1.0 / 12)) < 0.01 && most <= 2);
 	statistics(m, 8, &mean, &std, &most);
 	cr_expect(fabs(mean - 3) < 0.02 && fabs(std - 0.5) < 0.02);
-	cr_expect(ad_at(m->weights[9].node, 7) == 1 && ad_at(m->weights[3].node, 7) == 0);
-	cr_expect(ad_at(m->weights[10].node, 7) == 0);
+	cr_expect(ad_at(ad_model_weight(m, 9, NULL), 7) == 1 && ad_at(ad_model_weight(m, 3, NULL), 7) == 0);
+	cr_expect(ad_at(ad_model_weight(m, 10, NULL), 7) == 0);
 	/* The same seed and path give the same values, another seed gives others. */
-	double first = ad_at(m->weights[2].node, 0);
+	double first = ad_at(ad_model_weight(m, 2, NULL), 0);
 	ad_model_close(m);
 	m = open_text("version: 1\ninputs: {x: [B, 100]}\nmodel: [{linear: 300, as: a}]\n");
-	cr_expect(ad_at(m->weights[0].node, 0) == first);
+	cr_expect(ad_at(ad_model_weight(m, 0, NULL), 0) == first);
 	ad_model_close(m);
 	static const char *const seed[] = { "train.seed=1" };
 	m = open_with("version: 1\ninputs: {x: [B, 100]}\nmodel: [{linear: 300, as: a}]\n", 1, seed);
-	cr_expect(ad_at(m->weights[0].node, 0) != first);
+	cr_expect(ad_at(ad_model_weight(m, 0, NULL), 0) != first);
 	ad_model_close(m);
 }
 

@@ -1,0 +1,164 @@
+/*
+ * maxima: the largest element of each window and where it is, for max_pool1d, 2d and
+ * adaptive_max_pool2d.
+ */
+#ifndef OPS_KERNELS_MAXIMA_H
+#define OPS_KERNELS_MAXIMA_H
+
+#include "windows.h"
+
+struct max_attrs {
+	ad_ints kernel, stride, padding, dilation;
+	bool ceil_mode;
+};
+
+#define MAX_ATTRS                                                                                  \
+	AD_ATTR(struct max_attrs, kernel, AD_INTLIST, NULL, "the size of the windows", NULL),      \
+	    AD_ATTR(struct max_attrs, stride, AD_INTLIST, "null",                                  \
+	            "from one window to the next; null: the kernel", NULL),                        \
+	    AD_ATTR(struct max_attrs, padding, AD_INTLIST, "0", "room on both sides of x", NULL),  \
+	    AD_ATTR(struct max_attrs, dilation, AD_INTLIST, "1",                                   \
+	            "from one element of a window to the next", NULL),                             \
+	    AD_ATTR(struct max_attrs, ceil_mode, AD_FLAG, "false",                                 \
+	            "a window may hang over the end", NULL)
+
+/* Two outputs of that size: the elements, and their places as indices. */
+static inline bool max_outputs(ad_infer *s, int axes, const struct window w[2])
+{
+	if (w[0].in > INT32_MAX / (w[1].in ? w[1].in : 1))
+		return ad_refuse(s, "the planes of x %s have more elements than an index can count",
+		                 ad_show(s, 0));
+	s->n_out = 2;
+	s->out_type[1] = AD_I32;
+	if (!planes_shape(s, &s->out[0], axes, w[0].out, w[1].out))
+		return false;
+	s->out[1] = s->out[0];
+	return true;
+}
+
+static inline bool max_shape(ad_infer *s, int axes)
+{
+	const struct max_attrs *a = s->attrs;
+	struct window w[2];
+
+	if (!pool_windows(s, axes, a->kernel, a->stride, a->padding, a->dilation, a->ceil_mode, w))
+		return false;
+	for (int i = 0; i < 2; i++)
+		for (int64_t o = 0; o < w[i].out && o * w[i].stride < w[i].padding; o++) {
+			int64_t first, stop;
+
+			window_inside(&w[i], o, &first, &stop);
+			if (first == stop)
+				return ad_refuse(s,
+				                 "window %lld on axis %d of x %s holds no element: "
+				                 "make padding or dilation smaller",
+				                 (long long)o, s->in[0].rank - 2 + i,
+				                 ad_show(s, 0));
+		}
+	return max_outputs(s, axes, w);
+}
+
+static inline void max_planes(const ad_run *r, int axes, size_t begin, size_t end)
+{
+	const struct max_attrs *a = r->attrs;
+	struct window w[2] = { { 1, 1, 1, 1, 0, 1 } };
+	int64_t in[2], out[2];
+	ad_real *y;
+	int32_t *index;
+
+	planes_of(&r->in[0], axes, in);
+	planes_of(&r->out[0], axes, out);
+	for (int i = 0; i < axes; i++) {
+		struct window *v = &w[2 - axes + i];
+
+		v->in = in[2 - axes + i];
+		v->out = out[2 - axes + i];
+		v->kernel = window_entry(a->kernel, i, 1);
+		v->stride = window_entry(a->stride, i, v->kernel);
+		v->padding = window_entry(a->padding, i, 0);
+		v->dilation = window_entry(a->dilation, i, 1);
+	}
+	y = ad_reals_of(&r->out[0]) + begin * (size_t)(out[0] * out[1]);
+	index = ad_indices_of(&r->out[1]) + begin * (size_t)(out[0] * out[1]);
+	for (size_t n = begin; n < end; n++) {
+		const ad_real *x = ad_reals_of(&r->in[0]) + n * (size_t)(in[0] * in[1]);
+
+		for (int64_t k = 0; k < out[0] * out[1]; k++) {
+			int64_t i = k / out[1], j = k % out[1], top, bottom, left, right, at;
+			int64_t step = w[1].dilation;
+			ad_real best = -(ad_real)INFINITY;
+
+			window_inside(&w[0], i, &top, &bottom);
+			window_inside(&w[1], j, &left, &right);
+			i = i * w[0].stride - w[0].padding;
+			j = j * w[1].stride - w[1].padding;
+			at = (i + top * w[0].dilation) * in[1] + j + left * step;
+			for (int64_t row = top; row < bottom; row++) {
+				int64_t from = (i + row * w[0].dilation) * in[1] + j;
+
+				for (int64_t p = from + left * step; p < from + right * step;
+				     p += step)
+					if (x[p] > best || x[p] != x[p]) {
+						best = x[p];
+						at = p;
+					}
+			}
+			*y++ = best;
+			*index++ = (int32_t)at;
+		}
+	}
+}
+
+/* dx = dy where the largest was, added up. */
+static inline void max_planes_back(const ad_run *r, int axes, size_t begin, size_t end)
+{
+	int64_t in[2], out[2];
+	size_t plane, n_out;
+
+	planes_of(&r->in[0], axes, in);
+	planes_of(&r->out[0], axes, out);
+	plane = (size_t)(in[0] * in[1]);
+	n_out = (size_t)(out[0] * out[1]);
+	for (size_t n = begin; n < end; n++) {
+		const ad_real *dy = ad_reals_of(&r->dy[0]) + n * n_out;
+		const int32_t *index = ad_indices_of(&r->out[1]) + n * n_out;
+		ad_real *dx = ad_reals_of(&r->dx[0]) + n * plane;
+
+		memset(dx, 0, plane * sizeof *dx);
+		for (size_t k = 0; k < n_out; k++)
+			dx[index[k]] += dy[k];
+	}
+}
+
+static inline void max_parallel(const ad_run *r, int axes,
+                                void (*planes)(const ad_run *r, size_t begin, size_t end))
+{
+	int64_t in[2];
+	size_t n = planes_of(&r->in[0], axes, in);
+
+	if (r->in[0].count > 0)
+		ad_parallel(r, n, planes_grain((size_t)(in[0] * in[1])), planes);
+}
+
+/* The same as ops. */
+static inline ad_node *max_grad(ad_node *y, ad_node *dy, int axes)
+{
+	ad_shape x = ad_shape_of(ad_input_of(y, 0)), shape_y = ad_shape_of(y);
+	int64_t n = 1, plane = 1, out = 1;
+	ad_node *zeros;
+
+	for (int i = 0; i < x.rank; i++) {
+		if (i < x.rank - axes) {
+			n *= x.dims[i];
+		} else {
+			plane *= x.dims[i];
+			out *= shape_y.dims[i];
+		}
+	}
+	zeros = ad_full(ad_graph_of(y), AD_SHAPE(n, plane), 0);
+	return ad_reshape(ad_scatter_add(zeros, ad_reshape(ad_output(y, 1), AD_SHAPE(n, out)),
+	                                 ad_reshape(dy, AD_SHAPE(n, out)), 1),
+	                  x);
+}
+
+#endif
