@@ -182,7 +182,7 @@ static bool record_sweep(struct jacobian *j)
 	for (size_t i = 0; ok && i < j->n_leaf; i++)
 		leaves[i] = j->leaf[i].node;
 	for (size_t k = 0; ok && k < j->n_out; k++) {
-		char name[32];
+		char name[64];
 
 		snprintf(name, sizeof name, "dy %zu of order %d", k, j->order);
 		j->seed[k] = ad_input(g, name, AD_REAL, j->outputs[k]->shape);

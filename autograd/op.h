@@ -277,7 +277,7 @@ enum {
 
 struct ad_op {
 	const char *name;
-	const ad_op *const *variants; /* [level * 2 + is f64] */
+	const ad_op *const *variants; /* [level * 2 + is f64]; f64 has no variant of its own at level 2 */
 	int arity;                    /* inputs that must be there */
 	int optional;                 /* further ones that may follow; -1: any number */
 	const char *inputs;           /* their names, "x w b"; NULL: "x", "a b" or "x..." */
@@ -307,10 +307,10 @@ struct ad_op {
 #if AD_LEVELS == 3
 #define AD_DECLARE_VARIANTS(name)                                                                  \
 	extern const ad_op ad_op_##name##_f32_0, ad_op_##name##_f64_0, ad_op_##name##_f32_1,       \
-		ad_op_##name##_f64_1, ad_op_##name##_f32_2, ad_op_##name##_f64_2
+		ad_op_##name##_f64_1, ad_op_##name##_f32_2
 #define AD_LIST_VARIANTS(name)                                                                     \
 	&ad_op_##name##_f32_0, &ad_op_##name##_f64_0, &ad_op_##name##_f32_1,                       \
-		&ad_op_##name##_f64_1, &ad_op_##name##_f32_2, &ad_op_##name##_f64_2
+		&ad_op_##name##_f64_1, &ad_op_##name##_f32_2, &ad_op_##name##_f64_1
 #else
 #define AD_DECLARE_VARIANTS(name) extern const ad_op ad_op_##name##_f32_0, ad_op_##name##_f64_0
 #define AD_LIST_VARIANTS(name) &ad_op_##name##_f32_0, &ad_op_##name##_f64_0

@@ -1,9 +1,9 @@
 /*
  * build: the declaration -> a graph; the one place where names become nodes.
  *
- * The tree is read anew for every recording. The first one is the check: it says what is wrong, in a
- * graph of its own where every free dim is a large prime, and lists the weights and rows. Later ones
- * record the same model for given sizes; they say nothing, and a failure is the graph's.
+ * The tree is read anew for every recording. The first one is the check: it says what is wrong, in
+ * a graph of its own where every free dim is a large prime, and lists the weights and rows. Later
+ * ones record the same model for given sizes; they say nothing, and a failure is the graph's.
  */
 #include "language.h"
 
@@ -18,7 +18,7 @@ struct level {
 
 /* An item, taken apart. */
 struct item {
-	const struct yaml *at;   /* the whole */
+	const struct yaml *at; /* the whole */
 	const struct yaml *key, *arg;
 	const struct yaml *as, *from, *repeat, *init, *shape;
 };
@@ -43,10 +43,10 @@ static const struct layer *find_layer(const char *name)
 static bool is_kind(const char *name)
 {
 	return strcmp(name, "chain") == 0 || strcmp(name, "residual") == 0 || find_layer(name) ||
-		ad_op_find(name);
+	       ad_op_find(name);
 }
 
-/* ---- weights --------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 /* Whether a size comes from a free dim. */
 static bool is_free(struct recording *r, int64_t size)
@@ -63,7 +63,9 @@ static ad_node *new_weight(struct recording *r, const char *path, struct place a
 {
 	ad_model *m = r->model;
 	struct build *b = m->build;
-	struct weight w = { .path = path, .init = init, .fan_in = fan_in, .fan_out = fan_out, .at = at };
+	struct weight w = {
+		.path = path, .init = init, .fan_in = fan_in, .fan_out = fan_out, .at = at
+	};
 
 	for (int i = 0; i < shape.rank; i++) {
 		if (!is_free(r, shape.dims[i]))
@@ -80,13 +82,14 @@ static ad_node *new_weight(struct recording *r, const char *path, struct place a
 		return NULL;
 	}
 	if (init.kind == INIT_VALUES && init.n_values != 1 && init.n_values != ad_count(node)) {
-		message(r->messages, E_SHAPE, at, NULL, NULL, "%zu values are given for weight '%s', %s",
-		        init.n_values, path, shape_text(r, shape));
+		message(r->messages, E_SHAPE, at, NULL, NULL,
+		        "%zu values are given for weight '%s', %s", init.n_values, path,
+		        shape_text(r, shape));
 		return NULL;
 	}
 	m->weights = store_more(r->store, m->weights, (size_t)m->n_weights, sizeof *m->weights);
-	b->check_nodes = store_more(r->store, b->check_nodes, (size_t)m->n_weights,
-	                            sizeof(*b->check_nodes));
+	b->check_nodes =
+	    store_more(r->store, b->check_nodes, (size_t)m->n_weights, sizeof(*b->check_nodes));
 	scope_add(r->store, &b->paths, path, NAME_VALUE, at,
 	          (struct value){ .kind = VALUE_INT, .i = m->n_weights });
 	b->check_nodes[m->n_weights] = node;
@@ -101,8 +104,8 @@ static struct weight *find_weight(struct recording *r, const char *path)
 	return name ? &r->model->weights[name->value.i] : NULL;
 }
 
-/* What the item says about the initial values of this weight: `init: he` is for the layer's main one,
- * `init: {weight: he, bias: ones}` for each by name. */
+/* What the item says about the initial values of this weight: `init: he` is for the layer's main
+ * one, `init: {weight: he, bias: ones}` for each by name. */
 static bool site_init(struct layer_site *site, const char *name, struct init *to)
 {
 	const struct yaml *y = site->init, *own = y ? yaml_get(y, name) : NULL;
@@ -126,7 +129,8 @@ ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape,
 	if (!r->messages)
 		return w ? w->node : NULL;
 	if (w) {
-		message(r->messages, E_NAMED_TWICE, site->at, NULL, "give one of the items another name, 'as: NAME'",
+		message(r->messages, E_NAMED_TWICE, site->at, NULL,
+		        "give one of the items another name, 'as: NAME'",
 		        "two items have the path '%s'", site->path);
 		message_also(r->messages, w->at, "first here");
 		return NULL;
@@ -139,7 +143,7 @@ ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape,
 	return node;
 }
 
-/* ---- origins and rows ---------------------------------------------------------------------------------- */
+/* ---- origins and rows ------------------------------------------------------------------------ */
 
 static struct origin *new_origin(struct recording *r, const char *what, const char *path,
                                  struct place at)
@@ -195,7 +199,11 @@ static void add_row(struct recording *r, const char *path, const char *kind, str
 		return;
 	m->rows = store_more(r->store, m->rows, (size_t)m->n_rows, sizeof *m->rows);
 	m->rows[m->n_rows++] = (struct layer_row){
-		.path = path, .kind = kind, .parameters = parameters, .from = reads_text(r), .depth = depth,
+		.path = path,
+		.kind = kind,
+		.parameters = parameters,
+		.from = reads_text(r),
+		.depth = depth,
 		.shape = v.kind == VALUE_NODE ? shape_text(r, ad_shape_of(v.node)) : "?",
 	};
 }
@@ -208,12 +216,13 @@ static void add_named(struct recording *r, const char *name, ad_node *node)
 	in->named[in->n_named++] = (struct named){ name, node };
 }
 
-/* ---- items --------------------------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------------------------- */
 
 /* Takes a mapping apart: exactly one key is an op; the others are reserved words. */
 static bool open_map(struct recording *r, const struct yaml *y, struct item *to)
 {
-	const struct yaml **fields[] = { &to->as, &to->from, &to->repeat, &to->init, &to->shape, NULL };
+	const struct yaml **fields[] = { &to->as,   &to->from,  &to->repeat,
+		                         &to->init, &to->shape, NULL };
 	const struct yaml *other = NULL;
 	bool good = true;
 
@@ -241,8 +250,10 @@ static bool open_map(struct recording *r, const struct yaml *y, struct item *to)
 		}
 	}
 	if (other && is_kind(other->text)) {
-		message(r->messages, E_KEY, other->at, NULL, "put each into an item of its own, '- ' before it",
-		        "an item has one op; this one has '%s' and '%s'", to->key->text, other->text);
+		message(r->messages, E_KEY, other->at, NULL,
+		        "put each into an item of its own, '- ' before it",
+		        "an item has one op; this one has '%s' and '%s'", to->key->text,
+		        other->text);
 		return false;
 	}
 	if (other) {
@@ -250,8 +261,8 @@ static bool open_map(struct recording *r, const struct yaml *y, struct item *to)
 		good = false;
 	}
 	if (!to->key && good)
-		message(r->messages, E_MISSING, y->at, NULL, "write for instance {linear: 64, as: h}",
-		        "an item needs an op");
+		message(r->messages, E_MISSING, y->at, NULL,
+		        "write for instance {linear: 64, as: h}", "an item needs an op");
 	return to->key != NULL && good;
 }
 
@@ -311,8 +322,9 @@ static void call_setting(struct call *c, const ad_attr *attr, const struct yaml 
 static void call_missing(struct call *c, const ad_attr *table)
 {
 	static const char *const types[] = {
-		[AD_INT] = "int", [AD_NUM] = "float", [AD_FLAG] = "bool", [AD_WORD] = "word",
-		[AD_INTLIST] = "list of int", [AD_NUMLIST] = "list of float", [AD_NOTHING] = "null"
+		[AD_INT] = "int",     [AD_NUM] = "float",           [AD_FLAG] = "bool",
+		[AD_WORD] = "word",   [AD_INTLIST] = "list of int", [AD_NUMLIST] = "list of float",
+		[AD_NOTHING] = "null"
 	};
 
 	for (; table && table->name; table++) {
@@ -322,8 +334,9 @@ static void call_missing(struct call *c, const ad_attr *table)
 			given = given || strcmp(c->settings[i].name, table->name) == 0;
 		if (given || !c->known)
 			continue;
-		message(c->r->messages, E_MISSING, c->item->key->at, NULL, NULL, "'%s' needs '%s' (%s): %s",
-		        c->kind, table->name, types[table->type], table->doc);
+		message(c->r->messages, E_MISSING, c->item->key->at, NULL, NULL,
+		        "'%s' needs '%s' (%s): %s", c->kind, table->name, types[table->type],
+		        table->doc);
 		c->known = false;
 	}
 }
@@ -335,15 +348,19 @@ static struct value no_input(struct call *c)
 	return unknown;
 }
 
-/* ---- layers and ops -------------------------------------------------------------------------------------- */
+/* ---- layers and ops -------------------------------------------------------------------------- */
 
 static struct value build_layer(struct call *c, const struct layer *l, const char *path,
                                 const char *component, size_t *parameters)
 {
 	struct recording *r = c->r;
 	const struct yaml *arg = c->item->arg;
-	struct layer_site site = { .recording = r, .scope = c->in, .path = path, .kind = l->name,
-		                   .at = c->item->key->at, .init = c->item->init };
+	struct layer_site site = { .recording = r,
+		                   .scope = c->in,
+		                   .path = path,
+		                   .kind = l->name,
+		                   .at = c->item->key->at,
+		                   .init = c->item->init };
 	char text[256];
 
 	if (arg && arg->kind == YAML_MAP) {
@@ -355,7 +372,8 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 			} else if (yaml_is(arg->keys[i], "init")) {
 				site.init = arg->items[i];
 			} else {
-				say_attribute(r, arg->keys[i]->at, arg->keys[i]->text, l->name, l->attrs);
+				say_attribute(r, arg->keys[i]->at, arg->keys[i]->text, l->name,
+				              l->attrs);
 				c->known = false;
 			}
 		}
@@ -374,8 +392,8 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 	}
 	call_missing(c, l->attrs);
 	if (c->n_in != 1 && c->known) {
-		message(r->messages, E_TYPE, c->item->from ? c->item->from->at : c->item->key->at, NULL, NULL,
-		        "'%s' takes one input, not %zu", l->name, c->n_in);
+		message(r->messages, E_TYPE, c->item->from ? c->item->from->at : c->item->key->at,
+		        NULL, NULL, "'%s' takes one input, not %zu", l->name, c->n_in);
 		return unknown;
 	}
 	if (c->known && c->inputs[0].kind == VALUE_NULL)
@@ -401,8 +419,8 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 	return unknown;
 }
 
-/* Tensors in an item's argument: `matmul: w`, `concat: [prev, here]`. A list that names prev is all of
- * the inputs; else prev comes first. */
+/* Tensors in an item's argument: `matmul: w`, `concat: [prev, here]`. A list that names prev is all
+ * of the inputs; else prev comes first. */
 static void tensor_args(struct call *c, const struct yaml *arg, struct value prev)
 {
 	struct recording *r = c->r;
@@ -458,7 +476,8 @@ static struct value build_op(struct call *c, const ad_op *op, struct value prev)
 		} else if (table && table->name) {
 			call_setting(c, table, arg);
 		} else {
-			message(r->messages, E_TYPE, arg->at, NULL, NULL, "'%s' takes no argument", name);
+			message(r->messages, E_TYPE, arg->at, NULL, NULL, "'%s' takes no argument",
+			        name);
 			c->known = false;
 		}
 	}
@@ -475,11 +494,11 @@ static struct value build_op(struct call *c, const ad_op *op, struct value prev)
 	}
 	if (!c->known)
 		return unknown;
-	return record(r, name, c->item->key->at, c->item->key->at, c->n_in, c->inputs, c->n_settings,
-	              c->settings);
+	return record(r, name, c->item->key->at, c->item->key->at, c->n_in, c->inputs,
+	              c->n_settings, c->settings);
 }
 
-/* ---- compositions -------------------------------------------------------------------------------------------- */
+/* ---- compositions ---------------------------------------------------------------------------- */
 
 static const struct yaml *body_of(struct recording *r, const struct item *item)
 {
@@ -496,7 +515,8 @@ static const struct yaml *body_of(struct recording *r, const struct item *item)
 				return NULL;
 			}
 			if (!yaml_is(body->keys[i], "body")) {
-				unknown_key(r->messages, body->keys[i], "residual", COUNT(keys), keys);
+				unknown_key(r->messages, body->keys[i], "residual", COUNT(keys),
+				            keys);
 				return NULL;
 			}
 		}
@@ -528,9 +548,11 @@ static struct value add_residual(struct recording *r, const struct item *item, c
 		same = a.dims[i] == b.dims[i];
 	if (!same) {
 		message(r->messages, E_RESIDUAL, item->key->at, NULL,
-		        store_text(r->store, "end the body with an item that gives %s, such as a 'linear'",
+		        store_text(r->store,
+		                   "end the body with an item that gives %s, such as a 'linear'",
 		                   shape_text(r, a)),
-		        "x is %s but f(x) is %s, they cannot be added", shape_text(r, a), shape_text(r, b));
+		        "x is %s but f(x) is %s, they cannot be added", shape_text(r, a),
+		        shape_text(r, b));
 		if (!r->messages)
 			ad_fail(r->graph, AD_ERROR_SHAPE, "residual: the body changes the shape");
 		return unknown;
@@ -577,7 +599,7 @@ static struct value build_composition(struct recording *r, const struct scope *i
 	return y;
 }
 
-/* ---- one item --------------------------------------------------------------------------------------------------- */
+/* ---- one item  / ----------------------------------------------------------------------------- */
 
 /* Compares a result with the item's `shape:`. */
 static bool assert_shape(struct recording *r, const struct scope *in, const struct yaml *y,
@@ -590,8 +612,8 @@ static bool assert_shape(struct recording *r, const struct scope *in, const stru
 		return message(r->messages, E_TYPE, y->at, NULL, "write [B, 10]",
 		               "'shape' is a list of at most %d sizes", AD_MAX_RANK);
 	for (size_t i = 0; i < y->n; i++)
-		if (!whole_of(r, eval_yaml(r, in, y->items[i]), y->items[i]->at, "a size", NULL, 1, INT64_MAX,
-		              &want.dims[i]))
+		if (!whole_of(r, eval_yaml(r, in, y->items[i]), y->items[i]->at, "a size", NULL, 1,
+		              INT64_MAX, &want.dims[i]))
 			return false;
 	if (v.kind != VALUE_NODE)
 		return false;
@@ -601,8 +623,8 @@ static bool assert_shape(struct recording *r, const struct scope *in, const stru
 		same = have.dims[i] == want.dims[i];
 	if (same)
 		return true;
-	message(r->messages, E_SHAPE, y->at, NULL, NULL, "the shape is %s, not %s", shape_text(r, have),
-	        shape_text(r, want));
+	message(r->messages, E_SHAPE, y->at, NULL, NULL, "the shape is %s, not %s",
+	        shape_text(r, have), shape_text(r, want));
 	if (!r->messages)
 		ad_fail(r->graph, AD_ERROR_SHAPE, "an item has not the shape that it should have");
 	return false;
@@ -652,14 +674,16 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 		}
 		/* An expression has no name of its own; what it reads stands for it. */
 		if (c.known && c.inputs[0].kind == VALUE_NODE && !c.inputs[0].from)
-			c.inputs[0].from = new_origin(r, "is an expression", reads_text(r), item->from->at);
-		y = build_composition(r, in, level, item, component, c.known ? c.inputs[0] : unknown);
+			c.inputs[0].from =
+			    new_origin(r, "is an expression", reads_text(r), item->from->at);
+		y = build_composition(r, in, level, item, component,
+		                      c.known ? c.inputs[0] : unknown);
 	} else {
 		const char *path = store_text(r->store, "%s%s", level->prefix, component);
 
 		item_inputs(&c, prev);
-		y = layer ? build_layer(&c, layer, path, component, &parameters) :
-			build_op(&c, ad_op_find(kind), prev);
+		y = layer ? build_layer(&c, layer, path, component, &parameters)
+		          : build_op(&c, ad_op_find(kind), prev);
 		if (y.kind == VALUE_NODE)
 			y.from = item_origin(r, component, path, item->key->at);
 		add_row(r, path, kind, y, parameters, level->depth);
@@ -678,8 +702,8 @@ static void name_value(struct recording *r, struct scope *body, struct level *le
 	if (!check_name(r, as, "a result"))
 		return;
 	if (old) {
-		message(r->messages, E_NAMED_TWICE, as->at, NULL, NULL, "'%s' is named twice in this body",
-		        as->text);
+		message(r->messages, E_NAMED_TWICE, as->at, NULL, NULL,
+		        "'%s' is named twice in this body", as->text);
 		message_also(r->messages, old->at, "first here");
 		return;
 	}
@@ -705,8 +729,8 @@ static const char *component_of(struct recording *r, struct level *level, const 
 		return NULL;
 	count = scope_own(&level->counts, item->key->text);
 	if (!count)
-		count = scope_add(r->store, &level->counts, item->key->text, NAME_VALUE, item->key->at,
-		                  (struct value){ .kind = VALUE_INT });
+		count = scope_add(r->store, &level->counts, item->key->text, NAME_VALUE,
+		                  item->key->at, (struct value){ .kind = VALUE_INT });
 	if (++count->value.i == 1)
 		return item->key->text;
 	return store_text(r->store, "%s_%lld", item->key->text, (long long)count->value.i);
@@ -723,8 +747,8 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 		*counter = y->keys[0]->text;
 		y = y->items[0];
 	}
-	return whole_of(r, field_of(r, in, y, "repeat", "a whole number"), y->at, "repeat", y->text, 0,
-	                MOST_STEPS, n);
+	return whole_of(r, field_of(r, in, y, "repeat", "a whole number"), y->at, "repeat", y->text,
+	                0, MOST_STEPS, n);
 }
 
 static struct value build_item(struct recording *r, struct scope *body, struct level *level,
@@ -758,7 +782,8 @@ static struct value build_item(struct recording *r, struct scope *body, struct l
 			scope_add(r->store, &own, counter, NAME_COUNTER, item.repeat->at,
 			          (struct value){ .kind = VALUE_INT, .i = i, .r = (double)i });
 			v = build_copy(r, &own, level, &item,
-			               store_text(r->store, "%s[%lld]", component, (long long)i), v);
+			               store_text(r->store, "%s[%lld]", component, (long long)i),
+			               v);
 		}
 	}
 	if (item.as && item.as->kind == YAML_SCALAR) {
@@ -783,7 +808,8 @@ static struct value build_item(struct recording *r, struct scope *body, struct l
 				name_value(r, body, level, item.as->items[k], part);
 		}
 	} else if (item.as) {
-		message(r->messages, E_TYPE, item.as->at, NULL, NULL, "'as' takes a name or a list of names");
+		message(r->messages, E_TYPE, item.as->at, NULL, NULL,
+		        "'as' takes a name or a list of names");
 	}
 	return v;
 }
@@ -800,7 +826,7 @@ static struct value build_items(struct recording *r, const struct scope *up, str
 	return prev;
 }
 
-/* ---- equations --------------------------------------------------------------------------------------------------- */
+/* ---- equations  / ---------------------------------------------------------------------------- */
 
 /* An equation and the equations that it needs. */
 struct equation {
@@ -811,8 +837,8 @@ struct equation {
 	struct need {
 		size_t which;
 		struct place at;
-	} *needs;
-	size_t next;        /* need to be visited */
+	} * needs;
+	size_t next; /* need to be visited */
 	enum { NEW, OPEN, DONE } state;
 	bool cyclic;
 };
@@ -886,7 +912,8 @@ static void left_names(struct equations *q, struct equation *e, struct scope *bo
 	}
 }
 
-/* Message 9 for the equations stack[from..n-1], each of which needs the next and the last the first. */
+/* Message 9 for the equations stack[from..n-1], each of which needs the next and the last the
+ * first. */
 static void say_cycle(struct equations *q, const size_t stack[], size_t from, size_t n)
 {
 	struct recording *r = q->r;
@@ -912,7 +939,8 @@ static void say_cycle(struct equations *q, const size_t stack[], size_t from, si
 	        "for a recurrence use 'scan', which carries state from step to step",
 	        "'%s' needs itself: %s", e->key->text, path);
 	for (size_t i = 1; i < count && i < 8; i++)
-		message_also(r->messages, q->list[stack[from + (first - from + i) % count]].key->at, NULL);
+		message_also(r->messages, q->list[stack[from + (first - from + i) % count]].key->at,
+		             NULL);
 }
 
 /* The equations in an order in which each comes after those it needs. */
@@ -967,7 +995,8 @@ static struct value build_equation(struct recording *r, struct scope *body, stru
 		if (as)
 			message(r->messages, E_KEY, as->at, NULL, NULL,
 			        "an equation's result is named by its left side, not by 'as'");
-		return build_item(r, body, &own, e->right, name, (struct value){ .kind = VALUE_NULL });
+		return build_item(r, body, &own, e->right, name,
+		                  (struct value){ .kind = VALUE_NULL });
 	}
 	if (e->right->kind == YAML_LIST) {
 		message(r->messages, E_TYPE, e->right->at, NULL, "write {chain: [...], from: x}",
@@ -977,7 +1006,8 @@ static struct value build_equation(struct recording *r, struct scope *body, stru
 	r->n_reads = 0;
 	v = eval_yaml(r, body, e->right);
 	if (v.kind == VALUE_NULL) {
-		message(r->messages, E_MISSING, e->key->at, NULL, NULL, "'%s' has no right side", name);
+		message(r->messages, E_MISSING, e->key->at, NULL, NULL, "'%s' has no right side",
+		        name);
 		return unknown;
 	}
 	if (v.kind == VALUE_NODE && v.from == NULL) {
@@ -1039,7 +1069,7 @@ static struct value build_equations(struct recording *r, struct scope *body, str
 	return last;
 }
 
-/* ---- the whole model ------------------------------------------------------------------------------------------------ */
+/* ---- the whole model  / ---------------------------------------------------------------------- */
 
 static int64_t dim_size(struct recording *r, int64_t dim)
 {
@@ -1058,14 +1088,15 @@ static void build_inputs(struct recording *r, struct scope *body)
 		for (int k = 0; k < in->rank; k++)
 			shape.dims[k] = dim_size(r, in->dims[k]);
 		if (in->rank >= 0) {
-			v.node = in->scalar_leaf ? ad_leaf(r->graph, in->name, in->value) :
-				ad_input(r->graph, in->name, in->type, shape);
+			v.node = in->scalar_leaf ? ad_leaf(r->graph, in->name, in->value)
+			                         : ad_input(r->graph, in->name, in->type, shape);
 			if (ad_is_error(v.node)) {
 				say_failure(r, in->at, "input", 0, NULL);
 			} else {
 				v.kind = VALUE_NODE;
-				v.from = new_origin(r, store_text(r->store, "is input '%s'", in->name),
-				                    in->name, in->at);
+				v.from =
+				    new_origin(r, store_text(r->store, "is input '%s'", in->name),
+				               in->name, in->at);
 				r->instance->inputs[i] = v.node;
 			}
 		}
@@ -1092,15 +1123,15 @@ static ad_node *declared_node(struct recording *r, const struct declared_weight 
 		init = (struct init){ .kind = INIT_VALUES, .values = value, .n_values = 1 };
 	} else {
 		if (w->dims->n > AD_MAX_RANK) {
-			message(r->messages, E_LIMIT, w->dims->at, NULL, NULL, "a shape has at most %d axes",
-			        AD_MAX_RANK);
+			message(r->messages, E_LIMIT, w->dims->at, NULL, NULL,
+			        "a shape has at most %d axes", AD_MAX_RANK);
 			return NULL;
 		}
 		for (size_t i = 0; i < w->dims->n; i++) {
 			const struct yaml *d = w->dims->items[i];
 
-			if (!whole_of(r, field_of(r, &b->file, d, "shape", "a size"), d->at, "a size",
-			              d->text, 1, INT32_MAX, &shape.dims[shape.rank++]))
+			if (!whole_of(r, field_of(r, &b->file, d, "shape", "a size"), d->at,
+			              "a size", d->text, 1, INT32_MAX, &shape.dims[shape.rank++]))
 				return NULL;
 		}
 		out = shape.rank > 0 ? shape.dims[shape.rank - 1] : 1;
@@ -1129,8 +1160,8 @@ static void build_declared(struct recording *r, struct scope *body)
 		v.node = declared_node(r, w);
 		if (v.node) {
 			v.kind = VALUE_NODE;
-			v.from = new_origin(r, store_text(r->store, "is weight '%s'", w->name), w->name,
-			                    w->at);
+			v.from = new_origin(r, store_text(r->store, "is weight '%s'", w->name),
+			                    w->name, w->at);
 		}
 		scope_add(r->store, body, w->name, NAME_VALUE, w->at, v);
 	}
@@ -1154,14 +1185,14 @@ static struct value first_input(struct recording *r, struct scope *body)
 }
 
 /* An expression whose value must be a single number. */
-static ad_node *single(struct recording *r, struct scope *body, const struct yaml *y, const char *what,
-                       const char *help)
+static ad_node *single(struct recording *r, struct scope *body, const struct yaml *y,
+                       const char *what, const char *help)
 {
 	struct value v;
 
 	if (y->kind != YAML_SCALAR) {
-		message(r->messages, E_TYPE, y->at, NULL, help, "%s is an expression, not a %s", what,
-		        y->kind == YAML_LIST ? "list" : "mapping");
+		message(r->messages, E_TYPE, y->at, NULL, help, "%s is an expression, not a %s",
+		        what, y->kind == YAML_LIST ? "list" : "mapping");
 		return NULL;
 	}
 	v = eval_yaml(r, body, y);
@@ -1175,7 +1206,8 @@ static ad_node *single(struct recording *r, struct scope *body, const struct yam
 	if (ad_shape_of(node).rank > 0) {
 		message(r->messages, E_SHAPE, y->at, NULL,
 		        store_text(r->store, "take the mean: mean(%s)", y->text),
-		        "%s must be a single number, this is %s", what, shape_text(r, ad_shape_of(node)));
+		        "%s must be a single number, this is %s", what,
+		        shape_text(r, ad_shape_of(node)));
 		return NULL;
 	}
 	return node;
@@ -1219,8 +1251,8 @@ static void warn_unused(struct recording *r, const struct scope *body)
 		const struct origin *o = b->origins[i];
 
 		if (!o->used)
-			message_warning(r->messages, o->at, "item '%s' (line %d) feeds nothing", o->path,
-			                o->at.line);
+			message_warning(r->messages, o->at, "item '%s' (line %d) feeds nothing",
+			                o->path, o->at.line);
 	}
 	for (int i = 0; i < r->model->n_inputs; i++) {
 		const struct input *in = &r->model->inputs[i];
@@ -1268,8 +1300,8 @@ void build_model(struct recording *r, struct instance *to)
 	to->inputs = store_take(r->store, (size_t)r->model->n_inputs * sizeof(*to->inputs));
 	body->up = &b->file;
 	for (int k = 0; k < r->model->n_dims; k++)
-		b->dim_names[k]->value = (struct value){ .kind = VALUE_INT, .i = to->dims[k],
-			                                 .r = (double)to->dims[k] };
+		b->dim_names[k]->value =
+		    (struct value){ .kind = VALUE_INT, .i = to->dims[k], .r = (double)to->dims[k] };
 	build_inputs(r, body);
 	build_declared(r, body);
 	for (int i = 0; i < r->model->n_inputs; i++)
@@ -1278,16 +1310,20 @@ void build_model(struct recording *r, struct instance *to)
 	for (size_t i = 0; i < b->n_declared; i++) {
 		struct name *name = scope_own(body, b->declared[i].name);
 
-		if (name && name->value.kind == VALUE_NODE && ad_kind_of(name->value.node) == AD_IS_PARAM)
+		if (name && name->value.kind == VALUE_NODE &&
+		    ad_kind_of(name->value.node) == AD_IS_PARAM)
 			add_named(r, name->text, name->value.node);
 	}
 	v = build_body(r, body);
 	if (b->loss)
-		to->loss = single(r, body, b->loss, "the loss", "write for instance mse_loss(y, target)");
+		to->loss =
+		    single(r, body, b->loss, "the loss", "write for instance mse_loss(y, target)");
 	if (b->output)
-		v = b->output->kind == YAML_SCALAR ? eval_yaml(r, body, b->output) :
-			(message(r->messages, E_TYPE, b->output->at, NULL, NULL,
-		                 "'output' is a name or an expression"), unknown);
+		v = b->output->kind == YAML_SCALAR
+		        ? eval_yaml(r, body, b->output)
+		        : (message(r->messages, E_TYPE, b->output->at, NULL, NULL,
+		                   "'output' is a name or an expression"),
+		           unknown);
 	if (v.from)
 		v.from->used = true;
 	to->output = v.kind == VALUE_NULL ? NULL : value_node(r, v, (struct place){ 0 });

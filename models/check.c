@@ -1,6 +1,6 @@
 /*
- * check: the keys of a declaration: which may stand where, what type their values have. It fills the
- * model's inputs, weights, data and training; what stands under 'model' is build.c's.
+ * check: the keys of a declaration: which may stand where, what type their values have. It fills
+ * the model's inputs, weights, data and training; what stands under 'model' is build.c's.
  */
 #include "language.h"
 
@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const top_keys[] = { "version", "name", "params", "inputs", "weights", "model",
-	                                "output", "loss", "metrics", "data", "train" };
-static const char *const train_keys[] = { "epochs", "steps", "seed", "optimizer", "precision", "log" };
-static const char *const data_keys[] = { "train", "valid", "test", "map", "batch", "shuffle", "draw" };
+static const char *const top_keys[] = { "version", "name", "params",  "inputs", "weights", "model",
+	                                "output",  "loss", "metrics", "data",   "train" };
+static const char *const train_keys[] = {
+	"epochs", "steps", "seed", "optimizer", "precision", "log"
+};
+static const char *const data_keys[] = {
+	"train", "valid", "test", "map", "batch", "shuffle", "draw"
+};
 static const char *const input_keys[] = { "shape", "dtype", "role" };
 static const char *const weight_keys[] = { "shape", "init" };
 static const char *const split_keys[] = { "split", "of", "how" };
@@ -61,8 +65,9 @@ void unknown_key(struct messages *m, const struct yaml *key, const char *where, 
 	bool quote = strchr(where, ' ') == NULL;
 
 	if (comes_later(where, key->text)) {
-		message(m, E_LATER, key->at, NULL, NULL, "'%s' in %s%s%s is not supported yet in this version",
-		        key->text, quote ? "'" : "", where, quote ? "'" : "");
+		message(m, E_LATER, key->at, NULL, NULL,
+		        "'%s' in %s%s%s is not supported yet in this version", key->text,
+		        quote ? "'" : "", where, quote ? "'" : "");
 		return;
 	}
 	snprintf(hint, sizeof hint, "did you mean '%s'?", near ? near : "");
@@ -99,12 +104,13 @@ bool check_name(struct recording *r, const struct yaml *key, const char *what)
 {
 	if (is_name(key->text))
 		return true;
-	return message(r->messages, E_TYPE, key->at, NULL,
-	               "letters, digits and '_', not a digit first, none of: true false null if prev",
-	               "'%s' cannot be the name of %s", key->text, what);
+	return message(
+	    r->messages, E_TYPE, key->at, NULL,
+	    "letters, digits and '_', not a digit first, none of: true false null if prev",
+	    "'%s' cannot be the name of %s", key->text, what);
 }
 
-/* ---- what a --set may name --------------------------------------------------------------------------- */
+/* ---- what a --set may name ------------------------------------------------------------------- */
 
 static const char *const *attr_keys(struct store *s, const ad_attr *table, size_t *count)
 {
@@ -150,11 +156,11 @@ const char *const *keys_at(struct store *s, size_t n, const char *const path[], 
 		return data_keys;
 	}
 	*any = strcmp(path[0], "params") != 0 && strcmp(path[0], "inputs") != 0 &&
-		strcmp(path[0], "weights") != 0;
+	       strcmp(path[0], "weights") != 0;
 	return NULL;
 }
 
-/* ---- params ------------------------------------------------------------------------------------------ */
+/* ---- params ---------------------------------------------------------------------------------- */
 
 struct known {
 	const struct scope *in;
@@ -168,7 +174,8 @@ static void check_known(void *to, const struct expr *name)
 	k->all = k->all && scope_find(k->in, name->text);
 }
 
-/* A param is a number, true or false, a list, an expression of the params above it, or else a word. */
+/* A param is a number, true or false, a list, an expression of the params above it, or else a word.
+ */
 static struct value param_value(struct recording *r, const struct scope *in, const struct yaml *y)
 {
 	const char *s = y->text;
@@ -219,7 +226,7 @@ static void check_params(struct recording *r, const struct yaml *y)
 			          param_value(r, file, y->items[i]));
 }
 
-/* ---- inputs and weights --------------------------------------------------------------------------------- */
+/* ---- inputs and weights ---------------------------------------------------------------------- */
 
 static int free_dim(struct recording *r, const struct yaml *y)
 {
@@ -246,17 +253,19 @@ static bool input_shape(struct recording *r, const struct yaml *y, struct input 
 	bool good = true;
 
 	if (y->kind != YAML_LIST)
-		return message(r->messages, E_TYPE, y->at, NULL, "write [B, 784], or [] for a single number",
+		return message(r->messages, E_TYPE, y->at, NULL,
+		               "write [B, 784], or [] for a single number",
 		               "'shape' is a list of sizes");
 	if (y->n > AD_MAX_RANK)
-		return message(r->messages, E_LIMIT, y->at, NULL, NULL, "a shape has at most %d axes",
-		               AD_MAX_RANK);
+		return message(r->messages, E_LIMIT, y->at, NULL, NULL,
+		               "a shape has at most %d axes", AD_MAX_RANK);
 	to->rank = (int)y->n;
 	for (size_t i = 0; i < y->n; i++) {
 		const struct yaml *d = y->items[i];
 		struct name *name = d->kind == YAML_SCALAR ? scope_own(file, d->text) : NULL;
 
-		if (d->kind == YAML_SCALAR && is_name(d->text) && (!name || name->kind == NAME_DIM)) {
+		if (d->kind == YAML_SCALAR && is_name(d->text) &&
+		    (!name || name->kind == NAME_DIM)) {
 			to->dims[i] = -1 - free_dim(r, d);
 			continue;
 		}
@@ -291,15 +300,15 @@ static bool input_map(struct recording *r, const struct yaml *y, struct input *t
 			to->type = AD_BOOL;
 		else if (strcmp(text, "f32") != 0 && strcmp(text, "f64") != 0)
 			message(r->messages, E_TYPE, dtype->at,
-			        near ? store_text(r->store, "did you mean '%s'?", near) : NULL, NULL,
-			        "'dtype' is one of: f32 f64 i32 bool; not '%s'", text);
+			        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+			        NULL, "'dtype' is one of: f32 f64 i32 bool; not '%s'", text);
 	}
 	if (role) {
 		to->target = yaml_is(role, "target");
 		if (!to->target && !yaml_is(role, "input"))
 			message(r->messages, E_TYPE, role->at,
-			        nearest(role->text, 2, roles) ? "did you mean 'target'?" : NULL, NULL,
-			        "'role' is one of: input target; not '%s'", role->text);
+			        nearest(role->text, 2, roles) ? "did you mean 'target'?" : NULL,
+			        NULL, "'role' is one of: input target; not '%s'", role->text);
 	}
 	return good;
 }
@@ -317,7 +326,9 @@ static void check_inputs(struct recording *r, const struct yaml *y)
 	}
 	for (size_t i = 0; i < y->n; i++) {
 		const struct yaml *v = y->items[i];
-		struct input in = { .name = y->keys[i]->text, .type = AD_REAL, .at = y->keys[i]->at };
+		struct input in = { .name = y->keys[i]->text,
+			            .type = AD_REAL,
+			            .at = y->keys[i]->at };
 		bool good = check_name(r, y->keys[i], "an input");
 
 		if (v->kind == YAML_LIST) {
@@ -326,8 +337,11 @@ static void check_inputs(struct recording *r, const struct yaml *y)
 			good = input_map(r, v, &in) && good;
 		} else {
 			in.scalar_leaf = true;
-			good = number_of(r, field_of(r, &m->build->file, v, in.name, "a number or a shape"),
-			                 v->at, in.name, &in.value) && good;
+			good =
+			    number_of(
+				r, field_of(r, &m->build->file, v, in.name, "a number or a shape"),
+				v->at, in.name, &in.value) &&
+			    good;
 		}
 		if (!good)
 			in.rank = -1; /* unknown */
@@ -345,7 +359,8 @@ static void check_weights(struct recording *r, const struct yaml *y)
 	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
 		return;
 	if (y->kind != YAML_MAP) {
-		message(r->messages, E_TYPE, y->at, NULL, "weights: {w: 5}, or {W: {shape: [4, 3], init: xavier}}",
+		message(r->messages, E_TYPE, y->at, NULL,
+		        "weights: {w: 5}, or {W: {shape: [4, 3], init: xavier}}",
 		        "'weights' is a mapping of names to numbers or shapes");
 		return;
 	}
@@ -373,11 +388,13 @@ static void check_weights(struct recording *r, const struct yaml *y)
 				               "write [4, 3], or [] for a single number",
 				               "'shape' is a list of sizes");
 			if (!w.dims)
-				good = message(r->messages, E_MISSING, w.at, NULL, "write {shape: [4, 3]}",
-				               "weight '%s' needs 'shape'", w.name);
+				good = message(r->messages, E_MISSING, w.at, NULL,
+				               "write {shape: [4, 3]}", "weight '%s' needs 'shape'",
+				               w.name);
 		} else {
-			good = number_of(r, field_of(r, &b->file, v, w.name, "a number or a shape"), v->at,
-			                 w.name, &w.value) && good;
+			good = number_of(r, field_of(r, &b->file, v, w.name, "a number or a shape"),
+			                 v->at, w.name, &w.value) &&
+			       good;
 		}
 		w.rank = good ? 0 : -1;
 		b->declared = store_more(r->store, b->declared, b->n_declared, sizeof *b->declared);
@@ -385,16 +402,18 @@ static void check_weights(struct recording *r, const struct yaml *y)
 	}
 }
 
-/* ---- the top level --------------------------------------------------------------------------------------- */
+/* ---- the top level --------------------------------------------------------------------------- */
 
 static void check_top_name(struct recording *r, const struct yaml *y)
 {
 	size_t n = y->kind == YAML_SCALAR ? strlen(y->text) : 0;
 
 	if (n == 0 || n > LONGEST_NAME || y->text[0] == '.' || y->text[0] == '-' ||
-	    strspn(y->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != n)
+	    strspn(y->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") !=
+	        n)
 		message(r->messages, E_TYPE, y->at, NULL, "it becomes the name of a folder",
-		        "'name' is made of letters, digits, '_', '-' and '.', and begins with none of the "
+		        "'name' is made of letters, digits, '_', '-' and '.', and begins with none "
+		        "of the "
 		        "last two");
 	else
 		r->model->name = y->text;
@@ -403,13 +422,13 @@ static void check_top_name(struct recording *r, const struct yaml *y)
 static void check_version(struct recording *r, const struct yaml *y)
 {
 	if (!y)
-		message(r->messages, E_MISSING, (struct place){ 0 }, NULL, "write 'version: 1' first",
-		        "the file needs 'version'");
+		message(r->messages, E_MISSING, (struct place){ 0 }, NULL,
+		        "write 'version: 1' first", "the file needs 'version'");
 	else if (!yaml_is(y, "1"))
 		message(r->messages, E_RANGE, y->at, NULL, "write 'version: 1'",
 		        "this program reads version 1 of the language%s%s%s",
-		        y->kind == YAML_SCALAR ? ", not '" : "", y->kind == YAML_SCALAR ? y->text : "",
-		        y->kind == YAML_SCALAR ? "'" : "");
+		        y->kind == YAML_SCALAR ? ", not '" : "",
+		        y->kind == YAML_SCALAR ? y->text : "", y->kind == YAML_SCALAR ? "'" : "");
 }
 
 void check_top(struct recording *r)
@@ -420,7 +439,8 @@ void check_top(struct recording *r)
 	for (size_t i = 0; i < root->n; i++)
 		if (!allowed(root->keys[i], COUNT(top_keys), top_keys) &&
 		    strncmp(root->keys[i]->text, "x-", 2) != 0)
-			unknown_key(r->messages, root->keys[i], "the file", COUNT(top_keys), top_keys);
+			unknown_key(r->messages, root->keys[i], "the file", COUNT(top_keys),
+			            top_keys);
 	check_version(r, yaml_get(root, "version"));
 	if (name)
 		check_top_name(r, name);
@@ -445,11 +465,12 @@ void check_unused(struct recording *r)
 		struct name *name = scope_own(&r->model->build->file, params->keys[i]->text);
 
 		if (name && name->kind == NAME_PARAM && !name->used)
-			message_warning(r->messages, name->at, "params.%s is never used", name->text);
+			message_warning(r->messages, name->at, "params.%s is never used",
+			                name->text);
 	}
 }
 
-/* ---- settings of an optimizer or a format -------------------------------------------------------------------- */
+/* ---- settings of an optimizer or a format ---------------------------------------------------- */
 
 /* The struct of a table, filled with what the mapping says; keys for which `other` is true are not
  * attributes. NULL after a message. */
@@ -465,8 +486,8 @@ static void *fill(struct recording *r, const char *what, const ad_attr *table, s
 		for (size_t i = 0; i < n; i++)
 			given = given || strcmp(settings[i].name, a->name) == 0;
 		if (!given) {
-			message(r->messages, E_MISSING, at, NULL, NULL, "'%s' needs '%s': %s", what, a->name,
-			        a->doc);
+			message(r->messages, E_MISSING, at, NULL, NULL, "'%s' needs '%s': %s", what,
+			        a->name, a->doc);
 			return NULL;
 		}
 	}
@@ -477,7 +498,7 @@ static void *fill(struct recording *r, const char *what, const ad_attr *table, s
 	return to;
 }
 
-/* ---- train ------------------------------------------------------------------------------------------------------- */
+/* ---- train  / -------------------------------------------------------------------------------- */
 
 static int64_t whole_field(struct recording *r, const struct yaml *map, const char *key,
                            int64_t least, int64_t otherwise)
@@ -506,7 +527,8 @@ static const struct optimizer *find_optimizer(struct recording *r, const struct 
 		all = store_text(r->store, "%s%s%s", all, i ? ", " : "", names[i]);
 	message(r->messages, E_OP, key->at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-	        store_text(r->store, "the optimizers are: %s", all), "no optimizer named '%s'", key->text);
+	        near ? NULL : store_text(r->store, "the optimizers are: %s", all),
+	        "no optimizer named '%s'", key->text);
 	return NULL;
 }
 
@@ -517,8 +539,8 @@ static bool optimizer_setting(struct recording *r, const ad_attr *a, const struc
 	if (!setting_of_yaml(r, &r->model->build->file, a, y, to))
 		return false;
 	if ((to->type == AD_NUM && to->r < 0) || (to->type == AD_INT && to->i < 0))
-		return message(r->messages, E_RANGE, y->at, NULL, NULL, "'%s' must be 0 or more, not %s",
-		               a->name, y->text);
+		return message(r->messages, E_RANGE, y->at, NULL, NULL,
+		               "'%s' must be 0 or more, not %s", a->name, y->text);
 	return true;
 }
 
@@ -531,7 +553,8 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 	bool good = true;
 
 	if (y->kind == YAML_LIST || (y->kind == YAML_MAP && y->n != 1)) {
-		message(r->messages, E_TYPE, y->kind == YAML_MAP && y->n > 1 ? y->keys[1]->at : y->at, NULL,
+		message(r->messages, E_TYPE,
+		        y->kind == YAML_MAP && y->n > 1 ? y->keys[1]->at : y->at, NULL,
 		        "write one, {sgd: {lr: 0.1}}", "'optimizer' names one optimizer");
 		return;
 	}
@@ -548,10 +571,12 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 			const ad_attr *a = attr_find(o->attrs, args->keys[i]->text);
 
 			if (!a) {
-				say_attribute(r, args->keys[i]->at, args->keys[i]->text, o->name, o->attrs);
+				say_attribute(r, args->keys[i]->at, args->keys[i]->text, o->name,
+				              o->attrs);
 				good = false;
 			} else {
-				good = optimizer_setting(r, a, args->items[i], &settings[n++]) && good;
+				good =
+				    optimizer_setting(r, a, args->items[i], &settings[n++]) && good;
 			}
 		}
 	} else if (args && !yaml_is_null(args)) {
@@ -583,14 +608,15 @@ void check_train(struct recording *r)
 		if (!t->f64 && !yaml_is(field, "f32"))
 			message(r->messages, E_TYPE, field->at, NULL, NULL,
 			        "'precision' is one of: f32 f64; not %s%s%s",
-			        field->kind == YAML_SCALAR ? "'" : "", field->kind == YAML_SCALAR ?
-			        field->text : "a list or mapping", field->kind == YAML_SCALAR ? "'" : "");
+			        field->kind == YAML_SCALAR ? "'" : "",
+			        field->kind == YAML_SCALAR ? field->text : "a list or mapping",
+			        field->kind == YAML_SCALAR ? "'" : "");
 	}
 	if ((field = yaml_get(y, "optimizer")) != NULL)
 		check_optimizer(r, field);
 }
 
-/* ---- data --------------------------------------------------------------------------------------------------------- */
+/* ---- data  / --------------------------------------------------------------------------------- */
 
 /* The scalar with ${name} replaced by params. */
 static const struct yaml *with_params(struct recording *r, const struct yaml *y)
@@ -602,7 +628,8 @@ static const struct yaml *with_params(struct recording *r, const struct yaml *y)
 	for (; (at = strstr(from, "${")) != NULL; from = end + 1) {
 		end = strchr(at, '}');
 		if (!end) {
-			message(r->messages, E_SYNTAX, y->at, NULL, "write ${name}", "'${' is never closed");
+			message(r->messages, E_SYNTAX, y->at, NULL, "write ${name}",
+			        "'${' is never closed");
 			return y;
 		}
 		char *word = store_copy(r->store, at + 2, (size_t)(end - at - 2));
@@ -611,8 +638,9 @@ static const struct yaml *with_params(struct recording *r, const struct yaml *y)
 			struct name *near = scope_nearest(&r->model->build->file, word, true);
 
 			message(r->messages, E_NAME, y->at,
-			        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL, NULL,
-			        "no param is named '%s'", word);
+			        near ? store_text(r->store, "did you mean '%s'?", near->text)
+			             : NULL,
+			        NULL, "no param is named '%s'", word);
 			return y;
 		}
 		name->used = true;
@@ -653,7 +681,8 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 	const char *near = nearest(key->text, n, names);
 	message(r->messages, E_OP, key->at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-	        store_text(r->store, "the formats are: %s", all), "no data format named '%s'", key->text);
+	        near ? NULL : store_text(r->store, "the formats are: %s", all),
+	        "no data format named '%s'", key->text);
 	return NULL;
 }
 
@@ -703,7 +732,8 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 	}
 	if (!key || (y->kind != YAML_MAP && !yaml_is_null(y)))
 		return message(r->messages, E_MISSING, to->at, NULL,
-		               "write {format: csv, file: points.csv, ...}", "'%s' needs 'format'", part);
+		               "write {format: csv, file: points.csv, ...}", "'%s' needs 'format'",
+		               part);
 	to->format = find_format(r, key);
 	if (!to->format)
 		return false;
@@ -716,28 +746,33 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 		if (y->items[i] == key)
 			continue;
 		if (a) {
-			const struct yaml *v = a->type == AD_WORD ? with_params(r, y->items[i]) : y->items[i];
+			const struct yaml *v =
+			    a->type == AD_WORD ? with_params(r, y->items[i]) : y->items[i];
 
-			good = setting_of_yaml(r, &r->model->build->file, a, v, &settings[n++]) && good;
+			good = setting_of_yaml(r, &r->model->build->file, a, v, &settings[n++]) &&
+			       good;
 		} else if (word_in(to->format->trees, name)) {
 			to->bindings[to->n_bindings++] = (struct binding){ name, y->items[i] };
 		} else if (to->format->binds && is_input(r->model, name)) {
-			to->bindings[to->n_bindings++] = (struct binding){ name, to->format->paths ?
-				with_params(r, y->items[i]) : y->items[i] };
+			to->bindings[to->n_bindings++] =
+			    (struct binding){ name, to->format->paths ? with_params(r, y->items[i])
+				                                      : y->items[i] };
 		} else {
 			say_source_key(r, y->keys[i], to->format);
 			good = false;
 		}
 	}
 	to->attrs = good && to->format->attrs ? fill(r, to->format->name, to->format->attrs,
-	                                             to->format->attrs_size, n, settings, key->at) : NULL;
+	                                             to->format->attrs_size, n, settings, key->at)
+	                                      : NULL;
 	return good && (to->attrs || !to->format->attrs);
 }
 
 static bool check_split(struct recording *r, const struct yaml *y, const char *part,
                         struct split *to)
 {
-	const struct yaml *split = yaml_get(y, "split"), *of = yaml_get(y, "of"), *how = yaml_get(y, "how");
+	const struct yaml *split = yaml_get(y, "split"), *of = yaml_get(y, "of"),
+			  *how = yaml_get(y, "how");
 
 	check_map(r, y, part, COUNT(split_keys), split_keys);
 	struct value v = field_of(r, &r->model->build->file, split, "split", "a number");
@@ -747,11 +782,12 @@ static bool check_split(struct recording *r, const struct yaml *y, const char *p
 		return message(r->messages, E_RANGE, split->at, NULL, NULL,
 		               "'split' is a part between 0 and 1, not %s", split->text);
 	if (of && !yaml_is(of, "train") && !yaml_is(of, "test"))
-		return message(r->messages, E_TYPE, of->at, NULL, NULL, "'of' is one of: train test; not '%s'",
-		               of->text);
+		return message(r->messages, E_TYPE, of->at, NULL, NULL,
+		               "'of' is one of: train test; not '%s'", of->text);
 	to->of_test = of && yaml_is(of, "test");
 	if (to->of_test && strcmp(part, "test") == 0)
-		return message(r->messages, E_TYPE, of->at, NULL, NULL, "'test' cannot be split off itself");
+		return message(r->messages, E_TYPE, of->at, NULL, NULL,
+		               "'test' cannot be split off itself");
 	if (how && !yaml_is(how, "random") && !yaml_is(how, "tail"))
 		return message(r->messages, E_TYPE, how->at, NULL, NULL,
 		               "'how' is one of: random tail; not '%s'", how->text);
@@ -760,15 +796,16 @@ static bool check_split(struct recording *r, const struct yaml *y, const char *p
 	return true;
 }
 
-static void check_part(struct recording *r, const struct yaml *data, const char *part, uint64_t seed,
-                       bool *has, struct source *source, struct split *split)
+static void check_part(struct recording *r, const struct yaml *data, const char *part,
+                       uint64_t seed, bool *has, struct source *source, struct split *split)
 {
 	const struct yaml *y = yaml_get(data, part);
 
 	if (!y)
 		return;
 	if (y->kind != YAML_MAP)
-		message(r->messages, E_TYPE, y->at, NULL, "write {format: csv, file: points.csv, ...}",
+		message(r->messages, E_TYPE, y->at, NULL,
+		        "write {format: csv, file: points.csv, ...}",
 		        "'%s' is a mapping that declares where the data comes from", part);
 	else if (split && yaml_get(y, "split"))
 		check_split(r, y, part, split);
@@ -784,14 +821,16 @@ static bool check_normalize(struct recording *r, const struct yaml *y, struct ma
 	if (!check_map(r, y, "normalize", COUNT(normalize_keys), normalize_keys))
 		return false;
 	if (!mean || !std)
-		return message(r->messages, E_MISSING, y->at, NULL, "write {normalize: {mean: 0.5, std: 0.2}}",
+		return message(r->messages, E_MISSING, y->at, NULL,
+		               "write {normalize: {mean: 0.5, std: 0.2}}",
 		               "'normalize' needs 'mean' and 'std'");
-	if (!number_of(r, field_of(r, file, mean, "mean", "a number"), mean->at, "mean", &to->mean) ||
+	if (!number_of(r, field_of(r, file, mean, "mean", "a number"), mean->at, "mean",
+	               &to->mean) ||
 	    !number_of(r, field_of(r, file, std, "std", "a number"), std->at, "std", &to->std))
 		return false;
 	if (to->std <= 0)
-		return message(r->messages, E_RANGE, std->at, NULL, NULL, "'std' must be above 0, not %s",
-		               std->text);
+		return message(r->messages, E_RANGE, std->at, NULL, NULL,
+		               "'std' must be above 0, not %s", std->text);
 	return true;
 }
 
@@ -822,8 +861,8 @@ static void check_step(struct recording *r, const char *input, const struct yaml
 			        "'scale' needs a number");
 			return;
 		}
-		if (!number_of(r, field_of(r, &r->model->build->file, arg, "scale", "a number"), arg->at,
-		               "scale", &step.scale))
+		if (!number_of(r, field_of(r, &r->model->build->file, arg, "scale", "a number"),
+		               arg->at, "scale", &step.scale))
 			return;
 	} else {
 		unknown_key(r->messages, key, "map", COUNT(map_steps), map_steps);
@@ -877,10 +916,12 @@ void check_data(struct recording *r)
 	check_steps(r, yaml_get(y, "map"));
 	d->batch = whole_field(r, y, "batch", 1, 0);
 	if ((field = yaml_get(y, "shuffle")) != NULL) {
-		struct value v = field_of(r, &r->model->build->file, field, "shuffle", "true or false");
+		struct value v =
+		    field_of(r, &r->model->build->file, field, "shuffle", "true or false");
 
 		if (v.kind != VALUE_FLAG && v.kind != VALUE_UNKNOWN)
-			message(r->messages, E_TYPE, field->at, NULL, NULL, "'shuffle' wants true or false");
+			message(r->messages, E_TYPE, field->at, NULL, NULL,
+			        "'shuffle' wants true or false");
 		d->shuffle = v.kind != VALUE_FLAG || v.b;
 	}
 	if ((field = yaml_get(y, "draw")) != NULL) {

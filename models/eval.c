@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names  / -------------------------------------------------------------------------------- */
 
 static size_t hash(const char *text)
 {
@@ -47,8 +47,9 @@ struct name *scope_add(struct store *s, struct scope *to, const char *text, enum
 	if (to->n >= to->n_buckets)
 		rehash(s, to, to->n_buckets ? 2 * to->n_buckets : 8);
 	size_t k = hash(text) & (to->n_buckets - 1);
-	*name = (struct name){ .text = text, .kind = kind, .at = at, .value = value,
-		               .next = to->buckets[k] };
+	*name = (struct name){
+		.text = text, .kind = kind, .at = at, .value = value, .next = to->buckets[k]
+	};
 	to->buckets[k] = name;
 	to->n++;
 	return name;
@@ -86,14 +87,15 @@ struct name *scope_nearest(const struct scope *in, const char *text, bool params
 	for (; in; in = in->up) {
 		for (size_t i = 0; i < in->n_buckets; i++) {
 			for (struct name *name = in->buckets[i]; name; name = name->next) {
-				if (params_only && name->kind != NAME_PARAM && name->kind != NAME_COUNTER)
+				if (params_only && name->kind != NAME_PARAM &&
+				    name->kind != NAME_COUNTER)
 					continue;
 				pair[0] = best ? best->text : name->text;
 				pair[1] = name->text;
 				const char *near = nearest(text, 2, pair);
 				/* of two equally near ones the first in the file */
-				if (near == name->text && (!best || near != pair[0] ||
-				                           name->at.line < best->at.line))
+				if (near == name->text &&
+				    (!best || near != pair[0] || name->at.line < best->at.line))
 					best = name;
 			}
 		}
@@ -101,7 +103,7 @@ struct name *scope_nearest(const struct scope *in, const char *text, bool params
 	return best;
 }
 
-/* ---- printing sizes ----------------------------------------------------------------------------- */
+/* ---- printing sizes  / ----------------------------------------------------------------------- */
 
 /* n = rest * product of free dims as text "2*B*T"; false if it is no such product. */
 static bool product_text(struct recording *r, int64_t n, char *text, size_t room)
@@ -112,8 +114,8 @@ static bool product_text(struct recording *r, int64_t n, char *text, size_t room
 
 	for (int k = 0; k < r->model->n_dims; k++) {
 		for (int times = 0; n % primes[k] == 0 && times < 8; times++) {
-			used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? "*" : "",
-			                         r->model->dims[k]);
+			used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+			                         used ? "*" : "", r->model->dims[k]);
 			if (used >= sizeof names)
 				return false;
 			n /= primes[k];
@@ -154,7 +156,8 @@ const char *shape_text(struct recording *r, ad_shape shape)
 	const char *text = "[";
 
 	for (int i = 0; i < shape.rank; i++)
-		text = store_text(r->store, "%s%s%s", text, i ? ", " : "", dim_text(r, shape.dims[i]));
+		text =
+		    store_text(r->store, "%s%s%s", text, i ? ", " : "", dim_text(r, shape.dims[i]));
 	return store_text(r->store, "%s]", text);
 }
 
@@ -188,7 +191,7 @@ static const char *in_words(struct recording *r, const char *text)
 	return out;
 }
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static const struct value unknown = { .kind = VALUE_UNKNOWN };
 
@@ -228,7 +231,7 @@ static const char *kind_text(struct recording *r, struct value v)
 }
 
 static struct value wrong(struct recording *r, int code, struct place at, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 static struct value wrong(struct recording *r, int code, struct place at, const char *format, ...)
 {
 	va_list list;
@@ -279,15 +282,24 @@ ad_node *value_node(struct recording *r, struct value v, struct place at)
 	return ad_constant(r->graph, v.r);
 }
 
-/* ---- ops ------------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
 static const struct {
 	enum binary sign;
 	const char *op;
 } sign_ops[] = {
-	{ ADD, "add" }, { SUB, "sub" }, { MUL, "mul" }, { DIV, "div" }, { MOD, "remainder" },
-	{ MATMUL, "matmul" }, { POW, "pow" }, { EQUAL, "equal" }, { NOT_EQUAL, "not_equal" },
-	{ LESS, "less" }, { LESS_EQUAL, "less_equal" }, { GREATER, "greater" },
+	{ ADD, "add" },
+	{ SUB, "sub" },
+	{ MUL, "mul" },
+	{ DIV, "div" },
+	{ MOD, "remainder" },
+	{ MATMUL, "matmul" },
+	{ POW, "pow" },
+	{ EQUAL, "equal" },
+	{ NOT_EQUAL, "not_equal" },
+	{ LESS, "less" },
+	{ LESS_EQUAL, "less_equal" },
+	{ GREATER, "greater" },
 	{ GREATER_EQUAL, "greater_equal" },
 };
 
@@ -338,10 +350,11 @@ static bool say_mismatch(struct recording *r, struct place at, const char *op,
 		return false;
 	const char *help = NULL;
 	if (matmul && b.rank == 2 && in[1].from && strncmp(in[1].from->what, "is weight", 9) == 0)
-		help = store_text(r->store, "did you mean 'linear: %s'? it makes a weight of the right shape",
+		help = store_text(r->store,
+		                  "did you mean 'linear: %s'? it makes a weight of the right shape",
 		                  dim_text(r, b.dims[1]));
-	message(r->messages, E_SHAPE, at, NULL, help, "%s %s %s: %s is not %s", shape_text(r, a), sign,
-	        shape_text(r, b), dim_text(r, left), dim_text(r, right));
+	message(r->messages, E_SHAPE, at, NULL, help, "%s %s %s: %s is not %s", shape_text(r, a),
+	        sign, shape_text(r, b), dim_text(r, left), dim_text(r, right));
 	note_operand(r, "left", in[0], a);
 	note_operand(r, "right", in[1], b);
 	return true;
@@ -350,21 +363,25 @@ static bool say_mismatch(struct recording *r, struct place at, const char *op,
 void say_failure(struct recording *r, struct place at, const char *op, size_t n_in,
                  const struct value in[])
 {
-	static const int codes[] = { [AD_ERROR_SHAPE] = E_SHAPE, [AD_ERROR_TYPE] = E_TYPE,
+	static const int codes[] = { [AD_ERROR_SHAPE] = E_SHAPE,    [AD_ERROR_TYPE] = E_TYPE,
 		                     [AD_ERROR_ARGUMENT] = E_RANGE, [AD_ERROR_GRADIENT] = E_TYPE,
-		                     [AD_ERROR_VALUE] = E_TYPE, [AD_ERROR_MEMORY] = E_LIMIT };
+		                     [AD_ERROR_VALUE] = E_TYPE,     [AD_ERROR_MEMORY] = E_LIMIT };
 	ad_status status = ad_status_of(r->graph);
 
 	if (!r->messages)
 		return; /* the recording ends; the graph has the sentence */
 	if (!(status == AD_ERROR_SHAPE && n_in == 2 && say_mismatch(r, at, op, in))) {
-		message(r->messages, codes[status], at, NULL, NULL, "%s", in_words(r, ad_errmsg(r->graph)));
+		message(r->messages, codes[status], at, NULL, NULL, "%s",
+		        in_words(r, ad_errmsg(r->graph)));
 		for (size_t i = 0; i < n_in && i < 4 && status == AD_ERROR_SHAPE; i++)
 			if (in[i].kind == VALUE_NODE && in[i].from)
 				message_note(r->messages, in[i].from->at, "%s %s, %s",
-				             n_in == 1 ? "the input" : i == 0 ? "the first input" :
-				             i == 1 ? "the second input" : "a further input",
-				             in[i].from->what, shape_text(r, ad_shape_of(in[i].node)));
+				             n_in == 1 ? "the input"
+				             : i == 0  ? "the first input"
+				             : i == 1  ? "the second input"
+				                       : "a further input",
+				             in[i].from->what,
+				             shape_text(r, ad_shape_of(in[i].node)));
 	}
 	ad_clear(r->graph);
 }
@@ -402,7 +419,7 @@ struct value record(struct recording *r, const char *op, struct place at, struct
 	return (struct value){ .kind = VALUE_NODE, .node = y };
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------------ */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool int_power(int64_t base, int64_t exponent, int64_t *to)
 {
@@ -475,13 +492,14 @@ static struct value binary_numbers(struct recording *r, const struct expr *e, st
 		return of_flag(compare(e->op, a.r, b.r));
 	}
 	if (e->op == MATMUL)
-		return wrong(r, E_TYPE, e->at, "'@' multiplies matrices; numbers are multiplied by '*'");
+		return wrong(r, E_TYPE, e->at,
+		             "'@' multiplies matrices; numbers are multiplied by '*'");
 	if ((e->op == DIV || e->op == FLOOR_DIV || e->op == MOD) && b.r == 0)
 		return wrong(r, E_RANGE, e->at, "division by zero");
 	if (whole && e->op != DIV && !(e->op == POW && b.i < 0)) {
 		if (!int_binary(e->op, a.i, b.i, &i))
-			return wrong(r, E_RANGE, e->at, "%lld %s %lld is out of range", (long long)a.i,
-			             binary_sign(e->op), (long long)b.i);
+			return wrong(r, E_RANGE, e->at, "%lld %s %lld is out of range",
+			             (long long)a.i, binary_sign(e->op), (long long)b.i);
 		return of_int(i);
 	}
 	switch (e->op) {
@@ -510,8 +528,9 @@ static struct value eval_binary(struct recording *r, const struct scope *in, con
 		return unknown;
 	for (int i = 0; i < 2; i++)
 		if (!is_number(v[i]) && v[i].kind != VALUE_NODE)
-			return wrong(r, E_TYPE, e->args[i]->span, "'%s' takes numbers and tensors, not %s",
-			             binary_sign(e->op), kind_text(r, v[i]));
+			return wrong(r, E_TYPE, e->args[i]->span,
+			             "'%s' takes numbers and tensors, not %s", binary_sign(e->op),
+			             kind_text(r, v[i]));
 	if (is_number(v[0]) && is_number(v[1]))
 		return binary_numbers(r, e, v[0], v[1]);
 	if (e->op == POW && is_number(v[1])) {
@@ -530,7 +549,7 @@ static struct value eval_binary(struct recording *r, const struct scope *in, con
 	return unknown;
 }
 
-/* ---- calls ----------------------------------------------------------------------------------------------- */
+/* ---- calls  / -------------------------------------------------------------------------------- */
 
 static const char *const functions[] = { "abs", "sqrt", "exp", "log", "floor", "ceil" };
 
@@ -551,11 +570,12 @@ static struct value call_number(struct recording *r, const char *name, struct va
 		return of_int((int64_t)y);
 	}
 	if (strcmp(name, "sqrt") == 0)
-		return y < 0 ? wrong(r, E_RANGE, at, "the square root of %g is not a real number", y) :
-			of_real(r, sqrt(y), at);
+		return y < 0
+		           ? wrong(r, E_RANGE, at, "the square root of %g is not a real number", y)
+		           : of_real(r, sqrt(y), at);
 	if (strcmp(name, "log") == 0)
-		return y <= 0 ? wrong(r, E_RANGE, at, "the logarithm of %g is not a real number", y) :
-			of_real(r, log(y), at);
+		return y <= 0 ? wrong(r, E_RANGE, at, "the logarithm of %g is not a real number", y)
+		              : of_real(r, log(y), at);
 	return of_real(r, exp(y), at);
 }
 
@@ -587,7 +607,8 @@ static struct value call_extreme(struct recording *r, const struct expr *e, size
 				best = v[i];
 		} else {
 			struct value pair[2] = { best, v[i] };
-			best = record(r, max ? "maximum" : "minimum", e->at, e->span, 2, pair, 0, NULL);
+			best = record(r, max ? "maximum" : "minimum", e->at, e->span, 2, pair, 0,
+			              NULL);
 		}
 	}
 	return best;
@@ -601,10 +622,12 @@ static struct value call_range(struct recording *r, const struct expr *e, size_t
 
 	for (size_t i = 0; i < n; i++)
 		if (v[i].kind != VALUE_INT)
-			return v[i].kind == VALUE_UNKNOWN ? unknown :
-				wrong(r, E_TYPE, e->args[i]->span, "range takes whole numbers");
+			return v[i].kind == VALUE_UNKNOWN ? unknown
+			                                  : wrong(r, E_TYPE, e->args[i]->span,
+			                                          "range takes whole numbers");
 	if (n < 1 || n > 2)
-		return wrong(r, E_MISSING, e->at, "range takes one or two whole numbers, not %zu", n);
+		return wrong(r, E_MISSING, e->at, "range takes one or two whole numbers, not %zu",
+		             n);
 	to = v[n - 1].i;
 	from = n == 2 ? v[0].i : 0;
 	if (to > from && (uint64_t)to - (uint64_t)from > MOST_NODES)
@@ -621,7 +644,8 @@ static struct value call_if(struct recording *r, const struct scope *in, const s
 	struct value v[3];
 
 	if (e->n != 3)
-		return wrong(r, E_MISSING, e->at, "if takes a condition and two values: if(c, a, b)");
+		return wrong(r, E_MISSING, e->at,
+		             "if takes a condition and two values: if(c, a, b)");
 	v[0] = eval(r, in, e->args[0]);
 	if (v[0].kind == VALUE_UNKNOWN)
 		return unknown;
@@ -672,7 +696,8 @@ int op_input(const ad_op *op, const char *name)
 	if (ad_op_max_inputs(op) < 0)
 		return -1;
 	for (int k = 0; k < ad_op_max_inputs(op); k++)
-		if (input_name(ad_op_inputs(op), (size_t)k, text, sizeof text) && strcmp(text, name) == 0)
+		if (input_name(ad_op_inputs(op), (size_t)k, text, sizeof text) &&
+		    strcmp(text, name) == 0)
 			return k;
 	return -1;
 }
@@ -697,8 +722,11 @@ void say_attribute(struct recording *r, struct place at, const char *name, const
 		names[n++] = table->name;
 	const char *near = nearest(name, n, names);
 	const char *all = attr_names(r->store, n ? table - n : NULL);
-	message(r->messages, E_KEY, at, near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-	        near ? NULL : n ? store_text(r->store, "it takes: %s", all) : "it takes none",
+	message(r->messages, E_KEY, at,
+	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+	        near ? NULL
+	        : n  ? store_text(r->store, "it takes: %s", all)
+	             : "it takes none",
 	        "'%s' has no argument '%s'", what, name);
 }
 
@@ -711,9 +739,10 @@ void say_op(struct recording *r, struct place at, const char *name, bool item)
 	if (!item)
 		for (size_t i = 0; layers[i]; i++)
 			if (strcmp(layers[i]->name, name) == 0 && !ad_op_find(name)) {
-				message(r->messages, E_OP, at, NULL,
-				        store_text(r->store, "write it as an item: {%s: ...}", name),
-				        "'%s' owns weights and occurs only as an item", name);
+				message(
+				    r->messages, E_OP, at, NULL,
+				    store_text(r->store, "write it as an item: {%s: ...}", name),
+				    "'%s' owns weights and occurs only as an item", name);
 				return;
 			}
 	for (size_t i = 0; i < ad_ops(); i++)
@@ -723,7 +752,8 @@ void say_op(struct recording *r, struct place at, const char *name, bool item)
 	for (size_t i = 0; !item && i < sizeof functions / sizeof *functions && n < room; i++)
 		names[n++] = functions[i];
 	const char *near = nearest(name, n, names);
-	message(r->messages, E_OP, at, near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+	message(r->messages, E_OP, at,
+	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
 	        "'autograd ops' lists the ops", "no op or block named '%s'", name);
 }
 
@@ -757,8 +787,7 @@ static void add_setting(struct recording *r, const struct scope *in, struct argu
 		struct name *param = scope_find(in, arg->text);
 
 		v = (struct value){ .kind = VALUE_WORD, .s = arg->text };
-		if (param && param->value.kind == VALUE_WORD &&
-		    !word_in(attr->choice, arg->text))
+		if (param && param->value.kind == VALUE_WORD && !word_in(attr->choice, arg->text))
 			v = eval(r, in, arg);
 	} else {
 		v = eval(r, in, arg);
@@ -818,8 +847,8 @@ static struct value call_op(struct recording *r, const struct scope *in, const s
 			if (k < n) {
 				add_setting(r, in, &a, &table[k], e->args[i]);
 			} else {
-				wrong(r, E_TYPE, e->args[i]->span, "'%s' takes no more arguments than these",
-				      name);
+				wrong(r, E_TYPE, e->args[i]->span,
+				      "'%s' takes no more arguments than these", name);
 				a.known = false;
 			}
 		}
@@ -828,7 +857,8 @@ static struct value call_op(struct recording *r, const struct scope *in, const s
 		if (k < a.n_in && a.in[k].kind != VALUE_NULL)
 			continue;
 		if (a.known)
-			wrong(r, E_MISSING, e->at, "'%s' needs '%s'", name, op_input_name(r, op, k));
+			wrong(r, E_MISSING, e->at, "'%s' needs '%s'", name,
+			      op_input_name(r, op, k));
 		return unknown;
 	}
 	for (const ad_attr *attr = table; a.known && attr && attr->name; attr++) {
@@ -837,11 +867,13 @@ static struct value call_op(struct recording *r, const struct scope *in, const s
 		for (size_t i = 0; i < a.n_settings; i++)
 			given = given || strcmp(a.settings[i].name, attr->name) == 0;
 		if (!given) {
-			wrong(r, E_MISSING, e->at, "'%s' needs '%s' (%s)", name, attr->name, attr->doc);
+			wrong(r, E_MISSING, e->at, "'%s' needs '%s' (%s)", name, attr->name,
+			      attr->doc);
 			a.known = false;
 		}
 	}
-	return a.known ? record(r, name, e->at, e->span, a.n_in, a.in, a.n_settings, a.settings) : unknown;
+	return a.known ? record(r, name, e->at, e->span, a.n_in, a.in, a.n_settings, a.settings)
+	               : unknown;
 }
 
 static struct value eval_call(struct recording *r, const struct scope *in, const struct expr *e)
@@ -856,8 +888,9 @@ static struct value eval_call(struct recording *r, const struct scope *in, const
 		numeric = numeric || strcmp(functions[i], name) == 0;
 	if (strcmp(name, "if") == 0)
 		return call_if(r, in, e);
-	if (named == 0 && e->n > 0 && (extreme || strcmp(name, "len") == 0 || strcmp(name, "range") == 0 ||
-	                               (numeric && e->n == 1))) {
+	if (named == 0 && e->n > 0 &&
+	    (extreme || strcmp(name, "len") == 0 || strcmp(name, "range") == 0 ||
+	     (numeric && e->n == 1))) {
 		struct value *v = store_take(r->store, e->n * sizeof *v);
 		bool known = true, reduce = false;
 
@@ -883,7 +916,8 @@ static struct value eval_call(struct recording *r, const struct scope *in, const
 				return best;
 			if (is_number(v[0]))
 				return v[0];
-			return record(r, name[1] == 'a' ? "amax" : "amin", e->at, e->span, 1, v, 0, NULL);
+			return record(r, name[1] == 'a' ? "amax" : "amin", e->at, e->span, 1, v, 0,
+			              NULL);
 		}
 		if (is_number(v[0]))
 			return call_number(r, name, v[0], e->span);
@@ -892,7 +926,7 @@ static struct value eval_call(struct recording *r, const struct scope *in, const
 	return call_op(r, in, e, !extreme ? name : name[1] == 'a' ? "amax" : "amin");
 }
 
-/* ---- indexing ------------------------------------------------------------------------------------------------ */
+/* ---- indexing  / ----------------------------------------------------------------------------- */
 
 /* A bound of a range: counted from the end if negative, cut to 0..size. */
 static bool bound(struct recording *r, const struct scope *in, const struct expr *e, int64_t size,
@@ -951,8 +985,8 @@ static struct value eval_index(struct recording *r, const struct scope *in, cons
 			if (!bound(r, in, a->args[0], size, 0, &starts[n]) ||
 			    !bound(r, in, a->args[1], size, size, &stops[n]))
 				return unknown;
-			if (a->args[2] && !whole_of(r, eval(r, in, a->args[2]), a->args[2]->span, "a step",
-			                            NULL, 1, INT32_MAX, &steps[n]))
+			if (a->args[2] && !whole_of(r, eval(r, in, a->args[2]), a->args[2]->span,
+			                            "a step", NULL, 1, INT32_MAX, &steps[n]))
 				return unknown;
 			if (stops[n] < starts[n])
 				stops[n] = starts[n];
@@ -965,12 +999,16 @@ static struct value eval_index(struct recording *r, const struct scope *in, cons
 
 			if (v.kind == VALUE_NODE)
 				return wrong(r, E_LATER, a->span,
-				             "an index that is a tensor is not supported yet in this version");
-			if (!whole_of(r, v, a->span, "an index", NULL, INT64_MIN, INT64_MAX, &starts[n]))
+				             "an index that is a tensor is not supported yet in "
+				             "this version");
+			if (!whole_of(r, v, a->span, "an index", NULL, INT64_MIN, INT64_MAX,
+			              &starts[n]))
 				return unknown;
 			if (starts[n] < -size || starts[n] >= size)
-				return wrong(r, E_RANGE, a->span, "index %lld is out of range: axis %d of %s has %s",
-				             (long long)starts[n], i, shape_text(r, shape), dim_text(r, size));
+				return wrong(r, E_RANGE, a->span,
+				             "index %lld is out of range: axis %d of %s has %s",
+				             (long long)starts[n], i, shape_text(r, shape),
+				             dim_text(r, size));
 			starts[n] += starts[n] < 0 ? size : 0;
 			stops[n] = starts[n] + 1;
 			dropped = true;
@@ -993,7 +1031,7 @@ static struct value eval_index(struct recording *r, const struct scope *in, cons
 	return y;
 }
 
-/* ---- evaluation ------------------------------------------------------------------------------------------------- */
+/* ---- evaluation  / --------------------------------------------------------------------------- */
 
 static struct value eval_name(struct recording *r, const struct scope *in, const struct expr *e)
 {
@@ -1009,19 +1047,23 @@ static struct value eval_name(struct recording *r, const struct scope *in, const
 			for (size_t i = 0; i < r->n_reads; i++)
 				seen = seen || r->reads[i] == from;
 			if (!seen) {
-				r->reads = store_more(r->store, r->reads, r->n_reads, sizeof(*r->reads));
+				r->reads =
+				    store_more(r->store, r->reads, r->n_reads, sizeof(*r->reads));
 				r->reads[r->n_reads++] = from;
 			}
 		}
 		return name->value;
 	}
 	struct name *near = scope_nearest(in, e->text, false);
-	const char *hint = !near ? NULL : near->at.line <= 0 ?
-		store_text(r->store, "did you mean '%s'?", near->text) :
-		store_text(r->store, "did you mean '%s' (line %d)?", near->text, near->at.line);
+	const char *hint =
+	    !near ? NULL
+	    : near->at.line <= 0
+		? store_text(r->store, "did you mean '%s'?", near->text)
+		: store_text(r->store, "did you mean '%s' (line %d)?", near->text, near->at.line);
 	message(r->messages, E_NAME, e->at, hint,
-	        ad_op_find(e->text) ? store_text(r->store, "'%s' is an op; call it, %s(...)", e->text,
-	                                         e->text) : NULL,
+	        ad_op_find(e->text)
+	            ? store_text(r->store, "'%s' is an op; call it, %s(...)", e->text, e->text)
+	            : NULL,
 	        "nothing is named '%s' here", e->text);
 	return unknown;
 }
@@ -1055,13 +1097,16 @@ struct value eval(struct recording *r, const struct scope *in, const struct expr
 	case EXPR_NEGATE:
 		v = eval(r, in, e->args[0]);
 		if (v.kind == VALUE_INT || v.kind == VALUE_FLAG)
-			return v.i == INT64_MIN ? wrong(r, E_RANGE, e->at, "out of range") : of_int(-v.i);
+			return v.i == INT64_MIN ? wrong(r, E_RANGE, e->at, "out of range")
+			                        : of_int(-v.i);
 		if (v.kind == VALUE_REAL)
 			return of_real(r, -v.r, e->at);
 		if (v.kind == VALUE_NODE)
 			return record(r, "neg", e->at, e->span, 1, &v, 0, NULL);
-		return v.kind == VALUE_UNKNOWN ? unknown :
-			wrong(r, E_TYPE, e->span, "'-' takes numbers and tensors, not %s", kind_text(r, v));
+		return v.kind == VALUE_UNKNOWN
+		           ? unknown
+		           : wrong(r, E_TYPE, e->span, "'-' takes numbers and tensors, not %s",
+		                   kind_text(r, v));
 	case EXPR_BINARY:
 		return eval_binary(r, in, e);
 	case EXPR_CALL:
@@ -1095,7 +1140,7 @@ struct value eval_yaml(struct recording *r, const struct scope *in, const struct
 	return list;
 }
 
-/* ---- fields ------------------------------------------------------------------------------------------------------- */
+/* ---- fields  / ------------------------------------------------------------------------------- */
 
 bool whole_of(struct recording *r, struct value v, struct place at, const char *what,
               const char *source, int64_t least, int64_t most, int64_t *to)
@@ -1109,17 +1154,20 @@ bool whole_of(struct recording *r, struct value v, struct place at, const char *
 			bool plain = !source || strspn(source, "0123456789.eE+-") == strlen(source);
 
 			if (plain)
-				wrong(r, E_WHOLE, at, "%g is not a whole number, and %s%s%s must be", v.r, quote,
+				wrong(r, E_WHOLE, at,
+				      "%g is not a whole number, and %s%s%s must be", v.r, quote,
 				      what, quote);
 			else
-				wrong(r, E_WHOLE, at, "%s = %g is not a whole number, and %s%s%s must be",
-				      source, v.r, quote, what, quote);
+				wrong(r, E_WHOLE, at,
+				      "%s = %g is not a whole number, and %s%s%s must be", source,
+				      v.r, quote, what, quote);
 			return false;
 		}
 		if (fabs(v.r) < 9e15) {
 			v = of_int((int64_t)v.r);
 		} else {
-			wrong(r, E_RANGE, at, "%s%s%s is out of range: %g", quote, what, quote, v.r);
+			wrong(r, E_RANGE, at, "%s%s%s is out of range: %g", quote, what, quote,
+			      v.r);
 			return false;
 		}
 	}
@@ -1179,28 +1227,34 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	if (e->kind == EXPR_NAME && !name) {
 		struct name *near = scope_nearest(in, e->text, true);
 		const char *params = param_list(r, in);
-		const char *such = flag ? "write true or false" : strstr(wants, "whole") ?
-			"write a number such as 64" : "write a number such as 1e-3";
+		const char *such = flag                     ? "write true or false"
+		                   : strstr(wants, "whole") ? "write a number such as 64"
+		                                            : "write a number such as 1e-3";
 
 		message(r->messages, E_TYPE, e->at,
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
-		        *params ? store_text(r->store, "%s, or one of the params: %s", such, params) : such,
-		        "'%s' wants %s; '%s' is neither %s nor the name of a param", what, wants, e->text,
-		        flag ? "of them" : "a number");
+		        *params ? store_text(r->store, "%s, or one of the params: %s", such, params)
+		                : such,
+		        "'%s' wants %s; '%s' is neither %s nor the name of a param", what, wants,
+		        e->text, flag ? "of them" : "a number");
 		return unknown;
 	}
 	if (name && name->value.kind == VALUE_NODE)
-		return wrong(r, E_TYPE, e->at, "'%s' wants %s; '%s' is a tensor", what, wants, e->text);
+		return wrong(r, E_TYPE, e->at, "'%s' wants %s; '%s' is a tensor", what, wants,
+		             e->text);
 	return eval(r, in, e);
 }
 
-static const char *const wanted[] = {
-	[AD_INT] = "a whole number", [AD_NUM] = "a number", [AD_FLAG] = "true or false",
-	[AD_WORD] = "a word", [AD_INTLIST] = "a list of whole numbers",
-	[AD_NUMLIST] = "a list of numbers", [AD_NOTHING] = "nothing"
-};
+static const char *const wanted[] = { [AD_INT] = "a whole number",
+	                              [AD_NUM] = "a number",
+	                              [AD_FLAG] = "true or false",
+	                              [AD_WORD] = "a word",
+	                              [AD_INTLIST] = "a list of whole numbers",
+	                              [AD_NUMLIST] = "a list of numbers",
+	                              [AD_NOTHING] = "nothing" };
 
-static bool word_setting(struct recording *r, const ad_attr *attr, const char *word, struct place at)
+static bool word_setting(struct recording *r, const ad_attr *attr, const char *word,
+                         struct place at)
 {
 	const char *names[32] = { "" };
 	size_t n = 0;
@@ -1235,11 +1289,12 @@ static bool list_setting(struct recording *r, const ad_attr *attr, struct value 
 			ints[i] = AD_NONE;
 			reals[i] = (double)NAN;
 		} else if (!is_number(items[i])) {
-			wrong(r, E_TYPE, at, "'%s' wants %s, not %s", attr->name, wanted[attr->type],
-			      kind_text(r, items[i]));
+			wrong(r, E_TYPE, at, "'%s' wants %s, not %s", attr->name,
+			      wanted[attr->type], kind_text(r, items[i]));
 			return false;
 		} else if (attr->type == AD_INTLIST) {
-			if (!whole_of(r, items[i], at, attr->name, NULL, INT64_MIN, INT64_MAX, &ints[i]))
+			if (!whole_of(r, items[i], at, attr->name, NULL, INT64_MIN, INT64_MAX,
+			              &ints[i]))
 				return false;
 		} else {
 			reals[i] = items[i].r;
@@ -1285,7 +1340,8 @@ bool setting_of(struct recording *r, const struct scope *in, const ad_attr *attr
 	case AD_NOTHING:
 		break;
 	}
-	wrong(r, E_TYPE, at, "'%s' wants %s, not %s", attr->name, wanted[attr->type], kind_text(r, v));
+	wrong(r, E_TYPE, at, "'%s' wants %s, not %s", attr->name, wanted[attr->type],
+	      kind_text(r, v));
 	return false;
 }
 

@@ -22,11 +22,20 @@ static const struct sign {
 	enum binary op;
 	int power;
 } signs[] = {
-	{ "==", EQUAL, COMPARES },      { "!=", NOT_EQUAL, COMPARES }, { "<=", LESS_EQUAL, COMPARES },
-	{ ">=", GREATER_EQUAL, COMPARES }, { "<", LESS, COMPARES },    { ">", GREATER, COMPARES },
-	{ "**", POW, RAISES },          { "//", FLOOR_DIV, MULTIPLIES }, { "+", ADD, ADDS },
-	{ "-", SUB, ADDS },             { "*", MUL, MULTIPLIES },      { "/", DIV, MULTIPLIES },
-	{ "%", MOD, MULTIPLIES },       { "@", MATMUL, MULTIPLIES },
+	{ "==", EQUAL, COMPARES },
+	{ "!=", NOT_EQUAL, COMPARES },
+	{ "<=", LESS_EQUAL, COMPARES },
+	{ ">=", GREATER_EQUAL, COMPARES },
+	{ "<", LESS, COMPARES },
+	{ ">", GREATER, COMPARES },
+	{ "**", POW, RAISES },
+	{ "//", FLOOR_DIV, MULTIPLIES },
+	{ "+", ADD, ADDS },
+	{ "-", SUB, ADDS },
+	{ "*", MUL, MULTIPLIES },
+	{ "/", DIV, MULTIPLIES },
+	{ "%", MOD, MULTIPLIES },
+	{ "@", MATMUL, MULTIPLIES },
 };
 
 struct parser {
@@ -34,7 +43,7 @@ struct parser {
 	struct messages *messages;
 	const char *text, *s; /* s: where it is */
 	struct place whole;
-	int offset;           /* columns from the scalar's place to its text; -1: not verbatim */
+	int offset; /* columns from the scalar's place to its text; -1: not verbatim */
 	int depth;
 	bool failed;
 };
@@ -66,8 +75,8 @@ bool is_name(const char *text)
 	while (is_start(text[n]) || is_digit(text[n]))
 		n++;
 	return !text[n] && n <= LONGEST_NAME && strcmp(text, "true") != 0 &&
-		strcmp(text, "false") != 0 && strcmp(text, "null") != 0 && strcmp(text, "if") != 0 &&
-	        strcmp(text, "prev") != 0;
+	       strcmp(text, "false") != 0 && strcmp(text, "null") != 0 && strcmp(text, "if") != 0 &&
+	       strcmp(text, "prev") != 0;
 }
 
 double real_of_text(const char *text, char **end)
@@ -155,8 +164,8 @@ static struct expr *number(struct parser *p)
 	bool whole = true;
 	char *end;
 
-	if (from[0] == '0' && (from[1] == 'x' || from[1] == 'X' || from[1] == 'o' || from[1] == 'O' ||
-	                       from[1] == 'b' || from[1] == 'B')) {
+	if (from[0] == '0' && (from[1] == 'x' || from[1] == 'X' || from[1] == 'o' ||
+	                       from[1] == 'O' || from[1] == 'b' || from[1] == 'B')) {
 		while (is_start(*p->s) || is_digit(*p->s))
 			p->s++;
 		return fail(p, from, p->s, "write it in decimal",
@@ -180,8 +189,10 @@ static struct expr *number(struct parser *p)
 
 		while (is_start(*p->s) || is_digit(*p->s) || *p->s == '.')
 			p->s++;
-		return fail(p, from, p->s, lines ? "write the digits without '_'" :
-		            "a product is written with '*': 2*n", "not a number");
+		return fail(p, from, p->s,
+		            lines ? "write the digits without '_'"
+		                  : "a product is written with '*': 2*n",
+		            "not a number");
 	}
 	struct expr *e = new_expr(p, whole ? EXPR_INT : EXPR_REAL, from);
 	/* The text is ASCII digits with a point: read it where a point is a point. */
@@ -241,8 +252,9 @@ static struct expr *call(struct parser *p, const char *from, const char *name, s
 			return NULL;
 	} while (take(p, ','));
 	if (!take(p, ')'))
-		return fail(p, p->s, p->s + (*p->s != 0), NULL, *p->s ? "expected ',' or ')' here" :
-		            "the expression ends inside a call: a ')' is missing");
+		return fail(p, p->s, p->s + (*p->s != 0), NULL,
+		            *p->s ? "expected ',' or ')' here"
+		                  : "the expression ends inside a call: a ')' is missing");
 	return e;
 }
 
@@ -262,7 +274,8 @@ static struct expr *axis(struct parser *p)
 		n++;
 	}
 	if (n == 0)
-		return parts[0] ? parts[0] : fail(p, from, from + 1, NULL, "an index is missing here");
+		return parts[0] ? parts[0]
+		                : fail(p, from, from + 1, NULL, "an index is missing here");
 	struct expr *e = new_expr(p, EXPR_RANGE, from);
 	for (int i = 0; i < 3; i++)
 		if (!add_arg(p, e, parts[i], NULL, e->at))
@@ -277,7 +290,8 @@ static struct expr *primary(struct parser *p)
 
 	if (is_digit(*from) || (*from == '.' && is_digit(from[1])))
 		return number(p);
-	if (*from == '.' && (strncasecmp(from, ".inf", 4) == 0 || strncasecmp(from, ".nan", 4) == 0))
+	if (*from == '.' &&
+	    (strncasecmp(from, ".inf", 4) == 0 || strncasecmp(from, ".nan", 4) == 0))
 		return fail(p, from, from + 4, NULL, "a number here must be finite");
 	if (*from == '(') {
 		p->s++;
@@ -329,9 +343,9 @@ static struct expr *primary(struct parser *p)
 		return e;
 	}
 	if (!*from)
-		return fail(p, from > p->text ? from - 1 : from, from, NULL, p->s == p->text ?
-		            "an expression is missing here" :
-		            "the expression ends where a value is due");
+		return fail(p, from > p->text ? from - 1 : from, from, NULL,
+		            p->s == p->text ? "an expression is missing here"
+		                            : "the expression ends where a value is due");
 	if (from[0] == '$' && from[1] == '{')
 		return fail(p, from, from + 2, "names stand bare, without ${ }",
 		            "'${' is for paths only");
@@ -358,7 +372,8 @@ static struct expr *binary(struct parser *p, const struct sign *sign, struct exp
 	p->s += strlen(sign->text);
 	struct expr *e = new_expr(p, EXPR_BINARY, at);
 	e->op = sign->op;
-	/* The right side of ** may be a minus: 2**-1. It binds to the right, the others to the left. */
+	/* The right side of ** may be a minus: 2**-1. It binds to the right, the others to the
+	 * left. */
 	struct expr *right = parse(p, sign->op == POW ? NEGATES : sign->power + 1);
 	if (!right || !add_arg(p, e, left, NULL, e->at) || !add_arg(p, e, right, NULL, e->at))
 		return NULL;
@@ -402,7 +417,8 @@ static struct expr *parse(struct parser *p, int least)
 					return NULL;
 			while (take(p, ','));
 			if (!take(p, ']'))
-				return fail(p, p->s, p->s + (*p->s != 0), NULL, "expected ',' or ']' here");
+				return fail(p, p->s, p->s + (*p->s != 0), NULL,
+				            "expected ',' or ']' here");
 			e->span = between(p, from, p->s);
 			left = e;
 			continue;
@@ -412,7 +428,8 @@ static struct expr *parse(struct parser *p, int least)
 			break;
 		if (sign->power == COMPARES && left->kind == EXPR_BINARY && left->op >= EQUAL &&
 		    !left->grouped)
-			return fail(p, p->s, p->s + strlen(sign->text), "compare pairwise, (a < b) * (b < c)",
+			return fail(p, p->s, p->s + strlen(sign->text),
+			            "compare pairwise, (a < b) * (b < c)",
 			            "comparisons do not chain");
 		left = binary(p, sign, left, from);
 	}
@@ -422,11 +439,17 @@ static struct expr *parse(struct parser *p, int least)
 
 struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *scalar)
 {
-	struct parser p = { .store = s, .messages = m, .text = scalar->text, .s = scalar->text,
+	struct parser p = { .store = s,
+		            .messages = m,
+		            .text = scalar->text,
+		            .s = scalar->text,
 		            .whole = scalar->at };
-	int shown = scalar->at.end - scalar->at.col, length = (int)utf8_count(p.text, strlen(p.text));
+	int shown = scalar->at.end - scalar->at.col,
+	    length = (int)utf8_count(p.text, strlen(p.text));
 
-	p.offset = !scalar->quoted && shown == length ? 0 : scalar->quoted && shown == length + 2 ? 1 : -1;
+	p.offset = !scalar->quoted && shown == length      ? 0
+	           : scalar->quoted && shown == length + 2 ? 1
+	                                                   : -1;
 	struct expr *e = parse(&p, 0);
 	skip(&p);
 	if (e && *p.s) {
@@ -435,9 +458,11 @@ struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *
 
 		end += utf8_next(end, strlen(end), &valid);
 		if (p.s[0] == '=' && p.s[1] != '=')
-			return fail(&p, p.s, end, "equality is written '=='", "a single '=' does not compare");
+			return fail(&p, p.s, end, "equality is written '=='",
+			            "a single '=' does not compare");
 		if (*p.s == '?')
-			return fail(&p, p.s, end, "write if(condition, a, b)", "an operator is due here, not '?'");
+			return fail(&p, p.s, end, "write if(condition, a, b)",
+			            "an operator is due here, not '?'");
 		return fail(&p, p.s, end, NULL, "an operator is due here");
 	}
 	return e;

@@ -1,6 +1,6 @@
 /*
- * init: the initial values of weights: a function of the seed and the weight's path alone, so adding
- * a layer changes no other layer's values.
+ * init: the initial values of weights: a function of the seed and the weight's path alone, so
+ * adding a layer changes no other layer's values.
  *
  *   xavier  uniform +-sqrt(6 / (fan_in + fan_out)), or normal of the same variance
  *           (Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
@@ -11,9 +11,9 @@
 #include "language.h"
 #include "op.h"
 
-static const char *const init_names[] = { "zeros", "ones", "xavier", "xavier_normal",
-	                                  "xavier_uniform", "he", "he_normal", "he_uniform",
-	                                  "normal", "uniform", "values" };
+static const char *const init_names[] = { "zeros",          "ones",    "xavier",    "xavier_normal",
+	                                  "xavier_uniform", "he",      "he_normal", "he_uniform",
+	                                  "normal",         "uniform", "values" };
 
 static bool number_arg(struct recording *r, const struct scope *in, const struct yaml *y,
                        const char *what, double *to)
@@ -66,43 +66,47 @@ static bool init_args(struct recording *r, const struct scope *in, const struct 
 			return false;
 		to->values = list;
 		return to->n_values > 0 ||
-			message(r->messages, E_RANGE, arg->at, NULL, NULL, "'values' is empty");
+		       message(r->messages, E_RANGE, arg->at, NULL, NULL, "'values' is empty");
 	}
 	if (to->kind == INIT_NORMAL) {
 		if (arg->kind == YAML_SCALAR) {
 			if (!number_arg(r, in, arg, "std", &to->std))
 				return false;
-		} else if (!pair_args(r, in, arg, "normal", normal, (double *[]){ &to->mean, &to->std })) {
+		} else if (!pair_args(r, in, arg, "normal", normal,
+		                      (double *[]){ &to->mean, &to->std })) {
 			return false;
 		}
-		return to->std >= 0 ||
-			message(r->messages, E_RANGE, arg->at, NULL, NULL, "'std' must be 0 or more");
+		return to->std >= 0 || message(r->messages, E_RANGE, arg->at, NULL, NULL,
+		                               "'std' must be 0 or more");
 	}
 	if (to->kind == INIT_UNIFORM) {
 		if (arg->kind == YAML_SCALAR) {
 			if (!number_arg(r, in, arg, "hi", &to->hi))
 				return false;
 			to->lo = -to->hi;
-		} else if (!pair_args(r, in, arg, "uniform", uniform, (double *[]){ &to->lo, &to->hi })) {
+		} else if (!pair_args(r, in, arg, "uniform", uniform,
+		                      (double *[]){ &to->lo, &to->hi })) {
 			return false;
 		}
-		return to->lo <= to->hi ||
-			message(r->messages, E_RANGE, arg->at, NULL, NULL, "'lo' must not be above 'hi'");
+		return to->lo <= to->hi || message(r->messages, E_RANGE, arg->at, NULL, NULL,
+		                                   "'lo' must not be above 'hi'");
 	}
-	return message(r->messages, E_TYPE, arg->at, NULL, NULL, "'%s' takes no arguments", name->text);
+	return message(r->messages, E_TYPE, arg->at, NULL, NULL, "'%s' takes no arguments",
+	               name->text);
 }
 
 bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, struct init *to)
 {
 	const struct yaml *name = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;
 	const struct yaml *arg = y->kind == YAML_MAP && y->n == 1 ? y->items[0] : NULL;
-	static const enum init_kind kinds[] = { INIT_ZEROS, INIT_ONES, INIT_XAVIER, INIT_XAVIER,
-		                                INIT_XAVIER, INIT_HE, INIT_HE, INIT_HE, INIT_NORMAL,
-		                                INIT_UNIFORM, INIT_VALUES };
+	static const enum init_kind kinds[] = { INIT_ZEROS,  INIT_ONES,    INIT_XAVIER, INIT_XAVIER,
+		                                INIT_XAVIER, INIT_HE,      INIT_HE,     INIT_HE,
+		                                INIT_NORMAL, INIT_UNIFORM, INIT_VALUES };
 	size_t k = 0, n = sizeof init_names / sizeof *init_names;
 
 	if (name->kind != YAML_SCALAR)
-		return message(r->messages, E_TYPE, y->at, NULL, "write xavier, or {normal: {std: 0.01}}",
+		return message(r->messages, E_TYPE, y->at, NULL,
+		               "write xavier, or {normal: {std: 0.01}}",
 		               "'init' is a word or a mapping with one key");
 	while (k < n && strcmp(init_names[k], name->text) != 0)
 		k++;
@@ -113,19 +117,20 @@ bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, 
 			all = store_text(r->store, "%s%s%s", all, i ? ", " : "", init_names[i]);
 		return message(r->messages, E_OP, name->at,
 		               near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-		               store_text(r->store, "write one of: %s", all),
+		               near ? NULL : store_text(r->store, "write one of: %s", all),
 		               "no initialisation named '%s'", name->text);
 	}
 	*to = (struct init){ .kind = kinds[k], .std = 1, .lo = -1, .hi = 1 };
-	to->normal = strcmp(name->text, "xavier_normal") == 0 || strcmp(name->text, "he_normal") == 0;
+	to->normal =
+	    strcmp(name->text, "xavier_normal") == 0 || strcmp(name->text, "he_normal") == 0;
 	if (arg && !yaml_is_null(arg))
 		return init_args(r, in, name, arg, to);
 	return to->kind != INIT_VALUES ||
-		message(r->messages, E_MISSING, name->at, NULL, "write {values: [1, 2, 3]}",
-	                "'values' needs numbers");
+	       message(r->messages, E_MISSING, name->at, NULL, "write {values: [1, 2, 3]}",
+	               "'values' needs numbers");
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------------ */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 /* The stream of a weight: its path as a number. */
 static uint64_t stream_of(const char *path)
@@ -187,7 +192,9 @@ bool init_weights(const ad_model *m, uint64_t seed)
 	for (int i = 0; i < m->n_weights; i++) {
 		const struct weight *w = &m->weights[i];
 		const struct init as = settled(w);
-		const ad_random key = { .seed = seed, .step = stream_of(w->path), .ordinal = UINT32_MAX };
+		const ad_random key = { .seed = seed,
+			                .step = stream_of(w->path),
+			                .ordinal = UINT32_MAX };
 		const size_t n = ad_count(w->node);
 		void *data = ad_write(w->node);
 

@@ -1,6 +1,6 @@
 /*
- * language: what the readers of the model language share: memory, the tree's internals, expressions,
- * values and names. Not installed; model.h is what the rest of models/ sees.
+ * language: what the readers of the model language share: memory, the tree's internals,
+ * expressions, values and names. Not installed; model.h is what the rest of models/ sees.
  */
 #ifndef AUTOGRAD_LANGUAGE_H
 #define AUTOGRAD_LANGUAGE_H
@@ -14,15 +14,15 @@
 /* The limits on what a file may hold. */
 enum {
 	MOST_BYTES = 1 << 20,
-	MOST_DEPTH = 64,        /* of nested lists and mappings, also through aliases */
+	MOST_DEPTH = 64, /* of nested lists and mappings, also through aliases */
 	MOST_EVENTS = 100000,
 	MOST_SCALAR = 64 << 10, /* bytes */
 	MOST_ALIASES = 1000,
-	MOST_NODES = 100000,    /* after aliases are expanded */
-	MOST_OPERATORS = 400,   /* nested in an expression */
-	MOST_STEPS = 200000,    /* items and expressions of one recording, copies included */
+	MOST_NODES = 100000,  /* after aliases are expanded */
+	MOST_OPERATORS = 400, /* nested in an expression */
+	MOST_STEPS = 200000,  /* items and expressions of one recording, copies included */
 	LONGEST_NAME = 100,
-	NEAR_DIM = 64           /* "B + 1" up to "B + 64" are recognised */
+	NEAR_DIM = 64 /* "B + 1" up to "B + 64" are recognised */
 };
 
 /* The numbers of messages: E001 and so on. */
@@ -45,15 +45,15 @@ enum {
 	E_YAML = 16,
 	E_LIMIT = 17,
 	E_RANGE = 18,
-	E_LATER = 19,   /* a feature that this version has not */
-	E_SYNTAX = 21,  /* of an expression */
+	E_LATER = 19,  /* a feature that this version has not */
+	E_SYNTAX = 21, /* of an expression */
 	E_FILE = 22
 };
 
-/* ---- memory (store.c) ---------------------------------------------------------------------------- */
+/* ---- memory (store.c) ------------------------------------------------------------------------ */
 
-/* An arena whose calls never fail: without memory they jump to `out`, where the whole store is freed
- * or left as it is. Set `out` for the time of a call from outside. */
+/* An arena whose calls never fail: without memory they jump to `out`, where the whole store is
+ * freed or left as it is. Set `out` for the time of a call from outside. */
 struct store {
 	struct arena arena;
 	jmp_buf *out;
@@ -66,7 +66,7 @@ char *store_copy(struct store *s, const char *text, size_t n);
 /* Room for element n of a list that holds n: the list itself, or a larger copy. */
 void *store_more(struct store *s, void *list, size_t n, size_t element);
 
-/* ---- messages, further (message.c) ------------------------------------------------------------------- */
+/* ---- messages, further (message.c) ----------------------------------------------------------- */
 
 /* A place with line -k is in overrides[k - 1], the text of a --set. */
 void messages_overrides(struct messages *m, size_t n, const char *const overrides[]);
@@ -74,7 +74,7 @@ const char *messages_line(const struct messages *m, int line, size_t *n); /* NUL
 size_t utf8_next(const char *s, size_t n, bool *valid);
 size_t utf8_count(const char *s, size_t n);
 
-/* ---- the tree, further (yaml.c, override.c) ------------------------------------------------------------ */
+/* ---- the tree, further (yaml.c, override.c) -------------------------------------------------- */
 
 struct store *yaml_store(struct yaml_tree *t);
 void yaml_adopt(struct yaml_tree *t, struct yaml_tree *guest); /* frees it with t */
@@ -86,39 +86,51 @@ bool yaml_is(const struct yaml *y, const char *text); /* a scalar of this text *
 void override_apply(struct yaml_tree *t, struct messages *m, int number, const char *text,
                     const char *file);
 
-/* ---- expressions (expr.c) --------------------------------------------------------------------------------- */
+/* ---- expressions (expr.c) -------------------------------------------------------------------- */
 
 enum expr_kind {
 	EXPR_INT,
 	EXPR_REAL,
 	EXPR_FLAG,
 	EXPR_NULL,
-	EXPR_WORD,    /* 'in quotes' */
+	EXPR_WORD, /* 'in quotes' */
 	EXPR_NAME,
 	EXPR_LIST,
 	EXPR_NEGATE,
 	EXPR_BINARY,
 	EXPR_CALL,
-	EXPR_INDEX,   /* args[0][args[1], args[2], ...] */
-	EXPR_RANGE    /* start:stop:step, each may be NULL */
+	EXPR_INDEX, /* args[0][args[1], args[2], ...] */
+	EXPR_RANGE  /* start:stop:step, each may be NULL */
 };
 
 enum binary {
-	ADD, SUB, MUL, DIV, FLOOR_DIV, MOD, MATMUL, POW,
-	EQUAL, NOT_EQUAL, LESS, LESS_EQUAL, GREATER, GREATER_EQUAL
+	ADD,
+	SUB,
+	MUL,
+	DIV,
+	FLOOR_DIV,
+	MOD,
+	MATMUL,
+	POW,
+	EQUAL,
+	NOT_EQUAL,
+	LESS,
+	LESS_EQUAL,
+	GREATER,
+	GREATER_EQUAL
 };
 
 struct expr {
 	enum expr_kind kind;
 	enum binary op;
-	struct place at;    /* of the operator, name, number */
-	struct place span;  /* of the whole */
+	struct place at;   /* of the operator, name, number */
+	struct place span; /* of the whole */
 	int64_t i;
 	double r;
-	const char *text;   /* of a name, a word; the function of a call */
+	const char *text; /* of a name, a word; the function of a call */
 	int depth;
-	bool grouped;       /* in ( ) */
-	size_t n;           /* operands; of a call: arguments */
+	bool grouped; /* in ( ) */
+	size_t n;     /* operands; of a call: arguments */
 	struct expr **args;
 	const char **names; /* of a call: the keyword of an argument, or NULL */
 	struct place *name_at;
@@ -138,11 +150,11 @@ bool is_name(const char *text);
 /* strtod with a decimal point, whatever the locale says. */
 double real_of_text(const char *text, char **end);
 
-/* ---- values and names (eval.c) ---------------------------------------------------------------------------- */
+/* ---- values and names (eval.c) --------------------------------------------------------------- */
 
 /* Where a tensor comes from, for notes and for "connected to". */
 struct origin {
-	const char *what;   /* "comes from 'flatten'", "is weight 'w'" */
+	const char *what; /* "comes from 'flatten'", "is weight 'w'" */
 	const char *path;
 	struct place at;
 	bool used;
@@ -205,8 +217,8 @@ struct recording {
 	ad_graph *graph;           /* NULL: numbers only */
 	struct instance *instance; /* what is being recorded */
 	size_t steps;
-	bool stopped;              /* too many steps, or a cap was hit */
-	struct origin **reads;     /* what the item that is being built has read */
+	bool stopped;          /* too many steps, or a cap was hit */
+	struct origin **reads; /* what the item that is being built has read */
 	size_t n_reads;
 };
 
@@ -257,7 +269,7 @@ void say_op(struct recording *r, struct place at, const char *name, bool item);
 const ad_attr *attr_find(const ad_attr *table, const char *name);
 const char *attr_names(struct store *s, const ad_attr *table);
 
-/* ---- declarations (check.c) ----------------------------------------------------------------------------------- */
+/* ---- declarations (check.c) ------------------------------------------------------------------ */
 
 /* Says that a key is not one of those allowed, with the nearest; or that it comes later. */
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
@@ -279,25 +291,25 @@ struct declared_weight {
 	const char *name;
 	struct place at;
 	int rank;
-	const struct yaml *dims;  /* list, or NULL: a single number */
-	const struct yaml *init;  /* a map's init; NULL: value */
+	const struct yaml *dims; /* list, or NULL: a single number */
+	const struct yaml *init; /* a map's init; NULL: value */
 	double value;
 };
 
 /* build.c's own part of a model. */
 struct build {
 	struct store store;
-	struct scope file;          /* dims and params */
-	struct name **dim_names;    /* of model->dims, in file */
-	int64_t *primes;            /* of model->dims, in the check */
+	struct scope file;       /* dims and params */
+	struct name **dim_names; /* of model->dims, in file */
+	int64_t *primes;         /* of model->dims, in the check */
 	size_t n_declared;
 	struct declared_weight *declared;
-	struct scope paths;         /* weights by path: their numbers */
-	ad_node **check_nodes;      /* of model->weights, in the check's graph */
+	struct scope paths;    /* weights by path: their numbers */
+	ad_node **check_nodes; /* of model->weights, in the check's graph */
 	const struct yaml *root, *model, *loss, *metrics, *output;
 	size_t n_origins;
-	struct origin **origins;    /* of items and equations, in the check */
-	bool initialised;           /* the weights have their initial values */
+	struct origin **origins; /* of items and equations, in the check */
+	bool initialised;        /* the weights have their initial values */
 };
 
 void check_top(struct recording *r);
@@ -305,13 +317,14 @@ void check_train(struct recording *r);
 void check_data(struct recording *r);
 void check_unused(struct recording *r);
 
-/* Whether a name may stand here: a word that is none of the language's own. False after a message. */
+/* Whether a name may stand here: a word that is none of the language's own. False after a message.
+ */
 bool check_name(struct recording *r, const struct yaml *key, const char *what);
 
 /* The initial values that y declares (init.c). False after a message. */
 bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, struct init *to);
 
-/* ---- building (build.c) ------------------------------------------------------------------------------------------ */
+/* ---- building (build.c) ---------------------------------------------------------------------- */
 
 struct layer_site {
 	struct recording *recording;
@@ -320,7 +333,7 @@ struct layer_site {
 	const char *kind;
 	struct place at;
 	const struct yaml *init;
-	size_t parameters;  /* made by this item */
+	size_t parameters; /* made by this item */
 };
 
 /* Records the whole model for r->dims into `to`; what is wrong is said in r->messages. */

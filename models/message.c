@@ -12,10 +12,10 @@
 #include <string.h>
 
 enum {
-	PRINTED = 20,      /* errors, and warnings, that are printed */
-	KEPT = 1000,       /* messages that are kept; more are only counted */
+	PRINTED = 20,        /* errors, and warnings, that are printed */
+	KEPT = 1000,         /* messages that are kept; more are only counted */
 	LONGEST_TEXT = 1500, /* bytes of a message's text */
-	WIDEST_LINE = 160  /* code points of a source line */
+	WIDEST_LINE = 160    /* code points of a source line */
 };
 
 /* A further line of a message. */
@@ -52,8 +52,11 @@ static size_t code_point(const char *s, size_t n, uint32_t *c)
 {
 	const unsigned char *u = (const unsigned char *)s;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t k = u[0] < 0x80 ? 1 : (u[0] & 0xe0) == 0xc0 ? 2 : (u[0] & 0xf0) == 0xe0 ? 3
-		: (u[0] & 0xf8) == 0xf0 ? 4 : 0;
+	size_t k = u[0] < 0x80             ? 1
+	           : (u[0] & 0xe0) == 0xc0 ? 2
+	           : (u[0] & 0xf0) == 0xe0 ? 3
+	           : (u[0] & 0xf8) == 0xf0 ? 4
+	                                   : 0;
 
 	*c = 0xfffd;
 	if (k == 0 || k > n)
@@ -92,8 +95,8 @@ size_t utf8_count(const char *s, size_t n)
 static bool unprintable(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff ||
-		c == 0xfffd;
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff ||
+	       c == 0xfffd;
 }
 
 /* A copy that is safe to print, at most `most` bytes; NULL without memory. */
@@ -249,8 +252,9 @@ static void say(struct messages *m, int code, struct place at, const char *hint,
 		m->room = room;
 	}
 	m->last = &m->said[m->n];
-	*m->last = (struct said){ .code = code, .order = m->n, .at = at, .hint = copied(hint),
-		                  .help = copied(help) };
+	*m->last = (struct said){
+		.code = code, .order = m->n, .at = at, .hint = copied(hint), .help = copied(help)
+	};
 	m->last->text = text ? text : strdup("out of memory");
 	if (m->last->text)
 		m->n++;
@@ -324,7 +328,7 @@ const char *messages_line(const struct messages *m, int line, size_t *n)
 	return m->text + m->lines[line - 1];
 }
 
-/* ---- printing ---------------------------------------------------------------------------------- */
+/* ---- printing  / ----------------------------------------------------------------------------- */
 
 /* The window of a line that is shown around a place. */
 struct window {
@@ -430,7 +434,8 @@ static void print_text(const struct messages *m, FILE *to, const struct said *s)
 			continue;
 		fprintf(to, "note: %s", x->text);
 		if (x->at.line) {
-			fprintf(to, "%*s", (int)(widest - utf8_count(x->text, strlen(x->text))) + 8, "");
+			fprintf(to, "%*s", (int)(widest - utf8_count(x->text, strlen(x->text))) + 8,
+			        "");
 			print_place(m, to, x->at);
 		}
 		fputc('\n', to);
@@ -463,8 +468,8 @@ static void print_json(const struct messages *m, FILE *to, const struct said *s)
 		print_string(to, set);
 	}
 	free(set);
-	fprintf(to, ",\"line\":%d,\"col\":%d,\"end\":%d,\"level\":\"%s\",\"code\":", override ? 0 : s->at.line,
-	        s->at.col, s->at.end, s->code ? "error" : "warning");
+	fprintf(to, ",\"line\":%d,\"col\":%d,\"end\":%d,\"level\":\"%s\",\"code\":",
+	        override ? 0 : s->at.line, s->at.col, s->at.end, s->code ? "error" : "warning");
 	if (s->code)
 		fprintf(to, "\"E%03d\"", s->code);
 	else
@@ -493,7 +498,8 @@ static int by_place(const void *a, const void *b)
 	const struct said *x = *(const struct said *const *)a, *y = *(const struct said *const *)b;
 
 	if (x->at.line < 0 && y->at.line < 0 && x->at.line != y->at.line)
-		return x->at.line > y->at.line ? -1 : 1; /* overrides in their order, before the file */
+		return x->at.line > y->at.line ? -1
+		                               : 1; /* overrides in their order, before the file */
 	if (x->at.line != y->at.line)
 		return x->at.line < y->at.line ? -1 : 1;
 	if (x->at.col != y->at.col)
@@ -527,10 +533,10 @@ void messages_print(const struct messages *m, FILE *to, bool json)
 		        m->errors - PRINTED == 1 ? " is" : "s are");
 }
 
-/* ---- suggestions -------------------------------------------------------------------------------- */
+/* ---- suggestions  / -------------------------------------------------------------------------- */
 
-/* Damerau-Levenshtein distance (optimal string alignment: Boytsov, "Indexing methods for approximate
- * dictionary searching", 2011, section 2.2); `most + 1` for more than most. */
+/* Damerau-Levenshtein distance (optimal string alignment: Boytsov, "Indexing methods for
+ * approximate dictionary searching", 2011, section 2.2); `most + 1` for more than most. */
 static size_t distance(const char *a, size_t n, const char *b, size_t k, size_t most)
 {
 	size_t rows[3][LONGEST_NAME + 1];

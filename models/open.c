@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- the file --------------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* Reads at most one byte more than a model file may have. NULL: *wrong tells why. */
 static char *read_file(const char *path, size_t *length, const char **wrong)
@@ -58,13 +58,14 @@ static char *name_from(struct store *s, const char *path)
 	size_t n = dot && dot > base ? (size_t)(dot - base) : strlen(base);
 	name = store_copy(s, base, n > LONGEST_NAME ? LONGEST_NAME : n);
 	for (char *c = name; *c; c++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *c) ||
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.",
+		            *c) ||
 		    (c == name && (*c == '.' || *c == '-')))
 			*c = '_';
 	return *name ? name : store_copy(s, "model", 5);
 }
 
-/* ---- the check ----------------------------------------------------------------------------------------- */
+/* ---- the check ------------------------------------------------------------------------------- */
 
 static bool is_prime(int64_t n)
 {
@@ -92,8 +93,8 @@ static bool is_strange(const char *text, int64_t n)
 	return true;
 }
 
-/* A prime for each free dim that nothing in the file is near to. Smaller ones where products of many
- * dims would not fit. */
+/* A prime for each free dim that nothing in the file is near to. Smaller ones where products of
+ * many dims would not fit. */
 static void choose_primes(ad_model *m, const char *text, size_t n, const char *const overrides[])
 {
 	struct build *b = m->build;
@@ -126,7 +127,8 @@ static void check_size(ad_model *m)
 		bytes += (double)ad_count(b->check_nodes[i]) * (m->f64 ? 8 : 4);
 		if (bytes > room) {
 			message(m->messages, E_LIMIT, m->weights[i].at, NULL, NULL,
-			        "the weights up to '%s' need %.3g GB; half of this machine's memory is %.3g GB",
+			        "the weights up to '%s' need %.3g GB; half of this machine's "
+			        "memory is %.3g GB",
 			        m->weights[i].path, bytes / 1e9, room / 1e9);
 			return;
 		}
@@ -150,8 +152,8 @@ static void make_graph(ad_model *m)
 {
 	m->graph = m->f64 ? ad_open_f64() : ad_open();
 	for (int i = 0; i < m->n_weights; i++)
-		m->weights[i].node = ad_param(m->graph, m->weights[i].path,
-		                              ad_shape_of(m->build->check_nodes[i]));
+		m->weights[i].node =
+		    ad_param(m->graph, m->weights[i].path, ad_shape_of(m->build->check_nodes[i]));
 	ad_seed(m->graph, m->train.seed);
 }
 
@@ -178,7 +180,7 @@ static void check_model(ad_model *m, const char *text, size_t n, const char *con
 	check_size(m);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------- */
+/* ---- opening  / ------------------------------------------------------------------------------ */
 
 static void read_tree(ad_model *m, const char *text, size_t length, size_t n,
                       const char *const overrides[])
@@ -230,7 +232,8 @@ static bool open_text(ad_model *m, const char *path, const char *text, size_t le
 	if (!m->messages)
 		return false;
 	if (!text) {
-		message(m->messages, E_FILE, (struct place){ 0 }, NULL, NULL, "cannot be read: %s", wrong);
+		message(m->messages, E_FILE, (struct place){ 0 }, NULL, NULL, "cannot be read: %s",
+		        wrong);
 		return true;
 	}
 	/* The messages quote them later. */
@@ -297,7 +300,7 @@ bool model_ready(const ad_model *m)
 	return init_weights(m, m->train.seed);
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------------- */
+/* ---- asking  / ------------------------------------------------------------------------------- */
 
 int ad_model_errors(const ad_model *m)
 {
@@ -335,7 +338,7 @@ ad_node *ad_model_weight(const ad_model *m, size_t k, const char **path)
 	return m->weights[k].node;
 }
 
-/* ---- recordings ------------------------------------------------------------------------------------------------- */
+/* ---- recordings  / --------------------------------------------------------------------------- */
 
 static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 {
@@ -358,8 +361,8 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 	build_model(&r, in);
 	if (ad_status_of(m->graph) != AD_OK)
 		return false;
-	m->instances = store_more(&b->store, m->instances, (size_t)m->n_instances,
-	                          sizeof(*m->instances));
+	m->instances =
+	    store_more(&b->store, m->instances, (size_t)m->n_instances, sizeof(*m->instances));
 	m->instances[m->n_instances++] = in;
 	return true;
 }
@@ -391,7 +394,8 @@ static bool take_gradients(ad_model *m, struct instance *in)
 		ad_fail(m->graph, AD_ERROR_MEMORY, "out of memory while recording the gradients");
 		return false;
 	}
-	ad_node **gradients = store_take(&m->build->store, (size_t)m->n_weights * sizeof(*gradients));
+	ad_node **gradients =
+	    store_take(&m->build->store, (size_t)m->n_weights * sizeof(*gradients));
 	for (int i = 0; i < m->n_weights; i++)
 		gradients[i] = ad_gradient(m->weights[i].node);
 	in->gradients = gradients;
@@ -406,7 +410,8 @@ bool model_gradients(ad_model *m, struct instance *in)
 		return true;
 	if (!y || ad_shape_of(y).rank > 0) {
 		ad_fail(m->graph, AD_ERROR_GRADIENT,
-		        "gradients need a single number: the file has no 'loss', and its output is none");
+		        "gradients need a single number: the file has no 'loss', and its output is "
+		        "none");
 		return false;
 	}
 	if (ad_sweep(y) != AD_OK)

@@ -11,8 +11,8 @@
 
 enum { MOST_PARTS = 32 };
 
-/* Gives all places of a tree the override's number; columns stay, moved behind the '='. An alias in it
- * may be met twice. */
+/* Gives all places of a tree the override's number; columns stay, moved behind the '='. An alias in
+ * it may be met twice. */
 static void move(struct yaml *y, int number, int shift)
 {
 	if (y->at.line < 0)
@@ -76,10 +76,10 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 			path = store_text(s, "%s%s%s", path, i ? "." : "", parts[i]);
 		const struct yaml *now = look(yaml_root(t), n, parts);
 		parts[k] = old;
-		help = now && now->at.line > 0 ?
-			store_text(s, "did you mean %s (now %s, from %s:%d:%d)?", path, now->text, file,
-			           now->at.line, now->at.col) :
-			store_text(s, "did you mean %s?", path);
+		help = now && now->at.line > 0
+		           ? store_text(s, "did you mean %s (now %s, from %s:%d:%d)?", path,
+		                        now->text, file, now->at.line, now->at.col)
+		           : store_text(s, "did you mean %s?", path);
 	} else if (count > 0 && !comes_later(where ? where : "the file", parts[k])) {
 		for (size_t i = 0; i < count && i < 40; i++)
 			all = store_text(s, "%s%s%s", all, i ? ", " : "", keys[i]);
@@ -87,9 +87,9 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 	}
 	message(m, comes_later(where ? where : "the file", parts[k]) ? E_LATER : E_KEY,
 	        (struct place){ -number, 1, 2 }, NULL, help,
-	        comes_later(where ? where : "the file", parts[k]) ?
-	        "%s%s%s has a key '%s', but it is not supported yet in this version" :
-	        "%s%s%s has no key '%s'",
+	        comes_later(where ? where : "the file", parts[k])
+	            ? "%s%s%s has a key '%s', but it is not supported yet in this version"
+	            : "%s%s%s has no key '%s'",
 	        where ? "'" : "", where ? where : "the file", where ? "'" : "", parts[k]);
 }
 
@@ -157,18 +157,21 @@ static void apply(struct yaml_tree *t, struct messages *m, int number, size_t n,
 
 			if (*end || parts[k][0] == '-' || index >= at->n) {
 				message(m, E_KEY, (struct place){ -number, 1, 2 }, NULL, NULL,
-				        "'%s' is a list of %zu; a number from 0 to %zu picks one", k ?
-				        parts[k - 1] : "the file", at->n, at->n ? at->n - 1 : 0);
+				        "'%s' is a list of %zu; a number from 0 to %zu picks one",
+				        k ? parts[k - 1] : "the file", at->n,
+				        at->n ? at->n - 1 : 0);
 				return;
 			}
 			i = index;
 		}
-		while (at->kind == YAML_MAP && i < at->n && strcmp(at->keys[i]->text, parts[k]) != 0)
+		while (at->kind == YAML_MAP && i < at->n &&
+		       strcmp(at->keys[i]->text, parts[k]) != 0)
 			i++;
 		if (i == at->n) {
 			if (!may_make(t, m, number, n, parts, k, at, file))
 				return;
-			put(s, at, scalar(s, number, parts[k]), k + 1 < n ? scalar(s, number, "") : value);
+			put(s, at, scalar(s, number, parts[k]),
+			    k + 1 < n ? scalar(s, number, "") : value);
 		} else if (k + 1 == n) {
 			at->items[i] = value;
 		} else {
@@ -200,7 +203,8 @@ void override_apply(struct yaml_tree *t, struct messages *m, int number, const c
 	/* Messages of its own: the value's places are not the file's. */
 	bool empty = equals[1 + strspn(equals + 1, " \t")] == '\0';
 	struct messages *own = messages_new("--set", equals + 1, strlen(equals + 1));
-	struct yaml_tree *tree = own && !empty ? yaml_read(equals + 1, strlen(equals + 1), own) : NULL;
+	struct yaml_tree *tree =
+	    own && !empty ? yaml_read(equals + 1, strlen(equals + 1), own) : NULL;
 	bool readable = empty || (tree && yaml_root(tree) && messages_errors(own) == 0);
 	bool memory = own && (empty || tree);
 
@@ -210,7 +214,8 @@ void override_apply(struct yaml_tree *t, struct messages *m, int number, const c
 	if (!empty)
 		yaml_adopt(t, tree);
 	if (!readable) {
-		message(m, E_YAML, at, NULL, "quote what YAML takes for its own: --set 'name=\"a: b\"'",
+		message(m, E_YAML, at, NULL,
+		        "quote what YAML takes for its own: --set 'name=\"a: b\"'",
 		        "the value is not readable as YAML");
 		return;
 	}

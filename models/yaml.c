@@ -2,8 +2,8 @@
  * yaml: text -> tree with marks, by libyaml's events, under the limits of the language.
  *
  * libyaml is a scanner of YAML 1.1 without limits: it resolves no types and no aliases, lets
- * duplicate keys, tags and several documents pass, and takes quadratic time for deep nesting. So all
- * of that is done here. An alias is the anchored node itself, not a copy; what it would be when
+ * duplicate keys, tags and several documents pass, and takes quadratic time for deep nesting. So
+ * all of that is done here. An alias is the anchored node itself, not a copy; what it would be when
  * expanded is counted.
  */
 #include "language.h"
@@ -41,7 +41,7 @@ struct yaml_tree {
 	bool parsing, holding; /* the parser; an event */
 	size_t n_anchors, n_aliases, n_events;
 	struct anchor *anchors;
-	struct place seen;        /* where the search for a column ended */
+	struct place seen; /* where the search for a column ended */
 	size_t seen_byte;
 	struct yaml_tree *guests; /* trees whose nodes were put into this one */
 	int depth;
@@ -106,16 +106,17 @@ bool yaml_is(const struct yaml *y, const char *text)
 bool yaml_is_null(const struct yaml *y)
 {
 	return y->kind == YAML_SCALAR && !y->quoted &&
-		(!*y->text || yaml_is(y, "~") || yaml_is(y, "null") || yaml_is(y, "Null") ||
-	         yaml_is(y, "NULL"));
+	       (!*y->text || yaml_is(y, "~") || yaml_is(y, "null") || yaml_is(y, "Null") ||
+	        yaml_is(y, "NULL"));
 }
 
-/* ---- before libyaml ---------------------------------------------------------------------------- */
+/* ---- before libyaml  / ----------------------------------------------------------------------- */
 
 static bool say_empty(struct messages *m)
 {
 	return message(m, E_YAML, (struct place){ 0 }, NULL,
-	               "a model file has at least the keys 'version' and 'model'", "the file is empty");
+	               "a model file has at least the keys 'version' and 'model'",
+	               "the file is empty");
 }
 
 /* Size, encoding and characters; libyaml's marks for these are not usable. */
@@ -125,8 +126,9 @@ static bool check_text(struct messages *m, const char *text, size_t length)
 	bool blank = true;
 
 	if (length > MOST_BYTES)
-		return message(m, E_LIMIT, (struct place){ 0 }, NULL, "keep data in files of their own",
-		               "the file has %zu bytes; a model file has at most %d", length, MOST_BYTES);
+		return message(
+		    m, E_LIMIT, (struct place){ 0 }, NULL, "keep data in files of their own",
+		    "the file has %zu bytes; a model file has at most %d", length, MOST_BYTES);
 	if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
 		return message(m, E_YAML, (struct place){ 0 }, NULL, "save the file as UTF-8",
 		               "the file is in UTF-16; a model file is in UTF-8");
@@ -155,7 +157,7 @@ static bool check_text(struct messages *m, const char *text, size_t length)
 	return !blank || say_empty(m);
 }
 
-/* ---- libyaml's own errors -------------------------------------------------------------------------- */
+/* ---- libyaml's own errors -------------------------------------------------------------------- */
 
 static struct place mark_place(yaml_mark_t mark)
 {
@@ -171,8 +173,9 @@ static bool say_tab(struct messages *m, int line)
 
 		while (s && k < n && (s[k] == ' ' || s[k] == '\t')) {
 			if (s[k] == '\t') {
-				message(m, E_TAB, (struct place){ i, (int)k + 1, (int)k + 2 }, "use spaces",
-				        NULL, "YAML does not allow a tab in indentation");
+				message(m, E_TAB, (struct place){ i, (int)k + 1, (int)k + 2 },
+				        "use spaces", NULL,
+				        "YAML does not allow a tab in indentation");
 				return true;
 			}
 			k++;
@@ -219,17 +222,18 @@ static void say_yaml(struct yaml_tree *t)
 	if (strstr(problem, "undefined alias"))
 		problem = "an alias of nothing";
 	message(t->messages, E_YAML, at, NULL,
-	        strstr(problem, "cannot start any token") ?
-	        "a value that begins with @, ` or % stands in quotes" : NULL,
+	        strstr(problem, "cannot start any token")
+	            ? "a value that begins with @, ` or % stands in quotes"
+	            : NULL,
 	        "not readable as YAML: %s%s%s", problem, *context ? " " : "", context);
 	if (*context && p->context_mark.line != p->problem_mark.line)
 		message_also(t->messages, from, "it begins here");
 }
 
-/* ---- events -> tree ---------------------------------------------------------------------------------- */
+/* ---- events -> tree -------------------------------------------------------------------------- */
 
-/* The byte in its line where a place begins. Events come in order, so the search goes on from where it
- * was: a file of one long line takes no quadratic time. */
+/* The byte in its line where a place begins. Events come in order, so the search goes on from where
+ * it was: a file of one long line takes no quadratic time. */
 static size_t byte_of(struct yaml_tree *t, struct place at, const char *s, size_t n)
 {
 	bool valid;
@@ -339,10 +343,11 @@ static void join_commas(struct yaml_tree *t, struct yaml *y)
 			                   y->keys[i]->text, text),
 			        "a comma ends a value inside { }, so this became a key of its own");
 		else
-			message(t->messages, E_COMMA, at, NULL,
-			        store_text(&t->store, "quote it, [\"%s\"], or put it on a line of its own",
-			                   text),
-			        "a comma ends an item inside [ ], so this became an item of its own");
+			message(
+			    t->messages, E_COMMA, at, NULL,
+			    store_text(&t->store,
+			               "quote it, [\"%s\"], or put it on a line of its own", text),
+			    "a comma ends an item inside [ ], so this became an item of its own");
 		struct sized *joined = store_take(&t->store, sizeof *joined);
 		joined->yaml = *y->items[i];
 		joined->yaml.text = text;
@@ -384,8 +389,8 @@ static void check_keys(struct yaml_tree *t, struct yaml *y)
 			first = i;
 			continue;
 		}
-		message(t->messages, E_TWICE, order[i].key->at, NULL, NULL, "key '%s' appears twice",
-		        order[i].key->text);
+		message(t->messages, E_TWICE, order[i].key->at, NULL, NULL,
+		        "key '%s' appears twice", order[i].key->text);
 		message_also(t->messages, order[first].key->at,
 		             "first here; most YAML readers silently keep one of the two");
 		drop[order[i].index] = any = true;
@@ -416,7 +421,8 @@ static bool place_node(struct yaml_tree *t, struct sized *node)
 		level->node->height = node->height + 1;
 	if (level->node->expanded > MOST_NODES)
 		return message(t->messages, E_LIMIT, y->at, NULL, NULL,
-		               "with its aliases expanded the file has more than %d values", MOST_NODES);
+		               "with its aliases expanded the file has more than %d values",
+		               MOST_NODES);
 	if (parent->kind == YAML_MAP && !level->key) {
 		if (y->kind != YAML_SCALAR)
 			return message(t->messages, E_YAML, y->at, NULL, NULL,
@@ -424,7 +430,8 @@ static bool place_node(struct yaml_tree *t, struct sized *node)
 			               y->kind == YAML_LIST ? "list" : "mapping");
 		if (!y->quoted && strcmp(y->text, "<<") == 0)
 			message(t->messages, E_KEY, y->at, NULL,
-			        "write the keys out; an alias may stand for a whole value, 'key: *anchor'",
+			        "write the keys out; an alias may stand for a whole value, 'key: "
+			        "*anchor'",
 			        "merge keys '<<' are not read: they hide where a value comes from");
 		level->key = y;
 		return true;
@@ -445,7 +452,8 @@ static void remember_anchor(struct yaml_tree *t, const yaml_char_t *name, struct
 		return;
 	const char *text = (const char *)name;
 	t->anchors = store_more(&t->store, t->anchors, t->n_anchors, sizeof *t->anchors);
-	t->anchors[t->n_anchors++] = (struct anchor){ store_copy(&t->store, text, strlen(text)), node };
+	t->anchors[t->n_anchors++] =
+	    (struct anchor){ store_copy(&t->store, text, strlen(text)), node };
 }
 
 static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
@@ -455,7 +463,8 @@ static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
 
 	at.end = at.col + 1 + (int)utf8_count(name, strlen(name));
 	if (++t->n_aliases > MOST_ALIASES)
-		return message(t->messages, E_LIMIT, at, NULL, NULL, "more than %d aliases", MOST_ALIASES);
+		return message(t->messages, E_LIMIT, at, NULL, NULL, "more than %d aliases",
+		               MOST_ALIASES);
 	for (size_t i = t->n_anchors; i-- > 0;) {
 		struct sized *node = t->anchors[i].node;
 
@@ -463,14 +472,16 @@ static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
 			continue;
 		if (node->open) {
 			message(t->messages, E_CYCLE, at, NULL, NULL,
-			        "alias '*%s' stands inside what it names: it would never end", name);
+			        "alias '*%s' stands inside what it names: it would never end",
+			        name);
 			message_also(t->messages, node->yaml.at, "named here");
 			return false;
 		}
 		if (t->depth + node->height > MOST_DEPTH)
-			return message(t->messages, E_LIMIT, at, NULL, NULL,
-			               "with this alias the file is nested more than %d levels deep",
-			               MOST_DEPTH);
+			return message(
+			    t->messages, E_LIMIT, at, NULL, NULL,
+			    "with this alias the file is nested more than %d levels deep",
+			    MOST_DEPTH);
 		return place_node(t, node);
 	}
 	return message(t->messages, E_YAML, at, NULL, NULL,
@@ -490,7 +501,8 @@ static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 	node->expanded = 1;
 	if (length > MOST_SCALAR)
 		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
-		               "a value of %zu bytes; one value has at most %d", length, MOST_SCALAR);
+		               "a value of %zu bytes; one value has at most %d", length,
+		               MOST_SCALAR);
 	if (memchr(text, 0, length))
 		return message(t->messages, E_YAML, node->yaml.at, NULL, NULL,
 		               "a value that contains a NUL character");
@@ -503,7 +515,8 @@ static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 
 static bool on_start(struct yaml_tree *t, const yaml_event_t *e, bool map)
 {
-	const yaml_char_t *anchor = map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
+	const yaml_char_t *anchor =
+	    map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
 	const yaml_char_t *tag = map ? e->data.mapping_start.tag : e->data.sequence_start.tag;
 	struct sized *node = store_take(&t->store, sizeof *node);
 
@@ -512,7 +525,7 @@ static bool on_start(struct yaml_tree *t, const yaml_event_t *e, bool map)
 	node->yaml.at.end = node->yaml.at.col + 1;
 	node->yaml.text = "";
 	node->yaml.flow = map ? e->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
-		: e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
+	                      : e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
 	node->expanded = 1;
 	node->height = 1;
 	node->open = true;
@@ -619,7 +632,7 @@ struct yaml_tree *yaml_read(const char *text, size_t length, struct messages *m)
 	return t;
 }
 
-/* ---- tree -> text ---------------------------------------------------------------------------------- */
+/* ---- tree -> text ---------------------------------------------------------------------------- */
 
 /* In double quotes with escapes where quotes or a line of its own demand it; else as it was. */
 static void write_scalar(const struct yaml *y, FILE *to)

@@ -22,7 +22,7 @@ static const ad_attr attrs[] = {
 static bool shape(ad_infer *s)
 {
 	const struct attrs *a = s->attrs;
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 
 	return adaptive_shape(s, a->output_size, w) &&
 	       planes_shape(s, &s->out[0], 2, w[0].out, w[1].out) &&

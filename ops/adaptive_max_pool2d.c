@@ -23,7 +23,7 @@ static const ad_attr attrs[] = {
 static bool shape(ad_infer *s)
 {
 	const struct attrs *a = s->attrs;
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 
 	return adaptive_shape(s, a->output_size, w) && max_outputs(s, 2, w);
 }

@@ -21,7 +21,7 @@ static const ad_attr attrs[] = {
 static bool shape(ad_infer *s)
 {
 	const struct avg_attrs *a = s->attrs;
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 
 	if (!pool_windows(s, 2, a->kernel, a->stride, a->padding, AD_ALL, a->ceil_mode, w))
 		return false;

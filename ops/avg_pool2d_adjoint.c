@@ -19,7 +19,7 @@ static bool shape(ad_infer *s)
 	const struct avg_attrs *a = s->attrs;
 	const ad_shape *x = &s->in[0];
 	ad_shape y = *x;
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 	ad_infer pool = *s;
 
 	if (x->rank < 2)

@@ -19,7 +19,7 @@ static bool shape(ad_infer *s)
 {
 	const struct columns_attrs *a = s->attrs;
 	const ad_shape *x = &s->in[0];
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 	int64_t in[2], size;
 	size_t count;
 

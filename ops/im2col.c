@@ -17,7 +17,7 @@ static const ad_attr attrs[] = {
 static bool shape(ad_infer *s)
 {
 	const ad_shape *x = &s->in[0];
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 	size_t count;
 
 	if (x->rank != 4)

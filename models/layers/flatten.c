@@ -23,13 +23,14 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 
 	if (start < 0 || start > shape.rank || start >= AD_MAX_RANK)
 		return ad_fail(ad_graph_of(x), AD_ERROR_ARGUMENT,
-		               "flatten: start %lld is out of range for %d axes", (long long)a->start,
-		               shape.rank);
+		               "flatten: start %lld is out of range for %d axes",
+		               (long long)a->start, shape.rank);
 	for (int i = 0; i < shape.rank; i++)
 		if (i < start)
 			to.dims[i] = shape.dims[i];
 		else if (__builtin_mul_overflow(joined, shape.dims[i], &joined))
-			return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE, "flatten: the result is too large");
+			return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
+			               "flatten: the result is too large");
 	to.dims[start] = joined;
 	return ad_reshape(x, to);
 }

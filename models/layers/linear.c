@@ -27,11 +27,11 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
 		               "linear: a single number has no axis to take as inputs");
 	const int64_t in = shape.dims[shape.rank - 1];
-	weight = model_weight(site, "weight", AD_SHAPE(a->out, in), (struct init){ .kind = INIT_XAVIER },
-	                      in, a->out);
+	weight = model_weight(site, "weight", AD_SHAPE(a->out, in),
+	                      (struct init){ .kind = INIT_XAVIER }, in, a->out);
 	if (a->bias)
-		bias = model_weight(site, "bias", AD_SHAPE(a->out), (struct init){ .kind = INIT_ZEROS }, in,
-		                    a->out);
+		bias = model_weight(site, "bias", AD_SHAPE(a->out),
+		                    (struct init){ .kind = INIT_ZEROS }, in, a->out);
 	if (!weight || (a->bias && !bias))
 		return NULL;
 	return ad_linear(x, weight, bias);

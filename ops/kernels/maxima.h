@@ -39,7 +39,7 @@ static inline bool max_outputs(ad_infer *s, int axes, const struct window w[2])
 static inline bool max_shape(ad_infer *s, int axes)
 {
 	const struct max_attrs *a = s->attrs;
-	struct window w[2];
+	struct window w[2] = { { 0 } };
 
 	if (!pool_windows(s, axes, a->kernel, a->stride, a->padding, a->dilation, a->ceil_mode, w))
 		return false;

@@ -49,7 +49,8 @@ static char *with_ending(const char *path, const char *ending)
 {
 	static char other[256];
 
-	snprintf(other, sizeof other, "%.*s%s", (int)(strlen(path) - strlen(".yaml")), path, ending);
+	snprintf(other, sizeof other, "%.*s%s", (int)(strlen(path) - strlen(".yaml")), path,
+	         ending);
 	return other;
 }
 
@@ -79,7 +80,8 @@ Test(errors, exact_messages)
 		char *have = messages_of(path, n, sets, false);
 
 		cr_assert(want != NULL, "%s has no .txt", path);
-		cr_expect(strcmp(have, want) == 0, "%s\n---- said\n%s---- not\n%s", path, have, want);
+		cr_expect(strcmp(have, want) == 0, "%s\n---- said\n%s---- not\n%s", path, have,
+		          want);
 		free(have);
 		free(want);
 		free(overrides);
@@ -92,10 +94,11 @@ Test(errors, as_json)
 	cr_assert(chdir("tests/errors") == 0);
 	char *text = messages_of("06_unknown_name.yaml", 0, NULL, true);
 
-	cr_expect_str_eq(text, "{\"file\":\"06_unknown_name.yaml\",\"line\":7,\"col\":20,\"end\":24,"
-	                       "\"level\":\"error\",\"code\":\"E011\","
-	                       "\"message\":\"nothing is named 'hear' here\","
-	                       "\"hint\":\"did you mean 'here' (line 5)?\",\"help\":null,\"notes\":[]}\n");
+	cr_expect_str_eq(
+	    text, "{\"file\":\"06_unknown_name.yaml\",\"line\":7,\"col\":20,\"end\":24,"
+		  "\"level\":\"error\",\"code\":\"E011\","
+		  "\"message\":\"nothing is named 'hear' here\","
+		  "\"hint\":\"did you mean 'here' (line 5)?\",\"help\":null,\"notes\":[]}\n");
 	free(text);
 }
 
@@ -104,12 +107,14 @@ Test(errors, no_file)
 {
 	char *text = messages_of("/nonexistent/m.yaml", 0, NULL, false);
 
-	cr_expect_str_eq(text, "/nonexistent/m.yaml: error[E022]: cannot be read: No such file or directory\n");
+	cr_expect_str_eq(
+	    text, "/nonexistent/m.yaml: error[E022]: cannot be read: No such file or directory\n");
 	free(text);
 	text = messages_of("/", 0, NULL, false);
 	cr_expect_str_eq(text, "/: error[E022]: cannot be read: it is a folder\n");
 	free(text);
 	text = messages_of("/dev/zero", 0, NULL, false);
-	cr_expect_str_eq(text, "/dev/zero: error[E022]: cannot be read: it is not a regular file\n");
+	cr_expect_str_eq(text,
+	                 "/dev/zero: error[E022]: cannot be read: it is not a regular file\n");
 	free(text);
 }

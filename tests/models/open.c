@@ -48,8 +48,9 @@ static ad_node *named(const struct instance *in, const char *name)
 
 Test(open, circuit)
 {
-	ad_model *m = open_text("version: 1\ninputs: {x: -2, y: 5, z: -4}\nmodel:\n  f: q * z\n  q: x + y\n"
-	                        "output: f\n");
+	ad_model *m =
+	    open_text("version: 1\ninputs: {x: -2, y: 5, z: -4}\nmodel:\n  f: q * z\n  q: x + y\n"
+	              "output: f\n");
 	struct instance *in = model_instance(m, NULL, true);
 
 	cr_assert(in && m->f64 && in->loss == NULL && m->n_dims == 0);
@@ -63,27 +64,27 @@ Test(open, circuit)
 }
 
 static const char net[] =
-	"version: 1\n"
-	"name: net-1\n"
-	"params: {hidden: 16, depth: 3, p: 0.25}\n"
-	"inputs:\n"
-	"  x: {shape: [B, 8, 8]}\n"
-	"  y: {shape: [B], dtype: i32, role: target}\n"
-	"model:\n"
-	"  - flatten\n"
-	"  - linear: {out: hidden, init: {normal: {std: 0.01}}}\n"
-	"  - relu:\n"
-	"  - chain: [{linear: hidden, init: he}, sigmoid, {dropout: p}]\n"
-	"    repeat: {k: depth - 1}\n"
-	"    as: stage\n"
-	"  - residual: [{linear: 2*hidden}, tanh, {linear: {out: hidden, bias: false}}]\n"
-	"  - linear: 10\n"
-	"    as: logits\n"
-	"    shape: [B, 10]\n"
-	"loss: cross_entropy(logits, y)\n"
-	"metrics:\n"
-	"  acc: mean(argmax(logits, axis=1) == y)\n"
-	"train: {epochs: 3, seed: 4, optimizer: {sgd: {lr: 0.1}}}\n";
+    "version: 1\n"
+    "name: net-1\n"
+    "params: {hidden: 16, depth: 3, p: 0.25}\n"
+    "inputs:\n"
+    "  x: {shape: [B, 8, 8]}\n"
+    "  y: {shape: [B], dtype: i32, role: target}\n"
+    "model:\n"
+    "  - flatten\n"
+    "  - linear: {out: hidden, init: {normal: {std: 0.01}}}\n"
+    "  - relu:\n"
+    "  - chain: [{linear: hidden, init: he}, sigmoid, {dropout: p}]\n"
+    "    repeat: {k: depth - 1}\n"
+    "    as: stage\n"
+    "  - residual: [{linear: 2*hidden}, tanh, {linear: {out: hidden, bias: false}}]\n"
+    "  - linear: 10\n"
+    "    as: logits\n"
+    "    shape: [B, 10]\n"
+    "loss: cross_entropy(logits, y)\n"
+    "metrics:\n"
+    "  acc: mean(argmax(logits, axis=1) == y)\n"
+    "train: {epochs: 3, seed: 4, optimizer: {sgd: {lr: 0.1}}}\n";
 
 Test(open, rows_and_paths)
 {
@@ -108,9 +109,17 @@ Test(open, rows_and_paths)
 		{ "logits", "linear", "[B, 10]", "residual", 170, 0 },
 	};
 	static const char *const weights[] = {
-		"linear.weight", "linear.bias", "stage[0].linear.weight", "stage[0].linear.bias",
-		"stage[1].linear.weight", "stage[1].linear.bias", "linear_2.weight", "linear_2.bias",
-		"linear_3.weight", "logits.weight", "logits.bias",
+		"linear.weight",
+		"linear.bias",
+		"stage[0].linear.weight",
+		"stage[0].linear.bias",
+		"stage[1].linear.weight",
+		"stage[1].linear.bias",
+		"linear_2.weight",
+		"linear_2.bias",
+		"linear_3.weight",
+		"logits.weight",
+		"logits.bias",
 	};
 	ad_model *m = open_text(net);
 
@@ -120,7 +129,8 @@ Test(open, rows_and_paths)
 		cr_expect_str_eq(m->rows[i].kind, rows[i].kind);
 		cr_expect_str_eq(m->rows[i].shape, rows[i].shape);
 		cr_expect_str_eq(m->rows[i].from, rows[i].from);
-		cr_expect(m->rows[i].parameters == rows[i].parameters && m->rows[i].depth == rows[i].depth,
+		cr_expect(m->rows[i].parameters == rows[i].parameters &&
+		              m->rows[i].depth == rows[i].depth,
 		          "%s", rows[i].path);
 	}
 	cr_assert(ad_model_weights(m) == sizeof weights / sizeof *weights);
@@ -131,7 +141,8 @@ Test(open, rows_and_paths)
 		cr_expect_str_eq(path, weights[i]);
 	}
 	cr_expect_str_eq(ad_model_name(m), "net-1");
-	cr_expect(m->train.given && m->train.epochs == 3 && m->train.steps == -1 && m->train.seed == 4);
+	cr_expect(m->train.given && m->train.epochs == 3 && m->train.steps == -1 &&
+	          m->train.seed == 4);
 	cr_expect(m->batch_dim == 0 && !m->f64 && m->n_metrics == 1);
 	cr_expect_str_eq(m->metrics[0], "acc");
 	ad_model_close(m);
@@ -148,7 +159,8 @@ Test(open, recordings_for_several_sizes)
 	cr_expect(model_instance(m, &five, true) == a && model_instance(m, &two, true) == b);
 	cr_expect(ad_shape_of(a->output).dims[0] == 5 && ad_shape_of(b->output).dims[0] == 2);
 	cr_expect(a->inputs[0] && a->inputs[1] && ad_type_of(a->inputs[1]) == AD_I32);
-	cr_expect(ad_depends(a->loss, m->weights[0].node) && ad_depends(c->loss, m->weights[0].node));
+	cr_expect(ad_depends(a->loss, m->weights[0].node) &&
+	          ad_depends(c->loss, m->weights[0].node));
 	struct instance *both[] = { a, c };
 	for (int k = 0; k < 2; k++) {
 		ad_set_item(both[k]->inputs[0], 0.5);
@@ -163,8 +175,9 @@ Test(open, recordings_for_several_sizes)
 
 Test(open, overrides)
 {
-	static const char *const sets[] = { "params.hidden=8", "train.epochs=5", "train.log=2",
-		                            "model.5.linear=4", "model.5.shape=[B, 4]", "name=other" };
+	static const char *const sets[] = { "params.hidden=8",      "train.epochs=5",
+		                            "train.log=2",          "model.5.linear=4",
+		                            "model.5.shape=[B, 4]", "name=other" };
 	ad_model *m = open_with(net, 6, sets);
 	char *text = NULL;
 	size_t length = 0;
@@ -181,7 +194,8 @@ Test(open, overrides)
 	cr_assert(again->n_rows == m->n_rows && again->n_weights == m->n_weights);
 	for (int i = 0; i < m->n_rows; i++)
 		cr_expect_str_eq(again->rows[i].shape, m->rows[i].shape);
-	cr_expect(ad_at(ad_model_weight(again, 0, NULL), 3) == ad_at(ad_model_weight(m, 0, NULL), 3));
+	cr_expect(ad_at(ad_model_weight(again, 0, NULL), 3) ==
+	          ad_at(ad_model_weight(m, 0, NULL), 3));
 	free(text);
 	ad_model_close(m);
 	ad_model_close(again);
@@ -207,31 +221,34 @@ static void statistics(ad_model *m, int k, double *mean, double *std, double *mo
 Test(open, initial_values)
 {
 	static const char text[] =
-		"version: 1\ninputs: {x: [B, 100]}\nmodel:\n"
-		"  - {linear: 300, as: a}\n"
-		"  - {linear: 200, as: b, init: he_normal}\n"
-		"  - {linear: {out: 100, init: {uniform: {lo: 1, hi: 2}}}, as: c}\n"
-		"  - {linear: 100, as: d, init: {weight: {normal: {mean: 3, std: 0.5}}, bias: ones}}\n"
-		"  - {linear: 2, as: e, init: zeros}\n"
-		"weights: {w: 5, V: {shape: [2, 3], init: {values: [[1, 2, 3], [4, 5, 6]]}}}\n"
-		"output: e @ V * w\n";
+	    "version: 1\ninputs: {x: [B, 100]}\nmodel:\n"
+	    "  - {linear: 300, as: a}\n"
+	    "  - {linear: 200, as: b, init: he_normal}\n"
+	    "  - {linear: {out: 100, init: {uniform: {lo: 1, hi: 2}}}, as: c}\n"
+	    "  - {linear: 100, as: d, init: {weight: {normal: {mean: 3, std: 0.5}}, bias: ones}}\n"
+	    "  - {linear: 2, as: e, init: zeros}\n"
+	    "weights: {w: 5, V: {shape: [2, 3], init: {values: [[1, 2, 3], [4, 5, 6]]}}}\n"
+	    "output: e @ V * w\n";
 	ad_model *m = open_text(text);
 	double mean, std, most;
 
 	/* by the order of the check: V and w first */
 	cr_assert(m->n_weights == 12);
-	cr_expect(ad_item(ad_model_weight(m, 0, NULL)) == 5 && ad_at(ad_model_weight(m, 1, NULL), 5) == 6);
+	cr_expect(ad_item(ad_model_weight(m, 0, NULL)) == 5 &&
+	          ad_at(ad_model_weight(m, 1, NULL), 5) == 6);
 	statistics(m, 2, &mean, &std, &most);
 	double bound = sqrt(6.0 / 400);
-	cr_expect(fabs(mean) < 0.002 && fabs(std - bound / sqrt(3)) < 0.001 && most <= bound + 1e-7 &&
-	          most > 0.99 * bound, "%g %g %g", mean, std, most);
+	cr_expect(fabs(mean) < 0.002 && fabs(std - bound / sqrt(3)) < 0.001 &&
+	              most <= bound + 1e-7 && most > 0.99 * bound,
+	          "%g %g %g", mean, std, most);
 	statistics(m, 4, &mean, &std, &most);
 	cr_expect(fabs(mean) < 0.002 && fabs(std - sqrt(2.0 / 300)) < 0.001 && most > 0.25);
 	statistics(m, 6, &mean, &std, &most);
 	cr_expect(fabs(mean - 1.5) < 0.01 && fabs(std - sqrt(1.0 / 12)) < 0.01 && most <= 2);
 	statistics(m, 8, &mean, &std, &most);
 	cr_expect(fabs(mean - 3) < 0.02 && fabs(std - 0.5) < 0.02);
-	cr_expect(ad_at(ad_model_weight(m, 9, NULL), 7) == 1 && ad_at(ad_model_weight(m, 3, NULL), 7) == 0);
+	cr_expect(ad_at(ad_model_weight(m, 9, NULL), 7) == 1 &&
+	          ad_at(ad_model_weight(m, 3, NULL), 7) == 0);
 	cr_expect(ad_at(ad_model_weight(m, 10, NULL), 7) == 0);
 	/* The same seed and path give the same values, another seed gives others. */
 	double first = ad_at(ad_model_weight(m, 2, NULL), 0);
@@ -240,27 +257,28 @@ Test(open, initial_values)
 	cr_expect(ad_at(ad_model_weight(m, 0, NULL), 0) == first);
 	ad_model_close(m);
 	static const char *const seed[] = { "train.seed=1" };
-	m = open_with("version: 1\ninputs: {x: [B, 100]}\nmodel: [{linear: 300, as: a}]\n", 1, seed);
+	m = open_with("version: 1\ninputs: {x: [B, 100]}\nmodel: [{linear: 300, as: a}]\n", 1,
+	              seed);
 	cr_expect(ad_at(ad_model_weight(m, 0, NULL), 0) != first);
 	ad_model_close(m);
 }
 
 Test(open, equations_with_two_free_dims)
 {
-	ad_model *m = open_text(
-		"version: 1\ninputs: {x: [B, T, 6], c: 2}\n"
-		"weights: {W: {shape: [6, 8]}}\n"
-		"model:\n"
-		"  z: x @ W\n"
-		"  h:\n"
-		"    chain: [{linear: 4}, relu, {linear: 2}]\n"
-		"    from: sigmoid(z[:, :, 0:4]) * z[:, :, -4:]\n"
-		"  r: reshape(h, shape=[B*T, 2])\n"
-		"  u: if(c > 1, r, -r)[0:2, 1:] * 2 / c + max(r) + min(z, 0)[0, 0, 0] + h[0][-1][1]**3 + 2**c\n"
-		"  v: concat(h, z, axis=2)\n"
-		"  f: mean(u) + mean(v) + c // 2 + 3 % c\n");
-	static const char *const shapes[][2] = { { "z", "[B, T, 8]" }, { "h.linear", "[B, T, 4]" },
-		                                 { "r", "[B*T, 2]" }, { "u", "[2, 1]" },
+	ad_model *m = open_text("version: 1\ninputs: {x: [B, T, 6], c: 2}\n"
+	                        "weights: {W: {shape: [6, 8]}}\n"
+	                        "model:\n"
+	                        "  z: x @ W\n"
+	                        "  h:\n"
+	                        "    chain: [{linear: 4}, relu, {linear: 2}]\n"
+	                        "    from: sigmoid(z[:, :, 0:4]) * z[:, :, -4:]\n"
+	                        "  r: reshape(h, shape=[B*T, 2])\n"
+	                        "  u: if(c > 1, r, -r)[0:2, 1:] * 2 / c + max(r) + min(z, 0)[0, 0, "
+	                        "0] + h[0][-1][1]**3 + 2**c\n"
+	                        "  v: concat(h, z, axis=2)\n"
+	                        "  f: mean(u) + mean(v) + c // 2 + 3 % c\n");
+	static const char *const shapes[][2] = { { "z", "[B, T, 8]" },  { "h.linear", "[B, T, 4]" },
+		                                 { "r", "[B*T, 2]" },   { "u", "[2, 1]" },
 		                                 { "v", "[B, T, 10]" }, { "f", "[]" } };
 	int64_t dims[] = { 3, 4 };
 
@@ -277,7 +295,8 @@ Test(open, equations_with_two_free_dims)
 	cr_assert(in, "%s", ad_errmsg(m->graph));
 	cr_expect(ad_shape_of(named(in, "r")).dims[0] == 12);
 	ad_set_item(in->inputs[0], 1);
-	cr_expect(model_gradients(m, in) && ad_forward(in->output) == AD_OK, "%s", ad_errmsg(m->graph));
+	cr_expect(model_gradients(m, in) && ad_forward(in->output) == AD_OK, "%s",
+	          ad_errmsg(m->graph));
 	cr_expect(isfinite(ad_item(in->output)));
 	ad_model_close(m);
 }
@@ -285,16 +304,16 @@ Test(open, equations_with_two_free_dims)
 Test(open, data_declared)
 {
 	ad_model *m = open_text(
-		"version: 1\nparams: {dir: data, n: 3}\n"
-		"inputs:\n  x: [B, 4]\n  y: {shape: [B], dtype: i32, role: target}\n"
-		"model: [{linear: 3}, {multi_margin_loss: y}]\n"
-		"data:\n"
-		"  train: {format: csv, file: \"${dir}/iris_${n}.csv\", skip: n - 2, x: 0..3, y: 4}\n"
-		"  valid: {split: 1/4, of: test, how: tail}\n"
-		"  test: {split: 0.2}\n"
-		"  map: {x: [{scale: 1/2}, standardize, {normalize: {mean: 1, std: 2}}, flatten]}\n"
-		"  batch: 10 * 2\n  shuffle: false\n  draw: random\n"
-		"train: {steps: 100, precision: f64, optimizer: {sgd: {lr: 0.1, momentum: 0.9}}}\n");
+	    "version: 1\nparams: {dir: data, n: 3}\n"
+	    "inputs:\n  x: [B, 4]\n  y: {shape: [B], dtype: i32, role: target}\n"
+	    "model: [{linear: 3}, {multi_margin_loss: y}]\n"
+	    "data:\n"
+	    "  train: {format: csv, file: \"${dir}/iris_${n}.csv\", skip: n - 2, x: 0..3, y: 4}\n"
+	    "  valid: {split: 1/4, of: test, how: tail}\n"
+	    "  test: {split: 0.2}\n"
+	    "  map: {x: [{scale: 1/2}, standardize, {normalize: {mean: 1, std: 2}}, flatten]}\n"
+	    "  batch: 10 * 2\n  shuffle: false\n  draw: random\n"
+	    "train: {steps: 100, precision: f64, optimizer: {sgd: {lr: 0.1, momentum: 0.9}}}\n");
 	const struct data_spec *d = &m->data;
 
 	cr_assert(d->given && d->has_train && !d->has_valid && !d->has_test);
@@ -350,10 +369,14 @@ Test(open, too_large)
 {
 	static const char *const texts[][2] = {
 		{ "version: 1\ninputs: {x: [B, 20000000]}\nmodel: [{linear: 10000000}]\n", "GB" },
-		{ "version: 1\ninputs: {x: [B, 2147483647]}\nmodel: [{linear: 2147483647}]\n", "too large" },
-		{ "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - chain: [{chain: [relu], repeat: 100000}]\n"
-		  "    repeat: 100000\n", "more than 200000 items" },
-		{ "version: 1\ninputs: {x: [2147483647, 2147483647, 2147483647]}\nmodel: [relu]\n", "too large" },
+		{ "version: 1\ninputs: {x: [B, 2147483647]}\nmodel: [{linear: 2147483647}]\n",
+		  "too large" },
+		{ "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - chain: [{chain: [relu], repeat: "
+		  "100000}]\n"
+		  "    repeat: 100000\n",
+		  "more than 200000 items" },
+		{ "version: 1\ninputs: {x: [2147483647, 2147483647, 2147483647]}\nmodel: [relu]\n",
+		  "too large" },
 		{ "version: 1\ninputs: {x: [B, T]}\nmodel: [{linear: 3}]\n",
 		  "weight 'linear.weight' would be [3, T]: a weight's size cannot be a free dim" },
 	};

@@ -46,7 +46,8 @@ static void expect_said(const char *text, size_t n, const char *part)
 {
 	struct reading r = read_sized(text, n);
 
-	cr_expect(messages_errors(r.messages) > 0 && strstr(r.said, part), "said '%s', not '%s'", r.said, part);
+	cr_expect(messages_errors(r.messages) > 0 && strstr(r.said, part), "said '%s', not '%s'",
+	          r.said, part);
 	done(&r);
 }
 
@@ -57,7 +58,8 @@ Test(yaml, kinds_and_places)
 
 	cr_assert(r.root && r.root->kind == YAML_MAP && r.root->n == 4, "%s", r.said);
 	cr_expect_str_eq(yaml_get(r.root, "a")->text, "1");
-	cr_expect(b->kind == YAML_LIST && b->n == 3 && b->flow && b->at.line == 2 && b->at.col == 4);
+	cr_expect(b->kind == YAML_LIST && b->n == 3 && b->flow && b->at.line == 2 &&
+	          b->at.col == 4);
 	cr_expect(b->items[1]->quoted && b->items[1]->at.col == 8 && b->items[1]->at.end == 13);
 	cr_expect_str_eq(b->items[2]->items[0]->text, "é d");
 	cr_expect(b->items[2]->items[0]->at.end == b->items[2]->items[0]->at.col + 3);
@@ -69,7 +71,8 @@ Test(yaml, kinds_and_places)
 
 static bool same(const struct yaml *a, const struct yaml *b)
 {
-	if (a->kind != b->kind || a->quoted != b->quoted || strcmp(a->text, b->text) != 0 || a->n != b->n)
+	if (a->kind != b->kind || a->quoted != b->quoted || strcmp(a->text, b->text) != 0 ||
+	    a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
 		if (!same(a->items[i], b->items[i]) || (a->keys && !same(a->keys[i], b->keys[i])))
@@ -81,8 +84,10 @@ Test(yaml, written_reads_back_equal)
 {
 	static const char *const texts[] = {
 		"a: 1\nb: [x, \"y: z\", {c: d, e: [1, [2, 3], {}]}, []]\nf:\ng: ~\n",
-		"a:\n  - b: 1\n    c: [2]\n  - - x\n    - y\n  - \"line\\nline \\t \\\"q\\\" \\\\ \\x07 é \\u2028\"\n",
-		"expr: mean(argmax(logits, axis=1) == y)\n\"i, f\": split(z, 2)\nx: |\n  two\n  lines\n",
+		"a:\n  - b: 1\n    c: [2]\n  - - x\n    - y\n  - \"line\\nline \\t \\\"q\\\" \\\\ "
+		"\\x07 é \\u2028\"\n",
+		"expr: mean(argmax(logits, axis=1) == y)\n\"i, f\": split(z, 2)\nx: |\n  two\n  "
+		"lines\n",
 		"x-a: &a {k: [1, 2]}\nb: *a\nc: [*a, *a]\n'quoted key': 'it''s'\n\"\": \"\"\n",
 		"plain: several words\n  over lines\nneg: -2\n? k\n: v\n",
 	};
@@ -142,14 +147,17 @@ Test(yaml, limits)
 
 Test(yaml, encodings)
 {
-	expect_said("\xff\xfe" "a\0:\0", 6, "UTF-16");
+	expect_said("\xff\xfe"
+	            "a\0:\0",
+	            6, "UTF-16");
 	expect_said("a: \xc0\x80\n", 6, "is not valid UTF-8");
 	expect_said("a: \xed\xa0\x80\n", 7, "is not valid UTF-8");
 	expect_said("a: \x01\n", 5, "control character 0x01");
 	expect_said("a: b\0c\n", 7, "a NUL byte");
 	expect_said("\xef\xbb\xbf", 3, "the file is empty");
 	expect_said("# only a comment\n", 17, "the file is empty");
-	struct reading r = read_text("\xef\xbb\xbf" "a: b\n");
+	struct reading r = read_text("\xef\xbb\xbf"
+	                             "a: b\n");
 	cr_expect(r.root && yaml_get(r.root, "a") && r.root->at.col == 1, "%s", r.said);
 	done(&r);
 }

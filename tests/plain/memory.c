@@ -1,0 +1,174 @@
+/*
+ * memory: every allocation of a small net fails in turn, once and from then on. Whatever fails, there
+ * is no crash, no leak (the sanitizers look), and a status that says so; with memory again the graph
+ * works. A program of its own, as the linker puts the functions below in the place of malloc and its
+ * kin (--wrap).
+ */
+#include "autograd.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- allocation that fails when told ------------------------------------------------------------ */
+
+static _Thread_local long countdown; /* allocations until the failure; 0: none is due */
+static _Thread_local long failures;
+static _Thread_local bool sticky;
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t align, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t align, size_t n);
+
+static bool fails(void)
+{
+	if (countdown == 0 || --countdown > 0)
+		return false;
+	countdown = sticky;
+	failures++;
+	return true;
+}
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t n)
+{
+	return fails() ? NULL : __real_aligned_alloc(align, n);
+}
+
+/* ---- what is tried ------------------------------------------------------------------------------ */
+
+enum { BATCH = 5, IN = 7, OUT = 4 };
+
+/* One step: records a net with views, masks, indices, several outputs, and its second derivative. */
+static ad_node *record(ad_graph *g, ad_node *w, ad_node *b, ad_node *mean)
+{
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(BATCH, IN)), *h, *parts, *loss, *dw;
+	int32_t rows[3] = { 0, 3, 1 };
+	ad_node *index = ad_input(g, "rows", AD_I32, AD_SHAPE(3));
+	double values[BATCH * IN];
+
+	for (int k = 0; k < BATCH * IN; k++)
+		values[k] = sin(k);
+	ad_set(x, values, BATCH * IN);
+	ad_set_i32(index, rows, 3);
+	ad_scope_begin(g, "layer");
+	h = ad_name(ad_tanh(ad_add(ad_matmul(x, w), b)), "h");
+	ad_scope_end(g);
+	ad_assign(mean, ad_mean(h, AD_INTS(0), false));
+	h = ad_sub(h, mean);
+	parts = ad_split(ad_index_select(h, index, 0), AD_INTS(1, OUT - 1), 1);
+	loss = ad_add(ad_sum(ad_square(ad_output(parts, 1)), AD_ALL, false),
+	              ad_mean(ad_where(ad_greater(h, ad_constant(g, 0)), h, ad_dropout(h, 0.5)), AD_ALL,
+	                      false));
+	loss = ad_add(loss, ad_sum(ad_logsumexp(ad_reshape(h, AD_SHAPE(OUT, BATCH)), AD_INTS(1), false),
+	                           AD_ALL, false));
+	dw = ad_grad(loss, w);
+	return ad_add(loss, ad_mean(ad_square(dw), AD_ALL, false));
+}
+
+/* The loss after a forward, a sweep and a second step; NaN on a failure. */
+static double work(bool keep_all, bool recover, const char **wrong)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(IN, OUT)), *b = ad_param(g, "b", AD_SHAPE(OUT)), *loss;
+	ad_node *mean = ad_buffer(g, "mean", AD_REAL, AD_SHAPE(OUT));
+	size_t mark = ad_mark(g);
+	double value = (double)NAN, dw[IN * OUT];
+
+	*wrong = NULL;
+	if (keep_all)
+		ad_keep_all(g);
+	for (int step = 0; step < 2; step++) {
+		ad_set_item(w, 0.1);
+		ad_set_item(mean, 0.5);
+		loss = record(g, w, b, mean);
+		if (step == 0)
+			ad_forward(loss);
+		ad_set_item(mean, 0.5);
+		ad_backward(loss);
+		ad_get(ad_gradient(w), dw, IN * OUT);
+		value = ad_item(loss) + dw[3];
+		if (step == 0)
+			ad_release(g, mark);
+	}
+	if (failures && ad_status_of(g) != AD_OK && ad_status_of(g) != AD_ERROR_MEMORY)
+		*wrong = "the status is not that of memory";
+	if (ad_status_of(g) != AD_OK && !strstr(ad_errmsg(g), "memory"))
+		*wrong = "the message does not speak of memory";
+	if (ad_status_of(g) != AD_OK)
+		value = (double)NAN;
+	countdown = 0;
+	/* with memory again the same graph goes on, if it came to be */
+	if (recover && ad_status_of(g) != AD_OK && !ad_is_error(w) && !ad_is_error(b) &&
+	    !ad_is_error(mean)) {
+		ad_clear(g);
+		ad_release(g, mark);
+		if (ad_status_of(g) == AD_ERROR_ARGUMENT)
+			ad_clear(g); /* the mark was never made: there is no way back, but on */
+		ad_set_item(w, 0.1);
+		ad_set_item(mean, 0.5);
+		if (ad_backward(record(g, w, b, mean)) != AD_OK)
+			*wrong = "the graph is unusable afterwards";
+	}
+	ad_close(g);
+	return value;
+}
+
+int main(void)
+{
+	const char *wrong;
+	int test = 0, bad = 0;
+
+	ad_set_threads(1);
+	puts("1..4");
+	for (int way = 0; way < 4; way++) {
+		bool keep_all = way & 1;
+		double right = work(keep_all, false, &wrong); /* also makes what is made once */
+		long k = 0, worked = 0;
+		int failed = isnan(right);
+
+		do {
+			double value;
+
+			failures = 0;
+			sticky = way & 2;
+			countdown = ++k;
+			value = work(keep_all, true, &wrong);
+			countdown = 0;
+			worked += failures && !isnan(value);
+			if (!wrong && failures && !isnan(value) && value != right)
+				wrong = "a wrong value without a word";
+			if (!wrong && !failures && value != right)
+				wrong = "no failure, but another value";
+			if (wrong) {
+				printf("# allocation %ld: %s (%g, not %g)\n", k, wrong, value, right);
+				failed = 1;
+			}
+		} while (failures);
+		printf("%s %d - %ld allocations fail in turn, %s%s\n", failed ? "not ok" : "ok", ++test,
+		       k - 1, sticky ? "and all after them" : "once", keep_all ? ", all kept" : "");
+		printf("# %ld failures were survived\n", worked);
+		bad |= failed;
+	}
+	return bad;
+}
