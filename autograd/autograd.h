@@ -310,7 +310,7 @@ typedef struct {
 } ad_attr;
 
 /* A value for an attribute. A whole number is taken where a real is due, a single one where a
- * list is. */
+ * list is; whole numbers where a list of reals is due, if r or reals holds them too. */
 typedef struct {
 	const char *name;
 	ad_attr_type type;

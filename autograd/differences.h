@@ -30,12 +30,12 @@ struct item {
 };
 
 struct differences {
-	ad_graph *graph;   /* f64 */
+	ad_graph *graph; /* f64 */
 	struct report *report;
 	double step, atol, rtol;
-	int order;         /* up to which derivatives are compared */
-	size_t compared;   /* derivatives, of all orders */
-	double largest;    /* error */
+	int order;       /* up to which derivatives are compared */
+	size_t compared; /* derivatives, of all orders */
+	double largest;  /* error */
 };
 
 /* Compares the Jacobians of all of out by all of leaf with central differences, to d->order: the

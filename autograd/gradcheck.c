@@ -1,9 +1,9 @@
 /*
  * gradcheck: derivatives by reverse mode against central differences.
  *
- * A Jacobian comes twice: row by row, from one recorded sweep whose seed is an input that is set to each
- * unit vector in turn; and column by column, (y(x + h) - y(x - h)) / 2h. The next order does the same
- * with the swept gradients in the place of y.
+ * A Jacobian comes twice: row by row, from one recorded sweep whose seed is an input that is set to
+ * each unit vector in turn; and column by column, (y(x + h) - y(x - h)) / 2h. The next order does
+ * the same with the swept gradients in the place of y.
  */
 #include "differences.h"
 
@@ -29,8 +29,8 @@ static bool add_line(struct report *r, size_t reserve, const char *format, va_li
 	size_t room = r->size > r->used + reserve ? r->size - r->used - reserve : 0;
 	size_t before = (r->used > 0) + prefix;
 	char *to = room ? r->text + r->used : NULL;
-	int n = vsnprintf(room > before ? to + before : NULL, room > before ? room - before : 0, format,
-	                  args);
+	int n = vsnprintf(room > before ? to + before : NULL, room > before ? room - before : 0,
+	                  format, args);
 
 	if (n < 0 || room <= before || (size_t)n >= room - before) {
 		/* the first sentence is worth having even in part */
@@ -94,10 +94,10 @@ struct jacobian {
 	int order;
 	size_t n_out, n_leaf, n_rows, n_columns;
 	const struct item *out, *leaf;
-	ad_node **outputs; /* n_out: the nodes, as roots */
-	ad_node **seed;    /* n_out: what arrives at each output */
-	ad_node **dx;      /* n_leaf: the sweep */
-	double *swept;     /* n_rows x n_columns */
+	ad_node **outputs;              /* n_out: the nodes, as roots */
+	ad_node **seed;                 /* n_out: what arrives at each output */
+	ad_node **dx;                   /* n_leaf: the sweep */
+	double *swept;                  /* n_rows x n_columns */
 	double *middle, *above, *below; /* n_rows: the outputs, one after the other */
 };
 
@@ -136,8 +136,9 @@ static bool start(struct jacobian *j)
 	fits = fits && !__builtin_mul_overflow(rows, columns, &cells) &&
 	       !__builtin_mul_overflow(cells, sizeof(double), &bytes);
 	if (!fits) {
-		report_wrong(j->d->report, "order %d: a Jacobian of %zu x %zu elements is too large",
-		             j->order, rows, columns);
+		report_wrong(j->d->report,
+		             "order %d: a Jacobian of %zu x %zu elements is too large", j->order,
+		             rows, columns);
 		return false;
 	}
 	j->n_rows = rows;
@@ -149,9 +150,10 @@ static bool start(struct jacobian *j)
 	j->middle = calloc(rows + 1, sizeof *j->middle);
 	j->above = calloc(rows + 1, sizeof *j->above);
 	j->below = calloc(rows + 1, sizeof *j->below);
-	if (!j->outputs || !j->seed || !j->dx || !j->swept || !j->middle || !j->above || !j->below) {
-		report_wrong(j->d->report,
-		             "order %d: out of memory: the Jacobian needs %zu bytes", j->order, bytes);
+	if (!j->outputs || !j->seed || !j->dx || !j->swept || !j->middle || !j->above ||
+	    !j->below) {
+		report_wrong(j->d->report, "order %d: out of memory: the Jacobian needs %zu bytes",
+		             j->order, bytes);
 		return false;
 	}
 	for (; n < j->n_out; n++)
@@ -232,7 +234,7 @@ static bool sweep_rows(struct jacobian *j)
 /* What one output by one leaf has wrong so far. */
 struct pair {
 	size_t wrong, row, column;
-	double swept, numeric, left, right;
+	double swept, numeric, left, right, value;
 };
 
 static void judge(struct jacobian *j, struct pair *p, size_t row, size_t column, double swept,
@@ -244,14 +246,22 @@ static void judge(struct jacobian *j, struct pair *p, size_t row, size_t column,
 	j->d->compared++;
 	if (error > j->d->largest)
 		j->d->largest = error;
-	if (error <= j->d->atol + j->d->rtol * fabs(numeric) || p->wrong++ > 0)
+	if (isfinite(values[1]) && error <= j->d->atol + j->d->rtol * fabs(numeric))
 		return;
+	if (p->wrong++ > 0)
+		return;
+	p->value = values[1];
 	p->row = row;
 	p->column = column;
 	p->swept = swept;
 	p->numeric = numeric;
 	p->left = (values[1] - values[0]) / down;
 	p->right = (values[2] - values[1]) / up;
+}
+
+static const char *not_finite(double v)
+{
+	return isnan(v) ? "undefined (NaN)" : v > 0 ? "infinite" : "-infinite";
 }
 
 static void tell(const struct jacobian *j, const struct pair *p, const struct item *out,
@@ -267,23 +277,28 @@ static void tell(const struct jacobian *j, const struct pair *p, const struct it
 	if (p->wrong > 1)
 		snprintf(more, sizeof more, " (and %zu more of %zu)", p->wrong - 1, all);
 	if (fabs(p->right - p->left) > 10 * (j->d->atol + j->d->rtol * slope))
-		snprintf(kink, sizeof kink,
-		         "; from below they give %.10g, from above %.10g, so there is a kink or a jump",
-		         p->left, p->right);
-	if (isnan(p->swept) && isfinite(p->numeric))
-		report_wrong(r, "order %d: the derivative of %s%s by %s%s is undefined (NaN); "
+		snprintf(
+		    kink, sizeof kink,
+		    "; from below they give %.10g, from above %.10g, so there is a kink or a jump",
+		    p->left, p->right);
+	if (!isfinite(p->value))
+		report_wrong(r,
+		             "order %d: %s%s is %s and has no derivative: check at another point%s",
+		             j->order, out->label, to, not_finite(p->value), more);
+	else if (isnan(p->swept))
+		report_wrong(r,
+		             "order %d: the derivative of %s%s by %s%s is undefined (NaN); "
 		             "differences give %.10g%s%s",
 		             j->order, out->label, to, leaf->label, by, p->numeric, kink, more);
-	else if (isnan(p->swept))
-		report_wrong(r, "order %d: the derivative of %s%s by %s%s is undefined (NaN), and "
-		             "differences give %g: check at a point where the value is finite%s",
-		             j->order, out->label, to, leaf->label, by, p->numeric, more);
 	else if (!isfinite(p->numeric))
-		report_wrong(r, "order %d: the derivative of %s%s by %s%s is %.10g, but differences are "
-		             "undefined (%g): check at a point where the value is finite%s",
-		             j->order, out->label, to, leaf->label, by, p->swept, p->numeric, more);
+		report_wrong(r,
+		             "order %d: the derivative of %s%s by %s%s is %.10g, but the "
+		             "difference is %s: check where the value is finite on both sides%s",
+		             j->order, out->label, to, leaf->label, by, p->swept,
+		             not_finite(p->numeric), more);
 	else
-		report_wrong(r, "order %d: the derivative of %s%s by %s%s is %.10g; differences give "
+		report_wrong(r,
+		             "order %d: the derivative of %s%s by %s%s is %.10g; differences give "
 		             "%.10g%s%s",
 		             j->order, out->label, to, leaf->label, by, p->swept, p->numeric, kink,
 		             more);
@@ -305,9 +320,9 @@ static bool check_column(struct jacobian *j, size_t leaf, size_t element, size_t
 	if (!(up > middle && down < middle)) {
 		char by[160];
 
-		report_wrong(j->d->report, "order %d: %s%s is %g, where a step of %g does not move it",
-		             j->order, j->leaf[leaf].label, place_of(by, x, element), middle,
-		             j->d->step);
+		report_wrong(j->d->report,
+		             "order %d: %s%s is %g, where a step of %g does not move it", j->order,
+		             j->leaf[leaf].label, place_of(by, x, element), middle, j->d->step);
 		return false;
 	}
 	v[element] = up;
@@ -379,7 +394,10 @@ bool compare_with_differences(struct differences *d, size_t n_out, const struct 
 	bool ok = true;
 
 	for (int order = 1; ok && order <= d->order; order++) {
-		struct jacobian j = { .d = d, .order = order, .n_out = n_out, .n_leaf = n_leaf,
+		struct jacobian j = { .d = d,
+			              .order = order,
+			              .n_out = n_out,
+			              .n_leaf = n_leaf,
 			              .out = next_out ? next_out : out,
 			              .leaf = next_leaf ? next_leaf : leaf };
 		struct item *o = NULL, *l = NULL;
@@ -414,12 +432,16 @@ static bool fit_for_check(struct report *r, ad_node *y, size_t n, ad_node *const
 {
 	ad_graph *g = ad_graph_of(y);
 
+	if (!y)
+		return refuse(r, "y", "is NULL");
 	if (ad_status_of(g) != AD_OK)
 		return refuse(r, "the graph has failed before:", ad_errmsg(g));
 	if (ad_is_error(y))
-		return refuse(r, "y", "is NULL or an error node");
+		return refuse(r, "y",
+		              "is an error node, from a failure that was cleared; record it again");
 	if (!g->f64)
-		return refuse(r, "the graph", "is f32, too coarse for differences; open it by ad_open_f64");
+		return refuse(r, "the graph",
+		              "is f32, too coarse for differences; open it by ad_open_f64");
 	if (y->type != AD_REAL)
 		return refuse(r, called(y), "holds no reals, so it has no derivative");
 	if (n == 0)
@@ -430,15 +452,16 @@ static bool fit_for_check(struct report *r, ad_node *y, size_t n, ad_node *const
 		if (x[i]->op || x[i]->kind == AD_IS_CONSTANT)
 			return refuse(r, called(x[i]), "is no leaf that can be set");
 		if (x[i]->type != AD_REAL)
-			return refuse(r, called(x[i]), "holds no reals, so nothing has a derivative by it");
+			return refuse(r, called(x[i]),
+			              "holds no reals, so nothing has a derivative by it");
 		if (x[i]->place != OWN && !x[i]->lasting)
 			return refuse(r, called(x[i]), "has no values yet; set them by ad_set");
 	}
 	return true;
 }
 
-/* Buffers keep their values while the check evaluates: takes away the nodes assigned to them, or gives
- * them back. */
+/* Buffers keep their values while the check evaluates: takes away the nodes assigned to them, or
+ * gives them back. */
 static void swap_assigned(ad_graph *g, ad_node *held[])
 {
 	for (size_t k = 0; k < g->n_lasting; k++) {
@@ -468,17 +491,20 @@ static void check_aside(struct differences *d, ad_node *y, size_t n, ad_node *co
 			leaf[i].node = x[i];
 			changed[i] = x[i]->changed;
 			if (x[i]->name)
-				snprintf(leaf[i].label, sizeof leaf[i].label, "%.60s", called(x[i]));
+				snprintf(leaf[i].label, sizeof leaf[i].label, "%.60s",
+				         called(x[i]));
 			else
 				snprintf(leaf[i].label, sizeof leaf[i].label, "leaf %zu", i);
 		}
 		compare_with_differences(d, 1, &out, n, leaf);
 		ad_clear(g);
-		/* kept values are those of the point again, and what is not kept can be read as before */
+		/* kept values are those of the point again, and what is not kept can be read as
+		 * before */
 		ad_evaluate(g, &y, 1);
 		for (size_t i = 0; i < n; i++)
 			x[i]->changed = changed[i];
 		swap_assigned(g, held);
+		g->clock++; /* so that the next evaluation assigns */
 		ad_release(g, mark);
 	}
 	g->n_marks = marks;
@@ -493,7 +519,8 @@ bool ad_gradcheck(ad_node *y, size_t n, ad_node *const x[], const ad_gradcheck_o
 {
 	const ad_gradcheck_options o = options ? *options : (ad_gradcheck_options){ 0 };
 	struct report r;
-	struct differences d = { .graph = ad_graph_of(y), .report = &r,
+	struct differences d = { .graph = ad_graph_of(y),
+		                 .report = &r,
 		                 .order = o.order ? o.order : 1,
 		                 .step = o.step != 0 ? o.step : DIFFERENCES_STEP,
 		                 .atol = o.atol != 0 ? o.atol : DIFFERENCES_ATOL,
@@ -509,7 +536,8 @@ bool ad_gradcheck(ad_node *y, size_t n, ad_node *const x[], const ad_gradcheck_o
 		check_aside(&d, y, n, x);
 	report_end(&r);
 	if (r.wrong == 0) {
-		report_note(&r, "%zu derivatives%s agree with differences; the largest error is %.3g",
+		report_note(&r,
+		            "%zu derivatives%s agree with differences; the largest error is %.3g",
 		            d.compared, d.order > 1 ? " of all orders" : "", d.largest);
 		for (size_t i = 0; i < n; i++)
 			if (!ad_depends(y, x[i]))

@@ -5,11 +5,11 @@
  * - what its backward kernel reads: what .reads leaves out is replaced by NaN, and must not show;
  * - known values and gradients, in f32 and f64, with the kernels of every instruction set here;
  * - errors: the call, or else the evaluation, fails with the op's name and the sample's text;
- * - random samples, in f64: Jacobians of first and second order against differences; the gradient for
- *   all inputs and outputs at once, one by one, by the grad function, and inside a larger graph; every
- *   other variant of the kernels against these;
- * - everything is computed twice, the second time over memory full of NaN: a kernel that adds where it
- *   should write, or leaves elements out, gives other bits; and no kernel may write to its inputs.
+ * - random samples, in f64: Jacobians of first and second order against differences; the gradient
+ * for all inputs and outputs at once, one by one, by the grad function, and inside a larger graph;
+ * every other variant of the kernels against these;
+ * - everything is computed twice, the second time over memory full of NaN: a kernel that adds where
+ * it should write, or leaves elements out, gives other bits; and no kernel may write to its inputs.
  */
 #include "differences.h"
 
@@ -26,7 +26,8 @@ struct trial {
 	int n_in, n_out;
 	ad_node *in[AD_MAX_SAMPLE_INPUTS];
 	ad_node *y, *out[AD_MAX_OUTPUTS];
-	ad_node *weight[AD_MAX_OUTPUTS]; /* what arrives at the outputs; NULL for masks and indices */
+	ad_node
+	    *weight[AD_MAX_OUTPUTS]; /* what arrives at the outputs; NULL for masks and indices */
 };
 
 /* Known values, relative to the larger of 1 and the largest magnitude. */
@@ -70,10 +71,11 @@ static bool is_real(const ad_node *x)
 /* Where a sentence about this trial begins. */
 static void name_trial(struct trial *t)
 {
-	snprintf(t->report->prefix, sizeof t->report->prefix, "%s, sample %d%s%s%s, %s, %s: ",
-	         t->op->name, t->number, t->sample->attrs ? " (" : "",
-	         t->sample->attrs ? t->sample->attrs : "", t->sample->attrs ? ")" : "",
-	         ad_is_f64(t->g) ? "f64" : "f32", ad_instructions(t->g));
+	snprintf(t->report->prefix, sizeof t->report->prefix,
+	         "%s, sample %d%s%s%s, %s, %s: ", t->op->name, t->number,
+	         t->sample->attrs ? " (" : "", t->sample->attrs ? t->sample->attrs : "",
+	         t->sample->attrs ? ")" : "", ad_is_f64(t->g) ? "f64" : "f32",
+	         ad_instructions(t->g));
 }
 
 static bool graph_failed(struct trial *t, const char *what)
@@ -103,7 +105,8 @@ static double *values_of_input(struct trial *t, int i, size_t n)
 	double *v;
 
 	if (give->n && give->n != n) {
-		report_wrong(t->report, "input %d has %zu elements, but %zu are given", i, n, give->n);
+		report_wrong(t->report, "input %d has %zu elements, but %zu are given", i, n,
+		             give->n);
 		return NULL;
 	}
 	v = allocate(t, n);
@@ -146,7 +149,9 @@ static bool make_input(struct trial *t, int i)
 static bool open_trial(struct trial *t, struct report *r, const ad_op *op, int number, bool f64,
                        int level)
 {
-	*t = (struct trial){ .report = r, .op = op, .number = number, .sample = &op->samples[number] };
+	*t = (struct trial){
+		.report = r, .op = op, .number = number, .sample = &op->samples[number]
+	};
 	t->g = f64 ? ad_open_f64() : ad_open();
 	if (t->g->dead) {
 		name_trial(t);
@@ -170,8 +175,8 @@ static bool open_trial(struct trial *t, struct report *r, const ad_op *op, int n
 }
 
 /* Like open_trial, for samples that must not fail. */
-static bool open_good_trial(struct trial *t, struct report *r, const ad_op *op, int number, bool f64,
-                            int level)
+static bool open_good_trial(struct trial *t, struct report *r, const ad_op *op, int number,
+                            bool f64, int level)
 {
 	if (!open_trial(t, r, op, number, f64, level))
 		return false;
@@ -288,8 +293,8 @@ static bool compare(struct trial *t, const char *what, const double *have, const
 }
 
 /* The value of x, which has been evaluated, against want. */
-static bool compare_node(struct trial *t, const char *what, ad_node *x, const double *want, size_t n,
-                         double tolerance)
+static bool compare_node(struct trial *t, const char *what, ad_node *x, const double *want,
+                         size_t n, double tolerance)
 {
 	double *have;
 	bool ok;
@@ -370,11 +375,12 @@ static bool evaluate_twice(struct trial *t, ad_node *const nodes[], size_t n, co
 		for (size_t j = at; ok && j < at + ad_count(nodes[k]); j++) {
 			ok = memcmp(&first[j], &second[j], sizeof first[j]) == 0;
 			if (!ok)
-				report_wrong(t->report,
-				             "element %zu of %s %zu is %.10g, and %.10g when computed "
-				             "again over other memory: a kernel must write every element, "
-				             "not add to what is there",
-				             j - at, what, k, first[j], second[j]);
+				report_wrong(
+				    t->report,
+				    "element %zu of %s %zu is %.10g, and %.10g when computed "
+				    "again over other memory: a kernel must write every element, "
+				    "not add to what is there",
+				    j - at, what, k, first[j], second[j]);
 		}
 	free(first);
 	free(second);
@@ -393,8 +399,9 @@ static ad_node *decoy(struct trial *t, const ad_node *x)
 	return leaf;
 }
 
-/* The backward kernel of y as the sweep would record it, but with all that it might read: as it is, or
- * decoys where .reads says that it does not. dx[] gets the gradients; returns how many, 0 on failure. */
+/* The backward kernel of y as the sweep would record it, but with all that it might read: as it is,
+ * or decoys where .reads says that it does not. dx[] gets the gradients; returns how many, 0 on
+ * failure. */
 static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 {
 	ad_graph *g = t->g;
@@ -413,8 +420,8 @@ static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 	b->y = y;
 	for (size_t i = 0; i < n_in; i++) {
 		if (y->in[i])
-			in[i] = decoys && !(y->op->reads & AD_READS_INPUTS) ? decoy(t, y->in[i]) :
-			                                                      y->in[i];
+			in[i] = decoys && !(y->op->reads & AD_READS_INPUTS) ? decoy(t, y->in[i])
+			                                                    : y->in[i];
 		if (!is_real(t->in[i]))
 			continue;
 		b->which[n] = (int)i;
@@ -422,7 +429,8 @@ static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 		types[n++] = AD_REAL;
 	}
 	for (size_t k = 0; k < n_out; k++) {
-		in[n_in + k] = decoys && !(y->op->reads & AD_READS_OUTPUTS) ? decoy(t, y + k) : y + k;
+		in[n_in + k] =
+		    decoys && !(y->op->reads & AD_READS_OUTPUTS) ? decoy(t, y + k) : y + k;
 		in[n_in + n_out + k] = t->weight[k];
 	}
 	for (size_t k = 0; k < n_in + 2 * n_out; k++)
@@ -440,7 +448,8 @@ static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 	return n;
 }
 
-/* False, with a sentence, if the backward kernel needs what it will not be given: it must not run. */
+/* False, with a sentence, if the backward kernel needs what it will not be given: it must not run.
+ */
 static bool check_reads(struct report *r, const ad_op *op, int number)
 {
 	ad_node *right[AD_MAX_SAMPLE_INPUTS], *dx[AD_MAX_SAMPLE_INPUTS];
@@ -453,19 +462,21 @@ static bool check_reads(struct report *r, const ad_op *op, int number)
 	if (open_trial(&t, r, op, number, true, -1) && !ad_is_error(t.y) && t.y->op == op &&
 	    total(&t, t.out, true))
 		n = record_kernel(&t, false, right);
-	if (n && record_kernel(&t, true, dx) == n && ad_evaluate(t.g, right, n) == AD_OK)
+	if (n)
+		ok = evaluate_twice(&t, right, n, "gradient");
+	if (n && ok && record_kernel(&t, true, dx) == n)
 		for (size_t k = 0; ok && k < n; k++) {
-			size_t before = r->wrong;
-			char what[96];
-
-			snprintf(what, sizeof what, "the gradient, with what .reads leaves out replaced by NaN,");
-			ok = compare_nodes(&t, what, dx[k], right[k], 0);
-			if (!ok && r->wrong > before)
-				report_wrong(r, "the backward kernel reads %s, but .reads says it does not",
-				             op->reads & AD_READS_INPUTS  ? "an output" :
-				             op->reads & AD_READS_OUTPUTS ? "an input" :
-				                                            "an input or an output");
+			ok = compare_nodes(&t, "the gradient, with NaN for what .reads leaves out,",
+			                   dx[k], right[k], 0);
+			if (!ok)
+				report_wrong(
+				    r, "the backward kernel reads %s, but .reads says it does not",
+				    op->reads & AD_READS_INPUTS    ? "an output"
+				    : op->reads & AD_READS_OUTPUTS ? "an input"
+								   : "an input or an output");
 		}
+	if (ok && t.n_out && ad_status_of(t.g) != AD_OK)
+		ok = graph_failed(&t, "the gradient");
 	close_trial(&t);
 	return ok;
 }
@@ -488,7 +499,8 @@ static void check_known_gradient(struct trial *t)
 
 	for (int i = 0; i < t->n_in; i++)
 		if (t->sample->dwant[i].n && !is_real(t->in[i]))
-			report_wrong(t->report, "input %d is no array of reals: it has no gradient", i);
+			report_wrong(t->report, "input %d is no array of reals: it has no gradient",
+			             i);
 	sum = total(t, t->out, false);
 	/* a mask has no gradient, so zeros are right where they are wanted at all */
 	for (int i = 0; !sum && i < t->n_in; i++)
@@ -570,8 +582,12 @@ static void check_error(struct report *r, const ad_op *op, int number, bool f64)
 /* First and second order against differences. */
 static bool check_differences(struct trial *t)
 {
-	struct differences d = { .graph = t->g, .report = t->report, .step = DIFFERENCES_STEP,
-		                 .atol = DIFFERENCES_ATOL, .rtol = DIFFERENCES_RTOL, .order = 2 };
+	struct differences d = { .graph = t->g,
+		                 .report = t->report,
+		                 .step = DIFFERENCES_STEP,
+		                 .atol = DIFFERENCES_ATOL,
+		                 .rtol = DIFFERENCES_RTOL,
+		                 .order = 2 };
 	struct item out[AD_MAX_OUTPUTS], leaf[AD_MAX_SAMPLE_INPUTS];
 	size_t n_out = 0, n_leaf = 0;
 
@@ -651,35 +667,49 @@ static void check_separately(struct trial *t, size_t n, ad_node *const real[], a
 			all[i] = all[i] ? engine_add(all[i], one[i]) : one[i];
 	}
 	for (size_t i = 0; i < n; i++)
-		if (!compare_nodes(t, "the gradient, added up output by output,", all[i], d[i], 1e-12))
+		if (!compare_nodes(t, "the gradient, added up output by output,", all[i], d[i],
+		                   1e-12))
 			return;
 }
 
-/* The op between other ops, where values share memory and element-wise ops work in place, must give
- * the same as alone. */
-static void check_inside(struct trial *t, ad_node *const dx[])
+/* Records the op once more, on inputs that are results: those whose bit is set. Its first output.
+ */
+static ad_node *call_inside(struct trial *t, ad_node *one, unsigned which)
 {
-	ad_node *one = ad_constant(t->g, 1), *in[AD_MAX_SAMPLE_INPUTS] = { NULL };
-	ad_node *out[AD_MAX_OUTPUTS], *sum, *y, *inner;
+	ad_node *in[AD_MAX_SAMPLE_INPUTS], *y;
 	uint32_t ordinal = t->g->ordinal;
-	char what[64];
 
 	for (int i = 0; i < t->n_in; i++)
-		in[i] = is_real(t->in[i]) ? engine_mul(t->in[i], one) : t->in[i];
+		in[i] = is_real(t->in[i]) && which >> i & 1 ? engine_mul(t->in[i], one) : t->in[i];
 	t->g->ordinal = 0; /* the same random numbers as the first call's */
 	y = call_op_text(t->g, t->op, (size_t)t->n_in, in, t->sample->attrs);
 	t->g->ordinal = ordinal;
-	if (ad_is_error(y) || ad_outputs(y) != t->n_out) {
-		graph_failed(t, "the call inside a larger graph");
-		return;
-	}
-	for (int k = 0; k < t->n_out; k++) {
-		out[k] = ad_output(y, k);
-		if (!is_real(out[k]))
-			continue;
-		snprintf(what, sizeof what, "output %d inside a larger graph", k);
-		if (!compare_nodes(t, what, engine_mul(out[k], one), t->out[k], 1e-12))
+	if (!ad_is_error(y) && ad_outputs(y) == t->n_out)
+		return y;
+	graph_failed(t, "the call inside a larger graph");
+	return NULL;
+}
+
+/* The op between other ops, where values share memory and element-wise ops work in place (in that
+ * of any input), must give the same as alone. */
+static void check_inside(struct trial *t, ad_node *const dx[])
+{
+	ad_node *one = ad_constant(t->g, 1), *out[AD_MAX_OUTPUTS], *sum, *y = NULL, *inner;
+	char what[64];
+
+	for (int i = 0; i <= t->n_in; i++) {
+		/* each input alone, then all */
+		y = call_inside(t, one, i < t->n_in ? 1u << i : ~0u);
+		if (!y)
 			return;
+		for (int k = 0; k < t->n_out; k++) {
+			out[k] = ad_output(y, k);
+			if (!is_real(out[k]))
+				continue;
+			snprintf(what, sizeof what, "output %d inside a larger graph", k);
+			if (!compare_nodes(t, what, engine_mul(out[k], one), t->out[k], 1e-12))
+				return;
+		}
 	}
 	sum = total(t, out, true);
 	for (int i = 0; sum && i < t->n_in; i++) {
@@ -696,8 +726,8 @@ static void check_inside(struct trial *t, ad_node *const dx[])
 	}
 }
 
-/* The outputs and gradients of the trial, which have been evaluated, against those by the kernels of
- * another variant. */
+/* The outputs and gradients of the trial, which have been evaluated, against those by the kernels
+ * of another variant. */
 static void check_variant(struct trial *t, ad_node *const dx[], bool f64, int level)
 {
 	ad_node *sum = NULL;
@@ -801,10 +831,11 @@ static bool check_table(struct report *r, const ad_op *op, int highest)
 	return r->wrong == before;
 }
 
+/* Of the instruction sets that kernels run with here; -1 without memory. */
 static int highest_level(void)
 {
 	ad_graph *g = ad_open();
-	int level = g->level;
+	int level = g->dead ? -1 : g->level;
 
 	ad_close(g);
 	return level;
@@ -822,10 +853,15 @@ bool ad_op_check(const ad_op *op, char *text, size_t size)
 		return false;
 	}
 	snprintf(r.prefix, sizeof r.prefix, "%s: ", op->name);
+	if (highest < 0) {
+		report_wrong(&r, "out of memory: no graph can be opened");
+		return false;
+	}
 	for (; n < AD_MAX_SAMPLES && is_used(&op->samples[n]); n++)
 		known |= !op->samples[n].error && op->samples[n].want[0].n != 0;
 	if (!known)
-		report_wrong(&r, "no sample has known values, and differences cannot see a result that "
+		report_wrong(&r,
+		             "no sample has known values, and differences cannot see a result that "
 		             "is wrong together with its gradient; add .want to one");
 	if (check_table(&r, op, highest)) {
 		for (int k = 0; gradients && k < n; k++)

@@ -181,7 +181,9 @@ static bool store(const ad_attr *a, void *to, const ad_setting *s, char *message
 			*at.reals = (ad_reals){ -1, NULL };
 		else if (s->type == AD_NUM)
 			*at.reals = (ad_reals){ 1, &s->r };
-		else if (s->type == AD_NUMLIST)
+		else if (s->type == AD_INT && s->r == (double)s->i) /* also there as a real */
+			*at.reals = (ad_reals){ 1, &s->r };
+		else if (s->type == AD_NUMLIST || (s->type == AD_INTLIST && s->reals.n == s->ints.n))
 			*at.reals = s->reals;
 		else
 			return refuse_value(a, s, message, n);

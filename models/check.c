@@ -730,6 +730,15 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 		key = y->keys[0];
 		y = y->items[0];
 	}
+	if (!key && y->kind == YAML_MAP) {
+		static const char *const keys[] = { "format", "split" };
+
+		for (size_t i = 0; i < y->n; i++)
+			if (nearest(y->keys[i]->text, COUNT(keys), keys)) {
+				unknown_key(r->messages, y->keys[i], part, COUNT(keys), keys);
+				return false;
+			}
+	}
 	if (!key || (y->kind != YAML_MAP && !yaml_is_null(y)))
 		return message(r->messages, E_MISSING, to->at, NULL,
 		               "write {format: csv, file: points.csv, ...}", "'%s' needs 'format'",

@@ -241,11 +241,17 @@ bool column_fit(struct column *c, const struct source *s, struct place at, size_
 		}
 	}
 	if (open < 0 ? known != per : known == 0 || per % known != 0) {
-		char shape[128];
+		char shape[128] = "[";
+		size_t length = 1;
 
+		/* As the file writes it, not as C does. */
+		for (int i = 0; i < c->shape.rank && length < sizeof shape; i++)
+			length += (size_t)snprintf(shape + length, sizeof shape - length,
+			                           c->shape.dims[i] < 0 ? "%s?" : "%s%lld", i ? ", " : "",
+			                           (long long)c->shape.dims[i]);
 		return source_refuse(s, at, error, n,
-		                     "the data has %zu values for each sample of '%s', whose shape is %s",
-		                     per, c->input, ad_print_shape(shape, sizeof shape, c->shape));
+		                     "the data has %zu %s for each sample of '%s', whose shape is %s]", per,
+		                     per == 1 ? "value" : "values", c->input, shape);
 	}
 	if (open >= 0)
 		c->shape.dims[open] = (int64_t)(per / known);
@@ -582,8 +588,13 @@ bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *er
 	     map(m, (struct dataset *const[]){ &parts.train, to }, 2, error, n);
 	free(s.attrs);
 	data_free(&parts);
-	if (!ok)
+	if (!ok) {
+		bool unreadable = to->unreadable || parts.train.unreadable ||
+		                  parts.valid.unreadable || parts.test.unreadable;
+
 		data_free_set(to);
+		to->unreadable = unreadable;
+	}
 	return ok;
 }
 

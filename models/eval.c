@@ -751,6 +751,10 @@ void say_op(struct recording *r, struct place at, const char *name, bool item)
 		names[n++] = layers[i]->name;
 	for (size_t i = 0; !item && i < sizeof functions / sizeof *functions && n < room; i++)
 		names[n++] = functions[i];
+	if (item && n + 2 <= room) {
+		names[n++] = "chain";
+		names[n++] = "residual";
+	}
 	const char *near = nearest(name, n, names);
 	message(r->messages, E_OP, at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,

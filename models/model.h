@@ -300,7 +300,8 @@ bool data_read(ad_model *m, struct parts *to, char *error, size_t n);
 void data_free(struct parts *p);
 
 /* The samples of another file in the format of the model's train part, mapped as that one is: for
- * predictions. Targets are not read. Freed by data_free_set. */
+ * predictions. Targets are not read. Freed by data_free_set. After a failure to->unreadable tells which
+ * kind it was. */
 bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *error, size_t n);
 void data_free_set(struct dataset *d);
 

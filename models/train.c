@@ -477,10 +477,11 @@ static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *goal)
 	bool loss = !isfinite(t->now[0]);
 
 	name_culprit(t, n_roots, goal, culprit, sizeof culprit);
-	if (t->step == 0)
+	/* Kept are those with which the step before began. */
+	if (t->step <= 1)
 		snprintf(place, sizeof place, "the initial weights are kept");
 	else
-		snprintf(place, sizeof place, "the weights of step %lld are kept", (long long)t->step);
+		snprintf(place, sizeof place, "the weights after step %lld are kept", (long long)t->step - 1);
 	return failure(t->error, t->error_size,
 	               "step %lld: the %s is %s: %s; %s; try a smaller lr", (long long)t->step + 1,
 	               loss ? "loss" : "gradient",
@@ -754,6 +755,121 @@ static bool plan_steps(struct trainer *t)
 	return true;
 }
 
+/* The label that a loss leaves out; false: it has none. */
+static bool ignored_label(const ad_node *loss, int64_t *label)
+{
+	for (size_t k = 0; k < ad_ops(); k++) {
+		const ad_op *op = ad_op_at(k);
+
+		if (strcmp(ad_op_name(op), ad_op_of(loss)) != 0)
+			continue;
+		for (const ad_attr *a = ad_op_attrs(op); a && a->name; a++)
+			if (a->type == AD_INT && strcmp(a->name, "ignore_index") == 0) {
+				memcpy(label, (const char *)ad_attrs_of(loss) + a->offset, sizeof *label);
+				return true;
+			}
+	}
+	return false;
+}
+
+/* Whether all labels of a part are classes of the loss that compares them: 0 to classes - 1. */
+static bool check_part(struct trainer *t, const struct dataset *d, const struct input *input,
+                       const ad_node *loss, size_t classes)
+{
+	int64_t ignored = 0, least = INT64_MAX, most = INT64_MIN;
+	bool ignores = ignored_label(loss, &ignored);
+	const char *name = ad_inputs(loss) > 1 ? ad_name_of(ad_input_of(loss, 0)) : NULL;
+
+	for (int i = 0; i < d->n_columns; i++) {
+		const struct column *c = &d->columns[i];
+
+		for (size_t k = 0; strcmp(c->input, input->name) == 0 && k < d->n * c->per; k++) {
+			int64_t label = ((const int32_t *)c->data)[k];
+
+			if (ignores && label == ignored)
+				continue;
+			least = label < least ? label : least;
+			most = label > most ? label : most;
+		}
+	}
+	if (least > most || (least >= 0 && (uint64_t)most < classes))
+		return true;
+	return failure(t->error, t->error_size,
+	               "%s:%d:%d: error[E020]: the labels of '%s' run %lld..%lld, but %s%s%s has %zu "
+	               "classes, 0..%zu", t->m->path, input->at.line, input->at.col, input->name,
+	               (long long)least, (long long)most, name ? "'" : "", name ? name : "the model",
+	               name ? "'" : "", classes, classes - 1);
+}
+
+/* Compares the labels that are fed with the classes of what reads them: a loss, or a step of one. */
+static bool check_labels(struct trainer *t, const struct instance *in)
+{
+	static const char *const losses[] = { "cross_entropy", "nll_loss" };
+	const struct dataset *const parts[] = { &t->parts.train, &t->parts.valid, &t->parts.test };
+
+	for (size_t k = 0; k < ad_nodes(t->m->graph); k++) {
+		ad_node *x = ad_node_at(t->m->graph, k), *target;
+		bool hot = ad_op_of(x) && strcmp(ad_op_of(x), "one_hot") == 0, known = false;
+
+		for (size_t j = 0; ad_op_of(x) && j < sizeof losses / sizeof *losses; j++)
+			known |= strcmp(ad_op_of(x), losses[j]) == 0;
+		target = hot ? ad_input_of(x, 0) : known && ad_inputs(x) > 1 ? ad_input_of(x, 1) : NULL;
+		if (!target || ad_type_of(target) != AD_I32 || ad_count(target) == 0)
+			continue;
+		for (int i = 0; i < t->m->n_inputs; i++) {
+			size_t classes = ad_count(hot ? x : ad_input_of(x, 0)) / ad_count(target);
+
+			for (size_t j = 0; in->inputs[i] == target && j < sizeof parts / sizeof *parts; j++)
+				if (!check_part(t, parts[j], &t->m->inputs[i], x, classes))
+					return false;
+		}
+	}
+	return true;
+}
+
+/* Whether a gradient is more than the constant 0 that a weight gets which the loss does not reach. */
+static bool is_reached(const ad_model *m, ad_node *gradient)
+{
+	const unsigned char *data;
+
+	if (!gradient || ad_inputs(gradient) > 0)
+		return gradient != NULL;
+	data = ad_evaluate(m->graph, &gradient, 1) == AD_OK ? ad_data(gradient) : NULL;
+	for (size_t k = 0; data && k < ad_count(gradient) * real_size(m); k++)
+		if (data[k])
+			return true;
+	return !data;
+}
+
+/* What the first step's recording shows, before there is a run folder. */
+static ad_run_status check_recording(struct trainer *t)
+{
+	ad_model *m = t->m;
+	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
+	struct instance *in;
+	bool learns = false;
+	size_t n_roots;
+
+	if (!data_dims(m, d, t->batch, t->dims, t->error, t->error_size))
+		return AD_RUN_REFUSED;
+	in = model_instance(m, t->dims, true);
+	if (!in || (in->loss && !model_gradients(m, in))) {
+		graph_failed(m, t->error, t->error_size);
+		return AD_RUN_FAILED;
+	}
+	if (!in->loss || !value_roots(m, in, t->roots, &n_roots, t->error, t->error_size))
+		return in->loss ? AD_RUN_REFUSED : AD_RUN_DONE;
+	for (int k = 0; k < m->n_weights && !learns; k++)
+		learns = is_reached(m, in->gradients[k]);
+	if (!learns) {
+		failure(t->error, t->error_size,
+		        "%s: no weight gets a gradient from the loss, so there is nothing to train; argmax "
+		        "and comparisons have none", m->path);
+		return AD_RUN_REFUSED;
+	}
+	return check_labels(t, in) ? AD_RUN_DONE : AD_RUN_REFUSED;
+}
+
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n)
 {
 	static const ad_train_options nothing = { 0 };
@@ -772,7 +888,12 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 		release(&t);
 		return status;
 	}
-	if (plan_steps(&t) && allocate(&t)) {
+	if (!plan_steps(&t)) {
+		release(&t);
+		return AD_RUN_REFUSED;
+	}
+	if (allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE) {
+		status = AD_RUN_FAILED;
 		if (t.o->dry) {
 			t.total = t.total < 1 ? t.total : 1;
 			t.epochs = t.total;

@@ -3,6 +3,7 @@
  */
 #include "command.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +167,7 @@ static const double *print_axis(const double *x, ad_shape shape, int axis, ad_ty
 /* The shape of an array and what its numbers are like. */
 static void print_summary(const struct value *v)
 {
-	char shape[160];
+	ad_shape shape = ad_shape_of(v->node);
 	double sum = 0, squares = 0, least = INFINITY, most = -INFINITY;
 	size_t bad = 0;
 
@@ -182,7 +183,10 @@ static void print_summary(const struct value *v)
 		least = x < least ? x : least;
 		most = x > most ? x : most;
 	}
-	printf("%s", ad_print_shape(shape, sizeof shape, ad_shape_of(v->node)));
+	printf("[");
+	for (int k = 0; k < shape.rank; k++)
+		printf("%s%" PRId64, k ? ", " : "", shape.dims[k]);
+	printf("]");
 	if (bad < v->n)
 		printf("  mean %.4g  rms %.4g  least %.4g  most %.4g", sum / (double)(v->n - bad),
 		       sqrt(squares / (double)(v->n - bad)), least, most);

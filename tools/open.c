@@ -25,7 +25,8 @@ char *join_path(const char *folder, const char *file)
 	return asprintf(&path, "%s%s%s", folder, slash ? "" : "/", file) < 0 ? NULL : path;
 }
 
-ad_model *open_file(const char *name, const char *path, const struct texts *set, int *status)
+static ad_model *open_path(const char *name, const char *path, const struct texts *set, bool warn,
+                           int *status)
 {
 	ad_model *m = ad_model_open(path, set ? set->n : 0, set ? set->v : NULL);
 
@@ -33,7 +34,8 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 		*status = failed(name, "out of memory");
 		return NULL;
 	}
-	ad_model_messages(m, stderr, false);
+	if (warn || ad_model_errors(m) > 0)
+		ad_model_messages(m, stderr, false);
 	if (ad_model_errors(m) > 0) {
 		*status = EXIT_USAGE;
 		ad_model_close(m);
@@ -43,6 +45,12 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 	return m;
 }
 
+ad_model *open_file(const char *name, const char *path, const struct texts *set, int *status)
+{
+	return open_path(name, path, set, true, status);
+}
+
+/* A run's warnings were said when it was trained; those of its resolved file may be new, and moot. */
 ad_model *open_run(const char *name, const char *path, int *status)
 {
 	char *config = join_path(path, "config.yaml"),
@@ -59,7 +67,7 @@ ad_model *open_run(const char *name, const char *path, int *status)
 	} else if (stat(config, &s) != 0) {
 		*status =
 		    misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
-	} else if ((m = open_file(name, config, NULL, status)) &&
+	} else if ((m = open_path(name, config, NULL, false, status)) &&
 	           !checkpoint_read(m, weights, error, sizeof error)) {
 		*status = failed(name, "%s", error);
 		ad_model_close(m);

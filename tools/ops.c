@@ -200,7 +200,7 @@ static bool check_op(const ad_op *op)
 	if (child == 0) {
 		right = ad_op_check(op, text, sizeof text);
 		printf("%s\n", text);
-		fflush(stdout);
+		right &= fflush(stdout) == 0;
 		_exit(right ? EXIT_DONE : EXIT_FAILED);
 	}
 	if (child < 0) {
@@ -210,14 +210,16 @@ static bool check_op(const ad_op *op)
 	}
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR) {
-			failed("ops", "the check of %s is lost: %s", ad_op_name(op), strerror(errno));
+			failed("ops", "the check of %s is lost: %s", ad_op_name(op),
+			       strerror(errno));
 			return false;
 		}
 	if (WIFSIGNALED(status))
-		printf("%s: the check ended by signal %d (%s): a kernel reads or writes outside its "
-		       "arrays, or one that is NULL because it is absent, unwanted or not declared "
-		       "in .reads\n",
-		       ad_op_name(op), WTERMSIG(status), strsignal(WTERMSIG(status)));
+		printf(
+		    "%s: the check ended by signal %d (%s): a kernel reads or writes outside its "
+		    "arrays, or one that is NULL because it is absent, unwanted or not declared "
+		    "in .reads\n",
+		    ad_op_name(op), WTERMSIG(status), strsignal(WTERMSIG(status)));
 	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
 }
 
@@ -237,7 +239,8 @@ static int check_ops(const char *name)
 		near = nearest(name, ad_ops(), names);
 		free(names);
 		if (near)
-			return misused("ops", "no op is named '%s'; did you mean '%s'?", name, near);
+			return misused("ops", "no op is named '%s'; did you mean '%s'?", name,
+			               near);
 		return misused("ops", "no op is named '%s'; 'autograd ops' lists what there is",
 		               name);
 	}

@@ -14,12 +14,35 @@
 
 #define MOST_OPTIONS 32 /* of one command, for suggestions */
 
+/* The length of "PATH:LINE:" or "PATH:LINE:COLUMN:" at the front of a sentence; 0: there is none. */
+static size_t place_of(const char *text)
+{
+	size_t path = strcspn(text, ":\n"), line = path + 1, column;
+
+	if (path == 0 || text[path] != ':')
+		return 0;
+	line += strspn(text + line, "0123456789");
+	if (line == path + 1 || text[line] != ':')
+		return 0;
+	column = line + 1 + strspn(text + line + 1, "0123456789");
+	return column > line + 1 && text[column] == ':' ? column + 1 : line + 1;
+}
+
+/* A sentence about a place in a file begins with it, so that editors jump there. */
 static void complain(const char *name, const char *format, va_list values)
 {
+	char text[2048];
+	size_t place;
+
+	vsnprintf(text, sizeof text, format, values);
+	place = place_of(text);
 	fflush(stdout);
-	fprintf(stderr, "autograd%s%s: ", name ? " " : "", name ? name : "");
-	vfprintf(stderr, format, values);
-	fputc('\n', stderr);
+	if (!place)
+		fprintf(stderr, "autograd%s%s: %s\n", name ? " " : "", name ? name : "", text);
+	else if (strncmp(text + place, " error", 6) == 0)
+		fprintf(stderr, "%s\n", text);
+	else
+		fprintf(stderr, "%.*s error:%s\n", (int)place, text, text + place);
 }
 
 int failed(const char *name, const char *format, ...)

@@ -231,12 +231,40 @@ static bool wants_picture(const char *path, char *error, size_t n)
 
 /* ---- curves of a run ----------------------------------------------------------------------- */
 
+#define MOST_STRETCHES ((size_t)2000) /* of rows in a curve: more than a picture has columns */
+
+static void put_point(FILE *to, const struct table *t, size_t epoch, size_t column, size_t k)
+{
+	fprintf(to, "%.9g %.9g\n", cell(t, k, epoch), cell(t, k, column));
+}
+
+/* A column against the epochs. Of many rows each stretch gives its least and its largest value, so
+ * that gnuplot is done in time and no peak is lost. */
 static void put_column(FILE *to, const struct table *t, size_t epoch, size_t column)
 {
+	size_t stretch = t->n_rows / MOST_STRETCHES + 1;
+
 	fprintf(to, "$c%zu << END\n", column);
-	for (size_t k = 0; k < t->n_rows; k++)
-		if (isfinite(cell(t, k, column)))
-			fprintf(to, "%.9g %.9g\n", cell(t, k, epoch), cell(t, k, column));
+	for (size_t from = 0; from < t->n_rows; from += stretch) {
+		size_t end = t->n_rows - from < stretch ? t->n_rows : from + stretch;
+		size_t least = end, most = end;
+
+		for (size_t k = from; k < end; k++) {
+			double value = cell(t, k, column);
+
+			if (!isfinite(value))
+				continue;
+			if (least == end || value < cell(t, least, column))
+				least = k;
+			if (most == end || value > cell(t, most, column))
+				most = k;
+		}
+		if (least == end)
+			continue;
+		put_point(to, t, epoch, column, least < most ? least : most);
+		if (least != most)
+			put_point(to, t, epoch, column, least < most ? most : least);
+	}
 	fputs("END\n", to);
 }
 
@@ -316,6 +344,15 @@ static void put_panel(FILE *to, const struct table *t, const char *label, size_t
 	putc('\n', to);
 }
 
+/* The 1, 2 or 5 times a power of ten that divides a span into at most five. */
+static double tics(double span)
+{
+	double step = span > 5 ? pow(10, floor(log10(span / 5))) : 1;
+
+	return 5 * step >= span ? step : 10 * step >= span ? 2 * step
+	     : 25 * step >= span ? 5 * step : 10 * step;
+}
+
 static bool plot_table(const struct table *t, const char *title, const char *path, char *error,
                        size_t n)
 {
@@ -352,6 +389,12 @@ static bool plot_table(const struct table *t, const char *title, const char *pat
 		fprintf(to, "set xrange [%g:%g]\n", cell(t, 0, epoch) - 1, cell(t, 0, epoch) + 1);
 	else
 		fputs("set autoscale xfix\n", to);
+	/* Few epochs gnuplot would number by halves, and long numbers into one another. */
+	if (t->n_rows <= 10)
+		fputs("set xtics 1\n", to);
+	else if (cell(t, t->n_rows - 1, epoch) >= 10000)
+		fprintf(to, "set xtics %.0f\nset format x '%%.0f'\n",
+		        tics(cell(t, t->n_rows - 1, epoch) - cell(t, 0, epoch)));
 	put_panel(to, t, "loss", 1, &loss);
 	if (n_metrics)
 		put_panel(to, t, n_metrics == 1 ? t->names[metrics[0]] : "metrics", n_metrics,

@@ -142,8 +142,10 @@ static int predict(ad_model *m, const struct predict_options *o)
 	char error[1024];
 	int status = EXIT_DONE;
 
-	if (!data_read_input(m, o->input, &d, error, sizeof error))
-		return failed("predict", "%s", error);
+	if (!data_read_input(m, o->input, &d, error, sizeof error)) {
+		failed("predict", "%s", error);
+		return d.unreadable ? EXIT_FAILED : EXIT_USAGE;
+	}
 	for (size_t first = 0; first < d.n && status == EXIT_DONE; first += batch) {
 		size_t count = d.n - first < batch ? d.n - first : batch;
 

@@ -67,7 +67,8 @@ static int test(ad_model *m, const struct test_options *o)
 		return failed("test", "out of memory");
 	if (!data_read(m, &parts, error, sizeof error)) {
 		free(values);
-		return failed("test", "%s", error);
+		failed("test", "%s", error);
+		return parts.unreadable ? EXIT_FAILED : EXIT_USAGE;
 	}
 	part = o->part == TEST ? &parts.test : o->part == VALID ? &parts.valid : &parts.train;
 	if (part->n == 0) {

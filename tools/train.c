@@ -188,8 +188,11 @@ static int run(const void *given, int n, const char *const args[])
 {
 	const struct train_options *o = given;
 	int status;
-	ad_model *m = open_file("train", args[0], &o->set, &status);
+	ad_model *m;
 
+	if (o->run && !*o->run)
+		return misused("train", "--run needs the name of a folder");
+	m = open_file("train", args[0], &o->set, &status);
 	if (!m)
 		return status;
 	status = train(m, o);

@@ -106,11 +106,23 @@ static int64_t column_named(struct csv *c, const char *word, size_t length, stru
 	if (number < 0)
 		number = data_index(word, length, MAX_COLUMNS - 1);
 	if (number < 0) {
+		char copy[64];
+		const char *near;
+
+		snprintf(copy, sizeof copy, "%.*s", (int)(length < 63 ? length : 63), word);
+		near = nearest(copy, c->n_names, (const char *const *)c->names);
 		c->failed = true;
-		source_refuse(c->source, at, c->error, c->error_size,
-		              c->attrs->header ? "no column of %s is named '%s', and it is no number from 0 either"
-		                               : "%s: '%s' is no column number from 0; names need 'header: true'",
-		              c->path, data_show(shown, word, length));
+		if (near)
+			source_refuse(c->source, at, c->error, c->error_size,
+			              "no column of %s is named '%s'; did you mean '%.60s'?", c->path,
+			              data_show(shown, word, length), near);
+		else
+			source_refuse(c->source, at, c->error, c->error_size,
+			              c->attrs->header ? "no column of %s is named '%s', and it is no number "
+			                                 "from 0 either"
+			                               : "%s: '%s' is no column number from 0; names need "
+			                                 "'header: true'",
+			              c->path, data_show(shown, word, length));
 	}
 	return number;
 }

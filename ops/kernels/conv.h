@@ -92,7 +92,7 @@ static inline struct conv conv_of(const ad_array *x, const ad_array *w, const ad
 	all = p.N * p.plane_y;
 	if ((double)all * (double)p.rows * (double)p.M > 1 << 22 && all / 16 < most)
 		most = (all / 16 < 64 ? 64 : all / 16 + 15) / 16 * 16;
-	if (p.plane_y >= most || p.N <= 1) {
+	if (2 * p.plane_y > most || p.N <= 1) {
 		p.images = 1;
 		p.tiles = p.plane_y ? (p.plane_y + most - 1) / most : 0;
 		p.columns = p.tiles ? (p.plane_y + p.tiles - 1) / p.tiles : 0;

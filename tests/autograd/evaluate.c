@@ -266,3 +266,71 @@ Test(evaluate, empty_arrays)
 	cr_assert_eq(ad_count(ad_gradient(x)), 0);
 	ad_close(g);
 }
+
+Test(evaluate, two_buffers_swap)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *a = ad_buffer(g, "a", AD_REAL, AD_SHAPE(5)), *b = ad_buffer(g, "b", AD_REAL, AD_SHAPE(5));
+
+	ad_set_item(a, 1);
+	ad_set_item(b, 2);
+	ad_assign(a, b);
+	ad_assign(b, a);
+	cr_assert_eq(ad_forward(ad_add(a, b)), AD_OK, "%s", ad_errmsg(g));
+	cr_assert_eq(ad_at(a, 4), 2);
+	cr_assert_eq(ad_at(b, 4), 1);
+	ad_close(g);
+}
+
+Test(evaluate, reading_assigns_nothing)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *b = ad_buffer(g, "b", AD_REAL, AD_SCALAR), *h = ad_exp(b), *y = ad_neg(h);
+
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	ad_assign(b, ad_add(b, ad_constant(g, 1)));
+	cr_assert_eq(ad_item(h), 1, "computed again on reading");
+	cr_assert_eq(ad_item(b), 0);
+	ad_set_item(b, 1);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	cr_assert_eq(ad_item(b), 2);
+	ad_close(g);
+}
+
+Test(evaluate, a_value_of_an_earlier_mask_is_gone)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(64)), *d = ad_exp(ad_dropout(x, 0.5));
+	ad_node *y = ad_sum(ad_square(d), AD_ALL, false);
+
+	ad_set_item(x, 1);
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	ad_step(g, 2);
+	cr_assert(isnan(ad_at(d, 0)), "the mask has changed since");
+	cr_assert_eq(ad_status_of(g), AD_ERROR_VALUE);
+	ad_close(g);
+}
+
+Test(evaluate, plans_survive_readings)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(4)), *h[40], *y = x;
+	struct plan *p;
+	size_t n = 0;
+
+	for (int k = 0; k < 40; k++)
+		y = h[k] = ad_sin(y);
+	ad_training(g, false);
+	for (int step = 0; step < 3; step++) {
+		ad_set_item(x, step);
+		cr_assert_eq(ad_forward(y), AD_OK);
+		for (int k = 0; k < 3; k++)
+			ad_at(h[30], 0);
+	}
+	for (p = g->plans; p; p = p->next)
+		n++;
+	cr_assert_leq(n, 3, "%zu plans for one evaluation and one reading", n);
+	ad_close(g);
+}

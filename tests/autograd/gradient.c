@@ -285,3 +285,24 @@ Test(gradient, hessian_vector_product)
 	cr_assert_float_eq(value(hv[1]), exp(-0.5) * (2 * 1.5 * 2 + 1.5 * 1.5 * 3), 1e-13);
 	ad_close(g);
 }
+
+Test(gradient, a_released_sweep_is_made_again)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_leaf(g, "x", 3), *y = ad_square(x), *a, *bad;
+	size_t mark;
+
+	a = ad_input(g, "a", AD_REAL, AD_SHAPE(2, 2));
+	ad_want_gradient(a, true);
+	bad = ad_mean(ad_tanh(ad_mul(a, x)), AD_ALL, false);
+	cr_assert_eq(ad_sweep(y), AD_OK);
+	mark = ad_mark(g);
+	ad_set_item(a, 1);
+	cr_assert_eq(ad_backward(bad), AD_OK);
+	ad_release(g, mark);
+	cr_assert_null(ad_gradient(x));
+	cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+	cr_assert_not_null(ad_gradient(x));
+	cr_assert_eq(ad_item(ad_gradient(x)), 6);
+	ad_close(g);
+}

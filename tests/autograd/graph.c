@@ -231,3 +231,53 @@ Test(graph, the_memory_limit_holds_before_memory_is_taken)
 	cr_assert(strstr(ad_errmsg(g), "4000000 bytes"), "%s", ad_errmsg(g));
 	ad_close(g);
 }
+
+Test(graph, what_failed_is_not_taken_for_success_later)
+{
+	ad_graph *g = ad_open();
+	ad_node *bad = ad_add(ad_input(g, "a", AD_REAL, AD_SHAPE(2)), ad_input(g, "b", AD_REAL, AD_SHAPE(3)));
+	double value;
+
+	cr_assert(ad_is_error(bad));
+	ad_clear(g);
+	cr_assert_neq(ad_set_item(bad, 1), AD_OK);
+	ad_clear(g);
+	cr_assert_neq(ad_get(bad, &value, 1), AD_OK);
+	ad_clear(g);
+	cr_assert_neq(ad_forward(bad), AD_OK);
+	cr_assert(strstr(ad_errmsg(g), "forward: "), "%s", ad_errmsg(g));
+	ad_clear(g);
+	cr_assert_neq(ad_backward(bad), AD_OK);
+	cr_assert(strstr(ad_errmsg(g), "backward: "), "%s", ad_errmsg(g));
+	ad_close(g);
+}
+
+Test(graph, the_memory_limit_counts_everything_together)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(1000)), *y;
+
+	ad_set_item(x, 0); /* 4,000 bytes; the workspace and the result come on top */
+	y = ad_sin(ad_matmul(ad_reshape(ad_exp(x), AD_SHAPE(1000, 1)), ad_full(g, AD_SHAPE(1, 1), 1)));
+	ad_limit_memory(g, 13000);
+	cr_assert_eq(ad_evaluate(g, &y, 1), AD_ERROR_MEMORY);
+	ad_clear(g);
+	ad_limit_memory(g, 100000);
+	cr_assert_eq(ad_evaluate(g, &y, 1), AD_OK, "%s", ad_errmsg(g));
+	ad_close(g);
+}
+
+Test(graph, a_param_outlives_its_scope)
+{
+	ad_graph *g = ad_open();
+	size_t mark = ad_mark(g);
+	ad_node *p;
+
+	ad_scope_begin(g, "gone");
+	p = ad_param(g, "p", AD_SCALAR);
+	ad_scope_end(g);
+	ad_release(g, mark);
+	ad_scope_begin(g, "other");
+	cr_assert_str_empty(ad_scope_name(g, ad_scope_of(p)));
+	ad_close(g);
+}

@@ -224,7 +224,7 @@ Test(train, a_loss_that_is_not_finite_stops)
 
 	cr_assert_eq(train(m, "run", error), AD_RUN_DIVERGED);
 	cr_assert(strstr(error, "step 6: the loss is NaN") && strstr(error, "'bad', op log") &&
-	                  strstr(error, "the weights of step 5 are kept"), "%s", error);
+	                  strstr(error, "the weights after step 4 are kept"), "%s", error);
 	w = ad_item(ad_model_weight(m, 0, NULL));
 	cr_assert(isfinite(log(w)), "w = %g has no finite loss", w);
 	result = result_of("run");
@@ -247,6 +247,12 @@ Test(train, a_gradient_that_is_not_finite_stops)
 	ad_model_close(m);
 }
 
+static const char classes[] =
+	"version: 1\ninputs:\n  x: [B, 1]\n  y: {shape: [B], dtype: i32, role: target}\n"
+	"model: [{linear: 2, as: logits}]\nloss: cross_entropy(logits, y)\n"
+	"data:\n  train: {format: table, columns: [x, y], rows: [[1, 0], [2, 3], [3, 1]]}\n"
+	"train: {epochs: 1, optimizer: {sgd: {lr: 0.1}}}\n";
+
 Test(train, refusals)
 {
 	static const struct {
@@ -261,6 +267,11 @@ Test(train, refusals)
 		{ line, "data.train.file=missing.csv", "No such file", AD_RUN_FAILED },
 		{ line, "data.train.y=3", "'x' is not a number", AD_RUN_REFUSED },
 		{ line, "data.test.split=0.001", "leaves nothing for 'test'", AD_RUN_REFUSED },
+		{ descent, "loss=17", "no weight gets a gradient", AD_RUN_REFUSED },
+		{ classes, NULL, "m.yaml:4:3: error[E020]: the labels of 'y' run 0..3, but 'logits' has 2 "
+		  "classes, 0..1", AD_RUN_REFUSED },
+		{ classes, "loss=multi_margin_loss(logits, y)", "run 0..3, but the model has 2 classes",
+		  AD_RUN_REFUSED },
 	};
 
 	write_line();

@@ -1,8 +1,8 @@
 /*
  * samples: every op on every sample of its table, and the table of ops itself.
  *
- * One parameterised test, an op at a time, so that an op that crashes fails alone. What is checked of a
- * sample is told in autograd/op_check.c; that the check bites, by wrong_ops.c.
+ * One parameterised test, an op at a time, so that an op that crashes fails alone. What is checked
+ * of a sample is told in autograd/op_check.c; that the check bites, by wrong_ops.c.
  */
 #include "autograd.h"
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { M = 96, K = 64, N = 80, REPEATS = 5 };
 
@@ -52,13 +53,31 @@ static void *worker(void *seed)
 	return NULL;
 }
 
+/* Helpers are ended while they are about to join, again and again; the alarm ends what hangs. */
+static bool change_threads(void)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(200000)), *y = ad_neg(x);
+	bool ok = true;
+
+	alarm(120);
+	for (int k = 0; ok && k < 1200; k++) {
+		ad_set_item(x, k);
+		ok = ad_forward(y) == AD_OK && ad_at(y, 199999) == -k;
+		ad_set_threads(2 + k % 4);
+	}
+	alarm(0);
+	ad_close(g);
+	return ok;
+}
+
 int main(void)
 {
 	static float dw[4][K * N];
 	float loss[4];
 	int failed = 0;
 
-	puts("1..2");
+	puts("1..3");
 	for (int n = 1; n <= 4; n++) {
 		ad_set_threads(n);
 		if (!compute(3, &loss[n - 1], dw[n - 1]) || loss[n - 1] != loss[0] ||
@@ -79,5 +98,7 @@ int main(void)
 		wrong |= bad != NULL;
 	}
 	printf("%s 2 - graphs on four threads at once\n", wrong ? "not ok" : "ok");
+	printf("%s 3 - the number of threads changes between evaluations\n",
+	       change_threads() ? "ok" : "not ok");
 	return failed || wrong;
 }

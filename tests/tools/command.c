@@ -192,6 +192,8 @@ Test(command, usage)
 		  "'configs' is not the folder of a run: it has no config.yaml" },
 		{ "predict nowhere", 2, "", "--input needs a value: --input FILE" },
 		{ "ops sigmiod", 2, "", "nothing is named 'sigmiod'; did you mean 'sigmoid'?" },
+		{ "ops relu6 --check extra", 2, "", "'extra' is one argument too many" },
+		{ "ops linaer --check", 2, "", "no op is named 'linaer'; did you mean 'linear'?" },
 		{ "ops xyzzyxyzzy", 2, "", "nothing is named 'xyzzyxyzzy'; 'autograd ops' lists" },
 	};
 
@@ -217,9 +219,11 @@ Test(command, files)
 		{ "gradcheck configs/descent.yaml", 0, "w", "" },
 		{ "ops", 0, "sigmoid", "" },
 		{ "ops sigmoid", 0, "y = 1 / (1 + exp(-x))", "" },
+		{ "ops sigmoid --check", 0, "samples, all right\n", "" },
 		{ "ops csv", 0, "must be given", "" },
 		{ "draw configs/gates.yaml -o -", 0, "digraph", "" },
 		{ "train --dry-run configs/descent.yaml", 0, "", "nothing was written" },
+		{ "train --run= configs/descent.yaml", 2, "", "--run needs the name of a folder" },
 	};
 
 	CHECK_ALL(cases);
@@ -469,6 +473,16 @@ Test(command, run_folder, .init = make_folder, .fini = remove_folder)
 	r = run(line);
 	cr_expect_eq(r.status, 1);
 	cr_expect_str_eq(r.out, "");
+	done(&r);
+
+	/* An editor jumps to a mistake in the data: its place stands first. */
+	write_file("bad.csv", "a\n3\nthree\n");
+	snprintf(line, sizeof line, "predict --input %s/bad.csv %s/run", folder, folder);
+	r = run(line);
+	cr_expect_eq(r.status, 2);
+	cr_expect_str_eq(r.out, "");
+	snprintf(path, sizeof path, "%s/bad.csv:3:1: error: 'three' is not a number\n", folder);
+	cr_expect_str_eq(r.err, path);
 	done(&r);
 
 	snprintf(line, sizeof line, "draw --grad %s/run -o %s/x.dot", folder, folder);
