@@ -69,6 +69,8 @@ else
 Q = @echo "  $@";
 endif
 
+JOBS := $(shell nproc 2>/dev/null || echo 1)
+
 all: $(BUILD)/autograd $(BUILD)/libautograd.a $(BUILD)/libautograd.so
 
 # ---- generated files: written anew each time, replaced only if they differ -------------------------
@@ -111,7 +113,7 @@ $(OBJ)/%.o: %.c | $(GEN)/autograd_ops.h
 define variant
 $(OBJ)/ops/%.$(1)_$(2).o: ops/%.c | $(GEN)/autograd_ops.h
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(BASE) $$(CFLAGS) $$(if $$(findstring /kernels/,$$<),-O3) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
+	$$(Q)$$(CC) $$(BASE) $$(CFLAGS) $$(if $$(findstring /kernels/,$$<),-O3) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
 endef
 $(foreach l,0 1 2,$(eval $(call variant,f32,$(l),))$(eval $(call variant,f64,$(l),-DAD_F64)))
 
@@ -157,12 +159,12 @@ data: setup
 	@sh tools/setup.sh dataset-fashion-mnist
 
 run: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/autograd
 	$(BUILD)/autograd train configs/digits.yaml
 
 # The second make sees what the set-up has installed. WERROR: no warning passes.
 test: setup
-	@$(MAKE) --no-print-directory WERROR=1 check
+	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 check
 
 check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)

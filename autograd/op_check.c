@@ -6,10 +6,10 @@
  * - known values and gradients, in f32 and f64, with the kernels of every instruction set here;
  * - errors: the call, or else the evaluation, fails with the op's name and the sample's text;
  * - random samples, in f64: Jacobians of first and second order against differences; the gradient
- * for all inputs and outputs at once, one by one, by the grad function, and inside a larger graph;
- * every other variant of the kernels against these;
+ *   for all inputs and outputs at once, one by one, by the grad function, and inside a larger
+ *   graph; every other variant of the kernels against these;
  * - everything is computed twice, the second time over memory full of NaN: a kernel that adds where
- * it should write, or leaves elements out, gives other bits; and no kernel may write to its inputs.
+ *   it should write, or leaves elements out, gives other bits; and no kernel may write to inputs.
  */
 #include "differences.h"
 

@@ -571,7 +571,7 @@ bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *er
 {
 	struct source s = m->data.has_train ? m->data.train : m->data.test;
 	struct parts parts = { 0 };
-	bool learns = false, ok;
+	bool learns = false, unreadable, ok;
 
 	*to = (struct dataset){ 0 };
 	if (!m->data.has_train && !m->data.has_test)
@@ -586,12 +586,11 @@ bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *er
 		learns |= m->data.map[k].kind == MAP_STANDARDIZE;
 	ok = (!learns || read_parts(m, &parts, error, n)) && read_source(m, &s, false, to, error, n) &&
 	     map(m, (struct dataset *const[]){ &parts.train, to }, 2, error, n);
+	unreadable = to->unreadable || parts.train.unreadable || parts.valid.unreadable ||
+	             parts.test.unreadable;
 	free(s.attrs);
 	data_free(&parts);
 	if (!ok) {
-		bool unreadable = to->unreadable || parts.train.unreadable ||
-		                  parts.valid.unreadable || parts.test.unreadable;
-
 		data_free_set(to);
 		to->unreadable = unreadable;
 	}

@@ -1,11 +1,12 @@
 /*
- * adaptive_avg_pool2d: y = the mean of each of output_size windows that cover the last two axes of
- * x.
+ * adaptive_avg_pool2d: y = the mean of each of output_size windows that cover the last two axes.
  *
- *   x (..., height, width), any leading axes   y (..., output_size)
- *   Window i of n over a size S goes from floor(i S / n) up to ceil((i + 1) S / n), so that windows
- *   may overlap by an element and output_size 1 is the mean of the plane.
+ *   x   (..., height, width), any leading axes
+ *   y   (..., output_size)
  *   dx = dy over the size, for every window an element is in; x need not be kept
+ *
+ * Window i of n over a size S goes from floor(i S / n) up to ceil((i + 1) S / n), so that windows
+ * may overlap by an element, and output_size 1 is the mean of the plane.
  */
 #include "op.h"
 #include "kernels/averages.h"

@@ -1,8 +1,8 @@
 /*
- * adaptive_avg_pool2d_adjoint: y = x spread over the windows of adaptive_avg_pool2d: its gradient,
- * as an op.
+ * adaptive_avg_pool2d_adjoint: y = x spread over the windows of adaptive_avg_pool2d.
  *
- *   x (..., windows on each axis)   y (..., input_size)
+ *   x   (..., windows on each axis)
+ *   y   (..., input_size): the gradient of adaptive_avg_pool2d by its input
  *   dx = adaptive_avg_pool2d(dy); x need not be kept
  */
 #include "op.h"

@@ -1,11 +1,12 @@
 /*
- * adaptive_max_pool2d: y = the largest element of each of output_size windows over the last two
- * axes of x.
+ * adaptive_max_pool2d: y = the largest of each of output_size windows over the last two axes.
  *
- *   x (..., height, width), any leading axes   y, indices (..., output_size)
- *   The windows are those of adaptive_avg_pool2d. indices: row * width + column of the first
- * largest. dx = dy at the indices, added up; x need not be kept. NaN wins, the last one of a
- * window.
+ *   x   (..., height, width), any leading axes
+ *   y   (..., output_size), over the windows of adaptive_avg_pool2d
+ *   indices   shape of y: row * width + column of the first largest element
+ *   dx = dy at the indices, added up; x need not be kept
+ *
+ * NaN wins, the last one of a window.
  */
 #include "op.h"
 #include "kernels/averages.h"

@@ -1,10 +1,10 @@
 /*
  * avg_pool2d: y = the mean of the elements of x in each window over the last two axes.
  *
- *   x (..., height, width), any leading axes
- *   y (..., number of windows on each axis): (size + 2 padding - kernel) / stride + 1, rounded
- * down, or up if ceil_mode is set, but no window begins behind x and the padding in front of it dx
- * = dy over the divisor, for every window an element is in; x need not be kept
+ *   x   (..., height, width), any leading axes
+ *   y   (..., windows on each axis): (size + 2 padding - kernel) / stride + 1, rounded down, or
+ *       up if ceil_mode is set, but none begins behind x and the padding in front of it
+ *   dx = dy over the divisor, for every window an element is in; x need not be kept
  *
  * The padding is zeros, which count in the divisor if count_include_pad is set; what hangs over the
  * padding never counts.

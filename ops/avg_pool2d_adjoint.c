@@ -1,8 +1,9 @@
 /*
- * avg_pool2d_adjoint: y = x spread over the windows of avg_pool2d: its gradient, as an op.
+ * avg_pool2d_adjoint: y = x spread over the windows of avg_pool2d: the gradient of that.
  *
- *   x (..., windows on each axis)   y (..., input_size), which avg_pool2d would pool to the shape
- * of x dx = avg_pool2d(dy); x need not be kept
+ *   x   (..., windows on each axis)
+ *   y   (..., input_size), which avg_pool2d would pool to the shape of x
+ *   dx = avg_pool2d(dy); x need not be kept
  */
 #include "op.h"
 #include "kernels/averages.h"

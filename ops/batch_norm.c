@@ -1,17 +1,20 @@
 /*
  * batch_norm: y = (x - mean) / sqrt(variance + eps) weight + bias, channel by channel.
  *
- *   x (N, C, ...)   running_mean, running_var (C)   weight, bias (C), each may be left out
- *   y   shape of x   new_running_mean, new_running_var (C)
- *   training: mean and variance (of the n elements, not n - 1) are those of the channel, and the
- * new running ones (1 - momentum) running + momentum times those, the variance with n - 1.
- * Otherwise they are the running ones, which stay. dx = (g - mean of g - z mean of g z) /
- * sqrt(variance + eps), with g = dy weight and z what is multiplied by weight; without training g /
- * sqrt(variance + eps). The new running ones have gradients too. dweight = dy z, dbias = dy,
- * summed; inputs are kept
+ *   x   (N, C, ...)
+ *   running_mean, running_var   (C)
+ *   weight, bias   (C), each may be left out
+ *   y   shape of x
+ *   new_running_mean, new_running_var   (C)
+ *   dx = (g - mean of g - z mean of g z) / sqrt(variance + eps), with g = dy weight and z what
+ *        weight is multiplied by; without training g / sqrt(variance + eps)
+ *   dweight = dy z, dbias = dy, summed over all but the channels; inputs are kept
  *
- * Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal
- * covariate shift" (2015). Two passes over each channel, sums in double.
+ * training: mean and variance (by n, not n - 1) are those of the channel, and the new running ones
+ * are (1 - momentum) running + momentum times those, the variance by n - 1. Otherwise mean and
+ * variance are the running ones, which stay. All outputs have gradients by all inputs, also the
+ * running ones. Ioffe and Szegedy, "Batch normalization: accelerating deep network training by
+ * reducing internal covariate shift" (2015). Two passes over each channel, sums in double.
  */
 #include "op.h"
 #include "kernels/norms.h"

@@ -1,14 +1,15 @@
 /*
  * conv2d: y = x under a kernel that moves over two axes: cross-correlation, plus a bias.
  *
- *   x (N, channels, H, W)   w (outputs, channels / groups, kh, kw)   b (outputs), may be left out
- *   y (N, outputs, ...), each size (size + 2 padding - dilation (k - 1) - 1) / stride + 1, rounded
- * down y[n, o, i] = b[o] + the sum over c and k of w[o, c, k] x[n, c, i stride - padding + k
- * dilation] dx = conv_transpose2d(dy, w), dw = conv_weight(x, dy), db = dy summed; x and w are kept
+ *   x   (N, channels, H, W)
+ *   w   (outputs, channels / groups, kh, kw)
+ *   b   (outputs), may be left out
+ *   y   (N, outputs, ...): floor of (size + 2 padding - dilation (k - 1) - 1) / stride + 1
+ *   y[n, o, i] = b[o] + the sum over c and k of w[o, c, k] x[n, c, i stride - padding + k dilation]
+ *   dx = conv_transpose2d(dy, w), dw = conv_weight(x, dy), db = dy summed; x and w are kept
  *
- * x outside of its sizes is 0. With groups, output o sees the channels of its own group alone.
- * Sums in the order of a matrix product; the error is below (channels / groups) k ulp of the
- * largest term.
+ * x outside of its sizes is 0. With groups, output o sees the channels of its own group alone. Sums
+ * are those of a matrix product: the error is below (channels / groups) k ulp of the largest term.
  */
 #include "op.h"
 #include "kernels/convolution.h"

@@ -1,11 +1,12 @@
 /*
- * conv_transpose3d: y = x spread by a kernel over three axes: the gradient of conv3d by its input,
- * as an op.
+ * conv_transpose3d: y = x spread by a kernel over three axes: the gradient of conv3d by its input.
  *
- *   x (N, channels, D, H, W)   w (channels, outputs / groups, kd, kh, kw)   b (outputs), may be
- * left out y (N, outputs, ...), each size (size - 1) stride - 2 padding + dilation (k - 1) + 1 +
- * output_padding y[n, o, i stride - padding + k dilation] += w[c, o, k] x[n, c, i], starting from
- * b[o] dx = conv3d(dy, w), dw = conv_weight(dy, x), db = dy summed; x and w are kept
+ *   x   (N, channels, D, H, W)
+ *   w   (channels, outputs / groups, kd, kh, kw)
+ *   b   (outputs), may be left out
+ *   y   (N, outputs, ...): (size - 1) stride - 2 padding + dilation (k - 1) + 1 + output_padding
+ *   y[n, o, i stride - padding + k dilation] += w[c, o, k] x[n, c, i], starting from b[o]
+ *   dx = conv3d(dy, w), dw = conv_weight(dy, x), db = dy summed; x and w are kept
  *
  * Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016), chapter 4.
  */

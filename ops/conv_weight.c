@@ -1,13 +1,14 @@
 /*
- * conv_weight: w = the gradient of a convolution by its weights, as an op.
+ * conv_weight: w = the gradient of a convolution by its weights.
  *
- *   x (N, channels, spatial)   y (N, outputs, spatial), what conv gives for x and w, or its
- * gradient w (outputs, channels / groups, kernel) w[o, c, k] = the sum over n and i of y[n, o, i]
- * x[n, c, i stride - padding + k dilation] dx = conv_transpose(y, dw), dy = conv(x, dw); nothing
- * else need be kept
+ *   x   (N, channels, one to three axes)
+ *   y   (N, outputs, as many axes): what conv gives for x and w, or the gradient of that
+ *   w   (outputs, channels / groups, kernel)
+ *   w[o, c, k] = the sum over n and i of y[n, o, i] x[n, c, i stride - padding + k dilation]
+ *   dx = conv_transpose(y, dw), dy = conv(x, dw); x and y are kept
  *
- * One to three spatial axes. y may be smaller than what conv gives, as after a transposed
- * convolution with output_padding. Summed over fixed slices, whatever the number of threads.
+ * y may be smaller than what conv gives, as after a transposed convolution with output_padding.
+ * Summed over fixed slices, whatever the number of threads.
  */
 #include "op.h"
 #include "kernels/convolution.h"

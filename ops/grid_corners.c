@@ -1,12 +1,13 @@
 /*
- * grid_corners: where in a plane the points of a grid lie: what grid_sample reads, as an op.
+ * grid_corners: where in a plane the points of a grid lie: what grid_sample reads.
  *
- *   grid (N, h, w, 2): x, y from -1 to 1 over a plane of `height` by `width` elements
- *   t (N, 2, h w): how far along x and y a point is from the corner before it to the one behind it
- *   slope (N, 2, h w): dt / dgrid
- *   indices (N, 4, h w): row * width + column of the corners: upper left, upper right, lower left,
- * lower right; 0 for those outside of the plane inside (N, 4, h w): a mask of the corners that are
- * in the plane dgrid = dt slope; what else there is does not change with grid, almost everywhere
+ *   grid   (N, h, w, 2): x, y from -1 to 1 over a plane of `height` by `width` elements
+ *   t   (N, 2, h w): how far along x and y a point is from the corner before it to the next
+ *   slope   (N, 2, h w): dt / dgrid
+ *   indices   (N, 4, h w): row * width + column of the corners: upper left, upper right, lower
+ *             left, lower right; 0 for those outside of the plane
+ *   inside   (N, 4, h w): a mask of the corners that are in the plane
+ *   dgrid = dt slope; the other outputs do not change with grid, almost everywhere
  *
  * -1 and 1 are the outer edges of the outermost elements, or their centres if align_corners is set.
  * padding_mode zeros leaves points outside where they are, border moves them to the nearest centre,

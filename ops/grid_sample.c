@@ -1,13 +1,15 @@
 /*
  * grid_sample: y = x read at the points of a grid, between its elements.
  *
- *   x (N, C, H, W)   grid (N, h, w, 2): x, y from -1 to 1   y (N, C, h, w)
- *   mode bilinear: the four elements around a point, weighed by how near they are; nearest: the
- * nearest padding_mode, align_corners   as of grid_corners; with zeros what is outside counts as 0
- *   A composition of grid_corners, gather and sums: gradients of x and grid, of any order.
+ *   x   (N, C, H, W)
+ *   grid   (N, h, w, 2): x, y from -1 to 1
+ *   y   (N, C, h, w)
+ *   A composition of grid_corners, gather and sums, which have the gradients of x and grid.
  *
- * Jaderberg et al., "Spatial transformer networks" (2015). A composition for its derivatives; its
- * cost is that of gathering four planes of y.
+ * mode bilinear: the four elements around a point, weighed by how near they are; nearest: one.
+ * padding_mode and align_corners are as of grid_corners; with zeros, what is outside counts as 0.
+ * It costs what gathering four times y costs. Jaderberg et al., "Spatial transformer networks"
+ * (2015).
  */
 #include "op.h"
 

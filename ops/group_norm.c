@@ -1,10 +1,10 @@
 /*
  * group_norm: y = (x - mean) / sqrt(variance + eps) weight + bias, over groups of channels.
  *
- *   x (N, C, ...)   weight, bias (C), each may be left out   y   shape of x
- *   The C channels are cut into `groups` groups; mean and variance (of the n elements, not n - 1)
- * are of one group of one image. dx as of layer_norm; dweight, dbias summed over all but the
- * channels; inputs are kept
+ *   x   (N, C, ...)
+ *   weight, bias   (C), each may be left out
+ *   y   shape of x; mean and variance (by n, not n - 1) are of C / groups channels of one image
+ *   dx as of layer_norm; dweight, dbias summed over all but the channels; inputs are kept
  *
  * Wu and He, "Group normalization" (2018). Two passes over each group; a few ulp.
  */

@@ -1,14 +1,14 @@
 /*
- * instance_norm: y = (x - mean) / sqrt(variance + eps) weight + bias, over each channel of each
- * image.
+ * instance_norm: y = (x - mean) / sqrt(variance + eps) weight + bias, channel by channel and image.
  *
- *   x (N, C, ...)   weight, bias (C), each may be left out   y   shape of x
- *   Mean and variance (of the n elements, not n - 1) are of one channel of one image: group_norm
- * with as many groups as channels. dx as of layer_norm; dweight, dbias summed over all but the
- * channels; inputs are kept
+ *   x   (N, C, ...)
+ *   weight, bias   (C), each may be left out
+ *   y   shape of x; mean and variance (by n, not n - 1) are of one channel of one image
+ *   dx as of layer_norm; dweight, dbias summed over all but the channels; inputs are kept
  *
- * Ulyanov, Vedaldi and Lempitsky, "Instance normalization: the missing ingredient for fast
- * stylization" (2016). Two passes over each channel; a few ulp.
+ * group_norm with as many groups as channels. Two passes over each channel; a few ulp. Ulyanov,
+ * Vedaldi and Lempitsky, "Instance normalization: the missing ingredient for fast stylization"
+ * (2016).
  */
 #include "op.h"
 #include "kernels/norms.h"

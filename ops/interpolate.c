@@ -1,11 +1,14 @@
 /*
  * interpolate: y = x resized along its last one or two axes.
  *
- *   x (..., length) or (..., height, width)   y (..., size)
- *   mode nearest: y[i] = x[floor(i in / out)]. The others weigh the elements next to the place of
- * y[i], (i + 0.5) in / out - 0.5, or i (in - 1) / (out - 1) if align_corners is set: linear and
- * bilinear two on each axis, bicubic four (Keys 1981, a = -0.75); an element beyond an end is the
- * one at that end. dx = dy by the same weights; x need not be kept
+ *   x   (..., length) or (..., height, width)
+ *   y   (..., size)
+ *   dx = dy by the same weights; x need not be kept
+ *
+ * mode nearest: y[i] = x[floor(i in / out)]. The others weigh the elements next to the place of
+ * y[i], which is (i + 0.5) in / out - 0.5, or i (in - 1) / (out - 1) if align_corners is set:
+ * linear and bilinear two on each axis, bicubic four. Beyond an end the element at that end counts.
+ * R. Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -0.75.
  */
 #include "op.h"
 #include "kernels/averages.h"

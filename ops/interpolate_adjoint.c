@@ -1,7 +1,8 @@
 /*
- * interpolate_adjoint: y = x put back by the weights of interpolate: its gradient, as an op.
+ * interpolate_adjoint: y = x put back by the weights of interpolate: the gradient of that.
  *
- *   x (..., sizes after)   y (..., input_size), which interpolate would resize to the shape of x
+ *   x   (..., sizes after)
+ *   y   (..., input_size), which interpolate would resize to the shape of x
  *   dx = interpolate(dy); x need not be kept
  */
 #include "op.h"

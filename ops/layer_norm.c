@@ -1,11 +1,12 @@
 /*
  * layer_norm: y = (x - mean) / sqrt(variance + eps) weight + bias, over the last axes of x.
  *
- *   x (..., normalized_shape)   weight, bias (normalized_shape), each may be left out
- *   y   shape of x; mean and variance (of the n elements, not n - 1) of each index of the leading
- * axes dx = (g - mean of g - z mean of g z) / sqrt(variance + eps), with g = dy weight and z what
- * is multiplied by weight; dweight = dy z, dbias = dy, summed over the leading axes; inputs are
- * kept
+ *   x   (..., normalized_shape)
+ *   weight, bias   (normalized_shape), each may be left out
+ *   y   shape of x; mean and variance (by n, not n - 1) are of each index of the leading axes
+ *   dx = (g - mean of g - z mean of g z) / sqrt(variance + eps), with g = dy weight and z what
+ *        weight is multiplied by
+ *   dweight = dy z, dbias = dy, summed over the leading axes; inputs are kept
  *
  * Ba, Kiros and Hinton, "Layer normalization" (2016). Two passes over each row; a few ulp.
  */

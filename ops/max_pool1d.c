@@ -1,10 +1,10 @@
 /*
- * max_pool1d: y = the largest element of x in each window over the last axis, and where it is.
+ * max_pool1d: y = the largest element of x in each window over the last axis, and where.
  *
- *   x (..., length), any leading axes
- *   y, indices (..., number of windows): (size + 2 padding - dilation (kernel - 1) - 1)
- *     / stride + 1, rounded down, or up if ceil_mode is set, but no window begins behind x and the
- *     padding in front of it. indices: the place of the first largest element
+ *   x   (..., length), any leading axes
+ *   y   (..., windows): (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1,
+ *       rounded down, or up if ceil_mode is set, but none begins behind x and its front padding
+ *   indices   shape of y: the place of the first largest element
  *   dx = dy at the indices, added up; x need not be kept
  *
  * The padding never wins. NaN does, the last one of a window.

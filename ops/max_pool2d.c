@@ -1,10 +1,10 @@
 /*
- * max_pool2d: y = the largest element of x in each window over the last two axes, and where it is.
+ * max_pool2d: y = the largest element of x in each window over the last two axes, and where.
  *
- *   x (..., height, width), any leading axes
- *   y, indices (..., number of windows on each axis): (size + 2 padding - dilation (kernel - 1) -
- * 1) / stride + 1, rounded down, or up if ceil_mode is set, but no window begins behind x and the
- *     padding in front of it. indices: row * width + column of the first largest element
+ *   x   (..., height, width), any leading axes
+ *   y   (..., windows on each axis): (size + 2 padding - dilation (kernel - 1) - 1) / stride + 1,
+ *       rounded down, or up if ceil_mode is set, but none begins behind x and its front padding
+ *   indices   shape of y: row * width + column of the first largest element
  *   dx = dy at the indices, added up; x need not be kept
  *
  * The padding never wins. NaN does, the last one of a window.

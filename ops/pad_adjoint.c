@@ -1,9 +1,8 @@
 /*
- * pad_adjoint: y = x folded back onto the array that pad makes it from: the gradient of pad, as an
- * op.
+ * pad_adjoint: y = x folded back onto the array that pad makes it from: the gradient of pad.
  *
- *   x   of the shape that pad gives   y   of shape `size`
- *   y[i] = the sum of the x that pad takes from element i; mode reflect, replicate or circular
+ *   x   of the shape that pad gives
+ *   y   of shape `size`; y[i] = the sum of the x that pad takes from element i
  *   dx = pad(dy); x need not be kept
  */
 #include "op.h"

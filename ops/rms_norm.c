@@ -1,9 +1,12 @@
 /*
  * rms_norm: y = x / sqrt(mean of x^2 + eps) weight, over the last axis.
  *
- *   x (..., n)   weight (n), may be left out   y   shape of x
- *   dx = (g - z mean of g z) / sqrt(mean of x^2 + eps), with g = dy weight and z what is multiplied
- * by weight; dweight = dy z summed over the leading axes; inputs are kept
+ *   x   (..., n)
+ *   weight   (n), may be left out
+ *   y   shape of x
+ *   dx = (g - z mean of g z) / sqrt(mean of x^2 + eps), with g = dy weight and z what weight is
+ *        multiplied by
+ *   dweight = dy z summed over the leading axes; inputs are kept
  *
  * Zhang and Sennrich, "Root mean square layer normalization" (2019). A few ulp.
  */

@@ -1,9 +1,10 @@
 /*
  * unfold: y = the sliding windows along an axis of x, their elements along a new last axis.
  *
- *   x   any shape with an axis of n   y   (n - size) / step + 1 windows there, and `size` more at
- * the end y[.., l, .., k] = x[.., l step + k, ..] dx = dy added up where it came from; x need not
- * be kept. Masks and indices stay what they are.
+ *   x   any shape with an axis of n
+ *   y   (n - size) / step + 1 windows there, and `size` elements at the end
+ *   y[.., l, .., k] = x[.., l step + k, ..]
+ *   dx = dy added up where it came from; x need not be kept. Masks and indices stay what they are.
  */
 #include "op.h"
 #include "kernels/strided.h"

@@ -1,8 +1,8 @@
 /*
- * unfold_adjoint: y = windows put back along an axis, overlaps added up: the gradient of unfold, as
- * an op.
+ * unfold_adjoint: y = windows put back along an axis, overlaps added up: the gradient of unfold.
  *
- *   x (.., windows, .., size)   y   `length` in place of the windows, and without the last axis
+ *   x   (.., windows, .., size)
+ *   y   `length` in place of the windows, and without the last axis
  *   y[.., l step + k, ..] += x[.., l, .., k]
  *   dx = unfold(dy); x need not be kept
  */
