@@ -5,10 +5,10 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wundef -Wvla -Wcast-qual -Wformat=2 -Wno-unused-parameter
-BASE = -std=c11 -D_GNU_SOURCE -fPIC -pthread -fvisibility=hidden $(WARN) \
+BASE = -std=c11 -D_GNU_SOURCE -fopenmp-simd -fPIC -pthread -fvisibility=hidden $(WARN) \
 	-Iautograd -Imodels -Itools -I$(BUILD)/gen -MMD -MP
 # Loops of ops say `omp simd`; only the shared kernels need more of the compiler.
-KERNEL = -fno-math-errno -fno-trapping-math -ffp-contract=fast -fopenmp-simd
+KERNEL = -fno-math-errno -fno-trapping-math -ffp-contract=fast
 LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lm -ldl -pthread
 
 # SAN=1: address and undefined behaviour; SAN=thread: data races.
@@ -51,7 +51,8 @@ TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
 PLAIN := $(sort $(wildcard tests/plain/*.c))
 TESTS := $(filter-out $(PLAIN) tests/conformance/main.c,$(sort $(wildcard tests/*.c tests/*/*.c)))
 CONFORMANCE := $(filter-out tests/conformance/ops.c,$(sort $(wildcard tests/conformance/*.c)))
-BENCHES := $(sort $(wildcard tools/bench/*.c))
+ACCURACY := tools/bench/accuracy.c
+BENCHES := $(filter-out $(ACCURACY),$(sort $(wildcard tools/bench/*.c)))
 
 OBJ := $(BUILD)/obj
 GEN := $(BUILD)/gen
@@ -139,13 +140,13 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
 # The test of failing memory stands between the program and the allocator.
 $(OBJ)/tests/plain/memory: WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
-$(PLAIN_TESTS) $(BENCHMARKS): %: %.o $(BUILD)/libautograd.a
+$(PLAIN_TESTS) $(BENCHMARKS) $(OBJ)/tools/bench/accuracy: %: %.o $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $(WRAP) $^ -o $@ $(LIBS)
 
 $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(BENCHMARKS))
+-include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(BENCHMARKS) $(OBJ)/tools/bench/accuracy)
 
 # ---- running and testing ------------------------------------------------------------------------------
 
@@ -172,6 +173,14 @@ check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/r
 bench: all $(BENCHMARKS)
 	@for b in $(BENCHMARKS); do $$b || exit 1; done
 
+# The errors of the element-wise kernels, in ulp, beside what the ops' comments state.
+accuracy: $(OBJ)/tools/bench/accuracy
+	@$<
+
+# The reference of all ops, from their files. It is committed.
+docs: $(BUILD)/autograd
+	$(BUILD)/autograd ops --markdown > ops/README.md
+
 # The cases of an independent framework: AUTOGRAD_CORPUS names their folder, CASES="sum conv2d/groups" some of them.
 conformance: $(OBJ)/tests/conformance/main
 	@$(OBJ)/tests/conformance/main $(CASES)
@@ -187,4 +196,4 @@ clean:
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check bench conformance clean format
+.PHONY: all setup data run test check bench accuracy docs conformance clean format

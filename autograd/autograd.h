@@ -146,6 +146,16 @@ void ad_limit_memory(ad_graph *g, size_t bytes);
  * Switches off the sharing of buffers; gives the same bits. */
 void ad_keep_all(ad_graph *g);
 
+/* Anomaly mode: an evaluation ends at the first op, in the order of running, forward or backward, that
+ * makes a NaN or an infinity, or reads one from a leaf; ad_errmsg names the op, the node, its scope and
+ * origin, and the range of each input. No buffers are shared meanwhile. */
+void ad_watch_nonfinite(ad_graph *g, bool on);
+
+/* A state of recording: where in the user's own text the nodes recorded from now on are declared
+ * ("mlp.yaml:14:5"); NULL, or ad_release: nowhere. The text is copied. */
+void ad_set_origin(ad_graph *g, const char *where);
+const char *ad_origin_of(const ad_node *x);
+
 /* Names of modules: nodes recorded between begin and end belong to the scope. Scopes nest. */
 void ad_scope_begin(ad_graph *g, const char *name);
 void ad_scope_end(ad_graph *g);

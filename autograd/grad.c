@@ -85,6 +85,7 @@ static bool record_backward(ad_node *y, ad_node *const dy[], const bool wants[],
 static bool call_grad(ad_node *y, ad_node *const dy[], const bool wants[], ad_node *dx[])
 {
 	ad_graph *g = y->graph;
+	const char *origin = g->origin;
 	int scope = g->scope;
 
 	if (!y->op->grad) {
@@ -96,8 +97,10 @@ static bool call_grad(ad_node *y, ad_node *const dy[], const bool wants[], ad_no
 	}
 	g->wants = wants;
 	g->scope = y->scope;
+	g->origin = y->origin;
 	y->op->grad(y, dy, dx);
 	g->scope = scope;
+	g->origin = origin;
 	g->wants = NULL;
 	for (int i = 0; i < y->n_in; i++)
 		if (wants[i] && !dx[i]) {

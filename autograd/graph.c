@@ -197,6 +197,7 @@ static void fill_node(ad_graph *g, ad_node *x, ad_shape shape, ad_type type)
 	x->type = (uint8_t)type;
 	x->scope = g->scope;
 	x->order = g->order;
+	x->origin = g->origin;
 	ad_count_of(&shape, &x->count);
 }
 
@@ -412,6 +413,7 @@ static ad_node *new_leaf(ad_graph *g, const char *what, ad_kind kind, const char
 		return out_of_memory(g, sizeof *x);
 	fill_node(g, x, shape, type);
 	x->order = 0;
+	x->origin = lasting ? NULL : g->origin;
 	x->kind = (uint8_t)kind;
 	x->lasting = lasting;
 	x->wants = kind == AD_IS_LEAF || kind == AD_IS_PARAM;
@@ -656,6 +658,7 @@ void ad_release(ad_graph *g, size_t mark)
 			g->lasting[k]->scope = p->scope;
 	}
 	g->ordinal = p->ordinal;
+	g->origin = NULL;
 	g->n_scopes = p->n_scopes;
 	g->scope = p->scope;
 	arena_release(&g->arena, p->arena);
@@ -696,6 +699,26 @@ void ad_keep_all(ad_graph *g)
 {
 	if (!g->dead && !g->keep_all)
 		g->keep_all = true, g->wishes++, g->swept = NULL;
+}
+
+void ad_watch_nonfinite(ad_graph *g, bool on)
+{
+	if (!g->dead)
+		g->watch = on;
+}
+
+void ad_set_origin(ad_graph *g, const char *where)
+{
+	if (g->dead)
+		return;
+	g->origin = where ? arena_copy_text(&g->arena, where) : NULL;
+	if (where && !g->origin)
+		out_of_memory(g, strlen(where) + 1);
+}
+
+const char *ad_origin_of(const ad_node *x)
+{
+	return x ? x->origin : NULL;
 }
 
 ad_node *ad_keep(ad_node *x)

@@ -21,6 +21,7 @@ struct ad_node {
 	ad_node **in;       /* of the owner; entries may be NULL */
 	const void *attrs;
 	const char *name;
+	const char *origin; /* where it was declared: "mlp.yaml:14:5"; NULL: not known */
 	void *data;         /* the value, where place says; NULL: none yet */
 	void *own;          /* memory of its own, or NULL */
 	size_t count;
@@ -61,7 +62,7 @@ struct scope {
 };
 
 struct ad_graph {
-	bool f64, training, keep_all, dead;
+	bool f64, training, keep_all, watch, dead;
 	int level;             /* of the variants that its kernels come from */
 	struct arena arena;    /* nodes, released in order */
 	struct arena lasting_arena;
@@ -80,6 +81,7 @@ struct ad_graph {
 	uint64_t seed, step;
 	uint32_t ordinal;      /* of the next random op */
 	uint8_t order;         /* of nodes recorded now */
+	const char *origin;    /* likewise */
 	size_t memory_limit, memory_used; /* bytes of values */
 	struct scope *scopes;
 	int n_scopes, cap_scopes, scope;
@@ -163,6 +165,10 @@ void drop_plans(ad_graph *g, size_t n_nodes); /* those with nodes from n_nodes o
 bool is_current(const ad_node *x);
 /* reading: a value is computed again to be read, which changes no buffer. */
 ad_status run_plan(ad_graph *g, struct plan *p, bool reading);
+
+/* ---- watch.c: whether a step that has run left finite numbers; a failure of the graph if not ---- */
+
+bool watch_step(ad_node *y);
 
 /* ---- registry.c: the few ops that the engine itself needs -------------------------------------- */
 

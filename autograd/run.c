@@ -543,7 +543,7 @@ ad_status run_plan(ad_graph *g, struct plan *p, bool reading)
 	for (size_t k = 0; ok && k < p->n_steps; k++) {
 		ad_node *y = p->steps[k];
 
-		ok = step(y);
+		ok = step(y) && (!g->watch || watch_step(y));
 		for (int j = 0; j < y->n_out; j++)
 			y[j].computed = clock;
 	}
@@ -570,7 +570,7 @@ static ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool sh
 			        "evaluate: root %zu is NULL, an error or of another graph", k);
 			return g->status;
 		}
-	p = plan_for(g, n, roots, share);
+	p = plan_for(g, n, roots, share && !g->watch);
 	if (!p)
 		return g->status;
 	return run_plan(g, p, reading);

@@ -334,3 +334,41 @@ Test(evaluate, plans_survive_readings)
 	cr_assert_leq(n, 3, "%zu plans for one evaluation and one reading", n);
 	ad_close(g);
 }
+
+Test(evaluate, anomaly_mode_names_the_first_op)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(3)), *w = ad_param(g, "w", AD_SHAPE(3)), *y;
+
+	ad_set(x, (double[]){ 4, 0.5, 2 }, 3);
+	ad_set(w, (double[]){ 1, 1, -2 }, 3);
+	ad_scope_begin(g, "block");
+	ad_scope_begin(g, "norm");
+	ad_set_origin(g, "mlp.yaml:14:5");
+	y = ad_name(ad_sqrt(ad_name(ad_mul(x, w), "h")), "r");
+	ad_set_origin(g, NULL);
+	ad_scope_end(g);
+	ad_scope_end(g);
+	y = ad_sum(ad_exp(y), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK, "without it nothing is said");
+	cr_assert(isnan(ad_item(y)));
+	ad_watch_nonfinite(g, true);
+	ad_set_item(w, 1);
+	cr_assert_eq(ad_backward(y), AD_OK, "finite numbers pass: %s", ad_errmsg(g));
+	ad_set(w, (double[]){ 1, 1, -2 }, 3);
+	cr_assert_eq(ad_backward(y), AD_ERROR_VALUE);
+	cr_assert_str_eq(ad_errmsg(g), "sqrt: the first NaN, at element 2 of 'r', shape (3,), in block.norm at "
+	                               "mlp.yaml:14:5; input 0, 'h': -4 to 4, mean 0.1667");
+	/* finite forward, infinite backward */
+	ad_clear(g);
+	ad_set(w, (double[]){ 1, 0, 1 }, 3);
+	cr_assert_eq(ad_backward(y), AD_ERROR_VALUE);
+	cr_assert(strstr(ad_errmsg(g), "backward of sqrt: the first infinity, at element 1"), "%s",
+	          ad_errmsg(g));
+	/* a leaf that brings it in */
+	ad_clear(g);
+	ad_set(w, (double[]){ 1, NAN, 1 }, 3);
+	cr_assert_eq(ad_forward(y), AD_ERROR_VALUE);
+	cr_assert_str_eq(ad_errmsg(g), "mul: its input 'w' holds a NaN at element 1 of (3,)");
+	ad_close(g);
+}
