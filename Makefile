@@ -26,7 +26,7 @@ endif
 # Instruction sets that kernels are compiled for beside the portable one, chosen at run time.
 LEVELS := 1
 ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
-LEVELS := 3
+LEVELS := $(if $(filter thread,$(SAN)),1,3)
 endif
 LEVEL_0 =
 LEVEL_1 = -march=x86-64-v3

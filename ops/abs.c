@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy sign(x), 0 at 0
+ *   Exact.
  */
 #include "op.h"
 

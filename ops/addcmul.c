@@ -4,6 +4,7 @@
  *   x, a, b   any shapes that broadcast
  *   y         the broadcast shape
  *   dx = dy, da = dy value b, db = dy value a
+ *   Within 3 ulp of the larger term.
  */
 #include "op.h"
 
@@ -24,7 +25,7 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		y[k] = x[k] + value * a[k] * b[k];
+		y[k] = x[k] + value * (a[k] * b[k]);
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,

@@ -4,6 +4,7 @@
  *   x   any shape          y   shape of x
  *   dx = dy where min <= x <= max, else 0
  *   A limit left out is infinite. With min above max, y is max everywhere and dx is 0.
+ *   Exact.
  */
 #include "op.h"
 

@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy 2 / sqrt(pi) exp(-x^2)
+ *   Within 2 ulp.
  */
 #include "op.h"
 

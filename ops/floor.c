@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   The gradient is 0 everywhere: the path ends here.
+ *   Exact.
  */
 #include "op.h"
 

@@ -4,6 +4,7 @@
  *   a, b   any shapes that broadcast
  *   y      the broadcast shape
  *   da = dy, db = -dy trunc(a / b), which is (a - y) / b
+ *   Exact.
  */
 #include "op.h"
 

@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy where |x| > lam, else 0
+ *   Exact.
  */
 #include "op.h"
 

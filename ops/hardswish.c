@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = 0 below -3, dy (x / 3 + 1/2) from -3 to 3, dy above
+ *   Within 2 ulp.
  */
 #include "op.h"
 
@@ -14,7 +15,7 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 	for (size_t k = 0; k < n; k++) {
 		const ad_real v = x[k] <= -3 ? 0 : x[k] + 3;
 
-		y[k] = x[k] * (v >= 6 ? 6 : v) / 6;
+		y[k] = v >= 6 ? x[k] : x[k] * v / 6;
 	}
 }
 

@@ -4,6 +4,7 @@
  *   a, b   any shapes that broadcast
  *   y      the broadcast shape
  *   da = dy a / y, db = dy b / y; NaN at (0, 0)
+ *   Within 1 ulp.
  */
 #include "op.h"
 

@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy where x > 0, else slope dy
+ *   Within 0.5 ulp.
  */
 #include "op.h"
 

@@ -5,6 +5,7 @@
  *   y         the broadcast shape
  *   da = dy (1 - w), db = dy w, dw = dy (b - a)
  *   Computed from the nearer end, so that w = 1 gives b exactly.
+ *   Within 5 ulp of the larger of |a| and |b|, or of w times it if |w| > 1.
  */
 #include "op.h"
 

@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy / (1 + exp(x))
+ *   Within 2 ulp.
  */
 #include "op.h"
 

@@ -5,6 +5,7 @@
  *   y      the broadcast shape
  *   da = dy where a is the larger, half of dy at a tie, else 0; db likewise
  *   A NaN on either side gives NaN.
+ *   Exact.
  */
 #include "op.h"
 

@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = -dy
+ *   Exact.
  */
 #include "op.h"
 

@@ -30,8 +30,8 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 		               "pixel_shuffle: x is (..., channels, height, width), not %s",
 		               ad_print_shape(text, sizeof text, x));
 	if (r < 1 || r > INT16_MAX)
-		return ad_fail(g, AD_ERROR_ARGUMENT, "pixel_shuffle: r is %lld, not 1 or more%s",
-		               (long long)r, r < 1 ? "" : " and small");
+		return ad_fail(g, AD_ERROR_ARGUMENT, "pixel_shuffle: r is %lld, not in 1..%d",
+		               (long long)r, INT16_MAX);
 	if (last[0] % (r * r))
 		return ad_fail(
 		    g, AD_ERROR_SHAPE,
@@ -75,7 +75,7 @@ AD_OP(pixel_shuffle, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct att
 	  { .in = { AD_DIMS(4, 2) },
             .attrs = "r=2",
             .error = "x is (..., channels, height, width), not (4, 2)" },
-	  { .in = { AD_DIMS(4, 2, 2) }, .attrs = "r=0", .error = "r is 0, not 1 or more" } });
+	  { .in = { AD_DIMS(4, 2, 2) }, .attrs = "r=0", .error = "r is 0, not in 1..32767" } });
 
 /* x (..., C r r, H, W) as (..., C, H r, W r): groups of channels become r by r elements. */
 AD_API ad_node *ad_pixel_shuffle(ad_node *x, int64_t r)

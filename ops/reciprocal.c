@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = -dy y^2
+ *   Within 0.5 ulp.
  */
 #include "op.h"
 

@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy where x > 0, else 0  from the output alone
+ *   Exact.
  */
 #include "op.h"
 

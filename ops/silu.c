@@ -3,6 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy s (1 + x (1 - s)) with s = 1 / (1 + exp(-x))
+ *   Within 5 ulp.
  */
 #include "op.h"
 
@@ -11,8 +12,12 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 	const ad_real *x = in[0];
 
 #pragma omp simd
-	for (size_t k = 0; k < n; k++)
-		y[k] = x[k] / (1 + real_exp(-x[k]));
+	for (size_t k = 0; k < n; k++) {
+		/* e^-|x| in two halves: x times one is a normal number as long as y is */
+		const ad_real h = real_exp(-real_fabs(x[k]) / 2);
+
+		y[k] = (x[k] < 0 ? x[k] * h * h : x[k]) / (1 + h * h);
+	}
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,

@@ -4,6 +4,7 @@
  *   a, b   any shapes that broadcast
  *   y      the broadcast shape
  *   da = dy, db = -dy
+ *   Within 0.5 ulp.
  */
 #include "op.h"
 

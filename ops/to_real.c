@@ -3,6 +3,7 @@
  *
  *   x   any shape, any element type          y   shape of x, real
  *   dx = dy for a real x; nothing else has a gradient
+ *   Exact.
  */
 #include "op.h"
 

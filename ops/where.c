@@ -6,6 +6,7 @@
  *   y      the broadcast shape
  *   da = dy where cond holds, else 0; db the other way round
  *   Nothing, not even NaN, comes from the side that is not taken.
+ *   Exact.
  */
 #include "op.h"
 

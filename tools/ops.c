@@ -2,6 +2,7 @@
  * ops: what a model is made of: the ops, layers, optimizers and data formats, with their arguments.
  */
 #include "command.h"
+#include "op_text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,12 +11,14 @@
 #include <unistd.h>
 
 struct ops_options {
-	bool check;
+	bool check, markdown;
 };
 
 static const struct option options[] = {
 	{ "check", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, check),
 	  "checks the op NAME, or every op, on its samples: values, gradients, errors" },
+	{ "markdown", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, markdown),
+	  "prints the reference of all ops as Markdown" },
 	{ 0 },
 };
 
@@ -105,27 +108,6 @@ static void print_list(const struct entries *all)
 	}
 }
 
-static const char *type_name(ad_attr_type type)
-{
-	switch (type) {
-	case AD_INT:
-		return "whole number";
-	case AD_NUM:
-		return "number";
-	case AD_FLAG:
-		return "true or false";
-	case AD_WORD:
-		return "word";
-	case AD_INTLIST:
-		return "whole numbers";
-	case AD_NUMLIST:
-		return "numbers";
-	case AD_NOTHING:
-		break;
-	}
-	return "null";
-}
-
 static void print_attrs(const struct entry *e)
 {
 	int name = 0, type = 0;
@@ -134,12 +116,12 @@ static void print_attrs(const struct entry *e)
 		int length = (int)strlen(a->name);
 
 		name = length > name ? length : name;
-		length = (int)strlen(type_name(a->type));
+		length = (int)strlen(op_text_type(a->type));
 		type = length > type ? length : type;
 	}
 	printf(e->attrs && e->attrs->name ? "\narguments\n" : "\nno arguments\n");
 	for (const ad_attr *a = e->attrs; a && a->name; a++) {
-		printf("  %-*s  %-*s  ", name, a->name, type, type_name(a->type));
+		printf("  %-*s  %-*s  ", name, a->name, type, op_text_type(a->type));
 		if (a->def)
 			printf("default %s", *a->def ? a->def : "\"\"");
 		else
@@ -152,20 +134,21 @@ static void print_attrs(const struct entry *e)
 	}
 }
 
-static void print_inputs(const char *inputs)
+static void print_inputs(const ad_op *op, const char *inputs)
 {
 	const char *rest = inputs + strspn(inputs, " ");
 
 	printf("\ninputs\n");
-	while (*rest) {
+	for (int i = 0; *rest; i++) {
 		size_t length = strcspn(rest, " ");
-		bool optional = rest[length - 1] == '?';
+		bool marked = rest[length - 1] == '?';
+		bool optional = marked || (op && op_text_optional(op, i));
 		bool many = length > 3 && memcmp(rest + length - 3, "...", 3) == 0;
 
 		printf("  %.*s%s%s\n",
-		       (int)(length - (optional ? 1
-		                       : many   ? 3
-		                                : 0)),
+		       (int)(length - (marked ? 1
+		                       : many ? 3
+		                              : 0)),
 		       rest, optional ? "  may be left out" : "",
 		       many ? "  any number of them" : "");
 		rest += length;
@@ -175,14 +158,19 @@ static void print_inputs(const char *inputs)
 
 static void print_entry(const struct entry *e)
 {
+	const ad_op *op = strcmp(e->kind, "op") == 0 ? ad_op_find(e->name) : NULL;
 	size_t length = e->doc ? strlen(e->doc) : 0;
 
 	while (length > 0 && e->doc[length - 1] == '\n')
 		length--;
 	printf("%s %s\n\n%.*s\n", e->kind, e->name, (int)length, e->doc ? e->doc : "");
-	if (e->inputs)
-		print_inputs(e->inputs);
+	if (e->inputs && *e->inputs)
+		print_inputs(op, e->inputs);
 	print_attrs(e);
+	if (op) {
+		printf("\nderivatives\n  %s\n\nsamples\n", op_text_derivatives(op));
+		op_text_samples(stdout, op, "  ");
+	}
 }
 
 /* ---- checking -------------------------------------------------------------------------------- */
@@ -287,6 +275,12 @@ static int run(const void *given, int n, const char *const args[])
 
 	if (o->check)
 		return check_ops(n > 0 ? args[0] : NULL);
+	if (o->markdown && n > 0)
+		return misused("ops", "--markdown takes no name: it prints all ops");
+	if (o->markdown) {
+		op_text_reference(stdout);
+		return EXIT_DONE;
+	}
 	if (!list_entries(&all))
 		return failed("ops", "out of memory");
 	if (n == 0)
@@ -303,8 +297,9 @@ const struct command command_ops = {
 	.most = 1,
 	.doc = "lists the ops, layers, optimizers and data formats, or describes one",
 	.details =
-	    "With a NAME: its formula, shapes and gradient, its inputs, and its arguments with "
-	    "their types and defaults, as they are written in a model file.",
+	    "With a NAME: its formula, shapes and gradient, its inputs, its arguments with their "
+	    "types and defaults, as they are written in a model file; of an op also how often it "
+	    "can be differentiated, and its samples.",
 	.options = options,
 	.options_size = sizeof(struct ops_options),
 	.run = run,

@@ -17,7 +17,8 @@ static inline bool conv_lists(ad_infer *s, int d)
 	const struct conv_attrs *a = s->attrs;
 
 	if (a->groups < 1 || a->groups > INT32_MAX)
-		return ad_refuse(s, "groups must be 1 or more, not %lld", (long long)a->groups);
+		return ad_refuse(s, "groups must be in 1..%d, not %lld", INT32_MAX,
+		                 (long long)a->groups);
 	return window_list(s, "stride", a->stride, d, 1) &&
 	       window_list(s, "padding", a->padding, d, 0) &&
 	       window_list(s, "dilation", a->dilation, d, 1);
