@@ -343,8 +343,23 @@ static void call_missing(struct call *c, const ad_attr *table)
 
 static struct value no_input(struct call *c)
 {
-	message(c->r->messages, E_MISSING, c->item->key->at, NULL, "write {..., from: NAME}",
-	        "'%s' needs an input, and nothing stands before it", c->kind);
+	const ad_model *m = c->r->model;
+	const char *names = "";
+	int n = 0;
+
+	for (int i = 0; i < m->n_inputs; i++)
+		if (!m->inputs[i].target && n++ < 8)
+			names = store_text(c->r->store, "%s%s%s", names, n > 1 ? ", " : "",
+			                   m->inputs[i].name);
+	if (n > 1)
+		message(c->r->messages, E_MISSING, c->item->key->at, NULL,
+		        store_text(c->r->store, "write {..., from: NAME}; the inputs are: %s%s", names,
+		                   n > 8 ? ", ..." : ""),
+		        "'%s' needs an input: the model has %d, and 'from' has to choose", c->kind, n);
+	else
+		message(c->r->messages, E_MISSING, c->item->key->at, NULL,
+		        "write {..., from: NAME}",
+		        "'%s' needs an input, and nothing stands before it", c->kind);
 	return unknown;
 }
 
@@ -936,7 +951,7 @@ static void say_cycle(struct equations *q, const size_t stack[], size_t from, si
 	}
 	const struct equation *e = &q->list[stack[first]];
 	message(r->messages, E_CYCLE, e->needs[e->next - 1].at, NULL,
-	        "for a recurrence use 'scan', which carries state from step to step",
+	        "a recurrence is written out: give each step a name of its own, h1: f(h0), h2: f(h1)",
 	        "'%s' needs itself: %s", e->key->text, path);
 	for (size_t i = 1; i < count && i < 8; i++)
 		message_also(r->messages, q->list[stack[from + (first - from + i) % count]].key->at,
@@ -1167,18 +1182,24 @@ static void build_declared(struct recording *r, struct scope *body)
 	}
 }
 
-/* What the first item of a chain eats: the one input that is no target. */
+/* What the first item of a chain eats: the one input that is no target. Nothing, where there are
+ * several; unknown, where one of these may be a target. */
 static struct value first_input(struct recording *r, struct scope *body)
 {
 	struct name *only = NULL;
+	bool several = false, doubtful = false;
 
 	for (int i = 0; i < r->model->n_inputs; i++) {
-		if (r->model->inputs[i].target)
+		const struct input *in = &r->model->inputs[i];
+
+		if (in->target)
 			continue;
-		if (only)
-			return (struct value){ .kind = VALUE_NULL };
-		only = scope_own(body, r->model->inputs[i].name);
+		several |= only != NULL;
+		doubtful |= in->doubtful;
+		only = scope_own(body, in->name);
 	}
+	if (several)
+		return doubtful ? unknown : (struct value){ .kind = VALUE_NULL };
 	if (!only)
 		return (struct value){ .kind = VALUE_NULL };
 	return only->value;

@@ -86,6 +86,46 @@ static bool allowed(const struct yaml *key, size_t n, const char *const list[])
 	return false;
 }
 
+/* Whether one of the map's unknown keys is meant to be this one: then that was said already, and the
+ * key does not lack besides. */
+static bool misspelt(const struct yaml *map, const char *key, size_t n, const char *const list[])
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const char *near = nearest(map->keys[i]->text, n, list);
+
+		if (near && strcmp(near, key) == 0 && !allowed(map->keys[i], n, list))
+			return true;
+	}
+	return false;
+}
+
+/* What stands there, for "not 'x'": a word in quotes, or what kind of thing it is. */
+static const char *shown(struct recording *r, const struct yaml *y)
+{
+	if (y->kind != YAML_SCALAR)
+		return y->kind == YAML_LIST ? "a list" : "a mapping";
+	return yaml_is_null(y) ? "null" : store_text(r->store, "'%s'", y->text);
+}
+
+/* A word out of a few, "f32 f64": which one, or -1 after a message. */
+static int word_of(struct recording *r, const struct yaml *y, const char *key, size_t n,
+                   const char *const list[], const char *help)
+{
+	const char *near = NULL, *all = "";
+
+	for (size_t i = 0; i < n; i++) {
+		if (yaml_is(y, list[i]))
+			return (int)i;
+		all = store_text(r->store, "%s%s%s", all, i ? " " : "", list[i]);
+	}
+	if (y->kind == YAML_SCALAR)
+		near = nearest(y->text, n, list);
+	message(r->messages, E_TYPE, y->at,
+	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL, help,
+	        "'%s' is one of: %s; not %s", key, all, shown(r, y));
+	return -1;
+}
+
 /* Whether y is a mapping whose keys are all in the list; says what is not. */
 static bool check_map(struct recording *r, const struct yaml *y, const char *where, size_t n,
                       const char *const list[])
@@ -279,37 +319,31 @@ static bool input_map(struct recording *r, const struct yaml *y, struct input *t
 {
 	const struct yaml *shape = yaml_get(y, "shape"), *dtype = yaml_get(y, "dtype");
 	const struct yaml *role = yaml_get(y, "role");
-	static const char *const types[] = { "f32", "f64", "i32", "bool" };
+	static const char *const words[] = { "f32", "f64", "i32", "bool" };
+	static const ad_type types[] = { AD_REAL, AD_REAL, AD_I32, AD_BOOL };
 	static const char *const roles[] = { "input", "target" };
+	int before = messages_errors(r->messages), k;
 	bool good = true;
 
 	check_map(r, y, to->name, COUNT(input_keys), input_keys);
-	if (!shape)
+	if (shape)
+		good = input_shape(r, shape, to);
+	else if (misspelt(y, "shape", COUNT(input_keys), input_keys))
+		good = false;
+	else
 		good = message(r->messages, E_MISSING, to->at, NULL, "write {shape: [B, 784]}",
 		               "input '%s' needs 'shape'", to->name);
-	else
-		good = input_shape(r, shape, to);
 	to->type = AD_REAL;
 	if (dtype) {
-		const char *text = dtype->kind == YAML_SCALAR ? dtype->text : "";
-		const char *near = nearest(text, COUNT(types), types);
-
-		if (strcmp(text, "i32") == 0)
-			to->type = AD_I32;
-		else if (strcmp(text, "bool") == 0)
-			to->type = AD_BOOL;
-		else if (strcmp(text, "f32") != 0 && strcmp(text, "f64") != 0)
-			message(r->messages, E_TYPE, dtype->at,
-			        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-			        NULL, "'dtype' is one of: f32 f64 i32 bool; not '%s'", text);
+		k = word_of(r, dtype, "dtype", COUNT(words), words, NULL);
+		to->type = k < 0 ? AD_REAL : types[k];
+		good = good && k >= 0;
 	}
 	if (role) {
-		to->target = yaml_is(role, "target");
-		if (!to->target && !yaml_is(role, "input"))
-			message(r->messages, E_TYPE, role->at,
-			        nearest(role->text, 2, roles) ? "did you mean 'target'?" : NULL,
-			        NULL, "'role' is one of: input target; not '%s'", role->text);
+		k = word_of(r, role, "role", COUNT(roles), roles, NULL);
+		to->target = k == 1;
 	}
+	to->doubtful = messages_errors(r->messages) > before;
 	return good;
 }
 
@@ -387,7 +421,9 @@ static void check_weights(struct recording *r, const struct yaml *y)
 				good = message(r->messages, E_TYPE, w.dims->at, NULL,
 				               "write [4, 3], or [] for a single number",
 				               "'shape' is a list of sizes");
-			if (!w.dims)
+			if (!w.dims && misspelt(v, "shape", COUNT(weight_keys), weight_keys))
+				good = false;
+			else if (!w.dims)
 				good = message(r->messages, E_MISSING, w.at, NULL,
 				               "write {shape: [4, 3]}", "weight '%s' needs 'shape'",
 				               w.name);
@@ -421,10 +457,10 @@ static void check_top_name(struct recording *r, const struct yaml *y)
 
 static void check_version(struct recording *r, const struct yaml *y)
 {
-	if (!y)
+	if (!y && !misspelt(r->model->build->root, "version", COUNT(top_keys), top_keys))
 		message(r->messages, E_MISSING, (struct place){ 0 }, NULL,
 		        "write 'version: 1' first", "the file needs 'version'");
-	else if (!yaml_is(y, "1"))
+	else if (y && !yaml_is(y, "1"))
 		message(r->messages, E_RANGE, y->at, NULL, "write 'version: 1'",
 		        "this program reads version 1 of the language%s%s%s",
 		        y->kind == YAML_SCALAR ? ", not '" : "",
@@ -451,7 +487,7 @@ void check_top(struct recording *r)
 	b->loss = yaml_get(root, "loss");
 	b->metrics = yaml_get(root, "metrics");
 	b->output = yaml_get(root, "output");
-	if (!b->model && !b->loss)
+	if (!b->model && !b->loss && !misspelt(root, "model", COUNT(top_keys), top_keys))
 		message(r->messages, E_MISSING, (struct place){ 0 }, NULL,
 		        "a list of items is a chain, a mapping is a set of equations",
 		        "the file needs 'model'");
@@ -532,15 +568,18 @@ static const struct optimizer *find_optimizer(struct recording *r, const struct 
 	return NULL;
 }
 
-/* A rate, a momentum, a decay: none of an optimizer's numbers is negative. */
-static bool optimizer_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
+/* A rate, a momentum, a decay, a count: none of these numbers is negative. */
+static bool number_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
                               ad_setting *to)
 {
 	if (!setting_of_yaml(r, &r->model->build->file, a, y, to))
 		return false;
-	if ((to->type == AD_NUM && to->r < 0) || (to->type == AD_INT && to->i < 0))
-		return message(r->messages, E_RANGE, y->at, NULL, NULL,
-		               "'%s' must be 0 or more, not %s", a->name, y->text);
+	if ((to->type == AD_NUM && to->r < 0) || (to->type == AD_INT && to->i < 0)) {
+		message(r->messages, E_RANGE, y->at, NULL, NULL, "'%s' must be 0 or more, not %g",
+		        a->name, to->type == AD_NUM ? to->r : (double)to->i);
+		note_param(r, y->at);
+		return false;
+	}
 	return true;
 }
 
@@ -576,12 +615,12 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 				good = false;
 			} else {
 				good =
-				    optimizer_setting(r, a, args->items[i], &settings[n++]) && good;
+				    number_setting(r, a, args->items[i], &settings[n++]) && good;
 			}
 		}
 	} else if (args && !yaml_is_null(args)) {
 		settings = store_take(r->store, sizeof *settings);
-		good = optimizer_setting(r, &o->attrs[0], args, &settings[n++]);
+		good = number_setting(r, &o->attrs[0], args, &settings[n++]);
 	}
 	void *attrs = good ? fill(r, o->name, o->attrs, o->attrs_size, n, settings, key->at) : NULL;
 	if (attrs) {
@@ -604,13 +643,9 @@ void check_train(struct recording *r)
 	t->seed = (uint64_t)whole_field(r, y, "seed", 0, 0);
 	t->log = whole_field(r, y, "log", 0, 0);
 	if ((field = yaml_get(y, "precision")) != NULL) {
-		t->f64 = yaml_is(field, "f64");
-		if (!t->f64 && !yaml_is(field, "f32"))
-			message(r->messages, E_TYPE, field->at, NULL, NULL,
-			        "'precision' is one of: f32 f64; not %s%s%s",
-			        field->kind == YAML_SCALAR ? "'" : "",
-			        field->kind == YAML_SCALAR ? field->text : "a list or mapping",
-			        field->kind == YAML_SCALAR ? "'" : "");
+		static const char *const words[] = { "f32", "f64" };
+
+		t->f64 = word_of(r, field, "precision", COUNT(words), words, NULL) == 1;
 	}
 	if ((field = yaml_get(y, "optimizer")) != NULL)
 		check_optimizer(r, field);
@@ -678,6 +713,12 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 		        "the format '%s' is not supported yet in this version", key->text);
 		return NULL;
 	}
+	if (key->kind != YAML_SCALAR || yaml_is_null(key)) {
+		message(r->messages, E_TYPE, key->at, NULL,
+		        store_text(r->store, "the formats are: %s", all),
+		        "'format' is the name of a data format, not %s", shown(r, key));
+		return NULL;
+	}
 	const char *near = nearest(key->text, n, names);
 	message(r->messages, E_OP, key->at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
@@ -712,6 +753,33 @@ static void say_source_key(struct recording *r, const struct yaml *key, const st
 		if (!r->model->inputs[i].scalar_leaf)
 			names[n++] = r->model->inputs[i].name;
 	unknown_key(r->messages, key, f->name, n, names);
+}
+
+/* What an input is bound to is a path, or the names of columns: one or a list. Which there are, the
+ * data tells. */
+static bool check_binding(struct recording *r, const struct format *f, const char *input,
+                          const struct yaml *y)
+{
+	const struct yaml *wrong = NULL;
+
+	if (y->kind == YAML_MAP || (y->kind == YAML_SCALAR && yaml_is_null(y)) ||
+	    (y->kind == YAML_LIST && (f->paths || y->n == 0)))
+		wrong = y;
+	for (size_t i = 0; y->kind == YAML_LIST && !wrong && i < y->n; i++)
+		if (y->items[i]->kind != YAML_SCALAR || yaml_is_null(y->items[i]))
+			wrong = y->items[i];
+	if (!wrong)
+		return true;
+	if (f->paths)
+		return message(r->messages, E_TYPE, wrong->at, NULL,
+		               store_text(r->store, "write %s: FILE", input),
+		               "'%s' takes the path of a file, not %s", input, shown(r, wrong));
+	return message(r->messages, E_TYPE, wrong->at, NULL,
+	               store_text(r->store, "write %s: 0..3, or a name, or a list: [0, 2]", input),
+	               "'%s' takes a column, a range of columns or a list of these, not %s", input,
+	               wrong->kind != YAML_LIST ? shown(r, wrong)
+	               : wrong == y             ? "an empty list"
+	                                        : "a list in a list");
 }
 
 /* A source: {format: csv, file: ...}, or {table: {...}}. */
@@ -758,14 +826,19 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 			const struct yaml *v =
 			    a->type == AD_WORD ? with_params(r, y->items[i]) : y->items[i];
 
-			good = setting_of_yaml(r, &r->model->build->file, a, v, &settings[n++]) &&
-			       good;
+			good = number_setting(r, a, v, &settings[n++]) && good;
 		} else if (word_in(to->format->trees, name)) {
+			if (y->items[i]->kind != YAML_LIST)
+				good = message(r->messages, E_TYPE, y->items[i]->at, NULL, NULL,
+				               "'%s' is a list, not %s", name,
+				               shown(r, y->items[i]));
 			to->bindings[to->n_bindings++] = (struct binding){ name, y->items[i] };
 		} else if (to->format->binds && is_input(r->model, name)) {
-			to->bindings[to->n_bindings++] =
-			    (struct binding){ name, to->format->paths ? with_params(r, y->items[i])
-				                                      : y->items[i] };
+			const struct yaml *v =
+			    to->format->paths ? with_params(r, y->items[i]) : y->items[i];
+
+			good = check_binding(r, to->format, name, v) && good;
+			to->bindings[to->n_bindings++] = (struct binding){ name, v };
 		} else {
 			say_source_key(r, y->keys[i], to->format);
 			good = false;
@@ -782,6 +855,9 @@ static bool check_split(struct recording *r, const struct yaml *y, const char *p
 {
 	const struct yaml *split = yaml_get(y, "split"), *of = yaml_get(y, "of"),
 			  *how = yaml_get(y, "how");
+	static const char *const parts[] = { "train", "test" };
+	static const char *const ways[] = { "random", "tail" };
+	int k = -1;
 
 	check_map(r, y, part, COUNT(split_keys), split_keys);
 	struct value v = field_of(r, &r->model->build->file, split, "split", "a number");
@@ -790,17 +866,15 @@ static bool check_split(struct recording *r, const struct yaml *y, const char *p
 	if (!(to->fraction > 0 && to->fraction < 1))
 		return message(r->messages, E_RANGE, split->at, NULL, NULL,
 		               "'split' is a part between 0 and 1, not %s", split->text);
-	if (of && !yaml_is(of, "train") && !yaml_is(of, "test"))
-		return message(r->messages, E_TYPE, of->at, NULL, NULL,
-		               "'of' is one of: train test; not '%s'", of->text);
-	to->of_test = of && yaml_is(of, "test");
+	if (of && (k = word_of(r, of, "of", COUNT(parts), parts, NULL)) < 0)
+		return false;
+	to->of_test = of && k == 1;
 	if (to->of_test && strcmp(part, "test") == 0)
 		return message(r->messages, E_TYPE, of->at, NULL, NULL,
 		               "'test' cannot be split off itself");
-	if (how && !yaml_is(how, "random") && !yaml_is(how, "tail"))
-		return message(r->messages, E_TYPE, how->at, NULL, NULL,
-		               "'how' is one of: random tail; not '%s'", how->text);
-	to->tail = how && yaml_is(how, "tail");
+	if (how && (k = word_of(r, how, "how", COUNT(ways), ways, NULL)) < 0)
+		return false;
+	to->tail = how && k == 1;
 	to->given = true;
 	return true;
 }
@@ -920,7 +994,7 @@ void check_data(struct recording *r)
 	check_part(r, y, "train", seed, &d->has_train, &d->train, NULL);
 	check_part(r, y, "valid", seed + 1, &d->has_valid, &d->valid, &d->split_valid);
 	check_part(r, y, "test", seed + 2, &d->has_test, &d->test, &d->split_test);
-	if (!yaml_get(y, "train"))
+	if (!yaml_get(y, "train") && !misspelt(y, "train", COUNT(data_keys), data_keys))
 		message(r->messages, E_MISSING, y->at, NULL, NULL, "'data' needs 'train'");
 	check_steps(r, yaml_get(y, "map"));
 	d->batch = whole_field(r, y, "batch", 1, 0);
@@ -934,10 +1008,10 @@ void check_data(struct recording *r)
 		d->shuffle = v.kind != VALUE_FLAG || v.b;
 	}
 	if ((field = yaml_get(y, "draw")) != NULL) {
-		d->draw_random = yaml_is(field, "random");
-		if (!d->draw_random)
-			message(r->messages, E_TYPE, field->at, NULL,
-			        "leave 'draw' out to go through all samples in each epoch",
-			        "'draw' is one of: random; not '%s'", field->text);
+		static const char *const words[] = { "random" };
+
+		d->draw_random =
+		    word_of(r, field, "draw", COUNT(words), words,
+		            "leave 'draw' out to go through all samples in each epoch") == 0;
 	}
 }

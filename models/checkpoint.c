@@ -150,9 +150,19 @@ struct checkpoint {
 	size_t n;
 	unsigned char *data;
 	size_t size;
+	bool refused; /* for what is in the file, not for reading it */
 };
 
-#define REFUSE(c, ...) failure((c)->error, (c)->error_size, __VA_ARGS__)
+#define REFUSE(c, ...) ((c)->refused = true, failure((c)->error, (c)->error_size, __VA_ARGS__))
+
+static bool refuse_byte(struct checkpoint *c, unsigned char byte, size_t at)
+{
+	char shown[32];
+
+	snprintf(shown, sizeof shown, byte > ' ' && byte < 0x7f ? "'%c'" : "byte of value %d", byte);
+	return REFUSE(c, "%s: a %s stands at byte %zu of its header, where a safetensors header has "
+	              "none: it is damaged or another kind of file", c->path, shown, at);
+}
 
 /* Before the JSON reader sees it: in strings text in UTF-8 without control characters, outside of them
  * nothing but brackets, commas, colons and whole numbers, and no nesting beyond what a header has. So a
@@ -191,8 +201,7 @@ static bool check_text(struct checkpoint *c, const unsigned char *text, size_t n
 		if (depth > 3 || depth < 0)
 			return REFUSE(c, "%s: its header nests as no safetensors header does", c->path);
 		if (digits > 15 || !ch || !strchr("{}[],:\" \t\r\n0123456789", ch))
-			return REFUSE(c, "%s: byte %zu of its header is none that a safetensors header has there",
-			              c->path, k);
+			return refuse_byte(c, ch, k);
 	}
 	return depth == 0 || REFUSE(c, "%s: its header ends too early", c->path);
 }
@@ -498,7 +507,8 @@ static bool put(struct checkpoint *c, const struct tensor *t)
 	bool real = t->dtype[0] == 'F';
 
 	if (!to && t->count > 0)
-		return REFUSE(c, "%s: '%s' cannot be set: %s", c->path, t->name, ad_errmsg(c->m->graph));
+		return failure(c->error, c->error_size, "%s: '%s' cannot be set: %s", c->path, t->name,
+		               ad_errmsg(c->m->graph));
 	if (!real || t->width == (c->m->f64 ? 8 : 4)) {
 		if (t->count > 0)
 			memcpy(to, c->data + t->from, t->count * t->width);
@@ -590,12 +600,14 @@ static bool read_header(struct checkpoint *c, struct reader *file)
 	return ok;
 }
 
-bool checkpoint_read(ad_model *m, const char *path, char *error, size_t n)
+bool checkpoint_read(ad_model *m, const char *path, bool *refused, char *error, size_t n)
 {
 	struct checkpoint c = { .m = m, .path = path, .error = error, .error_size = n };
 	struct reader file;
 	bool ok;
 
+	if (refused)
+		*refused = false;
 	if (!reader_open(&file, path, error, n))
 		return false;
 	model_ready(m); /* or the initial values would be written over those read here */
@@ -604,5 +616,7 @@ bool checkpoint_read(ad_model *m, const char *path, char *error, size_t n)
 	cJSON_Delete(c.header);
 	free(c.tensors);
 	free(c.data);
+	if (refused)
+		*refused = c.refused;
 	return ok;
 }

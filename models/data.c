@@ -213,15 +213,16 @@ const struct yaml *source_binding(const struct source *s, const char *input)
 bool source_refuse(const struct source *s, struct place at, char *error, size_t n,
                    const char *format, ...)
 {
+	char text[512];
 	va_list args;
-	int length = snprintf(error, n, "%s:%d:%d: error[E020]: ", s->path ? s->path : "data", at.line,
-	                      at.col);
 
 	va_start(args, format);
-	if (length >= 0 && (size_t)length < n)
-		vsnprintf(error + length, n - (size_t)length, format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	return false;
+	if (s->messages)
+		return message_write(s->messages, E_DATA, at, text, error, n);
+	return failure(error, n, "%s:%d:%d: error[E020]: %s", s->path ? s->path : "data", at.line, at.col,
+	               text);
 }
 
 bool column_fit(struct column *c, const struct source *s, struct place at, size_t per, char *error,
@@ -264,6 +265,8 @@ void data_free_set(struct dataset *d)
 	for (int i = 0; i < d->n_columns; i++)
 		free(d->columns[i].data);
 	free(d->columns);
+	free(d->path);
+	free(d->places);
 	*d = (struct dataset){ 0 };
 }
 
@@ -325,6 +328,7 @@ static bool read_source(const ad_model *m, const struct source *from, bool targe
 	struct source s = *from;
 
 	s.path = m->path;
+	s.messages = m->messages;
 	if (!make_columns(m, targets, to, error, n) || !s.format->read(&s, to, error, n))
 		return false;
 	if (to->n == 0)
@@ -333,6 +337,13 @@ static bool read_source(const ad_model *m, const struct source *from, bool targe
 		if (!to->columns[i].data)
 			return source_refuse(&s, s.at, error, n, "the data has nothing for input '%s'",
 			                     to->columns[i].input);
+	if (to->places)
+		return true;
+	to->places = malloc(to->n * sizeof *to->places);
+	if (!to->places)
+		return failure_memory(error, n, "samples", to->n * sizeof *to->places);
+	for (size_t k = 0; k < to->n; k++)
+		to->places[k] = k;
 	return true;
 }
 
@@ -347,8 +358,15 @@ static bool take(const struct dataset *from, const size_t rows[], size_t count, 
 		to->columns[to->n_columns] = from->columns[to->n_columns];
 		to->columns[to->n_columns].data = NULL;
 	}
+	to->places = malloc((count + 1) * sizeof *to->places);
+	if (from->path)
+		to->path = strdup(from->path);
+	if (!to->places || (from->path && !to->path))
+		return failure_memory(error, n, "samples", count * sizeof *to->places);
 	if (!dataset_reserve(to, count, error, n))
 		return false;
+	for (size_t k = 0; k < count; k++)
+		to->places[k] = from->places[rows[k]];
 	to->n = count;
 	for (int i = 0; i < to->n_columns; i++) {
 		const struct column *c = &from->columns[i];

@@ -10,6 +10,8 @@
 /* No set may take more memory than this, whatever a file says of itself. */
 #define DATA_MAX_BYTES ((size_t)1 << 36)
 
+enum { E_DATA = 20 }; /* E020, the error of a declaration that its data does not fit */
+
 /* A decimal number, the same in every locale; no nan, inf or hexadecimal. NULL, or what is wrong:
  * "is not a number", "is out of range". */
 const char *data_number(const char *text, size_t length, double *value);

@@ -1146,13 +1146,23 @@ struct value eval_yaml(struct recording *r, const struct scope *in, const struct
 
 /* ---- fields  / ------------------------------------------------------------------------------- */
 
-bool whole_of(struct recording *r, struct value v, struct place at, const char *what,
-              const char *source, int64_t least, int64_t most, int64_t *to)
+void note_param(struct recording *r, struct place at)
+{
+	const struct yaml *params, *value;
+
+	if (!r->param || r->param_at.line != at.line || r->param_at.col != at.col)
+		return;
+	params = yaml_get(r->model->build->root, "params");
+	value = params ? yaml_get(params, r->param->text) : NULL;
+	if (value)
+		message_note(r->messages, value->at, "params.%s is set here", r->param->text);
+}
+
+static bool whole_number(struct recording *r, struct value v, struct place at, const char *what,
+                         const char *source, int64_t least, int64_t most, int64_t *to)
 {
 	const char *quote = strchr(what, ' ') ? "" : "'";
 
-	if (v.kind == VALUE_UNKNOWN)
-		return false;
 	if (v.kind == VALUE_REAL) {
 		if (v.r != floor(v.r)) {
 			bool plain = !source || strspn(source, "0123456789.eE+-") == strlen(source);
@@ -1190,12 +1200,24 @@ bool whole_of(struct recording *r, struct value v, struct place at, const char *
 	return v.i >= least && v.i <= most;
 }
 
+bool whole_of(struct recording *r, struct value v, struct place at, const char *what,
+              const char *source, int64_t least, int64_t most, int64_t *to)
+{
+	if (v.kind == VALUE_UNKNOWN)
+		return false;
+	if (whole_number(r, v, at, what, source, least, most, to))
+		return true;
+	note_param(r, at);
+	return false;
+}
+
 bool number_of(struct recording *r, struct value v, struct place at, const char *what, double *to)
 {
 	if (v.kind == VALUE_UNKNOWN)
 		return false;
 	if (v.kind != VALUE_INT && v.kind != VALUE_REAL) {
 		wrong(r, E_TYPE, at, "'%s' wants a number, not %s", what, kind_text(r, v));
+		note_param(r, at);
 		return false;
 	}
 	*to = v.r;
@@ -1228,6 +1250,8 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	if (!e)
 		return unknown;
 	struct name *name = e->kind == EXPR_NAME ? scope_find(in, e->text) : NULL;
+	r->param = name && name->kind == NAME_PARAM ? name : NULL;
+	r->param_at = y->at;
 	if (e->kind == EXPR_NAME && !name) {
 		struct name *near = scope_nearest(in, e->text, true);
 		const char *params = param_list(r, in);
@@ -1346,6 +1370,7 @@ bool setting_of(struct recording *r, const struct scope *in, const ad_attr *attr
 	}
 	wrong(r, E_TYPE, at, "'%s' wants %s, not %s", attr->name, wanted[attr->type],
 	      kind_text(r, v));
+	note_param(r, at);
 	return false;
 }
 

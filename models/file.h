@@ -22,6 +22,7 @@ struct reader {
 	const char *path;
 	uint64_t size; /* of the file as it lies on the disk */
 	bool packed;
+	bool misnamed; /* not packed, though its name ends in .gz: reading it fails */
 };
 
 bool reader_open(struct reader *r, const char *path, char *error, size_t n);
@@ -49,6 +50,9 @@ bool save_begin(struct save *s, const char *path, char *error, size_t n);
 bool save_write(struct save *s, const void *data, size_t size, char *error, size_t n);
 bool save_end(struct save *s, char *error, size_t n);
 void save_cancel(struct save *s);
+
+/* What helps when a file cannot be written for this errno, "; free space or ..."; "": nothing known. */
+const char *save_help(int reason);
 
 /* Between these two calls a write to a broken pipe or past the limit on file sizes is an error of
  * the call, not a signal that ends the process. For the calling thread alone. */

@@ -8,10 +8,13 @@
 #include <csv.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST_RUNS 1000000
 
@@ -57,6 +60,47 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
+/* Whether a name is one of those that a run has before it has saved weights. */
+static bool is_early(const char *name)
+{
+	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv" };
+	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors." };
+	size_t length = strlen(name);
+	bool known = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+		known |= strcmp(name, names[k]) == 0;
+	for (size_t k = 0; k < sizeof temporary / sizeof *temporary; k++)
+		known |= strncmp(name, temporary[k], strlen(temporary[k])) == 0 && length > 4 &&
+		         strcmp(name + length - 4, ".tmp") == 0;
+	return known;
+}
+
+/* Empties the folder of a training that ended before it saved weights: nothing of it can be used. One
+ * that still runs holds a lock on its log.jsonl, which the system takes back however it ends. */
+static bool clear_abandoned(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int log = fd < 0 ? -1 : openat(fd, "log.jsonl", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	DIR *list = log < 0 || flock(log, LOCK_EX | LOCK_NB) != 0 ? NULL : opendir(path);
+	bool early = list != NULL;
+
+	for (struct dirent *entry; early && (entry = readdir(list));)
+		early = is_early(entry->d_name);
+	if (early)
+		rewinddir(list);
+	for (struct dirent *entry; early && (entry = readdir(list));)
+		if (entry->d_name[0] != '.' || strlen(entry->d_name) > 2)
+			early = unlinkat(fd, entry->d_name, 0) == 0;
+	if (list)
+		closedir(list);
+	if (log >= 0)
+		close(log);
+	if (fd >= 0)
+		close(fd);
+	return early;
+}
+
 /* The model's name as one that every file system takes. */
 static char *plain_name(const ad_model *m)
 {
@@ -100,6 +144,7 @@ static bool make_numbered(struct run_folder *f, char *error, size_t n)
 static bool make_named(struct run_folder *f, const char *path, bool *taken, char *error, size_t n)
 {
 	size_t length = strlen(path);
+	int reason;
 
 	while (length > 1 && path[length - 1] == '/')
 		length--;
@@ -112,8 +157,10 @@ static bool make_named(struct run_folder *f, const char *path, bool *taken, char
 		return false;
 	if (mkdir(f->path, 0777) == 0)
 		return true;
-	if (errno == EEXIST && is_empty(f->path))
+	reason = errno;
+	if (errno == EEXIST && (is_empty(f->path) || clear_abandoned(f->path)))
 		return true;
+	errno = reason;
 	*taken = errno == EEXIST || errno == ENOTDIR;
 	if (*taken)
 		return failure(error, n, "%s: is there already and not an empty folder; give the run another "
@@ -263,6 +310,19 @@ static FILE *open_log(const struct run_folder *f, const char *name, char *error,
 	return file;
 }
 
+/* Locks log.jsonl for as long as it is open. Whoever took the folder for abandoned in the moment before
+ * has it now. A file system without locks is trusted. */
+static bool lock_log(const struct run_folder *f, bool *taken, char *error, size_t n)
+{
+	int fd = fileno(f->jsonl);
+	struct stat status;
+
+	*taken = (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
+	         (fstat(fd, &status) == 0 && status.st_nlink == 0);
+	return !*taken || failure(error, n, "%s: another training has begun there; give the run another name",
+	                          f->path);
+}
+
 static bool flush(const struct run_folder *f, FILE *file, const char *name, char *error, size_t n)
 {
 	struct quiet quiet;
@@ -272,10 +332,11 @@ static bool flush(const struct run_folder *f, FILE *file, const char *name, char
 	ok = fflush(file) == 0 && !ferror(file);
 	quiet_end(&quiet);
 	if (!ok) {
+		int reason = errno;
 		char text[128];
 
-		failure(error, n, "%s/%s: cannot write: %s; free space or choose another folder", f->path, name,
-		        strerror_r(errno, text, sizeof text));
+		failure(error, n, "%s/%s: cannot write: %s%s", f->path, name,
+		        strerror_r(reason, text, sizeof text), save_help(reason));
 	}
 	return ok;
 }
@@ -323,11 +384,13 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 	*taken = false;
 	if (!(path ? make_named(f, path, taken, error, n) : make_numbered(f, error, n)))
 		return false;
+	/* First, since its lock says that the folder is in use. */
+	if (!(f->jsonl = open_log(f, "log.jsonl", error, n)) || !lock_log(f, taken, error, n))
+		return false;
 	text = config_text(m, &length);
 	ok = write_whole(f, "config.yaml", text, length, error, n);
 	free(text);
-	if (!ok || !(f->jsonl = open_log(f, "log.jsonl", error, n)) ||
-	    !(f->csv = open_log(f, "log.csv", error, n)))
+	if (!ok || !(f->csv = open_log(f, "log.csv", error, n)))
 		return false;
 	csv_head(f);
 	return flush(f, f->csv, "log.csv", error, n);

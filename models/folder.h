@@ -44,8 +44,9 @@ struct run_result {
 	int64_t steps, epochs;
 };
 
-/* Makes the folder, which must be new or empty, and writes config.yaml. path NULL: runs/NAME-N with
- * the first N from 1 that is free. *taken is set where path is there already. */
+/* Makes the folder, which must be new, empty, or that of a training that ended before it saved weights,
+ * and writes config.yaml. path NULL: runs/NAME-N with the first N from 1 that is free. *taken is set where
+ * path is there already. */
 bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken,
                  char *error, size_t n);
 bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);

@@ -29,6 +29,7 @@ struct check {
 	struct moved *moved;
 	int n;
 	double middle;  /* the loss at the start */
+	bool refused;   /* as in struct gradcheck */
 	char *error;
 	size_t error_size;
 };
@@ -284,12 +285,14 @@ static struct instance *prepare(struct check *c, uint64_t seed)
 
 	if (ok && (m->data.has_train || m->data.has_test)) {
 		ok = data_read(m, &parts, c->error, c->error_size);
+		c->refused = !ok && !parts.unreadable;
 		d = m->data.has_train ? &parts.train : &parts.test;
 	}
 	if (ok && d) {
 		count = m->batch_dim < 0 ? 1 : m->data.batch > 0 ? (size_t)m->data.batch : d->n;
 		count = count < d->n ? count : d->n;
 		ok = data_dims(m, d, count, dims, c->error, c->error_size);
+		c->refused = !ok;
 	} else if (ok) {
 		for (int k = 0; k < m->n_dims; k++)
 			dims[k] = (int64_t)count;
@@ -297,6 +300,10 @@ static struct instance *prepare(struct check *c, uint64_t seed)
 	if (ok) {
 		in = model_instance(m, dims, true);
 		ok = (in && model_gradients(m, in)) || failed(c);
+	}
+	if (ok && d) {
+		ok = data_check_labels(m, in, 1, &d, c->error, c->error_size);
+		c->refused = !ok;
 	}
 	if (ok && d) {
 		rows = malloc((count + 1) * sizeof *rows);
@@ -375,14 +382,17 @@ bool gradcheck_run(ad_model *m, bool all, uint64_t seed, struct gradcheck *to, c
 		return failure(error, n, "%s: gradients are checked in f64: set train.precision=f64", m->path);
 	ad_seed(m->graph, m->train.seed);
 	in = prepare(&c, seed);
+	to->refused = c.refused;
 	if (!in)
 		return false;
 	c.loss = in->loss ? in->loss : in->output;
-	if (!c.loss || ad_count(c.loss) != 1)
+	if ((to->refused = !c.loss || ad_count(c.loss) != 1))
 		return failure(error, n, "%s has neither a loss nor an output that is a single number", m->path);
 	ok = start(&c, in);
-	if (ok && c.n == 0)
+	if (ok && c.n == 0) {
+		c.refused = true;
 		ok = failure(error, n, "%s has nothing that wants a gradient", m->path);
+	}
 	to->rows = ok ? calloc((size_t)c.n + 1, sizeof *to->rows) : NULL;
 	if (ok && !to->rows)
 		ok = failure_memory(error, n, "the check", 0);
@@ -399,8 +409,10 @@ bool gradcheck_run(ad_model *m, bool all, uint64_t seed, struct gradcheck *to, c
 		free(c.moved[i].value);
 	}
 	free(c.moved);
-	if (!ok)
+	if (!ok) {
 		gradcheck_free(to);
+		to->refused = c.refused;
+	}
 	return ok;
 }
 

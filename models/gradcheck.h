@@ -24,6 +24,7 @@ struct gradcheck {
 	int n;
 	struct gradcheck_row *rows;
 	bool ok;
+	bool refused; /* after a failure: for the declaration or its data, not for reading or computing */
 };
 
 /* Checks the gradient of the model's loss (its output, if it has none), which must be opened in f64, in

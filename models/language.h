@@ -220,6 +220,8 @@ struct recording {
 	bool stopped;          /* too many steps, or a cap was hit */
 	struct origin **reads; /* what the item that is being built has read */
 	size_t n_reads;
+	const struct name *param; /* which field_of has found last in place of a value, and where */
+	struct place param_at;
 };
 
 struct value eval(struct recording *r, const struct scope *in, const struct expr *e);
@@ -242,6 +244,10 @@ bool setting_of(struct recording *r, const struct scope *in, const ad_attr *attr
                 struct place at, const char *source, ad_setting *to);
 bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr *attr,
                      const struct yaml *y, ad_setting *to);
+
+/* Adds to what was said about the value at a place which param it is, if field_of has just found one
+ * there: a mistake in its value, which may come from a --set, shows only where it is used. */
+void note_param(struct recording *r, struct place at);
 
 /* The value of a scalar for a field that wants a number, true or false: `wants` says which. Unknown
  * after a message. */

@@ -444,6 +444,30 @@ static void print_text(const struct messages *m, FILE *to, const struct said *s)
 		fprintf(to, "help: %s\n", s->help);
 }
 
+bool message_write(const struct messages *m, int code, struct place at, const char *text, char *to,
+                   size_t n)
+{
+	char *safe = printable(text, strlen(text), LONGEST_TEXT), *whole = NULL;
+	struct said s = { .code = code, .at = at, .text = safe };
+	size_t length = 0;
+	FILE *file = safe ? open_memstream(&whole, &length) : NULL;
+
+	snprintf(to, n, "%s: error[E%03d]: %s", m->file, code, text);
+	if (file) {
+		print_text(m, file, &s);
+		if (fclose(file) == 0) {
+			while (length > 0 && whole[length - 1] == '\n')
+				whole[--length] = '\0';
+			if (length >= n)
+				whole[strcspn(whole, "\n")] = '\0';
+			snprintf(to, n, "%s", whole);
+		}
+	}
+	free(whole);
+	free(safe);
+	return false;
+}
+
 static void print_string(FILE *to, const char *s)
 {
 	fputc('"', to);

@@ -36,6 +36,12 @@ void message_also(struct messages *m, struct place at, const char *text);
 void message_note(struct messages *m, struct place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* An error that is found too late to be kept, E020 of the data, as it would be printed, but without a
+ * line feed at the end: its place, the source line, a caret. If it does not fit, its first line alone.
+ * Returns false. */
+bool message_write(const struct messages *m, int code, struct place at, const char *text, char *to,
+                   size_t n);
+
 int messages_errors(const struct messages *m);
 void messages_print(const struct messages *m, FILE *to, bool json);
 
@@ -84,6 +90,8 @@ struct dataset {
 	int n_columns;
 	struct column *columns;
 	bool unreadable; /* it could not be read for its file, not for what is in it */
+	char *path;      /* of the text that the samples stand in, each at a line; NULL: they have none */
+	size_t *places;  /* of each sample: its line in path, else its number in its source, from 0 */
 };
 
 /* Where an input's values come from in a source: `x: 0..63` for csv, a path for idx. */
@@ -100,12 +108,14 @@ struct source {
 	struct binding *bindings;
 	struct place at;
 	const char *folder;       /* of the YAML file: relative paths start there */
-	const char *path;         /* of the YAML file, for errors about the declaration; set by data.c */
+	const char *path;         /* of the YAML file, for errors about the declaration; set by data.c, */
+	const struct messages *messages; /* as are these; NULL: errors do without the source line */
 	uint64_t seed;            /* for generated sets */
 };
 
 /* A data format or generator: one file in data/, named format_NAME. read sets columns[k].data (malloc)
- * and n for the columns it was given (input, type, shape and per are set), or leaves a sentence in
+ * and n for the columns it was given (input, type, shape and per are set), path and places if the samples
+ * have lines, or leaves a sentence in
  * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which one named file is
  * a path; besides these, names of inputs are keys where `binds` is set. */
 struct format {
@@ -114,8 +124,8 @@ struct format {
 	size_t attrs_size;
 	bool binds;
 	bool paths;         /* what inputs are bound to are paths */
-	const char *trees;  /* more keys, "columns rows": their YAML arrives as it stands, as bindings of
-	                     * that name; NULL: none */
+	const char *trees;  /* more keys, "columns rows": lists, whose YAML arrives as it stands, as
+	                     * bindings of that name; NULL: none */
 	bool (*read)(const struct source *s, struct dataset *to, char *error, size_t n);
 };
 extern const struct format *const formats[]; /* generated; ends with NULL */
@@ -227,6 +237,7 @@ struct input {
 	int rank;
 	int64_t dims[AD_MAX_RANK];
 	bool target;      /* role: target */
+	bool doubtful;    /* its declaration has errors, so role may not be what it is meant to be */
 	bool scalar_leaf; /* a number: wants a gradient */
 	double value;
 	struct place at;
@@ -309,6 +320,11 @@ void data_free_set(struct dataset *d);
 bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t dims[], char *error,
                size_t n);
 
+/* Refuses labels that are no class of the loss that reads them in this recording: for each of the sets,
+ * all of its samples (labels.c). */
+bool data_check_labels(const ad_model *m, const struct instance *in, size_t n_sets,
+                       const struct dataset *const sets[], char *error, size_t n);
+
 /* Copies samples rows[0..count-1] into the instance's inputs. */
 bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const size_t rows[],
                size_t count);
@@ -318,8 +334,9 @@ bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const 
 bool model_measure(ad_model *m, const struct dataset *d, double values[], char *error, size_t n);
 
 /* Weights as a safetensors file, written to a temporary name, synced and renamed; and back, after
- * checks of every field. False: a sentence in error. */
+ * checks of every field. False: a sentence in error; *refused, which may be NULL, tells whether it is for
+ * what is in the file, not for reading it. */
 bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n);
-bool checkpoint_read(ad_model *m, const char *path, char *error, size_t n);
+bool checkpoint_read(ad_model *m, const char *path, bool *refused, char *error, size_t n);
 
 #endif

@@ -15,7 +15,8 @@ struct moment {
 	int64_t done, total;   /* steps since the start; of how many */
 	size_t samples;        /* seen since the start */
 	double seconds;        /* since the start */
-	double lr, norm;
+	double lr;
+	double norm;           /* mean over this epoch so far of the gradient's Euclidean norm */
 	const double *train;   /* loss, then metrics, means of this epoch so far */
 	const double *valid;   /* likewise, or NULL */
 };

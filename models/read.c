@@ -27,6 +27,7 @@ bool reader_open(struct reader *r, const char *path, char *error, size_t n)
 {
 	/* Without O_NONBLOCK, opening a FIFO waits for a writer before fstat can refuse it. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t length = strlen(path);
 	unsigned char head[2];
 	struct stat status;
 
@@ -46,6 +47,7 @@ bool reader_open(struct reader *r, const char *path, char *error, size_t n)
 	}
 	r->size = (uint64_t)status.st_size;
 	r->packed = pread(fd, head, 2, 0) == 2 && head[0] == 0x1f && head[1] == 0x8b;
+	r->misnamed = !r->packed && length >= 3 && strcmp(path + length - 3, ".gz") == 0;
 	r->gz = gzdopen(fd, "rb");
 	if (!r->gz) {
 		close(fd);
@@ -58,6 +60,9 @@ bool reader_open(struct reader *r, const char *path, char *error, size_t n)
 bool reader_read(struct reader *r, void *to, size_t want, size_t *got, char *error, size_t n)
 {
 	*got = 0;
+	if (r->misnamed)
+		return failure(error, n, "%s: is not packed by gzip, as its name says; get the file again, or "
+		               "name it without .gz", r->path);
 	while (*got < want) {
 		size_t piece = want - *got < 1u << 30 ? want - *got : 1u << 30;
 		int result = gzread(r->gz, (char *)to + *got, (unsigned)piece);

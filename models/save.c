@@ -47,16 +47,20 @@ void quiet_end(const struct quiet *q)
 	errno = reason;
 }
 
+const char *save_help(int reason)
+{
+	return reason == ENOSPC || reason == EDQUOT ? "; free space or choose another folder"
+	     : reason == EFBIG ? "; raise the limit on file sizes (ulimit -f)"
+	     : reason == EACCES || reason == EROFS ? "; choose a folder that can be written to"
+	                                           : "";
+}
+
 static bool cannot(struct save *s, const char *verb, int reason, char *error, size_t n)
 {
 	char text[128];
-	const char *help = reason == ENOSPC || reason == EDQUOT ? "; free space or choose another folder"
-	                 : reason == EFBIG ? "; raise the limit on file sizes (ulimit -f)"
-	                 : reason == EACCES || reason == EROFS ? "; choose a folder that can be written to"
-	                                                       : "";
 
 	failure(error, n, "%s: cannot %s: %s%s", s->path, verb, strerror_r(reason, text, sizeof text),
-	        help);
+	        save_help(reason));
 	save_cancel(s);
 	return false;
 }

@@ -554,7 +554,7 @@ static void fill_moment(const struct trainer *t, int64_t epoch, int64_t in_epoch
 	*now = (struct moment){ .epoch = epoch, .epochs = t->epochs, .step = in_epoch,
 		                .steps = t->steps_per_epoch, .done = t->step, .total = t->total,
 		                .samples = t->seen_total, .seconds = seconds_now() - t->started,
-		                .lr = rate_of(t), .norm = t->norm, .train = t->mean,
+		                .lr = rate_of(t), .norm = t->norm_sum / (double)in_epoch, .train = t->mean,
 		                .valid = valid ? t->valid : NULL };
 }
 
@@ -612,7 +612,7 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	progress_epoch(&t->progress, &now, t->step == t->total || status != AD_RUN_DONE || asked_to_end(t));
 	if (t->has_folder) {
 		struct log_row row = { .step = t->step, .epoch = epoch, .lr = now.lr,
-			               .grad_norm = t->norm_sum / (double)in_epoch,
+			               .grad_norm = now.norm,
 			               .ms = 1000 * t->spent / (double)in_epoch,
 			               .train = t->mean, .valid = now.valid };
 		char text[512];
@@ -755,78 +755,6 @@ static bool plan_steps(struct trainer *t)
 	return true;
 }
 
-/* The label that a loss leaves out; false: it has none. */
-static bool ignored_label(const ad_node *loss, int64_t *label)
-{
-	for (size_t k = 0; k < ad_ops(); k++) {
-		const ad_op *op = ad_op_at(k);
-
-		if (strcmp(ad_op_name(op), ad_op_of(loss)) != 0)
-			continue;
-		for (const ad_attr *a = ad_op_attrs(op); a && a->name; a++)
-			if (a->type == AD_INT && strcmp(a->name, "ignore_index") == 0) {
-				memcpy(label, (const char *)ad_attrs_of(loss) + a->offset, sizeof *label);
-				return true;
-			}
-	}
-	return false;
-}
-
-/* Whether all labels of a part are classes of the loss that compares them: 0 to classes - 1. */
-static bool check_part(struct trainer *t, const struct dataset *d, const struct input *input,
-                       const ad_node *loss, size_t classes)
-{
-	int64_t ignored = 0, least = INT64_MAX, most = INT64_MIN;
-	bool ignores = ignored_label(loss, &ignored);
-	const char *name = ad_inputs(loss) > 1 ? ad_name_of(ad_input_of(loss, 0)) : NULL;
-
-	for (int i = 0; i < d->n_columns; i++) {
-		const struct column *c = &d->columns[i];
-
-		for (size_t k = 0; strcmp(c->input, input->name) == 0 && k < d->n * c->per; k++) {
-			int64_t label = ((const int32_t *)c->data)[k];
-
-			if (ignores && label == ignored)
-				continue;
-			least = label < least ? label : least;
-			most = label > most ? label : most;
-		}
-	}
-	if (least > most || (least >= 0 && (uint64_t)most < classes))
-		return true;
-	return failure(t->error, t->error_size,
-	               "%s:%d:%d: error[E020]: the labels of '%s' run %lld..%lld, but %s%s%s has %zu "
-	               "classes, 0..%zu", t->m->path, input->at.line, input->at.col, input->name,
-	               (long long)least, (long long)most, name ? "'" : "", name ? name : "the model",
-	               name ? "'" : "", classes, classes - 1);
-}
-
-/* Compares the labels that are fed with the classes of what reads them: a loss, or a step of one. */
-static bool check_labels(struct trainer *t, const struct instance *in)
-{
-	static const char *const losses[] = { "cross_entropy", "nll_loss" };
-	const struct dataset *const parts[] = { &t->parts.train, &t->parts.valid, &t->parts.test };
-
-	for (size_t k = 0; k < ad_nodes(t->m->graph); k++) {
-		ad_node *x = ad_node_at(t->m->graph, k), *target;
-		bool hot = ad_op_of(x) && strcmp(ad_op_of(x), "one_hot") == 0, known = false;
-
-		for (size_t j = 0; ad_op_of(x) && j < sizeof losses / sizeof *losses; j++)
-			known |= strcmp(ad_op_of(x), losses[j]) == 0;
-		target = hot ? ad_input_of(x, 0) : known && ad_inputs(x) > 1 ? ad_input_of(x, 1) : NULL;
-		if (!target || ad_type_of(target) != AD_I32 || ad_count(target) == 0)
-			continue;
-		for (int i = 0; i < t->m->n_inputs; i++) {
-			size_t classes = ad_count(hot ? x : ad_input_of(x, 0)) / ad_count(target);
-
-			for (size_t j = 0; in->inputs[i] == target && j < sizeof parts / sizeof *parts; j++)
-				if (!check_part(t, parts[j], &t->m->inputs[i], x, classes))
-					return false;
-		}
-	}
-	return true;
-}
-
 /* Whether a gradient is more than the constant 0 that a weight gets which the loss does not reach. */
 static bool is_reached(const ad_model *m, ad_node *gradient)
 {
@@ -867,7 +795,10 @@ static ad_run_status check_recording(struct trainer *t)
 		        "and comparisons have none", m->path);
 		return AD_RUN_REFUSED;
 	}
-	return check_labels(t, in) ? AD_RUN_DONE : AD_RUN_REFUSED;
+	return data_check_labels(m, in, 3,
+	                         (const struct dataset *const[]){ &t->parts.train, &t->parts.valid,
+	                                                          &t->parts.test },
+	                         t->error, t->error_size) ? AD_RUN_DONE : AD_RUN_REFUSED;
 }
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n)

@@ -16,9 +16,11 @@ static struct instance *record(ad_model *m, const int64_t *dims, bool training, 
 	return in;
 }
 
-static struct instance *without_data(ad_model *m, bool training, char *error, size_t n)
+static struct instance *without_data(ad_model *m, bool training, int *status, char *error, size_t n)
 {
 	int64_t none = 0;
+
+	*status = EXIT_USAGE;
 
 	for (int k = 0; k < m->n_inputs; k++) {
 		if (!m->inputs[k].scalar_leaf) {
@@ -33,11 +35,12 @@ static struct instance *without_data(ad_model *m, bool training, char *error, si
 		         m->dims[0]);
 		return NULL;
 	}
+	*status = EXIT_FAILED;
 	return record(m, &none, training, error, n);
 }
 
 static struct instance *with_data(ad_model *m, const struct dataset *d, size_t batch, bool training,
-                                  char *error, size_t n)
+                                  int *status, char *error, size_t n)
 {
 	int64_t *dims = calloc((size_t)m->n_dims + 1, sizeof *dims);
 	size_t *rows = calloc(batch, sizeof *rows);
@@ -47,8 +50,14 @@ static struct instance *with_data(ad_model *m, const struct dataset *d, size_t b
 		rows[k] = k;
 	if (!dims || !rows)
 		snprintf(error, n, "out of memory");
-	else if (data_dims(m, d, batch, dims, error, n))
+	else if (!data_dims(m, d, batch, dims, error, n))
+		*status = EXIT_USAGE;
+	else
 		in = record(m, dims, training, error, n);
+	if (in && !data_check_labels(m, in, 1, &d, error, n)) {
+		*status = EXIT_USAGE;
+		in = NULL;
+	}
 	if (in && !data_feed(m, in, d, rows, batch)) {
 		snprintf(error, n, "%s", ad_errmsg(m->graph));
 		in = NULL;
@@ -58,7 +67,7 @@ static struct instance *with_data(ad_model *m, const struct dataset *d, size_t b
 	return in;
 }
 
-struct instance *first_batch(ad_model *m, size_t most, bool training, size_t *samples, char *error,
+struct instance *first_batch(ad_model *m, size_t most, bool training, int *status, char *error,
                              size_t n)
 {
 	struct parts parts;
@@ -66,19 +75,18 @@ struct instance *first_batch(ad_model *m, size_t most, bool training, size_t *sa
 	struct instance *in;
 	size_t batch;
 
-	if (samples)
-		*samples = 0;
+	*status = EXIT_FAILED;
 	if (!m->data.has_train && !m->data.has_test)
-		return without_data(m, training, error, n);
-	if (!data_read(m, &parts, error, n))
+		return without_data(m, training, status, error, n);
+	if (!data_read(m, &parts, error, n)) {
+		*status = parts.unreadable ? EXIT_FAILED : EXIT_USAGE;
 		return NULL;
+	}
 	from = parts.train.n > 0 ? &parts.train : &parts.test;
 	/* a model without a batch takes one sample at a time */
 	batch = most ? most : m->data.batch > 0 ? (size_t)m->data.batch : from->n;
 	batch = m->batch_dim < 0 ? 1 : batch < from->n ? batch : from->n;
-	if (samples)
-		*samples = batch;
-	in = with_data(m, from, batch, training, error, n);
+	in = with_data(m, from, batch, training, status, error, n);
 	data_free(&parts);
 	return in;
 }

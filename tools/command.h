@@ -97,8 +97,8 @@ char *join_path(const char *folder, const char *file);
 
 /* The recording of the model for the first `most` training samples (0: as many as the file's
  * batch), its inputs filled; without data, the recording of a model whose inputs are all numbers.
- * *samples, which may be NULL, becomes their number. NULL: a sentence in error. */
-struct instance *first_batch(ad_model *m, size_t most, bool training, size_t *samples, char *error,
+ * NULL: a sentence in error, and *status says how to exit. */
+struct instance *first_batch(ad_model *m, size_t most, bool training, int *status, char *error,
                              size_t n);
 
 /* The recording with every free dim of the same small size, for looking at its structure alone. */
@@ -116,8 +116,9 @@ struct drawing {
 	int64_t step; /* for the title; -1: none */
 };
 
-/* Draws the model for its first batch; evaluates it for that. False: a sentence in error. */
-bool draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
+/* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else
+ * with a sentence in error, which is empty where standard output failed: main says that. */
+int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
 
 /* Whether the model is a function of one number, and the plot of its training samples with the
  * curve that it makes of them. */

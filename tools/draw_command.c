@@ -41,23 +41,25 @@ static bool needs_data(const ad_model *m)
 }
 
 /* The recording to draw: evaluated where the inputs have values, else its structure alone. */
-static struct instance *prepare(ad_model *m, bool gradients, char *error, size_t n)
+static struct instance *prepare(ad_model *m, bool gradients, int *status, char *error, size_t n)
 {
 	struct instance *in;
 	size_t batch = m->data.batch > 0 && m->data.batch < MOST_SAMPLES ? (size_t)m->data.batch
 	                                                                 : MOST_SAMPLES;
 	ad_node *start;
 
+	*status = EXIT_FAILED;
 	ad_keep_all(m->graph);
 	if (!gradients && needs_data(m))
 		return any_batch(m, true, error, n);
-	in = first_batch(m, batch, true, NULL, error, n);
+	in = first_batch(m, batch, true, status, error, n);
 	if (!in)
 		return NULL;
 	start = start_of_gradients(in);
 	if (gradients && !start) {
 		snprintf(error, n,
 		         "there are no gradients to draw: they start from a single number, a loss");
+		*status = EXIT_USAGE;
 		return NULL;
 	}
 	if (gradients && (!model_gradients(m, in) || ad_backward(start) != AD_OK)) {
@@ -79,8 +81,12 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const char *path
 	FILE *to;
 	bool done;
 
-	if (strcmp(path, "-") == 0)
-		return ad_draw(y, o, stdout, error, n);
+	if (strcmp(path, "-") == 0) {
+		done = ad_draw(y, o, stdout, error, n);
+		if (ferror(stdout))
+			error[0] = '\0';
+		return done;
+	}
 	to = open_memstream(&text, &size);
 	if (!to) {
 		snprintf(error, n, "out of memory");
@@ -96,19 +102,25 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const char *path
 	return done;
 }
 
-bool draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
+int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
-	struct instance *in = prepare(m, d->gradients, error, n);
+	int status;
+	struct instance *in = prepare(m, d->gradients, &status, error, n);
 	ad_draw_options o = {
 		.view = d->view, .gradients = d->gradients, .title = m->name, .step = d->step
 	};
 	ad_node *y;
 
 	if (!in)
-		return false;
+		return status;
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
-	return write_drawing(y, &o, d->path, error, n);
+	if (write_drawing(y, &o, d->path, error, n))
+		return EXIT_DONE;
+	/* The library's sentences begin with its function's name, the command's with its own. */
+	if (strncmp(error, "draw: ", 6) == 0)
+		memmove(error, error + 6, strlen(error + 6) + 1);
+	return EXIT_FAILED;
 }
 
 static int run(const void *given, int n, const char *const args[])
@@ -126,8 +138,9 @@ static int run(const void *given, int n, const char *const args[])
 	m = open_either("draw", args[0], &o->set, &status);
 	if (!m)
 		return status;
-	if (!draw_model(m, &d, error, sizeof error))
-		status = failed("draw", "%s", error);
+	status = draw_model(m, &d, error, sizeof error);
+	if (status != EXIT_DONE && error[0])
+		failed("draw", "%s", error);
 	ad_model_close(m);
 	return status;
 }

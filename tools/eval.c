@@ -277,9 +277,11 @@ static int eval(ad_model *m, const struct eval_options *o)
 	int status;
 
 	ad_keep_all(g);
-	in = first_batch(m, (size_t)o->samples, false, NULL, error, sizeof error);
-	if (!in)
-		return failed("eval", "%s", error);
+	in = first_batch(m, (size_t)o->samples, false, &status, error, sizeof error);
+	if (!in) {
+		failed("eval", "%s", error);
+		return status;
+	}
 	start = start_of_gradients(in);
 	if (!start && in->output)
 		fprintf(

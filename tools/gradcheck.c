@@ -89,8 +89,10 @@ static int check(ad_model *m, const struct gradcheck_options *o)
 	char error[1024];
 	int status;
 
-	if (!gradcheck_run(m, o->all, (uint64_t)o->seed, &g, error, sizeof error))
-		return failed("gradcheck", "%s", error);
+	if (!gradcheck_run(m, o->all, (uint64_t)o->seed, &g, error, sizeof error)) {
+		failed("gradcheck", "%s", error);
+		return g.refused ? EXIT_USAGE : EXIT_FAILED;
+	}
 	if (o->format == 1)
 		print_json(&g);
 	else

@@ -58,6 +58,7 @@ ad_model *open_run(const char *name, const char *path, int *status)
 	ad_model *m = NULL;
 	struct stat s;
 	char error[1024];
+	bool refused;
 
 	if (!config || !weights) {
 		*status = failed(name, "out of memory");
@@ -68,8 +69,9 @@ ad_model *open_run(const char *name, const char *path, int *status)
 		*status =
 		    misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
 	} else if ((m = open_path(name, config, NULL, false, status)) &&
-	           !checkpoint_read(m, weights, error, sizeof error)) {
-		*status = failed(name, "%s", error);
+	           !checkpoint_read(m, weights, &refused, error, sizeof error)) {
+		failed(name, "%s", error);
+		*status = refused ? EXIT_USAGE : EXIT_FAILED;
 		ad_model_close(m);
 		m = NULL;
 	}

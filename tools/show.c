@@ -136,11 +136,9 @@ static const char *type_name(ad_type type, bool f64)
 	return type == AD_I32 ? "i32" : type == AD_BOOL ? "bool" : f64 ? "f64" : "f32";
 }
 
-/* "[B, 784]"; nothing for a single number. */
+/* "[B, 784]"; "[]" for a single number. */
 static void print_declared(FILE *to, const ad_model *m, const struct input *in)
 {
-	if (in->rank == 0)
-		return;
 	fputc('[', to);
 	for (int k = 0; k < in->rank; k++) {
 		if (in->dims[k] < 0)
@@ -280,6 +278,25 @@ static void show_json_field(const char *key, const char *text)
 	json_text(stdout, text ? text : "");
 }
 
+/* "[a, b]" or "a, b" as a JSON array; whole numbers as numbers. No name has a comma in it. */
+static void show_json_list(const char *key, const char *text)
+{
+	printf("\"%s\":[", key);
+	text += strspn(text, "[");
+	for (bool first = true; *text && *text != ']'; first = false) {
+		size_t length = strcspn(text, ",]");
+
+		printf(first ? "" : ",");
+		if (strspn(text, "0123456789") == length)
+			printf("%.*s", (int)length, text);
+		else
+			printf("\"%.*s\"", (int)length, text);
+		text += length;
+		text += strspn(text, ", ");
+	}
+	printf("]");
+}
+
 static int show_json(const ad_model *m)
 {
 	uint64_t trained, fixed;
@@ -299,9 +316,9 @@ static int show_json(const ad_model *m)
 		printf(",");
 		show_json_field("kind", row->kind);
 		printf(",");
-		show_json_field("output", row->shape);
+		show_json_list("output", row->shape ? row->shape : "");
 		printf(",\"parameters\":%zu,", row->parameters);
-		show_json_field("connected_to", row->from);
+		show_json_list("connected_to", row->from ? row->from : "");
 		printf("}");
 	}
 	printf("],\"weights\":[");

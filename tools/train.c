@@ -102,12 +102,12 @@ static void draw_flow(ad_model *m, const char *folder, int64_t step, bool quiet)
 		note(quiet, "diagram", "out of memory");
 	} else if (mkdir(grad, 0777) != 0 && errno != EEXIST) {
 		note(quiet, "diagram", strerror(errno));
-	} else if (draw_model(m, &d, error, sizeof error)) {
+	} else if (draw_model(m, &d, error, sizeof error) == EXIT_DONE) {
 		printf("flow: %s\n", svg);
 	} else {
 		d.path = dot;
 		note(quiet, "picture of the gradients", error);
-		if (draw_model(m, &d, again, sizeof again))
+		if (draw_model(m, &d, again, sizeof again) == EXIT_DONE)
 			printf("flow: %s\n", dot);
 		else
 			rmdir(grad);

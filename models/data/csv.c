@@ -239,11 +239,15 @@ static void header_cell(struct csv *c, const char *text, size_t length)
 		c->names = names;
 		c->names_room = room;
 	}
-	c->names[c->n_names] = strndup(text, length);
-	if (c->names[c->n_names])
-		c->n_names++;
-	else
+	char *name = malloc(length + 1);
+
+	if (!name) {
 		no_memory(c);
+		return;
+	}
+	memcpy(name, text, length);
+	name[length] = '\0';
+	c->names[c->n_names++] = name;
 }
 
 static void on_cell(void *text, size_t length, void *data)
@@ -282,6 +286,13 @@ static void keep_row(struct csv *c)
 	if (to->n == c->room) {
 		size_t room = c->room ? 2 * c->room : 64;
 
+		size_t *places = realloc(to->places, room * sizeof *places);
+
+		if (!places) {
+			no_memory(c);
+			return;
+		}
+		to->places = places;
 		if (!dataset_reserve(to, room, c->error, c->error_size)) {
 			c->failed = true;
 			return;
@@ -301,7 +312,7 @@ static void keep_row(struct csv *c)
 			}
 		}
 	}
-	to->n++;
+	to->places[to->n++] = c->row_line;
 }
 
 static void on_row(int end, void *data)
@@ -442,7 +453,10 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 	free(c.taken);
 	free(c.used);
 	free(c.row);
-	free(c.path);
+	if (c.failed)
+		free(c.path);
+	else
+		to->path = c.path;
 	return !c.failed;
 }
 

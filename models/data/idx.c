@@ -55,7 +55,7 @@ static bool need(struct reader *file, void *to, size_t size, char *error, size_t
 }
 
 /* The header: type, and the sizes, of which sizes[0] counts samples. */
-static bool read_header(struct reader *file, int *type, int *rank, uint32_t sizes[255], size_t *per,
+static bool read_header(struct reader *file, int *type, int *rank, uint32_t sizes[AD_MAX_RANK + 1], size_t *per,
                         char *error, size_t n)
 {
 	unsigned char head[4], raw[4];
@@ -63,10 +63,11 @@ static bool read_header(struct reader *file, int *type, int *rank, uint32_t size
 
 	if (!need(file, head, 4, error, n))
 		return false;
-	if (head[0] || head[1] || !size_of(head[2]) || head[3] == 0)
+	if (head[0] || head[1] || !size_of(head[2]) || head[3] == 0 || head[3] > AD_MAX_RANK + 1)
 		return failure(error, n,
-		               "%s: does not begin as an IDX file does (0, 0, type, rank) but with "
-		               "%02x %02x %02x %02x", file->path, head[0], head[1], head[2], head[3]);
+		               "%s: begins with the magic number %02x %02x %02x %02x, but an IDX file with 00 "
+		               "00, an element type (08, 09, 0b to 0e) and a rank (01 to %02x)", file->path,
+		               head[0], head[1], head[2], head[3], AD_MAX_RANK + 1);
 	*type = head[2];
 	*rank = head[3];
 	*per = 1;
@@ -122,7 +123,7 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 	struct column *c = &to->columns[i];
 	char *path = path_in(s->folder, from->text);
 	struct reader file;
-	uint32_t sizes[255];
+	uint32_t sizes[AD_MAX_RANK + 1];
 	size_t per = 0;
 	int type = 0, rank = 0;
 	bool ok;

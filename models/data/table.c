@@ -145,6 +145,23 @@ static bool fill(struct table *t, struct column *c, const struct taken *taken)
 	return true;
 }
 
+/* Where the rows stand in the YAML file; those of a --set stand nowhere. */
+static bool keep_lines(struct table *t, struct dataset *to)
+{
+	size_t n = t->rows->n;
+
+	for (size_t row = 0; row < n; row++)
+		if (t->rows->items[row]->at.line <= 0)
+			return true;
+	to->path = strdup(t->source->path);
+	to->places = malloc(n * sizeof *to->places);
+	if (!to->path || !to->places)
+		return failure_memory(t->error, t->error_size, "the table", 0);
+	for (size_t row = 0; row < n; row++)
+		to->places[row] = (size_t)t->rows->items[row]->at.line;
+	return true;
+}
+
 static bool read(const struct source *s, struct dataset *to, char *error, size_t n)
 {
 	struct table t = { .source = s, .columns = source_binding(s, "columns"),
@@ -168,6 +185,8 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 		ok = fill(&t, &to->columns[i], &t.taken[i]);
 	if (ok)
 		to->n = t.rows->n;
+	if (ok && s->path)
+		ok = keep_lines(&t, to);
 	for (int i = 0; t.taken && i < to->n_columns; i++)
 		free(t.taken[i].columns);
 	free(t.taken);

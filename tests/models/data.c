@@ -173,6 +173,7 @@ Test(data, csv)
 			cr_assert_eq(x[2 * (d.n - 1)], c->last[0], "case %zu", k);
 			cr_assert_eq(x[2 * (d.n - 1) + 1], c->last[1], "case %zu", k);
 			cr_assert_eq(((int32_t *)d.columns[1].data)[d.n - 1], c->label, "case %zu", k);
+			cr_assert(d.path && d.places[0] >= 1 && d.places[d.n - 1] >= d.n, "case %zu", k);
 		}
 		data_free_set(&d);
 	}
@@ -209,6 +210,11 @@ Test(data, csv_packed_and_large)
 	scratch_write("b.csv.gz", packed, packed_size / 2);
 	cr_assert(!read_csv(&c, "b.csv.gz", &d, error, sizeof error));
 	cr_assert(strstr(error, "ends too early"), "%s", error);
+	data_free_set(&d);
+	scratch_text("plain.csv.gz", "1,2,3\n");
+	cr_assert(!read_csv(&c, "plain.csv.gz", &d, error, sizeof error));
+	cr_assert(strstr(error, "is not packed by gzip, as its name says"), "%s", error);
+	cr_assert(!d.unreadable, "what is in a file is no matter of reading it");
 	data_free_set(&d);
 	packed[packed_size / 2] ^= 0x40;
 	packed[packed_size / 2 + 1] ^= 0x21;
@@ -298,9 +304,11 @@ Test(data, idx)
 		{ (const unsigned char *)"\0\0\x08\x04\0\0\0\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20,
 		  labels, sizeof labels, 0, 0, "overflows" },
 		{ (const unsigned char *)"\1\0\x08\x01\0\0\0\1a", 9, labels, sizeof labels, 0, 0,
-		  "does not begin as an IDX file does" },
+		  "begins with the magic number 0" },
 		{ (const unsigned char *)"\0\0\x07\x01\0\0\0\1a", 9, labels, sizeof labels, 0, 0,
-		  "does not begin as an IDX file does" },
+		  "begins with the magic number 0" },
+		{ (const unsigned char *)"\0\0\x08\x55\0\0\0\1a", 9, labels, sizeof labels, 0, 0,
+		  "begins with the magic number 00 00 08 55" },
 		{ infinite, sizeof infinite, one, sizeof one, 0, 0, "is not a finite number" },
 	};
 

@@ -8,6 +8,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 TestSuite(train, .init = scratch_open, .fini = scratch_close);
@@ -103,7 +104,7 @@ Test(train, a_run_folder_opens_again)
 	m = ad_model_open(scratch_path("run/config.yaml"), 0, NULL);
 	cr_assert_eq(ad_model_errors(m), 0);
 	cr_assert_eq(m->train.epochs, 3);
-	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), error, sizeof error), "%s", error);
+	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), NULL, error, sizeof error), "%s", error);
 	cr_assert_eq(ad_item(ad_model_weight(m, 0, NULL)), trained);
 	ad_model_close(m);
 }
@@ -230,7 +231,7 @@ Test(train, a_loss_that_is_not_finite_stops)
 	result = result_of("run");
 	cr_assert_str_eq(cJSON_GetObjectItem(result, "status")->valuestring, "diverged");
 	cJSON_Delete(result);
-	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), error, sizeof error), "%s", error);
+	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), NULL, error, sizeof error), "%s", error);
 	ad_model_close(m);
 }
 
@@ -269,7 +270,10 @@ Test(train, refusals)
 		{ line, "data.test.split=0.001", "leaves nothing for 'test'", AD_RUN_REFUSED },
 		{ descent, "loss=17", "no weight gets a gradient", AD_RUN_REFUSED },
 		{ classes, NULL, "m.yaml:4:3: error[E020]: the labels of 'y' run 0..3, but 'logits' has 2 "
-		  "classes, 0..1", AD_RUN_REFUSED },
+		  "classes, 0..1; ", AD_RUN_REFUSED },
+		{ classes, NULL, "m.yaml:8 has 3", AD_RUN_REFUSED },
+		{ classes, "data.train.rows=[[1, 0], [2, -1], [3, 2]]", "0..1; sample 1, counted from 0, has "
+		  "-1, the first of them", AD_RUN_REFUSED },
 		{ classes, "loss=multi_margin_loss(logits, y)", "run 0..3, but the model has 2 classes",
 		  AD_RUN_REFUSED },
 	};
@@ -289,6 +293,50 @@ Test(train, refusals)
 		}
 		ad_model_close(m);
 	}
+}
+
+/* The number behind the last |g| that the terminal shows is the one of the log. */
+Test(train, shows_what_it_logs)
+{
+	char *shown = NULL, *log, *last = NULL, error[512] = "";
+	const char *field;
+	size_t size;
+	ad_train_options o = { .run = scratch_path("run"), .terminal = true, .plain = true };
+	ad_model *m;
+
+	write_line();
+	m = open_text(line, "train.epochs=3");
+	o.progress = open_memstream(&shown, &size);
+	cr_assert(o.progress);
+	cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DONE, "%s", error);
+	fclose(o.progress);
+	ad_model_close(m);
+	for (char *p = shown; (p = strstr(p, "|g| ")); p++)
+		last = p;
+	log = scratch_read(scratch_path("run/log.jsonl"), &size);
+	field = strstr(strstr(log, "\"epoch\":3"), "\"grad_norm\":");
+	cr_assert(last && field, "%s\n%s", shown, log);
+	cr_assert_float_eq(strtod(last + 4, NULL), strtod(field + 12, NULL),
+	                   1e-3 * strtod(field + 12, NULL), "%s\n%s", shown, log);
+	free(shown);
+	free(log);
+}
+
+/* A log that grows past the limit on file sizes is a failure with its remedy, not a signal. */
+Test(train, past_the_limit_on_file_sizes)
+{
+	struct rlimit limit;
+	ad_model *m = open_text(descent, "train.epochs=4000");
+	char error[512] = "";
+
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = 8192;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_expect_eq(train(m, "run", error), AD_RUN_FAILED);
+	cr_expect(strstr(error, "raise the limit on file sizes (ulimit -f)"), "%s", error);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	ad_model_close(m);
 }
 
 static void raise_interrupt(int number)
@@ -314,7 +362,7 @@ Test(train, ctrl_c_saves)
 	result = result_of("run");
 	cr_assert_str_eq(cJSON_GetObjectItem(result, "status")->valuestring, "interrupted");
 	cJSON_Delete(result);
-	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), error, sizeof error), "%s", error);
+	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), NULL, error, sizeof error), "%s", error);
 	ad_model_close(m);
 }
 

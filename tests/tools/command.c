@@ -219,6 +219,8 @@ Test(command, files)
 		{ "gradcheck configs/descent.yaml", 0, "w", "" },
 		{ "ops", 0, "sigmoid", "" },
 		{ "ops sigmoid", 0, "y = 1 / (1 + exp(-x))", "" },
+		{ "ops sigmoid", 0, "sigmoid([-1, 0, 100, -1000]) = [0.268941, 0.5, 1, 0]", "" },
+		{ "ops sigmoid --markdown", 2, "", "--markdown takes no name" },
 		{ "ops sigmoid --check", 0, "samples, all right\n", "" },
 		{ "ops csv", 0, "must be given", "" },
 		{ "draw configs/gates.yaml -o -", 0, "digraph", "" },
@@ -227,6 +229,47 @@ Test(command, files)
 	};
 
 	CHECK_ALL(cases);
+}
+
+/* What is wrong in a file is status 2 from every command; what keeps it from being read is 1. */
+Test(command, bad_data, .init = make_folder, .fini = remove_folder)
+{
+	static const char *const commands[] = { "eval", "gradcheck", "train --dry-run",
+		                                "draw --grad -o -" };
+	static const struct {
+		const char *set, *err;
+		int status;
+	} cases[] = {
+		{ "data.train.file=words.csv", "words.csv:1:1: error: 'one' is not a number\n", 2 },
+		{ "data.train.file=labels.csv", "/labels.csv:3 has 7\n", 2 },
+		{ "data.train.x=5", "has 2, 0..1\n    5 | data: {train: {", 2 },
+		{ "data.train.file=none.csv", "none.csv: cannot read: No such file", 1 },
+		{ "data.train.file=plain.csv.gz", "is not packed by gzip, as its name says", 2 },
+	};
+
+	write_file("words.csv", "one,0\n2,1\n");
+	write_file("labels.csv", "1,0\n2,1\n3,7\n4,1\n");
+	write_file("plain.csv.gz", "1,0\n2,1\n");
+	write_file("m.yaml", "version: 1\n"
+	                     "inputs: {x: [B, 1], y: {shape: [B], dtype: i32, role: target}}\n"
+	                     "model: [{linear: 2, as: logits}]\n"
+	                     "loss: cross_entropy(logits, y)\n"
+	                     "data: {train: {format: csv, file: labels.csv, x: 0, y: 1}}\n"
+	                     "train: {epochs: 1, optimizer: {sgd: {lr: 0.1}}}\n");
+	for (size_t k = 0; k < sizeof commands / sizeof *commands; k++) {
+		for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+			char line[256];
+			struct result r;
+
+			snprintf(line, sizeof line, "%s --set %s %s/m.yaml", commands[k],
+			         cases[c].set, folder);
+			r = run(line);
+			cr_expect_eq(r.status, cases[c].status, "%s: exit status %d\n%s", line,
+			             r.status, r.err);
+			cr_expect(strstr(r.err, cases[c].err), "%s\n%s", line, r.err);
+			done(&r);
+		}
+	}
 }
 
 static double number(const cJSON *from, const char *key, const char *name)
@@ -363,6 +406,98 @@ Test(command, reader_gone)
 	done(&r);
 }
 
+/* Likewise for a diagram, which the library writes. */
+Test(command, diagram_lost)
+{
+	int full = open("/dev/full", O_WRONLY), ends[2];
+	struct result r;
+
+	cr_assert_geq(full, 0);
+	r = run_into("draw configs/gates.yaml -o -", full);
+	close(full);
+	cr_expect_eq(r.status, 1);
+	cr_expect_str_eq(r.err, "autograd: cannot write the results: No space left on device\n");
+	done(&r);
+
+	cr_assert_eq(pipe(ends), 0);
+	close(ends[0]);
+	r = run_into("draw configs/gates.yaml -o -", ends[1]);
+	close(ends[1]);
+	cr_expect_eq(r.status, 1);
+	cr_expect_str_eq(r.err, "");
+	done(&r);
+}
+
+/* The items of a model as JSON: shapes and connections are lists. */
+Test(command, show_json, .init = make_folder, .fini = remove_folder)
+{
+	const char *path = write_file("m.yaml", "version: 1\n"
+	                                        "inputs: {x: [B, 4], z: [B, 4], s: 2}\n"
+	                                        "model:\n"
+	                                        "  - {linear: 3, from: x * z, as: h}\n"
+	                                        "  - {add: s}\n"
+	                                        "  - sum\n");
+	char line[256];
+	struct result r;
+
+	snprintf(line, sizeof line, "show --format json %s", path);
+	r = run(line);
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	cr_expect(strstr(r.out, "\"name\":\"s\",\"type\":\"f32\",\"target\":false,\"shape\":[]"), "%s",
+	          r.out);
+	cr_expect(strstr(r.out, "\"kind\":\"linear\",\"output\":[\"B\",3],\"parameters\":15,"
+	                        "\"connected_to\":[\"x\",\"z\"]"),
+	          "%s", r.out);
+	cr_expect(strstr(r.out, "\"kind\":\"sum\",\"output\":[],\"parameters\":0,"
+	                        "\"connected_to\":[\"add\"]"),
+	          "%s", r.out);
+	done(&r);
+
+	snprintf(line, sizeof line, "show %s", path);
+	r = run(line);
+	cr_expect(strstr(r.out, "s     input   []\n"), "%s", r.out);
+	done(&r);
+}
+
+/* A training that is killed before it has saved weights leaves a folder that can be used again; one that
+ * still runs keeps its own. */
+Test(command, killed, .init = make_folder, .fini = remove_folder)
+{
+	const char *command = getenv("AUTOGRAD_BIN");
+	char path[128], log[160], line[256];
+	struct stat s = { 0 };
+	struct result r;
+	pid_t child;
+
+	snprintf(path, sizeof path, "%s/run", folder);
+	snprintf(log, sizeof log, "%s/log.jsonl", path);
+	child = fork();
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		(void)!freopen("/dev/null", "w", stdout);
+		(void)!freopen("/dev/null", "w", stderr);
+		execl(command ? command : "build/autograd", "autograd", "train", "--run", path,
+		      "--set", "train.epochs=1000000000", "configs/descent.yaml", (char *)NULL);
+		_exit(127);
+	}
+	for (int wait = 0; wait < 1000 && (stat(log, &s) != 0 || s.st_size == 0); wait++)
+		usleep(10000);
+	cr_assert_gt(s.st_size, 0, "no epoch was logged");
+	snprintf(line, sizeof line, "train --quiet --run %s configs/descent.yaml", path);
+	r = run(line);
+	cr_expect_eq(r.status, 2);
+	cr_expect(strstr(r.err, "is there already and not an empty folder"), "%s", r.err);
+	done(&r);
+	kill(child, SIGKILL);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	r = run(line);
+	cr_expect_eq(r.status, 0, "%s", r.err);
+	done(&r);
+	r = run(line);
+	cr_expect_eq(r.status, 2, "a finished run is kept");
+	done(&r);
+}
+
 /* The first SIGINT or SIGTERM ends the step and saves the weights. */
 Test(command, stopped, .init = make_folder, .fini = remove_folder)
 {
@@ -490,6 +625,17 @@ Test(command, run_folder, .init = make_folder, .fini = remove_folder)
 	cr_expect_eq(r.status, 0, "%s", r.err);
 	snprintf(path, sizeof path, "%s/x.dot", folder);
 	cr_expect_eq(stat(path, &s), 0);
+	done(&r);
+
+	write_file("run/last.safetensors", "no weights at all");
+	snprintf(line, sizeof line, "test %s/run", folder);
+	r = run(line);
+	cr_expect_eq(r.status, 2, "%s", r.err);
+	done(&r);
+	snprintf(path, sizeof path, "%s/run/last.safetensors", folder);
+	cr_assert_eq(unlink(path), 0);
+	r = run(line);
+	cr_expect_eq(r.status, 1, "%s", r.err);
 	done(&r);
 
 	snprintf(line, sizeof line, "show --set train.epochs=1 %s/run", folder);

@@ -1,0 +1,100 @@
+/*
+ * labels: compares the labels that are fed with the classes of what reads them.
+ *
+ * A loss would refuse such a label as well, in the middle of a training and without knowing where it
+ * comes from.
+ */
+#include "data.h"
+#include "op.h"
+
+#include <string.h>
+
+/* The label that a loss leaves out; false: it has none. */
+static bool ignored_label(const ad_node *loss, int64_t *label)
+{
+	for (size_t k = 0; k < ad_ops(); k++) {
+		const ad_op *op = ad_op_at(k);
+
+		if (strcmp(ad_op_name(op), ad_op_of(loss)) != 0)
+			continue;
+		for (const ad_attr *a = ad_op_attrs(op); a && a->name; a++)
+			if (a->type == AD_INT && strcmp(a->name, "ignore_index") == 0) {
+				memcpy(label, (const char *)ad_attrs_of(loss) + a->offset, sizeof *label);
+				return true;
+			}
+	}
+	return false;
+}
+
+/* Where sample k comes from, "points.csv:12" or "sample 12". */
+static void print_sample(const struct dataset *d, size_t k, char *text, size_t n)
+{
+	if (d->path)
+		snprintf(text, n, "%s:%zu", d->path, d->places[k]);
+	else
+		snprintf(text, n, "sample %zu, counted from 0,", d->places[k]);
+}
+
+/* Whether all labels of a set are classes of the loss that compares them: 0 to classes - 1. */
+static bool check_set(const ad_model *m, const struct dataset *d, const struct input *input,
+                      const ad_node *loss, size_t classes, char *error, size_t n)
+{
+	int64_t ignored = 0, least = INT64_MAX, most = INT64_MIN, first = 0;
+	bool ignores = ignored_label(loss, &ignored);
+	const char *name = ad_inputs(loss) > 1 ? ad_name_of(ad_input_of(loss, 0)) : NULL;
+	size_t wrong = 0, where = 0;
+	char place[512], text[1024];
+
+	for (int i = 0; i < d->n_columns; i++) {
+		const struct column *c = &d->columns[i];
+
+		for (size_t k = 0; strcmp(c->input, input->name) == 0 && k < d->n * c->per; k++) {
+			int64_t label = ((const int32_t *)c->data)[k];
+
+			if (ignores && label == ignored)
+				continue;
+			least = label < least ? label : least;
+			most = label > most ? label : most;
+			if (label >= 0 && (uint64_t)label < classes)
+				continue;
+			if (wrong++ == 0) {
+				first = label;
+				where = k / c->per;
+			}
+		}
+	}
+	if (wrong == 0)
+		return true;
+	print_sample(d, where, place, sizeof place);
+	snprintf(text, sizeof text,
+	         "the labels of '%s' run %lld..%lld, but %s%s%s has %zu classes, 0..%zu; %s has "
+	         "%lld%s", input->name, (long long)least, (long long)most, name ? "'" : "",
+	         name ? name : "the model", name ? "'" : "", classes, classes - 1, place,
+	         (long long)first, wrong > 1 ? ", the first of them" : "");
+	return message_write(m->messages, E_DATA, input->at, text, error, n);
+}
+
+bool data_check_labels(const ad_model *m, const struct instance *in, size_t n_sets,
+                       const struct dataset *const sets[], char *error, size_t n)
+{
+	static const char *const losses[] = { "cross_entropy", "nll_loss" };
+
+	for (size_t k = 0; k < ad_nodes(m->graph); k++) {
+		ad_node *x = ad_node_at(m->graph, k), *target;
+		bool hot = ad_op_of(x) && strcmp(ad_op_of(x), "one_hot") == 0, known = false;
+
+		for (size_t j = 0; ad_op_of(x) && j < sizeof losses / sizeof *losses; j++)
+			known |= strcmp(ad_op_of(x), losses[j]) == 0;
+		target = hot ? ad_input_of(x, 0) : known && ad_inputs(x) > 1 ? ad_input_of(x, 1) : NULL;
+		if (!target || ad_type_of(target) != AD_I32 || ad_count(target) == 0)
+			continue;
+		for (int i = 0; i < m->n_inputs; i++) {
+			size_t classes = ad_count(hot ? x : ad_input_of(x, 0)) / ad_count(target);
+
+			for (size_t j = 0; in->inputs[i] == target && j < n_sets; j++)
+				if (!check_set(m, sets[j], &m->inputs[i], x, classes, error, n))
+					return false;
+		}
+	}
+	return true;
+}
