@@ -58,6 +58,7 @@ typedef enum {
 	AD_ERROR_ARGUMENT, /* an attribute, index or count out of range, an unknown name */
 	AD_ERROR_GRADIENT, /* a derivative that does not exist */
 	AD_ERROR_VALUE,    /* a value that was not kept or never computed */
+	AD_ERROR_NONFINITE, /* a NaN or an infinity, in anomaly mode */
 	AD_ERROR_MEMORY    /* out of memory, or over the limit set by ad_limit_memory */
 } ad_status;
 

@@ -92,7 +92,7 @@ bool watch_step(ad_node *y)
 		if (y->in[i] && !y->in[i]->op && is_bad(y->in[i])) {
 			struct statistics s = look_at(y->in[i]);
 
-			ad_fail(g, AD_ERROR_VALUE, "%s: its input %s holds %s at element %zu of %s",
+			ad_fail(g, AD_ERROR_NONFINITE, "%s: its input %s holds %s at element %zu of %s",
 			        of->op->name, called(y->in[i]), s.nan ? "a NaN" : "an infinity", s.bad,
 			        ad_print_shape(shape, sizeof shape, y->in[i]->shape));
 			return false;
@@ -115,7 +115,7 @@ bool watch_step(ad_node *y)
 			                         called(x), in.least, in.most, in.mean);
 		}
 		print_place(of, place, sizeof place);
-		ad_fail(g, AD_ERROR_VALUE, "%s%s: the first %s, at element %zu of %s, shape %s%s%s",
+		ad_fail(g, AD_ERROR_NONFINITE, "%s%s: the first %s, at element %zu of %s, shape %s%s%s",
 		        backward ? "backward of " : "", of->op->name, s.nan ? "NaN" : "infinity", s.bad,
 		        backward ? "the gradient that it sends back" : called(&y[k]),
 		        ad_print_shape(shape, sizeof shape, y[k].shape), place, inputs);

@@ -61,6 +61,7 @@ typedef struct {
 	bool terminal;     /* progress is one status line that is rewritten */
 	bool plain;        /* ASCII only */
 	bool dry;          /* one step, nothing written */
+	bool anomaly;      /* ends with AD_RUN_DIVERGED at the first op that makes a NaN or an infinity */
 	bool leave_signals; /* else a first SIGINT or SIGTERM ends the training after its step */
 	char *folder;      /* out, may be NULL: where the run's folder name is copied to */
 	size_t folder_size;

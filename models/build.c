@@ -423,6 +423,7 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 	}
 	if (!x)
 		return unknown;
+	set_origin(r, c->item->key->at);
 	ad_scope_begin(r->graph, component);
 	ad_node *y = l->build(&site, x, attrs);
 	ad_scope_end(r->graph);

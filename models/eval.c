@@ -386,6 +386,13 @@ void say_failure(struct recording *r, struct place at, const char *op, size_t n_
 	ad_clear(r->graph);
 }
 
+/* Nodes recorded from now on come from there. */
+void set_origin(struct recording *r, struct place at)
+{
+	if (at.line > 0)
+		ad_set_origin(r->graph, store_text(r->store, "%s:%d:%d", r->model->path, at.line, at.col));
+}
+
 struct value record(struct recording *r, const char *op, struct place at, struct place span,
                     size_t n_in, const struct value in[], size_t n_settings,
                     const ad_setting settings[])
@@ -411,6 +418,7 @@ struct value record(struct recording *r, const char *op, struct place at, struct
 	/* In the language channels are what is joined; the op's own default is that of arrays. */
 	if (strcmp(op, "concat") == 0 && !axis)
 		all[n_settings++] = (ad_setting){ .name = "axis", .type = AD_INT, .i = 1 };
+	set_origin(r, at);
 	ad_node *y = ad_call(r->graph, op, n_in, nodes, n_settings, all);
 	if (ad_is_error(y)) {
 		say_failure(r, at, op, n_in, in);

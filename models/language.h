@@ -230,6 +230,9 @@ struct value eval_yaml(struct recording *r, const struct scope *in, const struct
 /* The value as a node: a number becomes a constant. NULL: unknown, or after a message. */
 ad_node *value_node(struct recording *r, struct value v, struct place at);
 
+/* Nodes recorded from now on are declared at that place: for messages about their values. */
+void set_origin(struct recording *r, struct place at);
+
 /* Records an op; from[i] may be NULL. After a failure says so and returns an unknown value. */
 struct value record(struct recording *r, const char *op, struct place at, struct place span,
                     size_t n_in, const struct value in[], size_t n_settings,

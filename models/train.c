@@ -515,10 +515,16 @@ static ad_run_status step(struct trainer *t, size_t count)
 		if (in->gradients[k])
 			t->roots[n_roots++] = in->gradients[k];
 	ad_step(m->graph, (uint64_t)t->step);
+	ad_watch_nonfinite(m->graph, t->o->anomaly);
 	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
 		failure(t->error, t->error_size, "%s: step %lld: %s", m->path, (long long)t->step + 1,
 		        ad_errmsg(m->graph));
-		return AD_RUN_FAILED;
+		if (ad_status_of(m->graph) != AD_ERROR_NONFINITE)
+			return AD_RUN_FAILED;
+		ad_clear(m->graph);
+		ad_watch_nonfinite(m->graph, false);
+		restore_weights(t);
+		return AD_RUN_DIVERGED;
 	}
 	read_values(m, in, t->now);
 	if (!find_gradients(t, in))

@@ -29,7 +29,7 @@ if [ -z "$san" ]; then
 	sh tests/readme.sh "$build" || failed=1
 fi
 if [ "$san" != thread ]; then
-	"$build/run-tests" --full-stats >"$reports/output" 2>&1 || failed=1
+	"$build/run-tests" >"$reports/output" 2>&1 || failed=1
 	tested=$(sed -n 's/.*Synthesis: Tested: .*\x1b\[[0-9;]*m\([0-9][0-9]*\).*/\1/p; s/.*Synthesis: Tested: \([0-9][0-9]*\).*/\1/p' "$reports/output" | head -1)
 	if [ "${tested:-0}" -lt $floor ]; then
 		echo "only ${tested:-0} tests ran; there are at least $floor"

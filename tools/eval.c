@@ -12,7 +12,7 @@
 
 struct eval_options {
 	int format;
-	bool full;
+	bool full, anomaly;
 	int64_t samples;
 	struct texts set;
 };
@@ -24,6 +24,9 @@ static const struct option options[] = {
 	  offsetof(struct eval_options, format),
 	  "json: {\"values\": {NAME: ...}, \"gradients\": {NAME: ...}} with nested arrays and "
 	  "every digit" },
+	{ "anomaly", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct eval_options, anomaly),
+	  "fails at the first op, forward or backward, that makes a NaN or an infinity, and says "
+	  "which" },
 	{ "full", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct eval_options, full),
 	  "text: prints every element of every array" },
 	{ "samples", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct eval_options, samples),
@@ -282,6 +285,7 @@ static int eval(ad_model *m, const struct eval_options *o)
 		failed("eval", "%s", error);
 		return status;
 	}
+	ad_watch_nonfinite(g, o->anomaly);
 	start = start_of_gradients(in);
 	if (!start && in->output)
 		fprintf(

@@ -17,7 +17,7 @@
 
 struct train_options {
 	const char *run;
-	bool dry, plain, quiet;
+	bool dry, plain, quiet, anomaly;
 	struct texts set;
 };
 
@@ -30,6 +30,9 @@ static const struct option options[] = {
 	  "runs/NAME-2 ..." },
 	{ "dry-run", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, dry),
 	  "builds the model, reads the data, does one step and writes nothing" },
+	{ "anomaly", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, anomaly),
+	  "ends at the first op, forward or backward, that makes a NaN or an infinity, and says "
+	  "which" },
 	{ "plain", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, plain),
 	  "progress in ASCII only" },
 	{ "quiet", 'q', OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, quiet),
@@ -170,6 +173,7 @@ static int train(ad_model *m, const struct train_options *o)
 		.terminal = is_terminal(stderr),
 		.plain = o->plain,
 		.dry = o->dry,
+		.anomaly = o->anomaly,
 		.folder = folder,
 		.folder_size = sizeof folder,
 	};

@@ -215,6 +215,20 @@ Test(train, dry_run_writes_nothing)
 
 /* ---- what goes wrong ------------------------------------------------------------------------- */
 
+Test(train, anomaly_mode_names_place_and_inputs)
+{
+	ad_model *m = open_text("version: 1\nweights: {w: 1.5}\nmodel:\n  bad: log(w)\nloss: bad\n"
+	                        "train: {epochs: 20, optimizer: {sgd: {lr: 0.3}}}\n", NULL);
+	ad_train_options o = { .run = scratch_path("run"), .anomaly = true };
+	char error[512];
+
+	cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DIVERGED);
+	cr_assert(strstr(error, "log: the first NaN, at element 0 of 'bad', shape (), at ") &&
+	                  strstr(error, ":4:8; input 0, 'w': -"), "%s", error);
+	cr_assert(ad_item(ad_model_weight(m, 0, NULL)) > 0, "the last weights with a finite loss");
+	ad_model_close(m);
+}
+
 Test(train, a_loss_that_is_not_finite_stops)
 {
 	ad_model *m = open_text("version: 1\nweights: {w: 1.5}\nmodel: {bad: log(w)}\nloss: bad\n"

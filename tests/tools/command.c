@@ -53,13 +53,13 @@ static struct result run_into(const char *line, int to)
 		words[n++] = word;
 	words[n] = NULL;
 	child = fork();
-	cr_assert(child >= 0);
 	if (child == 0) {
 		dup2(to, STDOUT_FILENO);
 		dup2(fileno(err), STDERR_FILENO);
 		execv(words[0], words);
 		_exit(127);
 	}
+	cr_assert(child > 0);
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	r.out = NULL;
