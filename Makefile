@@ -111,10 +111,21 @@ $(OBJ)/%.o: %.c | $(GEN)/autograd_ops.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) $(SANFLAGS) -c $< -o $@
 
+# op.h is most of what an op's file makes the compiler read: it is compiled once a variant. gcc takes it where it
+# fits and reads op.h otherwise.
 define variant
-$(OBJ)/ops/%.$(1)_$(2).o: ops/%.c | $(GEN)/autograd_ops.h
+$(OBJ)/ops/$(1)_$(2)/op.h.gch: autograd/op.h | $(GEN)/autograd_ops.h
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(BASE) $$(CFLAGS) $$(if $$(findstring /kernels/,$$<),-O3) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) -c $$< -o $$@
+	@echo '#include "$$(CURDIR)/autograd/op.h"' > $$(@:.gch=)
+	$$(Q)$$(CC) $$(BASE) $$(CFLAGS) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) \
+		-MT $$@ -MF $$(@:.h.gch=.d) -x c-header $$(@:.gch=) -o $$@
+
+$(OBJ)/ops/%.$(1)_$(2).o: ops/%.c $(OBJ)/ops/$(1)_$(2)/op.h.gch | $(GEN)/autograd_ops.h
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -I$(OBJ)/ops/$(1)_$(2) $$(BASE) $$(CFLAGS) $$(if $$(findstring /kernels/,$$<),-O3) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) \
+		-DAD_LEVEL=$(2) -c $$< -o $$@
+
+-include $(OBJ)/ops/$(1)_$(2)/op.d
 endef
 $(foreach l,0 1 2,$(eval $(call variant,f32,$(l),))$(eval $(call variant,f64,$(l),-DAD_F64)))
 
