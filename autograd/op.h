@@ -10,7 +10,8 @@
  *            y may be an input's memory, never overlap it partly. Masks and indices arrive as reals.
  *   dmap     its backward: dx[i] from in, y, dy; dx[i] is NULL where unwanted if arity is over 1
  *   forward  of any other op, on whole contiguous arrays
- *   backward likewise; writes (never adds to) every dx[i] whose data is not NULL
+ *   backward likewise; writes (never adds to) every dx[i] whose data is not NULL; an op that sets
+ *            .adds also adds where it is asked to (ad_adds)
  *   grad     the gradient in terms of ops, which makes it differentiable again. The engine adds up
  *            branches and sums over broadcast axes: dx[i] may have the shape of y where i was broadcast
  *   compose  instead of kernels: the op in terms of other ops
@@ -180,8 +181,23 @@ typedef struct ad_run {
 	const void *attrs;
 	void *work; /* as many bytes as the shape rule asked for, aligned to 64 */
 	ad_random random;
-	ad_graph *graph; /* the engine's */
+	ad_graph *graph; /* the engine's, as what follows */
+	unsigned adds;
+	const struct finish *finish;
 } ad_run;
+
+/* For ops that set .adds: whether result k (forward: output k; backward: dx[k]) holds a value that the
+ * kernel has to add to, instead of writing over it. Only then is what result k holds defined. */
+static inline bool ad_adds(const ad_run *r, int k)
+{
+	return r->adds >> k & 1;
+}
+
+/* For kernels that set .finishes: n elements of result k (forward: output k; backward: dx[k]) from
+ * element begin on are final, and still in the cache. The engine then runs on them what element-wise
+ * ops follow. Callable from any thread; every element must be finished exactly once, and not be read
+ * or written by the kernel afterwards. */
+void ad_finish(const ad_run *r, int k, size_t begin, size_t n);
 
 static inline ad_real *ad_reals_of(const ad_array *a)
 {
@@ -294,6 +310,11 @@ struct ad_op {
 	                    any other input of a non-element-wise op arrives as reals. AD_AS_IS_ALL */
 	bool gives_mask; /* map returns 0 or 1, stored as a mask */
 	bool integral;   /* of indices (and masks) alone it gives indices: add, max, where ... */
+	bool adds;       /* forward and backward can add to what a result holds: see ad_adds */
+	unsigned finishes; /* bit 0: forward calls ad_finish for output 0; bit 1 + i: backward for dx[i] */
+	/* Whether input i of y, which x made, can be read as x's input 0 instead, with the attributes changed
+	 * (in a copy of y's, to be written): a product reads a transposed matrix in place. */
+	bool (*fold)(const ad_node *y, int i, const ad_node *x, void *attrs);
 	bool alias;      /* output k is input k's memory, perhaps in another shape */
 	bool flat;       /* the gradient is zero everywhere: sign, floor. Ends every path */
 	bool random;     /* forward uses r->random */

@@ -371,6 +371,11 @@ static bool step_kernel(ad_node *y)
 	return g->status == AD_OK;
 }
 
+void ad_finish(const ad_run *r, int k, size_t begin, size_t n)
+{
+	(void)r, (void)k, (void)begin, (void)n;
+}
+
 struct parallel {
 	const ad_run *r;
 	size_t n, slices;
