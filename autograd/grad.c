@@ -25,60 +25,85 @@ static bool has_kernel(const ad_op *op)
 	return op->dmap || op->backward;
 }
 
+static bool same_backward(const ad_op *op, const void *a, const void *b)
+{
+	const struct backward *x = a, *y = b;
+
+	(void)op;
+	return x->y == y->y && x->n == y->n && memcmp(x->which, y->which, x->n * sizeof *x->which) == 0;
+}
+
+/* The backward node of y for the inputs b->which[0..b->n-1]; in as they stand before the struct. */
+static ad_node *new_backward(ad_node *y, size_t n_in, ad_node *const in[], const struct backward *b)
+{
+	ad_graph *g = y->graph;
+	struct backward *copy = arena_take(&g->arena, sizeof *copy);
+	ad_shape few_shapes[8], *shapes = few_shapes;
+	ad_type few_types[8], *types = few_types;
+	ad_node *node;
+
+	if (b->n > 8)
+		shapes = malloc(b->n * (sizeof *shapes + sizeof *types));
+	if (!copy || !shapes || !(copy->which = arena_take(&g->arena, b->n * sizeof *b->which))) {
+		if (shapes != few_shapes)
+			free(shapes);
+		return out_of_memory(g, b->n * sizeof *shapes);
+	}
+	if (b->n > 8)
+		types = (ad_type *)(void *)(shapes + b->n);
+	copy->y = y;
+	copy->n = b->n;
+	memcpy(copy->which, b->which, b->n * sizeof *b->which);
+	for (size_t k = 0; k < b->n; k++) {
+		shapes[k] = y->op->dmap ? y->shape : y->in[b->which[k]]->shape;
+		types[k] = AD_REAL;
+	}
+	node = new_node(g, &backward_op, n_in, in, copy, b->n, shapes, types);
+	for (size_t k = 0; !node->is_error && k < b->n; k++) {
+		node->work = y->work;
+		node->ordinal = y->ordinal;
+		node[k].scope = y->scope;
+	}
+	if (shapes != few_shapes)
+		free(shapes);
+	return node;
+}
+
 /* y's gradient kernel as a node; its outputs go to dx[i] where wants[i]. */
 static bool record_backward(ad_node *y, ad_node *const dy[], const bool wants[], ad_node *dx[])
 {
 	ad_graph *g = y->graph;
-	size_t n_in = y->n_in, n_out = y->n_out, n_dx = 0, k = 0;
+	size_t n_in = y->n_in, n_out = y->n_out, n = n_in + 2 * n_out;
 	int reads = y->op->reads ? y->op->reads : AD_READS_INPUTS | AD_READS_OUTPUTS;
-	struct backward *b = arena_take(&g->arena, sizeof *b);
-	ad_node *few_in[16] = { NULL }, **in = few_in, *node = NULL;
-	ad_shape few_shapes[8], *shapes = few_shapes;
-	ad_type few_types[8], *types = few_types;
+	ad_node *few_in[16] = { NULL }, **in = few_in, *node;
+	int few_which[16];
+	struct backward b = { y, 0, few_which };
 
-	if (n_in + 2 * n_out > 16)
-		in = calloc(n_in + 2 * n_out, sizeof *in);
-	if (n_in > 8) {
-		shapes = malloc(n_in * sizeof *shapes);
-		types = malloc(n_in * sizeof *types);
+	if (n > 16 && !(in = calloc(n, sizeof *in + sizeof *b.which))) {
+		out_of_memory(g, n * sizeof *in);
+		return false;
 	}
-	for (size_t i = 0; i < n_in; i++)
-		n_dx += wants[i];
-	if (b)
-		b->which = arena_take(&g->arena, n_dx * sizeof *b->which);
-	if (!b || !b->which || !in || !shapes || !types) {
-		out_of_memory(g, n_in * sizeof *shapes);
-	} else {
-		b->y = y;
-		for (size_t i = 0; i < n_in; i++) {
-			if (reads & AD_READS_INPUTS)
-				in[i] = y->in[i];
-			if (!wants[i])
-				continue;
-			b->which[k] = (int)i;
-			shapes[k] = y->op->dmap ? y->shape : y->in[i]->shape;
-			types[k++] = AD_REAL;
-		}
-		for (size_t j = 0; j < n_out; j++) {
-			if (reads & AD_READS_OUTPUTS)
-				in[n_in + j] = y + j;
-			in[n_in + n_out + j] = dy[j];
-		}
-		node = new_node(g, &backward_op, n_in + 2 * n_out, in, b, n_dx, shapes, types);
-		for (k = 0; !node->is_error && k < n_dx; k++) {
-			node->work = y->work;
-			node->ordinal = y->ordinal;
-			node[k].scope = y->scope;
-			dx[b->which[k]] = node + k;
-		}
+	if (n > 16)
+		b.which = (int *)(void *)(in + n);
+	for (size_t i = 0; i < n_in; i++) {
+		if (reads & AD_READS_INPUTS)
+			in[i] = y->in[i];
+		if (wants[i])
+			b.which[b.n++] = (int)i;
 	}
+	for (size_t j = 0; j < n_out; j++) {
+		if (reads & AD_READS_OUTPUTS)
+			in[n_in + j] = y + j;
+		in[n_in + n_out + j] = dy[j];
+	}
+	node = replay(g, &backward_op, n, in, &b, same_backward);
+	if (!node)
+		node = new_backward(y, n, in, &b);
+	for (size_t k = 0; !node->is_error && k < b.n; k++)
+		dx[b.which[k]] = node + k;
 	if (in != few_in)
 		free(in);
-	if (shapes != few_shapes)
-		free(shapes);
-	if (types != few_types)
-		free(types);
-	return node && !node->is_error;
+	return !node->is_error;
 }
 
 /* Calls the op's own grad, with the scope of the op, and checks what it left. */
@@ -98,9 +123,11 @@ static bool call_grad(ad_node *y, ad_node *const dy[], const bool wants[], ad_no
 	g->wants = wants;
 	g->scope = y->scope;
 	g->origin = y->origin;
+	find_context(g);
 	y->op->grad(y, dy, dx);
 	g->scope = scope;
 	g->origin = origin;
+	find_context(g);
 	g->wants = NULL;
 	for (int i = 0; i < y->n_in; i++)
 		if (wants[i] && !dx[i]) {
@@ -289,6 +316,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	y->mark = walk;
 	y->sum = dy;
 	g->order = (uint8_t)(y->order < 255 ? y->order + 1 : 255);
+	find_context(g);
 	for (size_t k = top; ok && k-- > 0;) {
 		ad_node *z = g->nodes[k];
 
@@ -305,6 +333,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 			ok = z->op == &backward_op ? expand(z, &l, &inner) : step_down(z, &l, keep);
 	}
 	g->order = order;
+	find_context(g);
 	free(l.wants);
 	free(l.dy);
 	free(l.dx);
@@ -377,23 +406,15 @@ ad_node *ad_grad(ad_node *y, ad_node *x)
 
 /* ---- the sweep that users see ---------------------------------------------------------------------- */
 
-void drop_sweep(ad_graph *g, size_t n_nodes)
+void drop_sweeps(ad_graph *g)
 {
-	if (g->swept && g->swept_nodes > n_nodes)
-		g->swept = NULL;
-	for (size_t k = 0; k < g->n_lasting; k++) {
-		ad_node *dx = g->lasting[k]->grad;
+	for (size_t k = 0; k < g->n_lasting + g->n_nodes; k++) {
+		ad_node *x = k < g->n_lasting ? g->lasting[k] : g->nodes[k - g->n_lasting];
 
-		if (dx && dx->index >= n_nodes)
-			g->lasting[k]->grad = NULL;
-	}
-	for (size_t k = 0; k < n_nodes; k++) {
-		ad_node *x = g->nodes[k];
-
-		if (x->grad && x->grad->index >= n_nodes)
+		if (x->grad && !is_recorded(x->grad))
 			x->grad = NULL;
 		for (int i = 0; x->use_grad && i < x->n_in; i++)
-			if (x->use_grad[i] && x->use_grad[i]->index >= n_nodes) {
+			if (x->use_grad[i] && !is_recorded(x->use_grad[i])) {
 				x->use_grad = NULL;
 				break;
 			}
@@ -498,11 +519,14 @@ ad_status ad_backward(ad_node *y)
 
 ad_node *ad_gradient(ad_node *x)
 {
-	return x ? x->grad : NULL;
+	return x && x->grad && is_recorded(x->grad) ? x->grad : NULL;
 }
 
 ad_node *ad_use_gradient(ad_node *y, int i)
 {
 	y = y ? y->owner : NULL;
-	return y && y->use_grad && i >= 0 && i < y->n_in ? y->use_grad[i] : NULL;
+	return y && y->use_grad && i >= 0 && i < y->n_in && y->use_grad[i] &&
+	                       is_recorded(y->use_grad[i]) ?
+	               y->use_grad[i] :
+	               NULL;
 }

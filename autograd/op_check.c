@@ -438,6 +438,7 @@ static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 			return 0;
 	if (n == 0)
 		return 0;
+	b->n = n;
 	node = new_node(g, &backward_op, n_in + 2 * n_out, in, b, n, shapes, types);
 	if (ad_is_error(node))
 		return 0;

@@ -20,21 +20,36 @@ static void free_plan(struct plan *p)
 	free(p->spots);
 	free(p->fixed);
 	free(p->assign);
+	free(p->buffers);
 	free(p);
 }
 
-void drop_plans(ad_graph *g, size_t n_nodes)
+void drop_plans(ad_graph *g, bool all)
 {
 	for (struct plan **at = &g->plans; *at;) {
 		struct plan *p = *at;
 
-		if (p->top >= n_nodes) {
+		if (all || (p->newest && !is_recorded(p->newest))) {
 			*at = p->next;
 			free_plan(p);
 		} else {
 			at = &p->next;
 		}
 	}
+}
+
+size_t plans_bytes(const ad_graph *g)
+{
+	size_t bytes = 0;
+
+	for (const struct plan *p = g->plans; p; p = p->next)
+		bytes += sizeof *p + p->n_steps * 64;
+	return bytes;
+}
+
+void let_go(ad_graph *g, size_t n_nodes)
+{
+	(void)g, (void)n_nodes;
 }
 
 /* ---- which steps --------------------------------------------------------------------------------- */
@@ -52,7 +67,7 @@ static bool add_node(ad_node ***list, size_t *n, size_t *cap, ad_node *x)
 static bool walk_down(ad_graph *g, struct plan *p)
 {
 	uint32_t walk = ++g->walk;
-	size_t cap_steps = 0, cap_given = 0, cap_assign = 0;
+	size_t cap_steps = 0, cap_given = 0, cap_assign = 0, cap_buffers = 0;
 	size_t from = 0;
 	bool again = true;
 
@@ -109,7 +124,14 @@ static bool walk_down(ad_graph *g, struct plan *p)
 			again = true;
 		}
 	}
-	p->top = from ? (uint32_t)(from - 1) : 0;
+	for (size_t k = 0; k < g->n_lasting; k++)
+		if (g->lasting[k]->mark == walk && g->lasting[k]->kind == AD_IS_BUFFER) {
+			if (!grow(&p->buffers, &cap_buffers, p->n_buffers + 1, sizeof *p->buffers))
+				return false;
+			p->buffers[p->n_buffers++] =
+			    (struct next_value){ g->lasting[k], g->lasting[k]->assign };
+		}
+	p->newest = from ? g->nodes[from - 1] : NULL;
 	for (size_t a = 0, b = p->n_steps; a + 1 < b; a++) {
 		ad_node *z = p->steps[a];
 
@@ -387,6 +409,9 @@ static bool fits(const struct plan *p, const ad_graph *g, size_t n, ad_node *con
 	if (p->wishes != wishes || p->n_roots != n ||
 	    memcmp(p->roots, roots, n * sizeof *roots) != 0)
 		return false;
+	for (size_t k = 0; k < p->n_buffers; k++)
+		if (p->buffers[k].buffer->assign != p->buffers[k].node)
+			return false;
 	for (size_t k = 0; k < p->n_given; k++)
 		if (!is_current(p->given[k]))
 			return false;

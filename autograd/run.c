@@ -635,7 +635,7 @@ static bool have_value(ad_node *x, bool *never)
 		*never = x->place != OWN && !x->lasting;
 		return *never ? false : own_memory(x);
 	}
-	if (x->computed == 0) {
+	if (x->computed == 0 || x->computed < recorded_at(x)) {
 		*never = true;
 		return false;
 	}
