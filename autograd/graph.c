@@ -225,8 +225,10 @@ void ad_step(ad_graph *g, uint64_t step)
 
 void ad_limit_memory(ad_graph *g, size_t bytes)
 {
-	if (!g->dead)
-		g->memory_limit = bytes;
+	if (g->dead)
+		return;
+	g->memory_limit = bytes;
+	unbind_plans(g);
 }
 
 void ad_keep_all(ad_graph *g)

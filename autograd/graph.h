@@ -10,7 +10,7 @@
 /* Where a node's value lies. */
 enum place {
 	NOWHERE,   /* not computed yet */
-	OWN,       /* in memory of its own: leaves, kept nodes */
+	OWN,       /* where it can be read: leaves, kept nodes */
 	WORKSPACE, /* in memory shared with other nodes, gone when the evaluation has ended */
 };
 
@@ -52,7 +52,8 @@ struct ad_node {
 	ad_node *assign;    /* a buffer's next value */
 	struct sweep *sweeps; /* recorded from it so far */
 	uint64_t changed;   /* leaf: the graph's clock when it was last set; 0: never */
-	uint64_t computed;  /* the graph's clock when it was last computed; 0: never */
+	struct plan *plan;  /* that computed it last, if it is still there */
+	uint64_t computed;  /* else the graph's clock then; 0: never */
 	size_t work;        /* scratch bytes for the kernels */
 	ad_shape shape;
 	uint32_t ordinal;   /* of a random op */
@@ -242,42 +243,24 @@ struct sweep {
 /* Forgets gradients and sweeps of nodes that are not recorded. */
 void drop_sweeps(ad_graph *g);
 
-/* ---- plan.c: which steps compute the roots, and where their values lie ------------------------ */
+/* ---- plan.c, run.c: see plan.h ------------------------------------------------------------------ */
 
-struct plan {
-	struct plan *next;
-	uint64_t wishes;
-	size_t n_roots, n_given, n_steps, n_spots, n_assign, n_fixed;
-	ad_node **roots;
-	ad_node **given;    /* taken as they are: computed by an earlier evaluation */
-	ad_node **steps;    /* ops to run, in order; each the owner of its outputs */
-	struct spot {       /* values in the workspace, or in memory of another node (base) */
-		ad_node *node, *base;
-		size_t offset;
-	} *spots;
-	ad_node **fixed;    /* values in memory of their own */
-	ad_node **assign;   /* buffers that take a new value at the end */
-	struct next_value { /* every buffer in it, and the node assigned to it, or NULL */
-		ad_node *buffer, *node;
-	} *buffers;
-	size_t n_buffers;
-	size_t workspace, scratch; /* bytes */
-	ad_node *newest;    /* of its nodes; all others were recorded before it */
-};
+/* share: buffers are shared by liveness. reading: a value is computed again to be read, which changes no
+ * buffer. */
+ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading);
 
-/* A plan for these roots, made or found; NULL on failure. share: buffers are shared by liveness. */
-struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], bool share);
+bool is_current(const ad_node *x);
+uint64_t computed_at(const ad_node *x); /* the graph's clock then; 0: never */
+
 void drop_plans(ad_graph *g, bool all); /* those with nodes that are not recorded, or all */
 size_t plans_bytes(const ad_graph *g);  /* what plans take */
+void unbind_plans(ad_graph *g);         /* the memory limit is looked at anew */
 
 /* Values of nodes from n_nodes on are no longer needed. */
 void let_go(ad_graph *g, size_t n_nodes);
 
-/* ---- run.c ------------------------------------------------------------------------------------ */
-
-bool is_current(const ad_node *x);
-/* reading: a value is computed again to be read, which changes no buffer. */
-ad_status run_plan(ad_graph *g, struct plan *p, bool reading);
+/* Fills all memory of results with NaN, so that what is not written shows. */
+void spoil_memory(ad_graph *g);
 
 /* ---- watch.c: whether a step that has run left finite numbers; a failure of the graph if not ---- */
 
