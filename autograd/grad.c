@@ -413,6 +413,11 @@ void drop_sweeps(ad_graph *g)
 
 		if (x->grad && !is_recorded(x->grad))
 			x->grad = NULL;
+		for (struct sweep **at = &x->sweeps; *at;)
+			if (is_recorded((*at)->nodes[(*at)->to - (*at)->from - 1]))
+				at = &(*at)->next;
+			else
+				*at = (*at)->next;
 		for (int i = 0; x->use_grad && i < x->n_in; i++)
 			if (x->use_grad[i] && !is_recorded(x->use_grad[i])) {
 				x->use_grad = NULL;
@@ -426,41 +431,93 @@ static bool wants_gradient(const ad_node *x)
 	return !x->op && x->wants;
 }
 
-ad_status ad_sweep(ad_node *y)
+/* The sweep from y that was recorded here before, for the same leaves. */
+static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
 {
-	ad_graph *g = ad_graph_of(y);
-	ad_node **x;
-	size_t n = 0, total;
-	bool ok;
+	if (g->keep_all || g->node_by_node)
+		return NULL;
+	for (struct sweep *s = y->sweeps; s; s = s->next)
+		if (s->from == g->n_nodes && s->before == (g->n_nodes ? g->nodes[g->n_nodes - 1] : NULL) &&
+		    s->context == g->context && s->wanting == g->wanting &&
+		    s->wanting_lasting == g->wanting_lasting)
+			return s;
+	return NULL;
+}
 
-	if (is_stale_error(y, "backward"))
-		return ad_status_of(g);
-	if (g->status != AD_OK)
-		return g->status;
-	if (y->count != 1 || y->type != AD_REAL) {
-		char text[192];
+/* Takes up a sweep: its nodes are recorded again, its gradients are those of the leaves. */
+static void take_up(ad_graph *g, const struct sweep *s)
+{
+	bool there = g->n_path >= s->to;
 
-		ad_fail(g, AD_ERROR_SHAPE, "backward: %s of shape %s is no single real number",
-		        called(y), ad_print_shape(text, sizeof text, y->shape));
-		return g->status;
+	/* the path beyond is the one of the last time, or another */
+	for (size_t k = s->to; there && k > s->from; k = s->from)
+		there = g->nodes[k - 1] == s->nodes[k - 1 - s->from];
+	if (!there) {
+		memcpy(g->nodes + s->from, s->nodes, (s->to - s->from) * sizeof *s->nodes);
+		g->n_path = s->to;
 	}
-	if (g->swept == y && g->swept_nodes == g->n_nodes)
-		return AD_OK;
-	total = g->n_lasting + g->n_nodes;
-	x = malloc((total ? total : 1) * sizeof *x);
-	if (!x) {
-		out_of_memory(g, total * sizeof *x);
-		return g->status;
+	g->n_nodes = s->to;
+	g->ordinal = s->ordinal;
+	for (size_t k = 0; k < s->n; k++)
+		s->x[k]->grad = s->dx[k];
+}
+
+/* Notes the sweep that has been recorded from y since from, for the leaves x. */
+static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
+{
+	ad_graph *g = y->graph;
+	size_t nodes = g->n_nodes - from;
+	struct sweep *s;
+
+	if (g->keep_all || g->node_by_node)
+		return;
+	/* without memory it is recorded again the next time */
+	s = arena_take(&g->arena, sizeof *s + (nodes + 3 * n + 1) * sizeof(ad_node *));
+	if (!s)
+		return;
+	*s = (struct sweep){ .next = y->sweeps, .from = from, .to = g->n_nodes, .n = n,
+		             .before = from ? g->nodes[from - 1] : NULL,
+		             .context = g->context, .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
+		             .ordinal = g->ordinal };
+	s->nodes = (ad_node **)(void *)(s + 1);
+	s->x = s->nodes + nodes;
+	s->dx = s->x + n;
+	s->roots = s->dx + n;
+	memcpy(s->nodes, g->nodes + from, nodes * sizeof *s->nodes);
+	s->roots[s->n_roots++] = y;
+	for (size_t k = 0; k < n; k++) {
+		s->x[k] = x[k];
+		s->dx[k] = s->roots[s->n_roots++] = x[k]->grad;
 	}
-	g->swept = NULL;
-	for (size_t k = 0; k < total; k++) {
+	y->sweeps = s;
+}
+
+/* Forgets the gradients of an earlier sweep. */
+static void forget_gradients(ad_graph *g)
+{
+	for (size_t k = 0; k < g->n_lasting + g->n_nodes; k++) {
 		ad_node *z = ad_node_at(g, k);
 
 		z->grad = NULL;
 		z->use_grad = NULL;
-		if (wants_gradient(z))
-			x[n++] = z;
 	}
+}
+
+static ad_status record_sweep(ad_node *y)
+{
+	ad_graph *g = y->graph;
+	size_t n = 0, total = g->n_lasting + g->n_nodes, from = g->n_nodes;
+	ad_node **x = malloc((total ? total : 1) * sizeof *x);
+	bool ok;
+
+	if (!x) {
+		out_of_memory(g, total * sizeof *x);
+		return g->status;
+	}
+	forget_gradients(g);
+	for (size_t k = 0; k < total; k++)
+		if (wants_gradient(ad_node_at(g, k)))
+			x[n++] = ad_node_at(g, k);
 	ok = sweep(g, y, engine_full(g, y->shape, 1), n, x, g->keep_all);
 	total = g->n_lasting + g->n_nodes;
 	for (size_t k = 0; ok && k < total; k++) {
@@ -475,25 +532,74 @@ ad_status ad_sweep(ad_node *y)
 			ok = !x[k]->grad->is_error;
 		}
 	reset_sums(g);
+	if (ok)
+		note_sweep(y, from, n, x);
+	else
+		forget_gradients(g);
 	free(x);
-	for (size_t k = 0; !ok && k < total; k++)
-		ad_node_at(g, k)->grad = NULL, ad_node_at(g, k)->use_grad = NULL;
-	if (!ok)
-		return g->status ? g->status : AD_ERROR_GRADIENT;
+	return ok ? AD_OK : g->status ? g->status : AD_ERROR_GRADIENT;
+}
+
+/* Records the sweep from y, unless it is there; *found gets it where it was noted. */
+static ad_status sweep_from(ad_node *y, struct sweep **found)
+{
+	ad_graph *g = ad_graph_of(y);
+	ad_status status;
+
+	*found = NULL;
+	if (is_stale_error(y, "backward"))
+		return ad_status_of(g);
+	if (g->status != AD_OK)
+		return g->status;
+	if (y->count != 1 || y->type != AD_REAL) {
+		char text[192];
+
+		ad_fail(g, AD_ERROR_SHAPE, "backward: %s of shape %s is no single real number",
+		        called(y), ad_print_shape(text, sizeof text, y->shape));
+		return g->status;
+	}
+	if (g->swept == y && g->swept_nodes == g->n_nodes) {
+		*found = g->swept_sweep;
+		return AD_OK;
+	}
+	g->swept = NULL;
+	*found = find_sweep(g, y);
+	if (*found) {
+		take_up(g, *found);
+	} else {
+		size_t from = g->n_nodes;
+
+		status = record_sweep(y);
+		if (status != AD_OK)
+			return status;
+		if (y->sweeps && y->sweeps->from == from && !g->keep_all)
+			*found = y->sweeps;
+	}
 	g->swept = y;
 	g->swept_nodes = g->n_nodes;
+	g->swept_sweep = *found;
 	return AD_OK;
+}
+
+ad_status ad_sweep(ad_node *y)
+{
+	struct sweep *found;
+
+	return sweep_from(y, &found);
 }
 
 ad_status ad_backward(ad_node *y)
 {
 	ad_graph *g = ad_graph_of(y);
-	ad_status status = ad_sweep(y);
 	size_t n = 0, total, cap = 0;
 	ad_node **roots = NULL;
+	struct sweep *found;
+	ad_status status = sweep_from(y, &found);
 
 	if (status != AD_OK)
 		return status;
+	if (found)
+		return evaluate(g, found->n_roots, found->roots, true, false);
 	total = g->n_lasting + g->n_nodes;
 	for (size_t k = 0; k <= total; k++) {
 		ad_node *z = k < total ? ad_node_at(g, k) : NULL;
@@ -506,7 +612,7 @@ ad_status ad_backward(ad_node *y)
 		}
 		if (!z)
 			roots[n++] = y;
-		else if (z->grad)
+		else if (z->grad && is_recorded(z->grad))
 			roots[n++] = z->grad;
 		for (size_t i = 0; i < uses; i++)
 			if (z->use_grad[i])

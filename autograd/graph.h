@@ -134,6 +134,7 @@ struct ad_graph {
 	struct block workspace, scratch;
 	ad_node *swept;        /* what the last sweep started from */
 	size_t swept_nodes;    /* n_nodes when it had been recorded */
+	struct sweep *swept_sweep; /* if it was noted */
 	const bool *wants;     /* of the inputs, while an op's grad runs */
 };
 
@@ -232,11 +233,13 @@ struct backward {
 struct sweep {
 	struct sweep *next;       /* of the same y */
 	size_t from, to;          /* the nodes it recorded */
-	uint64_t wanting;         /* for which leaves */
+	ad_node *before;          /* the last node before it */
+	uint32_t context;
+	uint64_t wanting, wanting_lasting; /* for which leaves */
 	size_t n, n_roots;
 	ad_node **x, **dx;        /* leaves and their gradients */
 	ad_node **nodes;          /* from to to */
-	ad_node **roots;          /* y and the gradients, without repetition */
+	ad_node **roots;          /* y and the gradients */
 	uint32_t ordinal;         /* of the next random op afterwards */
 };
 
