@@ -3,8 +3,8 @@
  *
  * The sweep goes down the nodes in reverse order of recording, which is a topological order. Each op
  * on a path from y to a wanted x passes on what has arrived at its outputs: by its grad function, or,
- * where it has a backward kernel, by one node that stands for that kernel. Sweeping over such a node
- * (a second derivative) first expands it through grad. Contributions of several uses are added, and
+ * where it has a backward kernel, by one node that stands for that kernel. A sweep through single numbers
+ * alone is one node, a tape. Sweeping over such a node (a second derivative) first expands it through grad. Contributions of several uses are added, and
  * summed over broadcast axes, here and nowhere else.
  */
 #include "graph.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 const ad_op backward_op = { .name = "backward" };
+const ad_op tape_op = { .name = "sweep" };
 
 bool ad_wants(const ad_node *y, int i)
 {
@@ -239,21 +240,18 @@ static void put_on_path(ad_node *y)
 			y[k].on_path |= y[k].type == AD_REAL;
 }
 
-/* A backward node: records what it stands for in terms of ops, and sweeps over those. They depend on
- * older nodes and on each other only, so one range takes them all. */
-static bool expand(ad_node *node, struct lists *l, struct lists *inner)
+/* The gradients that a backward node stands for, in terms of ops: e[k] for its output k. */
+static bool unfold_backward(ad_node *node, struct lists *inner, ad_node *e[])
 {
 	const struct backward *b = node->attrs;
 	ad_graph *g = node->graph;
 	ad_node *y = b->y, **dy = node->in + y->n_in + y->n_out;
-	size_t from = g->n_nodes, to, n = (size_t)y->n_in + y->n_out;
+	size_t n = (size_t)y->n_in + y->n_out;
 
-	if (!lists_hold(l, (size_t)node->n_in + node->n_out) || !lists_hold(inner, n)) {
+	if (!lists_hold(inner, n)) {
 		out_of_memory(g, n * sizeof(ad_node *));
 		return false;
 	}
-	if (!ready(node, l))
-		return true;
 	for (int i = 0; i < y->n_in; i++) {
 		inner->wants[i] = false;
 		inner->dx[i] = NULL;
@@ -262,17 +260,93 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 		inner->wants[b->which[k]] = true;
 	if (!call_grad(y, dy, inner->wants, inner->dx))
 		return false;
-	for (int k = 0; k < node->n_out; k++) {
-		ad_node *e = inner->dx[b->which[k]];
+	for (int k = 0; k < node->n_out; k++)
+		e[k] = inner->dx[b->which[k]];
+	return true;
+}
 
-		if (!ad_equal_shapes(&e->shape, &node[k].shape))
-			e = inner->dx[b->which[k]] = engine_sum_to(e, node[k].shape);
-		if (e->is_error)
-			return false;
+/* What a sweep keeps in the nodes that a tape passes, put aside while another sweep passes them. */
+struct aside {
+	ad_node *node, *sum;
+	bool on_path;
+};
+
+static void put_aside(struct aside *a, ad_node *x, bool on_path)
+{
+	*a = (struct aside){ x, x->sum, x->on_path };
+	x->sum = NULL;
+	x->on_path = on_path;
+}
+
+/* The same for a tape: its sweep, recorded op by op. */
+static bool unfold_tape(ad_node *node, struct lists *inner, ad_node *e[])
+{
+	const struct tape *t = node->attrs;
+	ad_graph *g = node->graph;
+	ad_node *y = t->nodes[t->n - 1];
+	struct aside *aside;
+	size_t n = t->n + t->n_x;
+	bool ok = true;
+
+	for (size_t k = 0; k < t->n; k++)
+		n += t->nodes[k]->n_in;
+	aside = malloc(n * sizeof *aside);
+	if (!aside) {
+		out_of_memory(g, n * sizeof *aside);
+		return false;
+	}
+	n = 0;
+	/* what leads nowhere first: the same node may be an input and on the way */
+	for (size_t k = 0; k < t->n; k++)
+		for (int i = 0; i < t->nodes[k]->n_in; i++)
+			put_aside(&aside[n++], t->nodes[k]->in[i], false);
+	for (size_t k = 0; k < t->n; k++)
+		put_aside(&aside[n++], t->nodes[k], true);
+	for (size_t k = 0; k < t->n_x; k++)
+		put_aside(&aside[n++], t->x[k], true);
+	y->sum = engine_full(g, y->shape, 1);
+	ok = !y->sum->is_error;
+	for (size_t k = t->n; ok && k-- > 0;)
+		ok = step_down(t->nodes[k], inner, false);
+	for (size_t k = 0; k < t->n_x; k++)
+		e[k] = t->x[k]->sum;
+	while (n-- > 0) {
+		aside[n].node->sum = aside[n].sum;
+		aside[n].node->on_path = aside[n].on_path;
+	}
+	free(aside);
+	return ok;
+}
+
+/* A node that stands for others: records them in terms of ops, and sweeps over those. They depend on
+ * older nodes and on each other only, so one range takes them all. */
+static bool expand(ad_node *node, struct lists *l, struct lists *inner)
+{
+	ad_graph *g = node->graph;
+	size_t from = g->n_nodes, to;
+	ad_node **e;
+	bool ok;
+
+	if (!lists_hold(l, (size_t)node->n_in + node->n_out)) {
+		out_of_memory(g, node->n_in * sizeof(ad_node *));
+		return false;
+	}
+	if (!ready(node, l))
+		return true;
+	e = calloc(node->n_out, sizeof *e);
+	if (!e) {
+		out_of_memory(g, node->n_out * sizeof *e);
+		return false;
+	}
+	ok = node->op == &tape_op ? unfold_tape(node, inner, e) : unfold_backward(node, inner, e);
+	for (int k = 0; ok && k < node->n_out; k++) {
+		if (!ad_equal_shapes(&e[k]->shape, &node[k].shape))
+			e[k] = engine_sum_to(e[k], node[k].shape);
+		ok = !e[k]->is_error;
 	}
 	to = g->n_nodes;
 	/* grad may read what the kernel did not, so the sweep must come by there too */
-	for (size_t k = from; k < to; k++) {
+	for (size_t k = from; ok && k < to; k++) {
 		const ad_node *z = g->nodes[k];
 
 		put_on_path(g->nodes[k]);
@@ -280,18 +354,29 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 			if (z->in[i])
 				z->in[i]->mark = node->mark;
 	}
-	for (int k = 0; k < node->n_out; k++) {
-		ad_node *e = inner->dx[b->which[k]];
-
-		e->mark = node->mark;
-		if (node[k].sum && e->on_path && !arrive(e, node[k].sum, NULL))
-			return false;
+	for (int k = 0; ok && k < node->n_out; k++) {
+		e[k]->mark = node->mark;
+		if (node[k].sum && e[k]->on_path)
+			ok = arrive(e[k], node[k].sum, NULL);
 	}
-	for (size_t k = to; k-- > from;)
-		if (g->nodes[k]->owner == g->nodes[k] && g->nodes[k]->op &&
-		    !step_down(g->nodes[k], l, false))
-			return false;
-	return true;
+	free(e);
+	for (size_t k = to; ok && k-- > from;)
+		if (g->nodes[k]->owner == g->nodes[k] && g->nodes[k]->op)
+			ok = step_down(g->nodes[k], l, false);
+	return ok;
+}
+
+/* Which nodes lie on a way from a wanted x to y, or beyond it. */
+static void find_paths(ad_graph *g, const ad_node *y, size_t n, ad_node *const x[])
+{
+	for (size_t k = 0; k < g->n_lasting; k++)
+		g->lasting[k]->on_path = false;
+	for (size_t k = 0; k < g->n_nodes; k++)
+		g->nodes[k]->on_path = false;
+	for (size_t k = 0; k < n; k++)
+		x[k]->on_path = x[k]->type == AD_REAL;
+	for (size_t k = 0; !y->lasting && k <= y->index; k++)
+		put_on_path(g->nodes[k]);
 }
 
 /* Records the sweep; what arrives at a node is left in its sum. The caller resets the sums. */
@@ -301,16 +386,9 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	bool ok = true;
 	uint32_t walk = ++g->walk;
 	uint8_t order = g->order;
-	size_t top = y->lasting ? 0 : y->index + 1;
+	size_t top = y->lasting ? 0 : y->index + (size_t)1;
 
-	for (size_t k = 0; k < g->n_lasting; k++)
-		g->lasting[k]->on_path = false;
-	for (size_t k = 0; k < g->n_nodes; k++)
-		g->nodes[k]->on_path = false;
-	for (size_t k = 0; k < n; k++)
-		x[k]->on_path = x[k]->type == AD_REAL;
-	for (size_t k = 0; k < top; k++)
-		put_on_path(g->nodes[k]);
+	find_paths(g, y, n, x);
 	if (!y->on_path)
 		return true;
 	y->mark = walk;
@@ -330,7 +408,8 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 			if (z->in[i])
 				z->in[i]->mark = walk;
 		if (z->op)
-			ok = z->op == &backward_op ? expand(z, &l, &inner) : step_down(z, &l, keep);
+			ok = z->op == &backward_op || z->op == &tape_op ? expand(z, &l, &inner) :
+			                                                  step_down(z, &l, keep);
 	}
 	g->order = order;
 	find_context(g);
@@ -431,6 +510,59 @@ static bool wants_gradient(const ad_node *x)
 	return !x->op && x->wants;
 }
 
+/* Whether the sweep from y passes element-wise ops on single numbers alone; if so it is recorded as one
+ * node, which gives the gradients of those x that it reaches. NULL if not, or on failure. */
+static ad_node *record_tape(ad_node *y, size_t n, ad_node *const x[])
+{
+	ad_graph *g = y->graph;
+	uint32_t walk = ++g->walk;
+	struct arena_mark mark = arena_mark(&g->arena);
+	struct tape *t = NULL;
+	ad_node *node = NULL;
+	ad_shape *shapes;
+	ad_type *types;
+	size_t passed = 0;
+
+	if (y->lasting || !y->op)
+		return NULL;
+	find_paths(g, y, n, x);
+	y->mark = walk;
+	for (size_t k = y->index + (size_t)1; k-- > 0;) {
+		ad_node *z = g->nodes[k];
+
+		if (z->mark != walk || !z->op || !z->on_path)
+			continue;
+		if (!is_scalar(z) || !z->op->dmap)
+			return NULL;
+		for (int i = 0; i < z->n_in; i++)
+			z->in[i]->mark = walk;
+		passed++;
+	}
+	if (passed == 0 || !(t = arena_take(&g->arena, sizeof *t)) ||
+	    !(t->nodes = arena_take(&g->arena, (passed + n) * sizeof *t->nodes)))
+		return NULL;
+	t->x = t->nodes + passed;
+	for (size_t k = 0; k <= y->index; k++)
+		if (g->nodes[k]->mark == walk && g->nodes[k]->op && g->nodes[k]->on_path)
+			t->nodes[t->n++] = g->nodes[k];
+	for (size_t k = 0; k < n; k++)
+		if (x[k]->mark == walk)
+			t->x[t->n_x++] = x[k];
+	shapes = malloc((t->n_x + 1) * (sizeof *shapes + sizeof *types));
+	if (shapes && t->n_x > 0 && t->n_x < UINT16_MAX) {
+		types = (ad_type *)(void *)(shapes + t->n_x);
+		for (size_t k = 0; k < t->n_x; k++)
+			shapes[k] = t->x[k]->shape, types[k] = AD_REAL;
+		node = new_node(g, &tape_op, 1, &y, t, t->n_x, shapes, types);
+		for (size_t k = 0; !node->is_error && k < t->n_x; k++)
+			t->x[k]->grad = node + k;
+	}
+	free(shapes);
+	if (!node)
+		arena_release(&g->arena, mark);
+	return node;
+}
+
 /* The sweep from y that was recorded here before, for the same leaves. */
 static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
 {
@@ -438,7 +570,7 @@ static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
 		return NULL;
 	for (struct sweep *s = y->sweeps; s; s = s->next)
 		if (s->from == g->n_nodes && s->before == (g->n_nodes ? g->nodes[g->n_nodes - 1] : NULL) &&
-		    s->context == g->context && s->wanting == g->wanting &&
+		    s->context == g->context && s->watch == g->watch && s->wanting == g->wanting &&
 		    s->wanting_lasting == g->wanting_lasting)
 			return s;
 	return NULL;
@@ -477,7 +609,7 @@ static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
 		return;
 	*s = (struct sweep){ .next = y->sweeps, .from = from, .to = g->n_nodes, .n = n,
 		             .before = from ? g->nodes[from - 1] : NULL,
-		             .context = g->context, .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
+		             .context = g->context, .watch = g->watch, .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
 		             .ordinal = g->ordinal };
 	s->nodes = (ad_node **)(void *)(s + 1);
 	s->x = s->nodes + nodes;
@@ -507,7 +639,7 @@ static ad_status record_sweep(ad_node *y)
 {
 	ad_graph *g = y->graph;
 	size_t n = 0, total = g->n_lasting + g->n_nodes, from = g->n_nodes;
-	ad_node **x = malloc((total ? total : 1) * sizeof *x);
+	ad_node **x = malloc((total ? total : 1) * sizeof *x), *tape;
 	bool ok;
 
 	if (!x) {
@@ -518,9 +650,11 @@ static ad_status record_sweep(ad_node *y)
 	for (size_t k = 0; k < total; k++)
 		if (wants_gradient(ad_node_at(g, k)))
 			x[n++] = ad_node_at(g, k);
-	ok = sweep(g, y, engine_full(g, y->shape, 1), n, x, g->keep_all);
+	/* where every node is looked at, the nodes must be there */
+	tape = g->keep_all || g->watch || g->node_by_node ? NULL : record_tape(y, n, x);
+	ok = tape ? !tape->is_error : sweep(g, y, engine_full(g, y->shape, 1), n, x, g->keep_all);
 	total = g->n_lasting + g->n_nodes;
-	for (size_t k = 0; ok && k < total; k++) {
+	for (size_t k = 0; ok && !tape && k < total; k++) {
 		ad_node *z = ad_node_at(g, k);
 
 		if (g->keep_all || wants_gradient(z))

@@ -239,8 +239,8 @@ void ad_keep_all(ad_graph *g)
 
 void ad_watch_nonfinite(ad_graph *g, bool on)
 {
-	if (!g->dead)
-		g->watch = on;
+	if (!g->dead && g->watch != on)
+		g->watch = on, g->swept = NULL;
 }
 
 const char *ad_origin_of(const ad_node *x)

@@ -37,6 +37,7 @@ struct ad_node {
 	ad_node *sum;       /* during a sweep: the gradient that has arrived so far */
 	uint32_t mark;      /* for walks: equal to graph->walk when visited */
 	uint32_t last;      /* during planning: the number of its value */
+	uint32_t slot;      /* likewise: its place in a program of single numbers */
 	uint8_t place;
 	uint8_t order;      /* how many sweeps lie above it */
 	uint16_t out;       /* which output of its owner */
@@ -228,6 +229,18 @@ struct backward {
 	int *which;
 };
 
+/* A node that stands for the whole sweep from a single number through element-wise ops on single numbers.
+ * Its input is y; its outputs are the gradients of x[0..n_x-1]. */
+extern const ad_op tape_op;
+struct tape {
+	size_t n, n_x;
+	ad_node **nodes; /* on the way from x to y, in order of recording, y last */
+	ad_node **x;
+};
+
+/* Whether y is an element-wise op on single reals. */
+bool is_scalar(const ad_node *y);
+
 /* A sweep that was recorded once: what follows when it is asked for again at the same place. In the
  * arena. */
 struct sweep {
@@ -235,6 +248,7 @@ struct sweep {
 	size_t from, to;          /* the nodes it recorded */
 	ad_node *before;          /* the last node before it */
 	uint32_t context;
+	bool watch;               /* recorded in anomaly mode */
 	uint64_t wanting, wanting_lasting; /* for which leaves */
 	size_t n, n_roots;
 	ad_node **x, **dx;        /* leaves and their gradients */
@@ -271,6 +285,7 @@ bool watch_step(ad_node *y);
 
 /* ---- registry.c: the few ops that the engine itself needs -------------------------------------- */
 
+const ad_op *engine_add_op(void);
 ad_node *engine_add(ad_node *a, ad_node *b);
 ad_node *engine_sum_to(ad_node *x, ad_shape shape);
 ad_node *engine_full(ad_graph *g, ad_shape shape, double value);

@@ -2,12 +2,11 @@
  * layout: where the values of a plan lie.
  *
  * A value that may be read after the evaluation (a root, ad_keep, everything in a bare forward) lies in
- * the plan's block, or in memory of its own if its node outlives the step of the last mark. Any other
- * lives in the workspace from the stage that makes it to the last that reads it, and its place is then
+ * the plan's block. Any other lives in the workspace from the stage that makes it to the last that reads it, and its place is then
  * used again, the most recently freed first as it is still in the cache. An element-wise op takes the
  * place of an input that dies there. What only ever exists as a tile of a group lies nowhere.
  */
-#include "plan.h"
+#include "scalars.h"
 
 #define ALIGN 64
 
@@ -108,7 +107,8 @@ void find_views(struct plan *p)
 		struct value *v = &p->values[k];
 
 		v->bytes = bytes_of(v->node);
-		if (p->mode != SHARED || v->node->keep || g->keep_all)
+		/* single numbers are too small to share memory */
+		if (p->mode != SHARED || v->node->keep || g->keep_all || is_scalar(v->node))
 			v->where = IN_BLOCK;
 	}
 	for (size_t k = 0; k < p->n_roots; k++)
@@ -140,13 +140,20 @@ void find_views(struct plan *p)
 	for (size_t k = 0; k < p->n_values; k++)
 		if (p->values[k].where == IN_BLOCK && p->values[p->values[k].base].where == IN_SPACE)
 			p->values[p->values[k].base].where = IN_BLOCK;
-	for (size_t k = 0; g && k < p->n_values; k++) {
-		struct value *v = &p->values[k];
+}
 
-		if (v->where == IN_BLOCK && g->n_marks &&
-		    v->node->index < g->marks[g->n_marks - 1].n_nodes)
-			v->where = IN_OWN;
-	}
+static void read_by_tape(struct plan *p, const struct step *s)
+{
+	const struct tape *t = s->node->attrs;
+
+	for (size_t k = 0; k < t->n; k++)
+		for (int i = -1; i < t->nodes[k]->n_in; i++) {
+			uint32_t x = value_of(i < 0 ? t->nodes[k] : t->nodes[k]->in[i]);
+			struct value *base = x == NO_VALUE ? NULL : &p->values[p->values[x].base];
+
+			if (base && s->stage > base->last)
+				base->last = s->stage;
+		}
 }
 
 /* When each value is written first and read last, in stages. */
@@ -171,6 +178,9 @@ static void find_lives(struct plan *p)
 			if (base && p->steps[s].stage > base->last)
 				base->last = p->steps[s].stage;
 		}
+	for (size_t s = 0; s < p->n_steps; s++)
+		if (p->steps[s].node->op == &tape_op)
+			read_by_tape(p, &p->steps[s]);
 }
 
 /* Whether every reading of the memory of value b in the stage is one to one with y, at y's step or
@@ -228,7 +238,10 @@ static bool place_stage(struct plan *p, const struct action *a, struct room *roo
                         const uint32_t next[])
 {
 	bool ok = true;
+	size_t program = 0;
 
+	if (a->program && a->run == run_program)
+		program = take_kept(&p->kept, (program_bytes(a->program) + ALIGN - 1) / ALIGN * ALIGN);
 	for (uint32_t s = a->first; s < a->first + a->n; s++) {
 		const struct step *step = &p->steps[s];
 
@@ -236,10 +249,15 @@ static bool place_stage(struct plan *p, const struct action *a, struct room *roo
 			struct value *v = &p->values[k];
 			uint32_t heir;
 
-			if (v->base != k || v->outer || v->where == IN_OWN || v->where == IN_TILE)
+			if (v->base != k || v->outer || v->where == IN_TILE)
 				continue;
 			if (v->where == IN_BLOCK) {
-				v->offset = take_kept(&p->kept, v->bytes);
+				if (a->run == run_program) {
+					v->offset = program;
+					program += element_size(v->node->graph, AD_REAL);
+				} else {
+					v->offset = take_kept(&p->kept, v->bytes);
+				}
 				if (v->node->index < p->block_from)
 					p->block_from = v->node->index;
 				continue;

@@ -18,8 +18,7 @@ static void free_plan(ad_graph *g, struct plan *p)
 			continue;
 		x->plan = NULL;
 		x->computed = p->ran;
-		if (p->values[k].where != IN_OWN || p->values[k].outer)
-			x->place = WORKSPACE;
+		x->place = WORKSPACE;
 	}
 	g->memory_used -= p->block.size;
 	block_free(&p->block);
@@ -64,18 +63,24 @@ void let_go(ad_graph *g, size_t n_nodes)
 			p->holding = false;
 }
 
+bool holds_values(struct plan *p)
+{
+	if (!p->holding)
+		return false;
+	for (size_t k = 0; k < p->n_values; k++) {
+		const ad_node *x = p->values[k].node;
+
+		if (x->plan == p && x->place == OWN && is_recorded(x) && p->ran >= recorded_at(x))
+			return true;
+	}
+	return p->holding = false;
+}
+
 void spoil_memory(ad_graph *g)
 {
-	for (struct plan *p = g->plans; p; p = p->next) {
+	for (struct plan *p = g->plans; p; p = p->next)
 		if (p->block.size)
 			memset(p->block.data, 0xff, p->block.size);
-		for (size_t k = 0; k < p->n_values; k++) {
-			const ad_node *x = p->values[k].node;
-
-			if (p->values[k].where == IN_OWN && x->own)
-				memset(x->own, 0xff, x->count * element_size(g, (ad_type)x->type));
-		}
-	}
 	if (g->workspace.size)
 		memset(g->workspace.data, 0xff, g->workspace.size);
 	if (g->scratch.size)
@@ -101,6 +106,13 @@ struct lists {
 	struct list steps, given, leaves, assign, buffers;
 };
 
+static void mark_inputs(const ad_node *z, uint32_t walk)
+{
+	for (int i = 0; i < z->n_in; i++)
+		if (z->in[i])
+			z->in[i]->mark = walk;
+}
+
 /* Marks what z, which has to be computed, reads. */
 static bool descend(ad_node *z, uint32_t walk, struct lists *l)
 {
@@ -118,9 +130,15 @@ static bool descend(ad_node *z, uint32_t walk, struct lists *l)
 		z->owner->mark = walk;
 		return true;
 	}
-	for (int i = 0; i < z->n_in; i++)
-		if (z->in[i])
-			z->in[i]->mark = walk;
+	mark_inputs(z, walk);
+	if (z->op == &tape_op) {
+		const struct tape *t = z->attrs;
+
+		for (size_t k = 0; k < t->n; k++) {
+			t->nodes[k]->mark = walk;
+			mark_inputs(t->nodes[k], walk);
+		}
+	}
 	return add_node(&l->steps, z);
 }
 
@@ -280,9 +298,9 @@ static void drop_oldest(ad_graph *g)
 	size_t count = 0;
 
 	for (at = &g->plans; *at; at = &(*at)->next, count++)
-		if (count > 0 && !(*at)->holding)
+		if (count >= MAX_PLANS && !holds_values(*at))
 			oldest = at;
-	if (count <= MAX_PLANS || !oldest)
+	if (!oldest)
 		return;
 	p = *oldest;
 	*oldest = p->next;

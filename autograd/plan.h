@@ -34,7 +34,6 @@ struct value {
 	enum where {
 		IN_SPACE, /* in the workspace, where others follow it */
 		IN_BLOCK, /* in the plan's block: it can be read after the evaluation */
-		IN_OWN,   /* in memory of its own: it outlives the step of the mark */
 		IN_TILE,  /* only ever as a tile of its group */
 	} where;
 	bool live;
@@ -49,6 +48,7 @@ struct action {
 	ad_kernel *call;
 	ad_node *copied;   /* an alias that is a copy */
 	struct group *group;
+	struct program *program; /* of single numbers, or a tape */
 };
 
 struct plan {
@@ -75,7 +75,7 @@ struct plan {
 	ad_node *newest;    /* of its nodes; all others were recorded before it */
 	size_t workspace, scratch, kept; /* bytes: shared, of a kernel, and of its block */
 	struct block block;
-	bool holding;       /* the block holds values that may be read */
+	bool holding;       /* the block may hold values to be read: see holds_values */
 	uint32_t block_from; /* the lowest node index in the block */
 	bool bound;         /* the actions point to the values' memory */
 	const void *space, *scratch_space; /* the graph's memory when they were bound */
@@ -86,6 +86,9 @@ struct plan {
 
 /* A plan for these roots, made or found; NULL on failure. */
 struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], enum mode mode);
+
+/* Whether values in the plan's block can be read still. */
+bool holds_values(struct plan *p);
 
 /* The number of x among the values of the plan that is being made, or NO_VALUE. */
 static inline uint32_t value_of(const ad_node *x)

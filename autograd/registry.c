@@ -698,11 +698,16 @@ static const ad_op *found(_Atomic(const ad_op *) *kept, const char *name)
 	return op;
 }
 
-ad_node *engine_add(ad_node *a, ad_node *b)
+const ad_op *engine_add_op(void)
 {
 	static _Atomic(const ad_op *) add;
 
-	return ad_record(found(&add, "add"), 2, (ad_node *[]){ a, b }, NULL);
+	return found(&add, "add");
+}
+
+ad_node *engine_add(ad_node *a, ad_node *b)
+{
+	return ad_record(engine_add_op(), 2, (ad_node *[]){ a, b }, NULL);
 }
 
 ad_node *engine_to_real(ad_node *x)

@@ -4,7 +4,7 @@
  * Before it runs for the first time, or after memory has moved, a plan is bound: every action points to
  * the memory of its values. Then a run is a loop over the actions.
  */
-#include "plan.h"
+#include "scalars.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -175,6 +175,16 @@ bool make_action(struct plan *p, struct action *a)
 {
 	const struct step *s = &p->steps[a->first];
 
+	if (p->mode != SEPARATE && is_scalar(s->node)) {
+		a->run = run_program;
+		a->program = make_program(p, a);
+		return a->program != NULL;
+	}
+	if (s->node->op == &tape_op) {
+		a->run = run_tape;
+		a->program = make_tape(p, s->node);
+		return a->program != NULL;
+	}
 	if (is_map(s)) {
 		a->run = run_group;
 		a->group = make_group(p, a);
@@ -209,13 +219,6 @@ static bool within_limit(ad_graph *g, const struct plan *p)
 	bool fits = !__builtin_add_overflow(need, p->scratch, &need) &&
 	            !__builtin_add_overflow(need, kept, &need);
 
-	for (size_t k = 0; k < p->n_values; k++) {
-		const ad_node *x = p->values[k].node;
-		size_t bytes = x->count * element_size(g, (ad_type)x->type);
-
-		if (p->values[k].where == IN_OWN && !x->own && bytes > sizeof x->small)
-			fits &= !__builtin_add_overflow(need, bytes, &need);
-	}
 	if (fits && need <= g->memory_limit && g->memory_used <= g->memory_limit - need)
 		return true;
 	ad_fail(g, AD_ERROR_MEMORY,
@@ -232,7 +235,8 @@ static bool take_block(ad_graph *g, struct plan *p)
 	if (p->kept <= p->block.size)
 		return true;
 	for (struct plan *q = g->plans; q; q = q->next)
-		if (q != p && !q->holding && q->block.size && (!spare || spare->block.size < p->kept))
+		if (q != p && q->block.size && (!spare || spare->block.size < p->kept) &&
+		    !holds_values(q))
 			spare = q;
 	g->memory_used -= p->block.size;
 	block_free(&p->block);
@@ -262,7 +266,7 @@ static void bind_values(ad_graph *g, struct plan *p)
 		if (x->plan && x->plan != p)
 			x->plan->bound = false;
 		x->plan = p;
-		x->place = base->where == IN_BLOCK || base->where == IN_OWN ? OWN : WORKSPACE;
+		x->place = base->where == IN_BLOCK ? OWN : WORKSPACE;
 		if (v->outer) {
 			x->data = v->outer->data;
 			x->place = v->outer->op ? v->outer->place : WORKSPACE;
@@ -298,10 +302,6 @@ static bool bind(ad_graph *g, struct plan *p)
 		out_of_memory(g, p->workspace + p->scratch + p->kept);
 		return false;
 	}
-	for (size_t k = 0; k < p->n_values; k++)
-		if (p->values[k].where == IN_OWN && p->values[k].base == k && !p->values[k].outer &&
-		    !own_memory(p->values[k].node))
-			return false;
 	for (size_t k = 0; k < p->n_assign; k++)
 		if (!own_memory(p->assign[k]))
 			return false;
@@ -313,6 +313,8 @@ static bool bind(ad_graph *g, struct plan *p)
 			bind_group(a->group);
 		else if (a->call)
 			bind_kernel(p, a);
+		else if (a->run == run_program)
+			bind_program(a->program, p->steps[a->first].node->data);
 	}
 	for (size_t k = 0; k < p->n_given; k++)
 		p->given_data[k] = p->given[k]->data;
