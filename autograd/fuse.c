@@ -199,6 +199,55 @@ static void find_tiles(struct plan *p)
 		}
 }
 
+/* The result of a kernel that the group behind it can take piece by piece; -1 if there is none. */
+static int leading_result(const struct plan *p, const struct action *a)
+{
+	const struct step *s = &p->steps[a->first];
+	const struct action *group = a + 1;
+	int found = -1;
+
+	if (!a->call || !group->group)
+		return -1;
+	for (uint32_t g = group->first; g < group->first + group->n; g++)
+		for (int i = 0; i < p->steps[g].node->n_in; i++) {
+			uint32_t k = value_of(p->steps[g].in[i]);
+			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
+			int result;
+
+			if (!v || v->step != a->first)
+				continue;
+			result = result_number(s, (uint32_t)(v - p->values));
+			if (found >= 0 && found != result)
+				return -1; /* another result, which may not be there yet */
+			found = result;
+			if (!group_reads_straight(p, group, v->node) ||
+			    !(node_behind(s->node)->op->finishes >> (s->node->op == &backward_op ? 1 + result : result) & 1))
+				return -1;
+		}
+	return found;
+}
+
+/* Groups that are run by the kernel before them, while what it makes is in the cache. */
+static bool find_leads(struct plan *p)
+{
+	for (size_t k = 0; k + 1 < p->n_actions && p->mode != SEPARATE; k++) {
+		struct action *a = &p->actions[k];
+		int result = leading_result(p, a);
+		struct finish *f;
+
+		if (result < 0)
+			continue;
+		f = arena_take(&p->arena, sizeof *f);
+		if (!f)
+			return false;
+		*f = (struct finish){ result, a[1].group };
+		a->kernel.finish = f;
+		a->leads = true;
+		a[1].run = NULL;
+	}
+	return true;
+}
+
 bool fuse(struct plan *p)
 {
 	p->actions = arena_take(&p->arena, (p->n_steps + 1) * sizeof *p->actions);
@@ -209,5 +258,5 @@ bool fuse(struct plan *p)
 	for (size_t k = 0; k < p->n_actions; k++)
 		if (!make_action(p, &p->actions[k]))
 			return false;
-	return true;
+	return find_leads(p);
 }

@@ -175,8 +175,13 @@ static void find_lives(struct plan *p)
 			uint32_t x = value_of(p->steps[s].in[i]);
 			struct value *base = x == NO_VALUE ? NULL : &p->values[p->values[x].base];
 
-			if (base && p->steps[s].stage > base->last)
-				base->last = p->steps[s].stage;
+			/* a kernel that leads a group is still at work when that runs */
+			uint32_t stage = p->steps[s].stage;
+
+			if (stage < p->n_actions && p->actions[stage].leads)
+				stage++;
+			if (base && stage > base->last)
+				base->last = stage;
 		}
 	for (size_t s = 0; s < p->n_steps; s++)
 		if (p->steps[s].node->op == &tape_op)
@@ -205,6 +210,21 @@ static bool read_straight(const struct plan *p, const struct step *step, uint32_
 	return true;
 }
 
+/* Whether the kernel that leads the step's group reads the memory of value b. */
+static bool led_by_reader(const struct plan *p, const struct step *s, uint32_t b)
+{
+	const struct action *a = s->stage > 0 ? &p->actions[s->stage - 1] : NULL;
+	const struct step *leader = a && a->leads ? &p->steps[a->first] : NULL;
+
+	for (int i = 0; leader && i < leader->node->n_in; i++) {
+		uint32_t x = value_of(leader->in[i]);
+
+		if (x != NO_VALUE && p->values[x].base == b)
+			return true;
+	}
+	return false;
+}
+
 /* A value whose place y, made by an element-wise step, can take over: it dies here and is read one to
  * one. */
 static uint32_t dying_input(const struct plan *p, const struct step *s)
@@ -218,6 +238,8 @@ static uint32_t dying_input(const struct plan *p, const struct step *s)
 		uint32_t x = value_of(s->in[i]), b = x == NO_VALUE ? NO_VALUE : p->values[x].base;
 		const struct value *v = b == NO_VALUE ? NULL : &p->values[b];
 
+		if (v && led_by_reader(p, s, b))
+			continue;
 		if (v && !v->outer && v->live && v->where == IN_SPACE && v->last == s->stage &&
 		    v->bytes == bytes_of(y) && read_straight(p, s, b))
 			return b;

@@ -42,7 +42,8 @@ struct value {
 
 /* What is run at once: one step, or a group of element-wise ones. */
 struct action {
-	bool (*run)(ad_graph *g, struct action *a);
+	bool (*run)(ad_graph *g, struct action *a); /* NULL: the one before runs it, piece by piece */
+	bool leads;        /* it runs the next one, a group, on what it has finished */
 	uint32_t first, n; /* its steps, among those of the plan */
 	ad_run kernel;     /* of one step on whole arrays */
 	ad_kernel *call;
@@ -133,6 +134,15 @@ struct group *make_group(struct plan *p, const struct action *a);
 void bind_group(struct group *t);
 
 bool run_group(ad_graph *g, struct action *a);
+
+/* Whether every step of the group that reads x reads it one to one, as reals. */
+bool group_reads_straight(const struct plan *p, const struct action *a, const ad_node *x);
+
+/* What a kernel's finished elements lead to. */
+struct finish {
+	int result; /* of the kernel: output, or gradient of an input */
+	struct group *group;
+};
 
 /* ---- run.c --------------------------------------------------------------------------------------- */
 

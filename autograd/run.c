@@ -39,11 +39,6 @@ void ad_run_failed(const ad_run *r, const char *format, ...)
 	pthread_mutex_unlock(&failing);
 }
 
-void ad_finish(const ad_run *r, int k, size_t begin, size_t n)
-{
-	(void)r, (void)k, (void)begin, (void)n;
-}
-
 struct parallel {
 	const ad_run *r;
 	size_t n, slices;
@@ -375,6 +370,8 @@ static bool run_actions(ad_graph *g, struct plan *p)
 	for (size_t k = 0; k < p->n_actions; k++) {
 		struct action *a = &p->actions[k];
 
+		if (!a->run)
+			continue;
 		if (!a->run(g, a) || (g->watch && !watch_step(p->steps[a->first].node)))
 			return false;
 	}

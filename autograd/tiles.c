@@ -291,11 +291,11 @@ static void store(bool f64, void *tile, size_t k, double v)
 		((float *)tile)[k] = (float)v;
 }
 
-static void fill_single(const struct group *t, const struct slot *o, void *tile)
+static void fill_single(const struct group *t, const struct slot *o, size_t n, void *tile)
 {
 	double v = element(o, t->f64_data, 0);
 
-	for (size_t k = 0; k < TILE; k++)
+	for (size_t k = 0; k < n && k < TILE; k++)
 		store(t->f64, tile, k, v);
 }
 
@@ -427,7 +427,7 @@ static void run_range(const struct group *t, size_t begin, size_t end)
 
 		at[i] = o->kind == STRAIGHT ? o->data + begin * size : (char *)tiles[o->tile];
 		if (o->kind == SINGLE)
-			fill_single(t, o, at[i]);
+			fill_single(t, o, end - begin, at[i]);
 	}
 	for (size_t k = begin; k < end; k += TILE) {
 		size_t n = end - k < TILE ? end - k : TILE;
@@ -461,6 +461,31 @@ static void run_slice(void *context, size_t i)
 	size_t begin = i * t->grain, end = begin + t->grain;
 
 	run_range(t, begin, end < t->count ? end : t->count);
+}
+
+bool group_reads_straight(const struct plan *p, const struct action *a, const ad_node *x)
+{
+	const ad_node *of = node_behind(p->steps[a->first].node);
+	uint32_t b = p->values[value_of(x)].base;
+
+	if (x->type != AD_REAL || a->group->f64 != a->group->f64_data)
+		return false;
+	for (uint32_t s = a->first; s < a->first + a->n; s++)
+		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+			const ad_node *z = p->steps[s].in[i];
+			uint32_t k = value_of(z);
+
+			if (k != NO_VALUE && p->values[k].base == b && !p->steps[s].gone &&
+			    (z->type != AD_REAL || !ad_equal_shapes(&z->shape, &of->shape)))
+				return false;
+		}
+	return true;
+}
+
+void ad_finish(const ad_run *r, int k, size_t begin, size_t n)
+{
+	if (r->finish && r->finish->result == k)
+		run_range(r->finish->group, begin, begin + n);
 }
 
 bool run_group(ad_graph *g, struct action *a)
