@@ -20,11 +20,11 @@
 #define WIDTH (8 * LANES) /* of the widest */
 
 /* Steps of a tile at most, and numbers in a strip. */
-#define DEEP 256
-#define STEPS 320
-#define STRIP 16384
+#define DEEP 512
+#define STEPS 640
+#define STRIP 40960
 
-typedef void tile_kernel(size_t K, const ad_real *a, const ad_real *b, const uint32_t *distance,
+typedef void tile_kernel(size_t vectors, size_t K, const ad_real *a, const ad_real *b, const uint32_t *distance,
                          const ad_real *start, ad_real *c, size_t ldc, bool add);
 
 /* c (+)= start + a b: a has R numbers a step; step k of b is distance[k] from b. */
@@ -66,12 +66,20 @@ static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_
 		}
 }
 
+/* Of as many vectors as are needed, or a few more. */
 #define TILE(R, V)                                                                                 \
-	static void tile_##R##_##V(size_t K, const ad_real *a, const ad_real *b,                   \
-	                           const uint32_t *distance, const ad_real *start, ad_real *c,     \
-	                           size_t ldc, bool add)                                           \
+	static void tile_##R(size_t vectors, size_t K, const ad_real *a, const ad_real *b,         \
+	                     const uint32_t *distance, const ad_real *start, ad_real *c,           \
+	                     size_t ldc, bool add)                                                 \
 	{                                                                                          \
-		tile(R, V, K, a, b, distance, start, c, ldc, add);                                 \
+		if (vectors == 1)                                                                  \
+			tile(R, 1, K, a, b, distance, start, c, ldc, add);                         \
+		else if (vectors == 2 && V > 2)                                                    \
+			tile(R, V > 2 ? 2 : 1, K, a, b, distance, start, c, ldc, add);             \
+		else if (vectors <= 4 && V > 4)                                                    \
+			tile(R, V > 4 ? 4 : 1, K, a, b, distance, start, c, ldc, add);             \
+		else                                                                               \
+			tile(R, V, K, a, b, distance, start, c, ldc, add);                         \
 	}
 TILES(TILE)
 
@@ -79,7 +87,7 @@ static const struct {
 	size_t rows, vectors;
 	tile_kernel *kernel;
 } tiles[] = {
-#define ENTRY(R, V) { R, V, tile_##R##_##V },
+#define ENTRY(R, V) { R, V, tile_##R },
 	TILES(ENTRY)
 };
 
@@ -117,7 +125,7 @@ static void cut(struct direct *q)
 
 	choose_tile(q);
 	/* What lies in place takes no room, but has to be packed. */
-	direct_cut(q, in_place ? STRIP / (q->vectors * LANES) : taps ? DEEP / taps : 1,
+	direct_cut(q, in_place ? STRIP / ((q->vectors + 1) * LANES) : taps ? DEEP / taps : 1,
 	           in_place ? DEEP : STEPS, 16 * q->vectors * LANES, SIZE_MAX,
 	           in_place ? SIZE_MAX : ROOM);
 }
@@ -251,59 +259,75 @@ static void next_strip(const struct direct *q, const struct box *b, const struct
 	}
 }
 
-/* strip (K x width) = the places of s under each tap. May write up to a vector beyond; `exact`:
- * may not read beyond. */
-static void pack_strip(const struct strip *s, size_t K, const ad_real *from,
-                       const uint32_t *distance, size_t width, bool exact, ad_real *to)
+/* K rows of n numbers, of at most `vectors` vectors; writes whole vectors. */
+static inline __attribute__((always_inline)) void
+pack_segment(size_t vectors, size_t K, const ad_real *from, const uint32_t *distance, ad_real *to,
+             size_t ld)
 {
-	for (size_t k = 0; k < K; k++, to += width) {
-		const ad_real *f = from + distance[k];
+	for (size_t k = 0; k < K; k++, to += ld) {
+		const vector *f = (const vector *)(from + distance[k]);
+		vector *t = (vector *)to;
 
-		for (size_t i = 0; i < s->n; i++) {
-			const struct segment *g = &s->segment[i];
-			const ad_real *src = f + g->from;
-			ad_real *t = to + g->at;
+#pragma GCC unroll 4
+		for (size_t j = 0; j < vectors; j++)
+			t[j] = f[j];
+	}
+}
 
-			if (exact)
-				copy(t, src, g->n);
-			else
-				for (size_t j = 0; j < g->n; j += LANES)
-					*(vector *)(t + j) = *(const vector *)(src + j);
-		}
+/* to (K x ld) = the places of s under each tap, in their order. Rows may spill by a vector, into
+ * segments that follow, or what ld leaves. `exact`: nothing beyond a segment may be read. */
+static void pack_strip(const struct strip *s, size_t K, const ad_real *from,
+                       const uint32_t *distance, bool exact, ad_real *to, size_t ld)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		size_t n = s->segment[i].n;
+		const ad_real *f = from + s->segment[i].from;
+		ad_real *t = to + s->segment[i].at;
+
+		if (n > 3 * LANES || (exact && n % LANES))
+			for (size_t k = 0; k < K; k++)
+				copy(t + k * ld, f + distance[k], n);
+		else if (n > 2 * LANES)
+			pack_segment(3, K, f, distance, t, ld);
+		else if (n > LANES)
+			pack_segment(2, K, f, distance, t, ld);
+		else
+			pack_segment(1, K, f, distance, t, ld);
 	}
 }
 
 static void put(const struct strip *s, const ad_real *from, ad_real *to, size_t step, bool add)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		const struct segment *g = &s->segment[i];
-		const ad_real *f = from + g->at;
-		ad_real *t = to + g->to;
+		size_t n = s->segment[i].n;
+		const ad_real *f = from + s->segment[i].at;
+		ad_real *t = to + s->segment[i].to;
 
 		if (step > 1 && add)
-			for (size_t j = 0; j < g->n; j++)
+			for (size_t j = 0; j < n; j++)
 				t[j * step] += f[j];
 		else if (step > 1)
-			for (size_t j = 0; j < g->n; j++)
+			for (size_t j = 0; j < n; j++)
 				t[j * step] = f[j];
 		else if (add)
-			for (size_t j = 0; j < g->n; j++)
-				t[j] += f[j];
+			add_to(t, f, n);
 		else
-			copy(t, f, g->n);
+			copy(t, f, n);
 	}
 }
 
 /* Whether gathering strips costs less than computing what is between the rows: strips hold more
- * places, at two vectors of copying for each of a tile's rows of vectors. */
+ * places, but a step of theirs costs about as much as six more rows of a tile. */
 static bool is_packing_cheaper(const struct direct *q, const struct box *b, const struct padded *p)
 {
-	double rows = (double)b->images * (double)b->n[0] * (double)b->n[1], width = (double)(q->vectors * LANES);
-	double step = (double)q->axis[1].step * (double)p->pitch, all = rows * (double)b->n[2];
-	double strips = ceil((double)b->n[2] / width) * rows, flat = rows * step / width, size;
+	double rows = (double)b->images * (double)b->n[0] * (double)b->n[1];
+	double places = rows * (double)b->n[2], width = (double)(q->vectors * LANES);
+	double apart = rows * ceil((double)b->n[2] / (double)LANES) * (double)LANES;
+	double flat = rows * (double)q->axis[1].step * (double)p->pitch;
+	double size = (double)(q->blocks * q->rows);
 
-	size = (double)(q->blocks * q->rows);
-	return ceil(all / width) * (size + 2) < ceil(flat < strips ? flat : strips) * (size * 1.02 + 0.25);
+	apart = (double)b->n[2] > width ? apart : rows * width;
+	return places * (size + 6) < (flat < apart ? flat : apart) * size;
 }
 
 /* One part of the steps, for all places and rows of a box. */
@@ -322,7 +346,7 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 	struct strip s;
 
 	padded_of(q, b, part, &p);
-	pack = part->K * width <= STRIP;
+	pack = part->K * (width + LANES) <= STRIP;
 	in_place = pack && direct_in_place(q) && q->plane_in * part->channels <= UINT32_MAX;
 	if (in_place) {
 		padded_in_place(q, b, &p);
@@ -333,15 +357,17 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 	}
 	padded_distances(q, part, &p, distance);
 	for (size_t k = 0; pack && k < part->K; k++)
-		place[k] = (uint32_t)(k * width);
+		place[k] = (uint32_t)(k * (width + LANES));
 	rows_first(q, b, &p, &r);
 	while (r.left > 0) {
+		size_t vectors;
 		const ad_real *at;
 
 		next_strip(q, b, &p, width, pack, &r, &column, &s);
+		vectors = (s.segment[s.n - 1].at + s.segment[s.n - 1].n + LANES - 1) / LANES;
 		at = from + s.start;
 		if (pack) {
-			pack_strip(&s, part->K, from, distance, width, in_place, packed);
+			pack_strip(&s, part->K, from, distance, in_place, packed, width + LANES);
 			at = packed;
 		}
 		for (size_t block = 0; block < q->blocks; block++) {
@@ -353,11 +379,11 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 				start[i] = bias[m + i];
 			if (s.n == 1 && s.places == width && rows == q->rows &&
 			    q->axis[2].out_step == 1) {
-				kernel(part->K, w, at, pack ? place : distance, start,
+				kernel(vectors, part->K, w, at, pack ? place : distance, start,
 				       to + s.segment[0].to, q->plane_out, add);
 				continue;
 			}
-			kernel(part->K, w, at, pack ? place : distance, start, edge, width, false);
+			kernel(vectors, part->K, w, at, pack ? place : distance, start, edge, width, false);
 			for (size_t i = 0; i < rows; i++)
 				put(&s, edge + i * width, to + i * q->plane_out,
 				    (size_t)q->axis[2].out_step, add);

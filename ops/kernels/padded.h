@@ -18,23 +18,45 @@
 typedef ad_real vector __attribute__((vector_size(VECTOR), aligned(sizeof(ad_real)), may_alias));
 
 /* Numbers in a copy, and behind it, for reads of whole tiles. */
-#define ROOM (131072 / sizeof(ad_real))
+#define ROOM (262144 / sizeof(ad_real))
 #define MARGIN (16 * LANES)
 
-/* Whole vectors, the last of which may overlap the one before. */
+/* n numbers in two pieces of `bytes`, which may overlap; n has at least one piece, at most two. */
+#define COPY_TWICE(bytes)                                                                          \
+	if (n * sizeof *to >= bytes) {                                                             \
+		memcpy(to, from, bytes);                                                           \
+		memcpy((char *)(to + n) - bytes, (const char *)(from + n) - bytes, bytes);         \
+		return;                                                                            \
+	}
+
+/* memcpy for short rows. */
 static inline void copy(ad_real *to, const ad_real *from, size_t n)
+{
+	if (n > 2 * LANES) {
+		memcpy(to, from, n * sizeof *to);
+		return;
+	}
+	COPY_TWICE(VECTOR)
+#if VECTOR > 32
+	COPY_TWICE(32)
+#endif
+#if VECTOR > 16
+	COPY_TWICE(16)
+#endif
+	COPY_TWICE(8)
+	if (n)
+		*to = *from;
+}
+#undef COPY_TWICE
+
+static inline void add_to(ad_real *to, const ad_real *from, size_t n)
 {
 	size_t k = 0;
 
-	if (n < LANES) {
-		for (; k < n; k++)
-			to[k] = from[k];
-		return;
-	}
 	for (; k + LANES <= n; k += LANES)
-		*(vector *)(to + k) = *(const vector *)(from + k);
-	if (k < n)
-		*(vector *)(to + n - LANES) = *(const vector *)(from + n - LANES);
+		*(vector *)(to + k) += *(const vector *)(from + k);
+	for (; k < n; k++)
+		to[k] += from[k];
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------- */
@@ -363,12 +385,25 @@ static inline void padded_row(const struct direct *q, const struct padded *p, co
 			to[k] = 0;
 		return;
 	}
-	for (int64_t s = 0; s < step; s++, to += p->phase)
-		for (size_t k = 0; k < p->phase; k++) {
-			int64_t column = at + s + (int64_t)k * step;
+	for (int64_t s = 0; s < step; s++, at++, to += p->phase) {
+		int64_t n = (int64_t)p->phase, first, stop;
 
-			to[k] = column >= 0 && column < q->axis[2].in ? row[column] : 0;
-		}
+		first = at < 0 ? (step - 1 - at) / step : 0;
+		first = first < n ? first : n;
+		stop = at < q->axis[2].in ? (q->axis[2].in - at + step - 1) / step : 0;
+		stop = stop < n ? stop : n;
+		stop = stop > first ? stop : first;
+		for (int64_t k = 0; k < first; k++)
+			to[k] = 0;
+		if (step == 2)
+			for (int64_t k = first; k < stop; k++)
+				to[k] = row[at + k * 2];
+		else
+			for (int64_t k = first; k < stop; k++)
+				to[k] = row[at + k * step];
+		for (int64_t k = stop; k < n; k++)
+			to[k] = 0;
+	}
 }
 
 /* in: channel 0 of the group, image 0. */
