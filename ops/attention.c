@@ -4,7 +4,10 @@
  *   q (..., T, D)   k (..., S, D)   v (..., S, E); the leading axes broadcast   y (..., T, E)
  *   heads   n: the last axes hold n heads side by side, q (..., T, n D), k (..., S, n D),
  *           v (..., S, n E), y (..., T, n E), and each head attends by itself; null: one
- *   k, v    both left out: q (..., T, 3 n D) holds q, k, v side by side, as one product gives them
+ *   kv_heads   m: k (..., S, m D) and v (..., S, m E) have so many, each for the next n / m of the
+ *           heads of q (Ainslie et al., "GQA", 2023); null: n
+ *   k, v    both left out: q (..., T, (n + 2 m) D) holds q, k, v side by side, as one product gives
+ *           them
  *   mask    broadcasts to (..., T, S), of heads to (..., n, T, S); may be left out: true where a
  *           query may attend to a key, or reals that are added to the scores
  *   causal  leaves out every key behind its query: key j for query i where j > i
@@ -18,10 +21,11 @@
  */
 #include "op.h"
 #include "kernels/gemm.h"
+#include "kernels/rows.h"
 #include "kernels/strided.h"
 
 struct attrs {
-	int64_t heads;
+	int64_t heads, kv_heads;
 	bool causal;
 	double scale;
 };
@@ -29,6 +33,8 @@ struct attrs {
 static const ad_attr attrs[] = {
 	AD_ATTR(struct attrs, heads, AD_INT, "null",
 	        "how many heads lie side by side on the last axes; null: one", NULL),
+	AD_ATTR(struct attrs, kv_heads, AD_INT, "null",
+	        "how many of keys and values, a divisor of heads; null: as many", NULL),
 	AD_ATTR(struct attrs, causal, AD_FLAG, "false", "leave out keys behind the query", NULL),
 	AD_ATTR(struct attrs, scale, AD_NUM, "null",
 	        "what the scores are multiplied by; null: 1 / sqrt(D)", NULL),
@@ -42,15 +48,15 @@ enum { Q, K, V, MASK };
 #define KEYS 512
 
 /* One of q, k, v, y and their gradients as heads: where a head lies for each of the leading axes, the
- * axis of heads being the last of these, and from one row of a head to the next. mask: likewise, with
- * a step from one key to the next. A stride of 0 repeats. */
+ * last two being those of the heads: kv_heads, and the heads of q for each. A stride of 0 repeats.
+ * row: from one row of a head to the next; column: of the mask, from one key to the next. */
 struct part {
 	size_t stride[AD_MAX_RANK], row, column;
 	bool given;
 };
 
 struct heads {
-	int rank; /* leading axes, with that of the heads */
+	int rank; /* leading axes, with those of the heads */
 	size_t dims[AD_MAX_RANK], n;
 	size_t T, S, D, E;
 	bool one;         /* q, k, v are in one array, */
@@ -71,31 +77,37 @@ static bool shape(ad_infer *s)
 {
 	const struct attrs *a = s->attrs;
 	const ad_shape *q = &s->in[Q], *k = &s->in[K], *v = &s->in[V];
-	int64_t n = a->heads == AD_NONE ? 1 : a->heads, parts = 3;
+	int64_t n = a->heads == AD_NONE ? 1 : a->heads, m = a->kv_heads == AD_NONE ? n : a->kv_heads;
 	ad_shape lead = *q, scores;
 	size_t count;
 
-	if (n < 1)
-		return ad_refuse(s, "there cannot be %lld heads", (long long)n);
+	if (n < 1 || n > INT32_MAX || m < 1 || n % m != 0)
+		return ad_refuse(s, "there cannot be %lld heads with %lld of keys and values",
+		                 (long long)n, (long long)m);
+	if (a->heads != AD_NONE && q->rank > AD_MAX_RANK - 2)
+		return ad_refuse(s, "of heads, q has %d axes at most, not %s", AD_MAX_RANK - 2,
+		                 ad_show(s, Q));
 	if (packed(s)) {
-		if (q->rank < 2 || __builtin_mul_overflow(n, 3, &parts) ||
-		    q->dims[q->rank - 1] % parts != 0)
+		if (q->rank < 2 || q->dims[q->rank - 1] % (n + 2 * m) != 0)
 			return ad_refuse(s,
-			                 "without k and v, q must be (..., T, 3 D), queries, keys and "
-			                 "values of %lld heads side by side, not %s",
-			                 (long long)n, ad_show(s, Q));
+			                 "without k and v, q must be (..., T, %lld D), side by side %lld "
+			                 "heads of queries and %lld of keys and of values, not %s",
+			                 (long long)(n + 2 * m), (long long)n, (long long)m,
+			                 ad_show(s, Q));
 		k = v = q;
 	} else if (s->n_in <= V || k->rank < 0 || v->rank < 0) {
 		return ad_refuse(s, "give k and v, or neither");
-	} else if (q->rank < 2 || k->rank < 2 || v->rank < 2 ||
-	           q->dims[q->rank - 1] != k->dims[k->rank - 1] ||
+	} else if (q->rank < 2 || k->rank < 2 || v->rank < 2 || q->dims[q->rank - 1] % n != 0 ||
+	           k->dims[k->rank - 1] % m != 0 || v->dims[v->rank - 1] % m != 0 ||
+	           q->dims[q->rank - 1] / n != k->dims[k->rank - 1] / m ||
 	           k->dims[k->rank - 2] != v->dims[v->rank - 2]) {
 		return ad_refuse(s,
-		                 "q, k, v must be (..., T, D), (..., S, D), (..., S, E), not %s, %s, %s",
+		                 a->heads == AD_NONE
+		                     ? "q, k, v must be (..., T, D), (..., S, D), (..., S, E), not %s, "
+		                       "%s, %s"
+		                     : "q, k, v must be (..., T, n D), (..., S, m D), (..., S, m E) "
+		                       "with n heads, m kv_heads, not %s, %s, %s",
 		                 ad_show(s, Q), ad_show(s, K), ad_show(s, V));
-	} else if (q->dims[q->rank - 1] % n != 0 || v->dims[v->rank - 1] % n != 0) {
-		return ad_refuse(s, "the last axes of q %s and v %s cannot be cut into %lld heads",
-		                 ad_show(s, Q), ad_show(s, V), (long long)n);
 	}
 	lead.rank -= 2;
 	for (int i = K; i <= V; i++) {
@@ -110,7 +122,7 @@ static bool shape(ad_infer *s)
 	s->out[0] = scores = lead;
 	s->out[0].dims[s->out[0].rank++] = q->dims[q->rank - 2];
 	s->out[0].dims[s->out[0].rank++] =
-	    packed(s) ? q->dims[q->rank - 1] / 3 : v->dims[v->rank - 1];
+	    packed(s) ? q->dims[q->rank - 1] / (n + 2 * m) * n : v->dims[v->rank - 1] / m * n;
 	if (!ad_count_of(&s->out[0], &count))
 		return ad_refuse(s, "%s has too many elements", ad_show_shape(s, s->out[0]));
 	if (s->n_in <= MASK || s->in[MASK].rank < 0)
@@ -128,19 +140,42 @@ static bool shape(ad_infer *s)
 	return true;
 }
 
-/* An array (..., rows, n * columns) as heads. */
-static struct part part_of(const struct heads *h, const ad_array *x, bool cut, size_t columns)
+/* An array (..., rows, m each columns) as heads; each 0: the m are repeated. */
+static struct part part_of(const struct heads *h, const ad_array *x, size_t each, size_t columns)
 {
 	struct part p = { .row = (size_t)x->dims[x->rank - 1], .column = 1, .given = true };
 	size_t step = p.row * (size_t)x->dims[x->rank - 2];
 	int at = h->rank - 1;
 
-	if (cut)
-		p.stride[at--] = columns;
+	p.stride[at--] = each > 0 ? columns : 0;
+	p.stride[at--] = each > 0 ? each * columns : columns;
 	for (int i = x->rank - 3; i >= 0; i--, at--) {
 		p.stride[at] = x->dims[i] == 1 ? 0 : step;
 		step *= (size_t)x->dims[i];
 	}
+	return p;
+}
+
+/* Aligned to (..., n, T, S), or without heads to (..., T, S); each: the heads for one of k and v. */
+static struct part mask_part(const struct heads *h, const ad_array *m, bool cut, size_t each)
+{
+	struct part p = { .given = true };
+	size_t stride[AD_MAX_RANK + 2] = { 0 }, step = 1;
+	int at = h->rank + 1;
+
+	for (int i = m->rank - 1; i >= 0; i--) {
+		size_t here = m->dims[i] == 1 ? 0 : step;
+
+		if (at == h->rank - 1 && !cut)
+			at -= 2;
+		stride[at--] = here;
+		if (at == h->rank - 2 && cut)
+			stride[at--] = here * each;
+		step *= (size_t)m->dims[i];
+	}
+	memcpy(p.stride, stride, (size_t)h->rank * sizeof *stride);
+	p.row = stride[h->rank];
+	p.column = stride[h->rank + 1];
 	return p;
 }
 
@@ -150,37 +185,25 @@ static struct heads heads_here(const ad_run *r)
 	bool cut = a->heads != AD_NONE, one = r->n_in <= K || r->in[K].rank == 0;
 	const ad_array *q = &r->in[Q], *k = one ? q : &r->in[K], *v = one ? q : &r->in[V];
 	const ad_array *y = &r->out[0];
-	size_t n = cut ? (size_t)a->heads : 1, width = (size_t)q->dims[q->rank - 1] / (one ? 3 : 1);
-	struct heads h = { .rank = y->rank - 2 + cut, .n = 1, .one = one, .causal = a->causal };
+	size_t n = cut ? (size_t)a->heads : 1, m = a->kv_heads == AD_NONE ? n : (size_t)a->kv_heads;
+	struct heads h = { .rank = y->rank, .n = 1, .one = one, .causal = a->causal };
 
 	for (int i = 0; i < h.rank; i++) {
-		h.dims[i] = cut && i == h.rank - 1 ? n : (size_t)y->dims[i];
+		h.dims[i] = i == h.rank - 1 ? n / m : i == h.rank - 2 ? m : (size_t)y->dims[i];
 		h.n *= h.dims[i];
 	}
 	h.T = (size_t)q->dims[q->rank - 2];
 	h.S = (size_t)k->dims[k->rank - 2];
-	h.D = width / n;
+	h.D = (size_t)q->dims[q->rank - 1] / (one ? n + 2 * m : n);
 	h.E = (size_t)y->dims[y->rank - 1] / n;
-	h.q = part_of(&h, q, cut, h.D);
-	h.k = part_of(&h, k, cut, h.D);
-	h.v = part_of(&h, v, cut, h.E);
-	h.y = part_of(&h, y, cut, h.E);
-	for (size_t i = K; one && i <= V; i++)
-		h.offset[i] = i * width;
-	if (r->n_in > MASK && r->in[MASK].data) {
-		const ad_array *m = &r->in[MASK];
-		size_t stride[AD_MAX_RANK + 1] = { 0 }, step = 1;
-		int at = h.rank + 1;
-
-		for (int i = m->rank - 1; i >= 0; i--, at--) {
-			stride[at] = m->dims[i] == 1 ? 0 : step;
-			step *= (size_t)m->dims[i];
-		}
-		memcpy(h.mask.stride, stride, (size_t)h.rank * sizeof *stride);
-		h.mask.row = stride[h.rank];
-		h.mask.column = stride[h.rank + 1];
-		h.mask.given = true;
-	}
+	h.q = part_of(&h, q, n / m, h.D);
+	h.k = part_of(&h, k, 0, h.D);
+	h.v = part_of(&h, v, 0, h.E);
+	h.y = part_of(&h, y, n / m, h.E);
+	h.offset[K] = one ? n * h.D : 0;
+	h.offset[V] = one ? (n + m) * h.D : 0;
+	if (r->n_in > MASK && r->in[MASK].data)
+		h.mask = mask_part(&h, &r->in[MASK], cut, n / m);
 	h.scale = (ad_real)(isnan(a->scale) ? 1 / sqrt((double)h.D) : a->scale);
 	return h;
 }
@@ -240,47 +263,52 @@ static inline size_t open_keys(const struct heads *h, size_t i, size_t j, size_t
 	return seen <= j ? 0 : seen - j < n ? seen - j : n;
 }
 
-/* Up to what is worth computing in a row of which `open` of n scores are not left out: whole vectors. */
-static inline size_t whole(size_t open, size_t n)
+/* From one row of a tile to the next, and up to where a row is computed of which `open` scores are not
+ * left out: whole vectors, so that no loop has a rest. */
+static inline size_t whole(size_t open)
 {
-	open = (open + 15) / 16 * 16;
-	return open < n ? open : n;
+	return (open + 15) / 16 * 16;
 }
 
-/* The scores of queries i..i+rows-1 by keys j..j+n-1 to s, rows of n: scaled, masked, with -inf
+/* Scores times the scale up to whole(open), with -inf from `open` on. The largest of them. */
+static inline ad_real scale_row(ad_real *s, size_t open, ad_real scale)
+{
+	const ad_real none = -(ad_real)INFINITY;
+	const int n = (int)open, stop = (int)whole(open);
+
+#pragma omp simd
+	for (int c = 0; c < stop; c++)
+		s[c] = c < n ? s[c] * scale : none;
+	return row_max(s, whole(open));
+}
+
+/* The scores of queries i..i+rows-1 by keys j..j+n-1 to s, in rows of whole(n): scaled, masked, -inf
  * where left out. max: the largest of each row so far. */
 static void scores(const struct head *a, size_t i, size_t rows, size_t j, size_t n, ad_real *s,
                    ad_real *max)
 {
 	const struct heads *h = a->h;
 	const ad_real scale = h->scale, none = -(ad_real)INFINITY;
+	size_t step = h->mask.column;
 
 	AD_VARIANT(gemm)
 	(false, true, rows, n, h->D, a->q + i * h->q.row, h->q.row, a->k + j * h->k.row, h->k.row, s,
-	 n, false);
-	for (size_t row = 0; row < rows; row++, s += n) {
-		size_t open = open_keys(h, i + row, j, n);
-		size_t mask = (i + row) * h->mask.row + j * h->mask.column, step = h->mask.column;
-		ad_real most = max[row];
+	 whole(n), false);
+	for (size_t row = 0; row < rows; row++, s += whole(n)) {
+		size_t open = open_keys(h, i + row, j, n), at = (i + row) * h->mask.row + j * step;
+		ad_real most;
 
-#pragma omp simd
-		for (size_t c = 0; c < open; c++)
-			s[c] *= scale;
 		if (a->mask && a->mask_type == AD_BOOL) {
-			const unsigned char *m = (const unsigned char *)a->mask + mask;
+			const unsigned char *m = (const unsigned char *)a->mask + at;
 			for (size_t c = 0; c < open; c++)
-				s[c] = m[c * step] ? s[c] : none;
+				s[c] = m[c * step] ? s[c] * scale : none;
 		} else if (a->mask) {
-			const ad_real *m = (const ad_real *)a->mask + mask;
+			const ad_real *m = (const ad_real *)a->mask + at;
 			for (size_t c = 0; c < open; c++)
-				s[c] += m[c * step];
+				s[c] = s[c] * scale + m[c * step];
 		}
-		for (size_t c = open; c < n; c++)
-			s[c] = none;
-#pragma omp simd reduction(max : most)
-		for (size_t c = 0; c < open; c++)
-			most = s[c] > most ? s[c] : most;
-		max[row] = most;
+		most = scale_row(s, open, a->mask ? 1 : scale);
+		max[row] = most > max[row] ? most : max[row];
 	}
 }
 
@@ -290,20 +318,17 @@ static inline ad_real base_of(ad_real max)
 	return max == -(ad_real)INFINITY ? 0 : max;
 }
 
-/* Row s of n scores, of which all from `open` on are left out, to exp(s - base); their sum. */
+/* A row of n scores, of which all from `open` on are left out, to exp(s - base); their sum. */
 static inline ad_real exponentials(ad_real *s, size_t open, size_t n, ad_real base)
 {
-	ad_real sum = 0;
+	const size_t stop = whole(open);
 
-	open = whole(open, n);
-#pragma omp simd reduction(+ : sum)
-	for (size_t c = 0; c < open; c++) {
+#pragma omp simd
+	for (size_t c = 0; c < stop; c++)
 		s[c] = real_exp(s[c] - base);
-		sum += s[c];
-	}
-	for (size_t c = open; c < n; c++)
+	for (size_t c = stop; c < n; c++)
 		s[c] = 0;
-	return sum;
+	return row_sum(s, stop);
 }
 
 static void start_rows(size_t rows, ad_real *max, ad_real *sum)
@@ -326,10 +351,10 @@ static void next_tile(const struct head *a, size_t i, size_t rows, size_t j, siz
 	scores(a, i, rows, j, n, s, max);
 	for (size_t row = 0; row < rows; row++) {
 		ad_real base = base_of(max[row]);
-		ad_real less = before[row] == max[row] ? 1 : real_exp(before[row] - base);
+		ad_real less = j == 0 ? 0 : before[row] == max[row] ? 1 : real_exp(before[row] - base);
 
 		sum[row] = sum[row] * less +
-		           exponentials(s + row * n, open_keys(a->h, i + row, j, n), n, base);
+		           exponentials(s + row * whole(n), open_keys(a->h, i + row, j, n), n, base);
 		if (shrink)
 			shrink[row] = less;
 	}
@@ -358,7 +383,7 @@ static void forward_block(const struct head *a, ad_real *y, size_t i, size_t row
 			for (size_t c = 0; shrink[row] != 1 && c < h->E; c++)
 				y[row * ld + c] *= shrink[row];
 		AD_VARIANT(gemm)
-		(false, false, rows, h->E, n, s, n, a->v + j * h->v.row, h->v.row, y, ld, j > 0);
+		(false, false, rows, h->E, n, s, whole(n), a->v + j * h->v.row, h->v.row, y, ld, j > 0);
 	}
 	for (size_t row = 0; row < rows; row++) {
 		ad_real factor = sum[row] == 0 ? 0 : 1 / sum[row];
@@ -415,45 +440,41 @@ static void softmax_tile(const struct head *a, size_t i, size_t rows, size_t j, 
                          ad_real *p, ad_real *max, const ad_real *sums)
 {
 	scores(a, i, rows, j, n, p, max);
-	for (size_t row = 0; row < rows; row++, p += n) {
+	for (size_t row = 0; row < rows; row++, p += whole(n)) {
 		size_t open = open_keys(a->h, i + row, j, n);
 		ad_real sum = exponentials(p, open, n, base_of(max[row]));
 
 		sum = all ? sum : sums[row];
 		sum = sum == 0 ? 0 : 1 / sum;
-		open = whole(open, n);
+		open = whole(open);
 #pragma omp simd
 		for (size_t c = 0; c < open; c++)
 			p[c] *= sum;
 	}
 }
 
-/* dscores = p (dp - due), in the place of dp, and the gradient of the mask, which is that; then
- * times the scale. */
+/* dscores = p (dp - due), the gradient of the mask; times the scale in the place of dp. */
 static void scores_back(const struct head *a, size_t i, size_t rows, size_t j, size_t n,
                         const ad_real *p, ad_real *dp, const ad_real *due, ad_real *mask)
 {
 	const struct heads *h = a->h;
 	const ad_real scale = h->scale;
 
-	for (size_t row = 0; row < rows; row++, p += n, dp += n) {
-		size_t open = whole(open_keys(h, i + row, j, n), n);
+	for (size_t row = 0; row < rows; row++, p += whole(n), dp += whole(n)) {
+		size_t open = open_keys(h, i + row, j, n), stop = whole(open);
 		const ad_real less = due[row];
 
-#pragma omp simd
-		for (size_t c = 0; c < open; c++)
-			dp[c] = p[c] * (dp[c] - less);
-		for (size_t c = open; c < n; c++)
-			dp[c] = 0;
 		if (mask) {
 			ad_real *to = mask + (i + row) * h->mask.row + j * h->mask.column;
 
 			for (size_t c = 0; c < open; c++)
-				to[c * h->mask.column] += dp[c];
+				to[c * h->mask.column] += p[c] * (dp[c] - less);
 		}
 #pragma omp simd
-		for (size_t c = 0; c < open; c++)
-			dp[c] *= scale;
+		for (size_t c = 0; c < stop; c++)
+			dp[c] = p[c] * (dp[c] - less) * scale;
+		for (size_t c = stop; c < n; c++)
+			dp[c] = 0;
 	}
 }
 
@@ -468,15 +489,8 @@ static void backward_block(const struct head *a, const ad_real *dy, const struct
 	bool last = i + rows == h->T;
 
 	dy += i * h->y.row;
-	for (size_t row = 0; row < rows; row++) {
-		const ad_real *y = a->y + (i + row) * h->y.row, *up = dy + row * h->y.row;
-		ad_real product = 0;
-
-#pragma omp simd reduction(+ : product)
-		for (size_t c = 0; c < h->E; c++)
-			product += y[c] * up[c];
-		due[row] = product;
-	}
+	for (size_t row = 0; row < rows; row++)
+		due[row] = row_dot(a->y + (i + row) * h->y.row, dy + row * h->y.row, h->E);
 	start_rows(rows, max, sum);
 	for (size_t j = 0; all > KEYS && j < all; j += n) {
 		n = all - j < KEYS ? all - j : KEYS;
@@ -489,19 +503,20 @@ static void backward_block(const struct head *a, const ad_real *dy, const struct
 		softmax_tile(a, i, rows, j, n, n == all, p, max, sum);
 		if (d->v)
 			AD_VARIANT(gemm)
-		(true, false, n, h->E, rows, p, n, dy, h->y.row, d->v + j * h->v.row, h->v.row,
+		(true, false, n, h->E, rows, p, whole(n), dy, h->y.row, d->v + j * h->v.row, h->v.row,
 		 d->add_v || !last);
 		if (!d->q && !d->k && !d->mask)
 			continue;
-		AD_VARIANT(gemm)(false, true, rows, n, h->E, dy, h->y.row, v, h->v.row, dp, n, false);
+		AD_VARIANT(gemm)(false, true, rows, n, h->E, dy, h->y.row, v, h->v.row, dp, whole(n),
+		                 false);
 		scores_back(a, i, rows, j, n, p, dp, due, d->mask);
 		if (d->q)
 			AD_VARIANT(gemm)
-		(false, false, rows, h->D, n, dp, n, k, h->k.row, d->q + i * h->q.row, h->q.row,
+		(false, false, rows, h->D, n, dp, whole(n), k, h->k.row, d->q + i * h->q.row, h->q.row,
 		 d->add_q || j > 0);
 		if (d->k)
 			AD_VARIANT(gemm)
-		(true, false, n, h->D, rows, dp, n, a->q + i * h->q.row, h->q.row,
+		(true, false, n, h->D, rows, dp, whole(n), a->q + i * h->q.row, h->q.row,
 		 d->k + j * h->k.row, h->k.row, d->add_k || !last);
 	}
 }
@@ -535,8 +550,11 @@ static size_t free_axes(const ad_run *r, const struct heads *h, bool free[AD_MAX
 
 	for (int i = 0; i < h->rank; i++) {
 		free[i] = true;
-		for (int k = 0; k < r->n_in; k++)
-			free[i] &= !r->dx[k].data || part[k]->stride[i] != 0;
+		for (int k = 0; k < 4; k++) {
+			int of = h->one && k < MASK ? Q : k;
+
+			free[i] &= of >= r->n_in || !r->dx[of].data || part[k]->stride[i] != 0;
+		}
 		n *= free[i] ? h->dims[i] : 1;
 	}
 	return n;
@@ -609,29 +627,45 @@ static void backward(const ad_run *r)
  * score, so that its exponential is 0 beside any other. */
 #define LEFT_OUT (-1e30)
 
-/* (..., T, n D) as (..., n, T, D), and back. */
-static ad_node *to_heads(ad_node *x, int64_t n)
+/* (..., T, m each D) as (..., m, each, T, D). */
+static ad_node *to_heads(ad_node *x, int64_t m, int64_t each)
 {
 	ad_shape cut = ad_shape_of(x);
+	int64_t last = cut.dims[cut.rank - 1] / (m * each);
 
-	if (n == AD_NONE)
-		return x;
-	cut.dims[cut.rank - 1] /= n;
-	cut.dims[cut.rank] = cut.dims[cut.rank - 1];
-	cut.dims[cut.rank++ - 1] = n;
-	return ad_transpose(ad_reshape(x, cut), -3, -2);
+	cut.rank += 2;
+	cut.dims[cut.rank - 3] = m;
+	cut.dims[cut.rank - 2] = each;
+	cut.dims[cut.rank - 1] = last;
+	return ad_transpose(ad_transpose(ad_reshape(x, cut), -4, -3), -3, -2);
 }
 
-static ad_node *from_heads(ad_node *x, ad_shape to, int64_t n)
+/* And back, summed over what was repeated. */
+static ad_node *from_heads(ad_node *x, ad_shape to, int64_t m, int64_t each)
 {
 	ad_shape cut = to;
 
-	if (n == AD_NONE)
-		return ad_sum_to(x, to);
-	cut.dims[cut.rank] = to.dims[to.rank - 1] / n;
-	cut.dims[cut.rank - 1] = to.dims[to.rank - 2];
-	cut.dims[cut.rank++ - 2] = n;
-	return ad_reshape(ad_transpose(ad_sum_to(x, cut), -3, -2), to);
+	cut.rank += 2;
+	cut.dims[cut.rank - 1] = to.dims[to.rank - 1] / (m * each);
+	cut.dims[cut.rank - 2] = to.dims[to.rank - 2];
+	cut.dims[cut.rank - 3] = each;
+	cut.dims[cut.rank - 4] = m;
+	return ad_reshape(ad_transpose(ad_transpose(ad_sum_to(x, cut), -3, -2), -4, -3), to);
+}
+
+/* A mask (..., n, T, S) as (..., m, each, T, S). */
+static ad_node *mask_to_heads(ad_node *mask, int64_t m, int64_t each)
+{
+	ad_shape from = ad_shape_of(mask), to = { .rank = from.rank + 1 };
+	int at = from.rank - 3;
+
+	if (at < 0)
+		return mask;
+	memcpy(to.dims, from.dims, (size_t)at * sizeof *to.dims);
+	to.dims[at] = from.dims[at] == 1 ? 1 : m;
+	to.dims[at + 1] = from.dims[at] == 1 ? 1 : each;
+	memcpy(to.dims + at + 2, from.dims + at + 1, 2 * sizeof *to.dims);
+	return ad_reshape(mask, to);
 }
 
 /* True where key j is not behind query i, (T, S). */
@@ -668,41 +702,47 @@ static ad_node *softmax_of(const struct attrs *a, ad_node *q, ad_node *k, ad_nod
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
 	const struct attrs *a = ad_attrs_of(y);
-	ad_node *in[4] = { NULL }, *part[3], *d[3], *p, *up = to_heads(dy[0], a->heads), *ds;
+	ad_node *in[4] = { NULL }, *part[3], *d[3], *p, *up = dy[0], *down = y, *ds, *mask;
+	int64_t n = a->heads == AD_NONE ? 1 : a->heads, m = a->kv_heads == AD_NONE ? n : a->kv_heads;
+	bool cut = a->heads != AD_NONE, one;
 	ad_shape shape[3];
-	bool one;
 	double scale;
 
 	for (int i = 0; i < ad_inputs(y); i++)
 		in[i] = ad_input_of(y, i);
 	one = !in[K];
 	if (one) {
-		int64_t width = ad_shape_of(y).dims[ad_shape_of(y).rank - 1];
-		ad_node *all = ad_split(in[Q], AD_INTS(width, width, width), -1);
+		ad_shape all = ad_shape_of(in[Q]);
+		int64_t width = all.dims[all.rank - 1] / (n + 2 * m);
+		ad_node *parts = ad_split(in[Q], AD_INTS(width * n, width * m, width * m), -1);
 
-		if (ad_is_error(all))
+		if (ad_is_error(parts))
 			return;
 		for (int i = 0; i < 3; i++)
-			in[i] = ad_output(all, i);
+			in[i] = ad_output(parts, i);
 	}
 	for (int i = 0; i < 3; i++) {
 		shape[i] = ad_shape_of(in[i]);
-		part[i] = to_heads(in[i], a->heads);
+		part[i] = cut ? to_heads(in[i], m, i == Q ? n / m : 1) : in[i];
 	}
-	scale = isnan(a->scale) ? 1 / sqrt((double)(shape[Q].dims[shape[Q].rank - 1] /
-	                                            (a->heads == AD_NONE ? 1 : a->heads)))
-	                        : a->scale;
-	p = softmax_of(a, part[Q], part[K], in[MASK], scale);
+	if (cut) {
+		up = to_heads(up, m, n / m);
+		down = to_heads(down, m, n / m);
+	}
+	mask = in[MASK] && cut ? mask_to_heads(in[MASK], m, n / m) : in[MASK];
+	scale = isnan(a->scale) ? 1 / sqrt((double)(shape[Q].dims[shape[Q].rank - 1] / n)) : a->scale;
+	p = softmax_of(a, part[Q], part[K], mask, scale);
 	ds = ad_matmul_transposed(up, part[V], false, true);
-	ds = ad_mul(p, ad_sub(ds, ad_sum(ad_mul(up, to_heads(y, a->heads)), AD_INTS(-1), true)));
-	if (in[MASK] && ad_type_of(in[MASK]) == AD_REAL && ad_wants(y, MASK))
-		dx[MASK] = ad_sum_to(ds, ad_shape_of(in[MASK]));
+	ds = ad_mul(p, ad_sub(ds, ad_sum(ad_mul(up, down), AD_INTS(-1), true)));
+	if (mask && ad_wants(y, MASK))
+		dx[MASK] = ad_reshape(ad_sum_to(ds, ad_shape_of(mask)), ad_shape_of(in[MASK]));
 	ds = ad_mul(ds, ad_constant(ad_graph_of(y), scale));
 	d[Q] = ad_matmul(ds, part[K]);
 	d[K] = ad_matmul_transposed(ds, part[Q], true, false);
 	d[V] = ad_matmul_transposed(p, up, true, false);
 	for (int i = 0; i < 3; i++)
-		d[i] = from_heads(d[i], shape[i], a->heads);
+		d[i] = cut ? from_heads(d[i], shape[i], m, i == Q ? n / m : 1)
+		           : ad_sum_to(d[i], shape[i]);
 	if (one && ad_wants(y, Q))
 		dx[Q] = ad_concat(3, d, -1);
 	for (int i = 0; !one && i < 3; i++)
@@ -739,6 +779,10 @@ AD_OP(attention, .arity = 1, .optional = 3, .inputs = "q k v mask", .as_is = 1u 
             .give = { AD_LIST(0.1, -0.5, 1.2, 0.3, -0.7, 2), AD_LIST(0.9, 1.1, 0, -1, 0.4, 0.2),
                       AD_LIST(0.3, -0.2, 1, 2, -1, 0.5), AD_LIST(0, 1, 1, 1, 1, 0, 1, 0, 1) },
             .smooth = true },
+	  { .in = { AD_DIMS(2, 3, 24), { 0 }, { 0 }, AD_DIMS(4, 1, 3) },
+            .attrs = "heads=4 kv_heads=2 causal=true",
+            .lo = -1,
+            .hi = 1 },
 	  { .in = { AD_DIMS(2, 3), AD_DIMS(2, 4), AD_DIMS(2, 4) },
             .error = "not (2, 3), (2, 4), (2, 4)" },
 	  { .in = { AD_DIMS(2, 1), AD_DIMS(2, 1), AD_DIMS(2, 1), AD_DIMS(2, 2) },
@@ -754,7 +798,17 @@ AD_OP(attention, .arity = 1, .optional = 3, .inputs = "q k v mask", .as_is = 1u 
 AD_API ad_node *ad_attention(ad_node *q, ad_node *k, ad_node *v, ad_node *mask, bool causal,
                              double scale)
 {
-	struct attrs a = { AD_NONE, causal, scale };
+	struct attrs a = { AD_NONE, AD_NONE, causal, scale };
+
+	return AD_CALL_WITH(attention, &a, q, k, v, mask);
+}
+
+/* The same of `heads` heads side by side on the last axes, kv_heads (AD_NONE: as many) of k and v; k
+ * and v both NULL: q holds all three. */
+AD_API ad_node *ad_attention_heads(ad_node *q, ad_node *k, ad_node *v, ad_node *mask, int64_t heads,
+                                   int64_t kv_heads, bool causal, double scale)
+{
+	struct attrs a = { heads, kv_heads, causal, scale };
 
 	return AD_CALL_WITH(attention, &a, q, k, v, mask);
 }
