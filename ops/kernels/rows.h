@@ -100,7 +100,14 @@ static inline ad_real row_dot(const ad_real *x, const ad_real *y, size_t n)
 #undef TERM
 }
 
-/* The sum of (x - centre)^2, of x (y - centre), and of x y z. */
+/* The sum of x - shift, of (x - centre)^2, and of x (y - centre). */
+static inline ad_real row_shifted(const ad_real *x, size_t n, ad_real shift)
+{
+#define TERM(type) (ROW_AT(type, x + i) - shift)
+	ROW_SUM(n, TERM, x[i] - shift);
+#undef TERM
+}
+
 static inline ad_real row_squares(const ad_real *x, size_t n, ad_real centre)
 {
 #define TERM(type) ((ROW_AT(type, x + i) - centre) * (ROW_AT(type, x + i) - centre))
