@@ -566,6 +566,8 @@ ad_status run_plan(ad_graph *g, struct plan *p, bool reading)
 static ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading)
 {
 	struct plan *p;
+	uint64_t mode;
+	ad_status status;
 
 	if (g->status != AD_OK || n == 0)
 		return g->status;
@@ -578,7 +580,11 @@ static ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool sh
 	p = plan_for(g, n, roots, share && !g->watch);
 	if (!p)
 		return g->status;
-	return run_plan(g, p, reading);
+	/* f32 alone flushes what is denormal: a diagram or a check wants to see it */
+	mode = fp_enter(!g->f64 && !g->keep_all);
+	status = run_plan(g, p, reading);
+	fp_leave(mode);
+	return status;
 }
 
 ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n)
