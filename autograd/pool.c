@@ -24,16 +24,17 @@
 #define CALLER_SPINS 50000  /* that a caller waits awake for the last pieces */
 #define STOP UINT64_MAX     /* instead of a block: the helper ends */
 
-/* What one thread starts with; slot 0 is the caller's. A line of the cache each: a call hands a helper its
- * work by one transfer and hears of its end by another. Whoever has taken a piece may read the rest: the
- * call cannot end before that piece is done. */
+/* What one thread starts with; slot 0 is the caller's. A line of the cache hands a helper its work, another
+ * says that it is done. Whoever has taken a piece may read fn to mode: the call cannot end before that
+ * piece is done. */
 struct slot {
 	_Alignas(64) atomic_uint_least64_t block; /* pieces not taken: from block >> 32 up to (uint32_t)block */
-	atomic_size_t done;     /* pieces that this thread, not this slot, has ever done */
 	atomic_bool asleep;
+	atomic_int processor;   /* that the caller is on */
 	void (*fn)(void *context, size_t i);
 	void *context;
 	uint64_t mode;          /* of the caller's floating-point arithmetic */
+	_Alignas(64) atomic_size_t done; /* pieces that this thread, not this slot, has ever done */
 };
 
 static struct {
@@ -42,8 +43,7 @@ static struct {
 	size_t done;            /* what the helpers have to have done when this call ends */
 	pthread_t threads[MAX_THREADS];
 	struct slot slots[MAX_THREADS];
-	atomic_int n_slots;
-	atomic_int processor;   /* that the caller is on */
+	_Alignas(64) atomic_int n_slots; /* these two hardly ever change */
 	atomic_bool waiting;    /* the caller sleeps until all pieces are done */
 	pthread_mutex_t lock;   /* for sleeping */
 	pthread_cond_t finished, wake[MAX_THREADS];
@@ -153,30 +153,48 @@ static inline bool take(struct slot *s, bool first, size_t *i)
 	return true;
 }
 
-/* Does pieces as thread `self` until none is left. Returns how many. */
-static size_t work(int self, uint64_t *mode)
+/* Says that a helper has done more pieces. Added, as it may have come late to one call and in time for the
+ * next. */
+static void tell(struct slot *s, size_t done)
 {
-	int n = atomic_load_explicit(&pool.n_slots, memory_order_relaxed);
+	if (done == 0)
+		return;
+	atomic_store(&s->done, atomic_load_explicit(&s->done, memory_order_relaxed) + done);
+	if (atomic_load(&pool.waiting)) {
+		pthread_mutex_lock(&pool.lock);
+		pthread_cond_signal(&pool.finished);
+		pthread_mutex_unlock(&pool.lock);
+	}
+}
+
+/* Does pieces of slot k as thread `self`. Returns how many. */
+static size_t work_on(int k, int self, uint64_t *mode)
+{
+	struct slot *s = &pool.slots[k];
 	size_t done = 0, i;
 
-	for (int k = 0; k < n; k++) {
-		struct slot *s = &pool.slots[(self + k) % n];
-
-		while (take(s, k == 0, &i)) {
-			if (s->mode != *mode)
-				set_mode(*mode = s->mode);
-			s->fn(s->context, i);
-			done++;
-		}
+	for (; take(s, k == self, &i); done++) {
+		if (s->mode != *mode)
+			set_mode(*mode = s->mode);
+		s->fn(s->context, i);
 	}
+	return done;
+}
+
+static size_t help_others(int self, uint64_t *mode)
+{
+	int n = atomic_load_explicit(&pool.n_slots, memory_order_relaxed);
+	size_t done = 0;
+
+	for (int k = 1; k < n; k++)
+		done += work_on((self + k) % n, self, mode);
 	return done;
 }
 
 /* Leaves the caller's processor: there a helper takes from the caller the time that it spins, and helps
  * with nothing. The scheduler sees no reason to part two threads that both always run. */
-static void keep_off(void)
+static void keep_off(int processor)
 {
-	int processor = atomic_load_explicit(&pool.processor, memory_order_relaxed);
 	cpu_set_t all, others;
 
 	if (sched_getcpu() != processor || sched_getaffinity(0, sizeof all, &all) != 0)
@@ -211,20 +229,11 @@ static void *helper(void *number)
 	int self = (int)(intptr_t)number;
 	struct slot *s = &pool.slots[self];
 	uint64_t mode = get_mode();
-	size_t done;
 
 	while (wait_for_work(self)) {
-		keep_off();
-		done = work(self, &mode);
-		if (done == 0)
-			continue;
-		/* added, as it may have come late to one call and been in time for the next */
-		atomic_store(&s->done, atomic_load_explicit(&s->done, memory_order_relaxed) + done);
-		if (atomic_load(&pool.waiting)) {
-			pthread_mutex_lock(&pool.lock);
-			pthread_cond_signal(&pool.finished);
-			pthread_mutex_unlock(&pool.lock);
-		}
+		keep_off(atomic_load_explicit(&s->processor, memory_order_relaxed));
+		tell(s, work_on(self, self, &mode));
+		tell(s, help_others(self, &mode));
 	}
 	return NULL;
 }
@@ -353,8 +362,9 @@ static void start_helpers(void)
 
 void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
 {
+	int threads, processor;
 	uint64_t mode;
-	int threads;
+	size_t done;
 
 	/* within a piece, and for a second caller, work is done by the thread that asks */
 	if (n <= 1 || n >= UINT32_MAX || ad_threads() <= 1 || pthread_mutex_trylock(&pool.busy) != 0) {
@@ -365,22 +375,28 @@ void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
 	if (pool.helpers < pool.wanted - 1)
 		start_helpers();
 	threads = pool.helpers + 1;
+	processor = sched_getcpu();
 	mode = get_mode();
-	atomic_store_explicit(&pool.processor, sched_getcpu(), memory_order_relaxed);
-	for (int k = 0; k < threads; k++) {
+	for (int k = threads - 1; k >= 0; k--) {
 		struct slot *s = &pool.slots[k];
 		uint64_t from = n * (size_t)k / (size_t)threads, to = n * (size_t)(k + 1) / (size_t)threads;
 
+		if (from == to)
+			continue;
 		s->fn = fn;
 		s->context = context;
 		s->mode = mode;
-		if (from == to)
-			continue;
-		atomic_store(&s->block, from << 32 | to);
-		if (k > 0)
+		atomic_store_explicit(&s->processor, processor, memory_order_relaxed);
+		if (k > 0) {
+			atomic_store(&s->block, from << 32 | to);
 			wake(k);
+		} else {
+			atomic_store_explicit(&s->block, from << 32 | to, memory_order_release);
+		}
 	}
-	pool.done += n - work(0, &mode);
+	done = work_on(0, 0, &mode);
+	done += help_others(0, &mode);
+	pool.done += n - done;
 	wait_for_helpers();
 	pthread_mutex_unlock(&pool.busy);
 }
