@@ -4,6 +4,7 @@
 #ifndef AUTOGRAD_GRAPH_H
 #define AUTOGRAD_GRAPH_H
 
+#include "engine.h"
 #include "memory.h"
 #include "op.h"
 
@@ -186,16 +187,5 @@ ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const 
 /* Copies the struct of an op into the arena, with the lists and words in it; defaults if from is
  * NULL. NULL on failure. */
 void *copy_attrs(ad_graph *g, const ad_op *op, const void *from);
-
-/* ---- pool.c ------------------------------------------------------------------------------------ */
-
-/* Calls fn(context, i) for every i in 0..n-1, on several threads; returns when all are done. */
-void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context);
-
-/* Between these two calls, if flush, what is smaller than the smallest normal number is zero in this
- * thread, and in the others while they run pieces for it: such numbers cost 10 to 100 times as much.
- * fp_leave takes what fp_enter returned. */
-uint64_t fp_enter(bool flush);
-void fp_leave(uint64_t mode);
 
 #endif
