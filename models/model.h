@@ -75,10 +75,19 @@ void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equa
 
 /* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
 
+/* How the samples of an input of type AD_REAL lie in memory. */
+enum column_form {
+	COLUMN_DOUBLES,
+	COLUMN_FLOATS,
+	COLUMN_BYTES, /* each the number of a value in `values`: an image takes an eighth of its doubles */
+};
+
 /* The samples of one model input: n of them, each of `shape`. */
 struct column {
 	const char *input;
-	ad_type type;    /* of the model's input: data has doubles for AD_REAL, int32_t, or bytes */
+	ad_type type;    /* of the model's input: data has reals as `form` says, int32_t, or bytes for bool */
+	enum column_form form;
+	double *values;  /* of COLUMN_BYTES: 256 */
 	ad_shape shape;  /* of one sample; a size of -1 is found by the format, from the data */
 	size_t per;      /* elements of one sample; 0 where such a size is not found yet */
 	bool target;
@@ -334,6 +343,9 @@ void data_free(struct parts *p);
  * kind it was. */
 bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *error, size_t n);
 void data_free_set(struct dataset *d);
+
+/* Element k of the column. */
+double column_value(const struct column *c, size_t k);
 
 /* The sizes of the model's free dims when `count` samples of d are fed at once. */
 bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t dims[], char *error,

@@ -331,7 +331,7 @@ Test(data, idx)
 			} else {
 				cr_assert(ok, "case %zu: %s", k, error);
 				cr_assert_eq(d.n, cases[k].n);
-				cr_assert_eq(((double *)d.columns[0].data)[2 * d.n - 1], cases[k].last);
+				cr_assert_eq(column_value(&d.columns[0], 2 * d.n - 1), cases[k].last);
 			}
 			data_free_set(&d);
 		}
