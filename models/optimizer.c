@@ -29,7 +29,8 @@ struct ad_optimizer {
 	void *attrs;
 	double lr;
 	int64_t t; /* steps done */
-	size_t n, n_pieces, total;
+	bool f64;
+	size_t size, n, n_pieces, total; /* bytes of a real; params; pieces and elements of all */
 	struct moved *params;
 	double *sums; /* of each piece's squares */
 	double rates[OPTIMIZER_RATES];
@@ -44,11 +45,6 @@ static double *rate_of(const struct optimizer *kind, void *attrs)
 	return NULL;
 }
 
-static size_t real_size(const ad_optimizer *o)
-{
-	return ad_is_f64(o->graph) ? sizeof(double) : sizeof(float);
-}
-
 static bool make_states(ad_optimizer *o, size_t n, ad_node *const params[], char *error, size_t size)
 {
 	unsigned states = o->kind->states(o->attrs);
@@ -61,7 +57,7 @@ static bool make_states(ad_optimizer *o, size_t n, ad_node *const params[], char
 		o->n = k + 1;
 		o->n_pieces += (p->count + PIECE - 1) / PIECE;
 		o->total += p->count;
-		bytes = p->count * real_size(o);
+		bytes = p->count * o->size;
 		for (int j = 0; j < OPTIMIZER_STATES; j++) {
 			if (!(states >> j & 1))
 				continue;
@@ -84,7 +80,9 @@ ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const vo
 	if (o) {
 		o->graph = g;
 		o->kind = kind;
-		o->kernels = kind->variants[2 * instruction_level(g) + ad_is_f64(g)];
+		o->f64 = ad_is_f64(g);
+		o->size = o->f64 ? sizeof(double) : sizeof(float);
+		o->kernels = kind->variants[2 * instruction_level(g) + o->f64];
 		o->attrs = malloc(kind->attrs_size);
 		o->params = calloc(n + 1, sizeof *o->params);
 	}
@@ -149,60 +147,66 @@ static const struct moved *find_piece(const ad_optimizer *o, size_t piece, size_
 	return p;
 }
 
+static double square(const ad_optimizer *o, const struct moved *p, size_t begin, size_t n)
+{
+	return p->g ? o->kernels->squares(n, (const char *)p->g + begin * o->size) : 0;
+}
+
+static void move(const ad_optimizer *o, const struct moved *p, size_t begin, size_t n)
+{
+	if (!p->g)
+		return;
+	for (size_t at = begin, end = begin + n; at < end; at += BLOCK) {
+		size_t now = end - at < BLOCK ? end - at : BLOCK, offset = at * o->size;
+		void *state[OPTIMIZER_STATES];
+
+		for (int j = 0; j < OPTIMIZER_STATES; j++)
+			state[j] = p->state[j] ? (char *)p->state[j] + offset : NULL;
+		if (p->before)
+			memcpy((char *)p->before + offset, (char *)p->w + offset, now * o->size);
+		o->kernels->step(o->rates, now, (char *)p->w + offset, (const char *)p->g + offset, state);
+	}
+}
+
 static void square_piece(void *context, size_t piece)
 {
 	ad_optimizer *o = context;
 	size_t begin, n;
 	const struct moved *p = find_piece(o, piece, &begin, &n);
 
-	o->sums[piece] =
-		p->g ? o->kernels->squares(n, (const char *)p->g + begin * real_size(o)) : 0;
+	o->sums[piece] = square(o, p, begin, n);
 }
 
 static void move_piece(void *context, size_t piece)
 {
 	ad_optimizer *o = context;
-	size_t begin, n, size = real_size(o);
+	size_t begin, n;
 	const struct moved *p = find_piece(o, piece, &begin, &n);
 
-	if (!p->g)
-		return;
-	for (size_t at = begin, end = begin + n; at < end; at += BLOCK) {
-		size_t now = end - at < BLOCK ? end - at : BLOCK, offset = at * size;
-		void *state[OPTIMIZER_STATES];
-
-		for (int j = 0; j < OPTIMIZER_STATES; j++)
-			state[j] = p->state[j] ? (char *)p->state[j] + offset : NULL;
-		if (p->before)
-			memcpy((char *)p->before + offset, (char *)p->w + offset, now * size);
-		o->kernels->step(o->rates, now, (char *)p->w + offset, (const char *)p->g + offset, state);
-	}
-}
-
-static void run_pieces(ad_optimizer *o, void (*fn)(void *context, size_t piece))
-{
-	uint64_t mode = fp_enter(!ad_is_f64(o->graph));
-
-	if (o->total >= WORTH)
-		pool_run(o->n_pieces, fn, o);
-	else
-		for (size_t k = 0; k < o->n_pieces; k++)
-			fn(o, k);
-	fp_leave(mode);
+	move(o, p, begin, n);
 }
 
 double optimizer_norm(ad_optimizer *o)
 {
+	uint64_t mode = fp_enter(!o->f64);
 	double sum = 0;
 
-	run_pieces(o, square_piece);
-	for (size_t k = 0; k < o->n_pieces; k++)
-		sum += o->sums[k];
+	if (o->total < WORTH) {
+		for (size_t k = 0; k < o->n; k++)
+			sum += square(o, &o->params[k], 0, o->params[k].count);
+	} else {
+		pool_run(o->n_pieces, square_piece, o);
+		for (size_t k = 0; k < o->n_pieces; k++)
+			sum += o->sums[k];
+	}
+	fp_leave(mode);
 	return sqrt(sum);
 }
 
 bool optimizer_move(ad_optimizer *o, void *const before[])
 {
+	uint64_t mode;
+
 	for (size_t k = 0; k < o->n; k++) {
 		struct moved *p = &o->params[k];
 
@@ -211,7 +215,13 @@ bool optimizer_move(ad_optimizer *o, void *const before[])
 			return false;
 	}
 	o->kind->prepare(o->attrs, o->lr, ++o->t, o->rates);
-	run_pieces(o, move_piece);
+	mode = fp_enter(!o->f64);
+	if (o->total < WORTH)
+		for (size_t k = 0; k < o->n; k++)
+			move(o, &o->params[k], 0, o->params[k].count);
+	else
+		pool_run(o->n_pieces, move_piece, o);
+	fp_leave(mode);
 	return true;
 }
 

@@ -51,6 +51,11 @@ static double optimizer_squares(size_t n, const void *gradients)
 	double sums[LANES] = { 0 }, sum = 0;
 	size_t k = 0;
 
+	if (n < LANES) {
+		for (; k < n; k++)
+			sum += (double)g[k] * g[k];
+		return sum;
+	}
 	for (; k + LANES <= n; k += LANES)
 #pragma omp simd
 		for (size_t j = 0; j < LANES; j++)

@@ -2,6 +2,7 @@
  * train: from a model and its data to trained weights and a run folder.
  */
 #include "data.h"
+#include "engine.h"
 #include "folder.h"
 #include "op.h"
 #include "progress.h"
@@ -186,7 +187,7 @@ struct trainer {
 	double *now, *sums, *mean; /* loss and metrics: of this step, of this epoch */
 	double *train, *valid, *test;
 	size_t seen, seen_total;   /* samples in this epoch, and since the start */
-	double norm, norm_sum, spent, started, saved;
+	double norm, norm_sum, started, saved;
 	struct run_folder folder;
 	bool has_folder;
 	struct progress progress;
@@ -462,7 +463,6 @@ static ad_run_status step(struct trainer *t, size_t count)
 {
 	ad_model *m = t->m;
 	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
-	double begun = seconds_now();
 	struct instance *in;
 	size_t n_roots;
 
@@ -519,7 +519,6 @@ static ad_run_status step(struct trainer *t, size_t count)
 	t->seen += count ? count : 1;
 	t->seen_total += count;
 	t->norm_sum += t->norm;
-	t->spent += seconds_now() - begun;
 	return AD_RUN_DONE;
 }
 
@@ -559,25 +558,33 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	ad_run_status status = AD_RUN_DONE;
 	const struct data_spec *d = &t->m->data;
 	int64_t in_epoch = 0;
+	double begun = seconds_now(), spent;
 	bool valid = false;
 	struct moment now;
+	uint64_t mode;
 
 	memset(t->sums, 0, (1 + (size_t)t->m->n_metrics) * sizeof *t->sums);
 	t->seen = 0;
-	t->norm_sum = t->spent = 0;
+	t->norm_sum = 0;
 	if (d->shuffle && !d->draw_random && t->parts.train.n > 1) {
 		for (size_t k = 0; k < t->parts.train.n; k++)
 			t->order[k] = k;
 		data_shuffle(t->m->train.seed, STREAM_SHUFFLE, (uint64_t)epoch, t->order, t->parts.train.n);
 	}
+	/* once here, not by each step's parts */
+	mode = fp_enter(!t->m->f64);
 	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !asked_to_end(t)) {
 		status = step(t, choose(t, in_epoch));
 		if (status != AD_RUN_DONE)
 			break;
 		in_epoch++;
+		if (!t->progress.to)
+			continue;
 		fill_moment(t, epoch, in_epoch, false, &now);
 		progress_step(&t->progress, &now);
 	}
+	fp_leave(mode);
+	spent = seconds_now() - begun;
 	if (in_epoch == 0)
 		return status;
 	if (status == AD_RUN_DONE && !asked_to_end(t) && t->parts.valid.n > 0) {
@@ -590,7 +597,7 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	if (t->has_folder) {
 		struct log_row row = { .step = t->step, .epoch = epoch, .lr = now.lr,
 			               .grad_norm = now.norm,
-			               .ms = 1000 * t->spent / (double)in_epoch,
+			               .ms = 1000 * spent / (double)in_epoch,
 			               .train = t->mean, .valid = now.valid };
 		char text[512];
 
