@@ -97,6 +97,11 @@ const char *ad_instructions(const ad_graph *g)
 	return names[g->level];
 }
 
+int instruction_level(const ad_graph *g)
+{
+	return g->level;
+}
+
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 ad_status ad_status_of(const ad_graph *g)

@@ -4,6 +4,7 @@
 #ifndef AUTOGRAD_GRAPH_H
 #define AUTOGRAD_GRAPH_H
 
+#include "engine.h"
 #include "memory.h"
 #include "op.h"
 
@@ -309,10 +310,5 @@ bool check_words(ad_graph *g, const ad_op *op, const void *attrs);
 
 /* Whether two structs of an op's attributes say the same. */
 bool same_attrs(const ad_op *op, const void *a, const void *b);
-
-/* ---- pool.c ------------------------------------------------------------------------------------ */
-
-/* Calls fn(context, i) for every i in 0..n-1, on several threads; returns when all are done. */
-void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context);
 
 #endif

@@ -401,8 +401,10 @@ static ad_status run_plan(ad_graph *g, struct plan *p, bool reading)
 
 ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading)
 {
-	enum mode mode = g->watch || g->node_by_node ? SEPARATE : share ? SHARED : KEPT;
+	const enum mode mode = g->watch || g->node_by_node ? SEPARATE : share ? SHARED : KEPT;
 	struct plan *p;
+	uint64_t fp;
+	ad_status status;
 
 	if (g->status != AD_OK || n == 0)
 		return g->status;
@@ -413,7 +415,13 @@ ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bo
 			return g->status;
 		}
 	p = plan_for(g, n, roots, mode);
-	return p ? run_plan(g, p, reading) : g->status;
+	if (!p)
+		return g->status;
+	/* f32 alone flushes what is denormal: a diagram or a check wants to see it */
+	fp = fp_enter(!g->f64 && !g->keep_all);
+	status = run_plan(g, p, reading);
+	fp_leave(fp);
+	return status;
 }
 
 ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n)

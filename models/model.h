@@ -75,10 +75,19 @@ void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equa
 
 /* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
 
+/* How the samples of an input of type AD_REAL lie in memory. */
+enum column_form {
+	COLUMN_DOUBLES,
+	COLUMN_FLOATS,
+	COLUMN_BYTES, /* each the number of a value in `values`: an image takes an eighth of its doubles */
+};
+
 /* The samples of one model input: n of them, each of `shape`. */
 struct column {
 	const char *input;
-	ad_type type;    /* of the model's input: data has doubles for AD_REAL, int32_t, or bytes */
+	ad_type type;    /* of the model's input: data has reals as `form` says, int32_t, or bytes for bool */
+	enum column_form form;
+	double *values;  /* of COLUMN_BYTES: 256 */
 	ad_shape shape;  /* of one sample; a size of -1 is found by the format, from the data */
 	size_t per;      /* elements of one sample; 0 where such a size is not found yet */
 	bool target;
@@ -161,19 +170,38 @@ struct data_spec {
 
 /* ---- training (optim/NAME.c, train.c) -------------------------------------------------------------- */
 
-/* An optimizer: one file in optim/, named optimizer_NAME. step updates w from g in place, n elements
- * in f32 or f64; state is `states` arrays of n elements, zero at first; t counts steps from 1. */
+enum { OPTIMIZER_STATES = 3, OPTIMIZER_RATES = 8 };
+
+/* An optimizer: one file in optim/, named optimizer_NAME; see optimizer.h. */
 struct optimizer {
 	const char *name, *doc;
-	const ad_attr *attrs;
+	const struct optimizer *const *variants; /* by 2 * level of instructions + f64 */
+	const ad_attr *attrs;                    /* one of them `lr` */
 	size_t attrs_size;
-	int states;
-	/* Refuses attributes out of range with a sentence ("sgd: lr is -1; ..."); NULL: takes any. */
+	/* Refuses attributes out of range with a sentence ("sgd: lr is -1; ..."). */
 	bool (*check)(const void *attrs, char *error, size_t n);
-	void (*step)(const void *attrs, double lr_scale, int64_t t, bool f64, size_t n, void *w,
-	             const void *g, void *const state[]);
+	/* Which state arrays it keeps for each param: bit k for state[k]. */
+	unsigned (*states)(const void *attrs);
+	/* What is the same for all elements of step t, counted from 1. */
+	void (*prepare)(const void *attrs, double lr, int64_t t, double rates[OPTIMIZER_RATES]);
+	/* Moves n elements w by their gradients g, in the variant's type; state[k] is NULL or n elements, zero
+	 * before the first step. */
+	void (*step)(const double rates[], size_t n, void *w, const void *g, void *const state[]);
+	double (*squares)(size_t n, const void *g); /* their sum */
 };
 extern const struct optimizer *const optimizers[]; /* generated; ends with NULL */
+
+/* An optimizer that moves these params, at most one of them twice. attrs are filled and checked; they are
+ * copied, but for their lists. NULL: a sentence in error. (optimizer.c) */
+ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const void *attrs, size_t n,
+                             ad_node *const params[], char *error, size_t size);
+
+/* A step in three parts: finds the elements of gradients[k] of param k, which may be NULL, after an
+ * evaluation (false: the graph has the failure); their Euclidean norm, one pass over them; moves the params.
+ * before[k], unless it or before is NULL, takes the elements of param k as they were. */
+bool optimizer_find(ad_optimizer *o, ad_node *const gradients[]);
+double optimizer_norm(ad_optimizer *o);
+bool optimizer_move(ad_optimizer *o, void *const before[]);
 
 struct train_spec {
 	bool given;
@@ -315,6 +343,9 @@ void data_free(struct parts *p);
  * kind it was. */
 bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *error, size_t n);
 void data_free_set(struct dataset *d);
+
+/* Element k of the column. */
+double column_value(const struct column *c, size_t k);
 
 /* The sizes of the model's free dims when `count` samples of d are fed at once. */
 bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t dims[], char *error,

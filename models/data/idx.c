@@ -94,6 +94,10 @@ static bool read_elements(struct reader *file, int type, struct column *c, size_
 	size_t width = size_of(type), done = 0, extra;
 	bool ok = piece || failure_memory(error, n, file->path, PIECE);
 
+	if (ok && c->form == COLUMN_BYTES) {
+		ok = need(file, c->data, count, error, n);
+		done = count;
+	}
 	while (ok && done < count) {
 		size_t now = count - done < PIECE / width ? count - done : PIECE / width;
 
@@ -148,7 +152,9 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 		struct dataset one = { .n_columns = 1, .columns = c };
 
 		to->n = sizes[0];
-		ok = dataset_reserve(&one, to->n, error, n) &&
+		if (c->type == AD_REAL && size_of(type) == 1)
+			ok = column_take_bytes(c, type == 0x09, error, n);
+		ok = ok && dataset_reserve(&one, to->n, error, n) &&
 		     read_elements(&file, type, c, to->n * per, error, n);
 	}
 	reader_close(&file);
