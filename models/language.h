@@ -342,6 +342,8 @@ struct layer_site {
 	const char *kind;
 	struct place at;
 	const struct yaml *init;
+	size_t n_in;
+	ad_node **in;      /* NULL where one was not given */
 	size_t parameters; /* made by this item */
 };
 

@@ -200,6 +200,7 @@ struct init {
 /* A weight of the model: a param, or a frozen or running one. */
 struct weight {
 	const char *path;  /* "linear_2.weight" */
+	bool running;      /* a buffer: statistics that training leaves, saved with the others */
 	ad_node *node;
 	struct init init;
 	int64_t fan_in, fan_out;
@@ -213,10 +214,14 @@ bool init_weights(const ad_model *m, uint64_t seed);
  * memory of the size that the file states. False: the graph has the failure. */
 bool model_ready(const ad_model *m);
 
-/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. */
+/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. A
+ * list among its attributes that has a choice takes a word instead of numbers: word k of the choice
+ * arrives as a list whose n is LIST_WORD - k. */
+enum { LIST_WORD = -2 };
 struct layer_site; /* where in the model: path, place, init given on the item; see build.c */
 struct layer {
 	const char *name, *doc;
+	const char *more; /* inputs that may follow x, "h c"; NULL: none */
 	const ad_attr *attrs;
 	size_t attrs_size;
 	ad_node *(*build)(struct layer_site *site, ad_node *x, const void *attrs);
@@ -227,6 +232,18 @@ extern const struct layer *const layers[]; /* generated; ends with NULL */
  * NULL after a message. */
 ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
                       int64_t fan_in, int64_t fan_out);
+
+/* The same for statistics that run along with the training: no gradient, saved with the weights. What
+ * model_assign says becomes of it in each step of a training; recordings of the other phase only read. */
+ad_node *model_running(struct layer_site *site, const char *name, ad_shape shape, struct init init);
+void model_assign(struct layer_site *site, ad_node *running, ad_node *value);
+
+/* Input k of the layer, 0 being x; NULL: it was not given. */
+ad_node *model_input(struct layer_site *site, int k);
+
+/* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
+ * a layer that unrolls over such an axis records as little as gives the shapes. */
+bool model_open_size(struct layer_site *site, int64_t size);
 
 /* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
 
@@ -264,6 +281,10 @@ struct instance {
 		const char *name;
 		ad_node *node;
 	} *named;
+	int n_assigned;      /* in training phase: what running statistics become */
+	struct assigned {
+		ad_node *running, *value;
+	} *assigned;
 	ad_node **gradients; /* of each weight; after model_gradients */
 };
 
@@ -286,14 +307,15 @@ struct ad_model {
 	int n_rows;
 	struct layer_row *rows;
 	int n_instances;
-	struct instance **instances;
+	struct instance **instances, *active; /* whose assignments are the graph's */
 	struct data_spec data;
 	struct train_spec train;
 	struct build *build;       /* build.c's own */
 };
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
- * failure of the graph (ad_errmsg). */
+ * failure of the graph (ad_errmsg). Evaluations from now on assign to the running statistics what it
+ * says, until the next call. */
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
 
 /* Records the sweep from the instance's loss (or its output, if a single number) once and sets
