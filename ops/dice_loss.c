@@ -3,8 +3,8 @@
  *
  *   x        scores of any shape with the C classes along `axis`
  *   target   indices 0..C-1, of the shape of x without that axis
- *   y        one number in 0..1; p is softmax(x), t is 1 at the target and 0 elsewhere, the sums are
- *            over all targets of the batch
+ *   y        one number in 0..1; p is softmax(x), t is 1 at the target and 0 elsewhere, the sums
+ * are over all targets of the batch
  *
  * A class counts the same however few its targets are. Milletari, Navab and Ahmadi, "V-Net" (2016),
  * without the squares. Composed of softmax, one_hot and sums.
@@ -54,10 +54,11 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 
 	if (a->axis < -x.rank || a->axis >= x.rank)
 		return ad_fail(g, AD_ERROR_ARGUMENT,
-		               "dice_loss: axis %lld is not one of the %d axes of x", (long long)a->axis,
-		               x.rank);
+		               "dice_loss: axis %lld is not one of the %d axes of x",
+		               (long long)a->axis, x.rank);
 	if (!(a->smooth >= 0 && isfinite(a->smooth)))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "dice_loss: smooth is %g; it is 0 or more", a->smooth);
+		return ad_fail(g, AD_ERROR_ARGUMENT, "dice_loss: smooth is %g; it is 0 or more",
+		               a->smooth);
 	const int axis = (int)(a->axis < 0 ? a->axis + x.rank : a->axis);
 	if (!target_fits(g, x, axis, in[1]))
 		return ad_fail(g, AD_ERROR_SHAPE, "dice_loss: the target does not fit");
@@ -76,31 +77,33 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 
 AD_OP(dice_loss, .arity = 2, .inputs = "x target", .attrs = attrs,
       .attrs_size = sizeof(struct attrs), .compose = compose,
-      .samples = {
-	  /* p is (1/2, 3/4) and (1/2, 1/4): dice (2, 1.5) / (3.25, 2.75) */
-	  { .in = { AD_DIMS(1, 2, 2), AD_DIMS_OF(AD_I32, 1, 2) },
-            .give = { AD_LIST(0, 1.0986122886681098, 0, 0), AD_LIST(0, 1) },
-            .want = { AD_LIST(1 - (2 / 3.25 + 1.5 / 2.75) / 2) } },
-	  /* without smooth, all right but for rounding */
-	  { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 3) },
-            .attrs = "smooth=0",
-            .give = { AD_LIST(50, 0, 0, 50, 50, 0), AD_LIST(0, 1, 0) },
-            .want = { AD_LIST(0) } },
-	  { .in = { AD_DIMS(2, 3, 2), AD_DIMS_OF(AD_I32, 2, 2) },
-            .give = { AD_LIST(0.1, -0.5, 1.2, 0.3, -0.7, 2, 0.9, 1.1, 0, -1, 0.4, 0.2),
-                      AD_LIST(0, 2, 1, 1) },
-            .smooth = true },
-	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2) },
-            .attrs = "axis=-1 smooth=0.5",
-            .give = { AD_LIST(0.1, -0.5, 1.2, 0.3, -0.7, 2), AD_LIST(2, 1) },
-            .smooth = true },
-	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 3) }, .error = "so target must be (2,), not (3,)" },
-	  { .in = { AD_DIMS(2, 3), AD_DIMS(2) }, .error = "target must be class indices, not reals" },
-	  { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2) },
-            .attrs = "axis=2",
-            .error = "axis 2 is not one of the 2 axes" } });
+      .samples = { /* p is (1/2, 3/4) and (1/2, 1/4): dice (2, 1.5) / (3.25, 2.75) */
+                   { .in = { AD_DIMS(1, 2, 2), AD_DIMS_OF(AD_I32, 1, 2) },
+                     .give = { AD_LIST(0, 1.0986122886681098, 0, 0), AD_LIST(0, 1) },
+                     .want = { AD_LIST(1 - (2 / 3.25 + 1.5 / 2.75) / 2) } },
+                   /* without smooth, all right but for rounding */
+                   { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 3) },
+                     .attrs = "smooth=0",
+                     .give = { AD_LIST(50, 0, 0, 50, 50, 0), AD_LIST(0, 1, 0) },
+                     .want = { AD_LIST(0) } },
+                   { .in = { AD_DIMS(2, 3, 2), AD_DIMS_OF(AD_I32, 2, 2) },
+                     .give = { AD_LIST(0.1, -0.5, 1.2, 0.3, -0.7, 2, 0.9, 1.1, 0, -1, 0.4, 0.2),
+                               AD_LIST(0, 2, 1, 1) },
+                     .smooth = true },
+                   { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2) },
+                     .attrs = "axis=-1 smooth=0.5",
+                     .give = { AD_LIST(0.1, -0.5, 1.2, 0.3, -0.7, 2), AD_LIST(2, 1) },
+                     .smooth = true },
+                   { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 3) },
+                     .error = "so target must be (2,), not (3,)" },
+                   { .in = { AD_DIMS(2, 3), AD_DIMS(2) },
+                     .error = "target must be class indices, not reals" },
+                   { .in = { AD_DIMS(2, 3), AD_DIMS_OF(AD_I32, 2) },
+                     .attrs = "axis=2",
+                     .error = "axis 2 is not one of the 2 axes" } });
 
-/* 1 less the mean overlap of softmax(x), classes along axis 1, with the classes that target names. */
+/* 1 less the mean overlap of softmax(x), classes along axis 1, with the classes that target names.
+ */
 AD_API ad_node *ad_dice_loss(ad_node *x, ad_node *target)
 {
 	return AD_CALL(dice_loss, x, target);

@@ -1,9 +1,9 @@
 /*
  * moons: points on two half circles that reach into each other, one a class.
  *
- * With t uniform in [0, pi] the even points are (cos t, sin t), of class 0, and the odd ones (1 - cos t,
- * 0.5 - sin t), of class 1, moved by normal noise. The target takes the class, every other input the point,
- * two values.
+ * With t uniform in [0, pi] the even points are (cos t, sin t), of class 0, and the odd ones (1 -
+ * cos t, 0.5 - sin t), of class 1, moved by normal noise. The target takes the class, every other
+ * input the point, two values.
  */
 #include "made.h"
 

@@ -1,8 +1,8 @@
 /*
  * npy: arrays in NumPy's format, one file for each input, plain or gzip; axis 0 counts the samples.
  *
- * Versions 1 to 3 of the format; elements f4, f8, i1 to i8, u1 to u4 or b1, little-endian, in C order.
- * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ * Versions 1 to 3 of the format; elements f4, f8, i1 to i8, u1 to u4 or b1, little-endian, in C
+ * order. https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 #include "data.h"
 #include "op.h"
@@ -23,7 +23,8 @@ static bool need(struct reader *file, void *to, size_t size, char *error, size_t
 
 	if (!reader_read(file, to, size, &got, error, n))
 		return false;
-	return got == size || failure(error, n, "%s: ends too early: it is cut off or no npy file", file->path);
+	return got == size ||
+	       failure(error, n, "%s: ends too early: it is cut off or no npy file", file->path);
 }
 
 /* The value of a key of the header, a Python dictionary: what stands behind "'key':". */
@@ -49,7 +50,8 @@ static bool parse_type(const char *at, struct array *a)
 	if (!at[1] || !at[2] || at[3] != '\'')
 		return false;
 	return (a->kind == 'f' && (a->width == 4 || a->width == 8)) ||
-	       (a->kind == 'i' && (a->width == 1 || a->width == 2 || a->width == 4 || a->width == 8)) ||
+	       (a->kind == 'i' &&
+	        (a->width == 1 || a->width == 2 || a->width == 4 || a->width == 8)) ||
 	       (a->kind == 'u' && (a->width == 1 || a->width == 2 || a->width == 4)) ||
 	       (a->kind == 'b' && a->width == 1);
 }
@@ -86,30 +88,39 @@ static bool read_header(struct reader *file, struct array *a, size_t *per, char 
 		return false;
 	length = sizes[0] | (size_t)sizes[1] << 8 | (size_t)sizes[2] << 16 | (size_t)sizes[3] << 24;
 	if (length > MOST_HEADER)
-		return failure(error, n, "%s: its header has %zu bytes, more than %d", file->path, length,
-		               MOST_HEADER);
+		return failure(error, n, "%s: its header has %zu bytes, more than %d", file->path,
+		               length, MOST_HEADER);
 	header = calloc(1, length + 1);
 	if (!header)
 		return failure_memory(error, n, file->path, length);
 	ok = need(file, header, length, error, n);
 	if (ok && !parse_type(field(header, "descr"), a))
-		ok = failure(error, n,
-		             "%s: its elements are not little-endian f4, f8, i1 to i8, u1 to u4 or b1", file->path);
-	if (ok && (!field(header, "fortran_order") || strncmp(field(header, "fortran_order"), "False", 5) != 0))
-		ok = failure(error, n, "%s: is not in C order; save numpy.ascontiguousarray of it", file->path);
+		ok = failure(
+		    error, n,
+		    "%s: its elements are not little-endian f4, f8, i1 to i8, u1 to u4 or b1",
+		    file->path);
+	if (ok && (!field(header, "fortran_order") ||
+	           strncmp(field(header, "fortran_order"), "False", 5) != 0))
+		ok = failure(error, n, "%s: is not in C order; save numpy.ascontiguousarray of it",
+		             file->path);
 	if (ok && !parse_shape(field(header, "shape"), a))
-		ok = failure(error, n, "%s: its shape has to have 1 to %d axes, of which the first counts the "
-		             "samples", file->path, AD_MAX_RANK + 1);
+		ok =
+		    failure(error, n,
+		            "%s: its shape has to have 1 to %d axes, of which the first counts the "
+		            "samples",
+		            file->path, AD_MAX_RANK + 1);
 	free(header);
 	*per = 1;
 	for (int i = 1; ok && i < a->rank; i++)
 		if (__builtin_mul_overflow(*per, a->dims[i], per))
-			ok = failure(error, n, "%s: the product of its sizes overflows", file->path);
+			ok =
+			    failure(error, n, "%s: the product of its sizes overflows", file->path);
 	/* nothing is allocated that the file cannot hold */
 	if (ok && (__builtin_mul_overflow(*per, a->dims[0], &total) ||
 	           __builtin_mul_overflow(total, (size_t)a->width, &bytes) ||
 	           bytes / (file->packed ? 1100 : 1) > file->size))
-		ok = failure(error, n, "%s: its header promises more data than a file of %llu bytes holds",
+		ok = failure(error, n,
+		             "%s: its header promises more data than a file of %llu bytes holds",
 		             file->path, (unsigned long long)file->size);
 	return ok;
 }
@@ -138,8 +149,8 @@ static double element(const unsigned char *p, const struct array *a)
 	                       : (double)(int64_t)bits;
 }
 
-static bool read_elements(struct reader *file, const struct array *a, struct column *c, size_t count,
-                          char *error, size_t n)
+static bool read_elements(struct reader *file, const struct array *a, struct column *c,
+                          size_t count, char *error, size_t n)
 {
 	unsigned char piece[PIECE];
 	size_t width = (size_t)a->width;
@@ -154,8 +165,9 @@ static bool read_elements(struct reader *file, const struct array *a, struct col
 			                                    : "is not a finite number";
 
 			if (wrong)
-				return failure(error, n, "%s: sample %zu, element %zu: %g %s", file->path,
-				               (done + k) / c->per, (done + k) % c->per, value, wrong);
+				return failure(error, n, "%s: sample %zu, element %zu: %g %s",
+				               file->path, (done + k) / c->per, (done + k) % c->per,
+				               value, wrong);
 		}
 	}
 	return true;
@@ -184,8 +196,8 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 			c->shape.dims[k] = (int64_t)a.dims[k + 1];
 	ok = ok && column_fit(c, s, from->at, per, error, n);
 	if (ok && i > 0 && a.dims[0] != to->n)
-		ok = failure(error, n, "%s: has %zu samples, but the file of '%s' has %zu", path, a.dims[0],
-		             to->columns[0].input, to->n);
+		ok = failure(error, n, "%s: has %zu samples, but the file of '%s' has %zu", path,
+		             a.dims[0], to->columns[0].input, to->n);
 	if (ok) {
 		struct dataset one = { .n_columns = 1, .columns = c };
 
@@ -205,7 +217,8 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 
 		if (!from || from->kind != YAML_SCALAR)
 			return source_refuse(s, from ? from->at : s->at, error, n,
-			                     "input '%s' needs the path of an npy file", to->columns[i].input);
+			                     "input '%s' needs the path of an npy file",
+			                     to->columns[i].input);
 		if (!read_column(s, from, to, i, error, n))
 			return false;
 	}

@@ -1,11 +1,11 @@
 /*
  * shapes: pictures of discs, squares and triangles on a noisy ground, for classes or for segments.
  *
- * A picture is height x width as the last two sizes of the input's shape say, one channel. It has 1 to `most`
- * shapes, each of a random kind, place, size (a tenth to a fifth of the shorter side) and brightness in
- * [0.5, 1] on a ground of 0; a later one covers an earlier one; normal noise is added everywhere. A target
- * of one value for a picture is the kind of its last shape, 0 disc, 1 square, 2 triangle; a target as large
- * as the picture has 0 where the ground is and 1 + kind elsewhere.
+ * A picture is height x width as the last two sizes of the input's shape say, one channel. It has 1
+ * to `most` shapes, each of a random kind, place, size (a tenth to a fifth of the shorter side) and
+ * brightness in [0.5, 1] on a ground of 0; a later one covers an earlier one; normal noise is added
+ * everywhere. A target of one value for a picture is the kind of its last shape, 0 disc, 1 square,
+ * 2 triangle; a target as large as the picture has 0 where the ground is and 1 + kind elsewhere.
  */
 #include "made.h"
 
@@ -16,7 +16,8 @@ struct attrs {
 
 static const ad_attr attrs[] = {
 	AD_ATTR(struct attrs, n, AD_INT, "1000", "number of pictures", NULL),
-	AD_ATTR(struct attrs, kinds, AD_INT, "3", "how many of disc, square, triangle, from 1 to 3", NULL),
+	AD_ATTR(struct attrs, kinds, AD_INT, "3", "how many of disc, square, triangle, from 1 to 3",
+	        NULL),
 	AD_ATTR(struct attrs, most, AD_INT, "1", "the largest number of shapes in a picture", NULL),
 	AD_ATTR(struct attrs, noise, AD_NUM, "0.1", "standard deviation of the noise", NULL),
 	{ 0 },
@@ -39,12 +40,14 @@ static bool covers(const struct shape *s, double x, double y)
 	case 1:
 		return fabs(dx) <= 0.9 * s->size && fabs(dy) <= 0.9 * s->size;
 	default: /* a point above, a side below */
-		return dy <= 0.9 * s->size && dy >= -1.1 * s->size && fabs(dx) <= 0.55 * (dy + 1.1 * s->size);
+		return dy <= 0.9 * s->size && dy >= -1.1 * s->size &&
+		       fabs(dx) <= 0.55 * (dy + 1.1 * s->size);
 	}
 }
 
 /* The shapes of picture k; returns how many. */
-static int draw(const struct source *s, size_t k, int64_t height, int64_t width, struct shape list[])
+static int draw(const struct source *s, size_t k, int64_t height, int64_t width,
+                struct shape list[])
 {
 	const struct attrs *a = s->attrs;
 	double side = (double)(height < width ? height : width);
@@ -74,7 +77,8 @@ static bool fill(const struct source *s, struct column *c, size_t k, int64_t hei
 	if (c->target && c->per == 1)
 		return made_put(s, c, k, list[count - 1].kind, error, n);
 	for (size_t p = 0; p < pixels; p++) {
-		double x = (double)(p % (size_t)width) + 0.5, y = (double)(p / (size_t)width) + 0.5, value = 0;
+		double x = (double)(p % (size_t)width) + 0.5, y = (double)(p / (size_t)width) + 0.5,
+		       value = 0;
 		const struct shape *top = NULL;
 
 		for (int i = 0; i < count; i++)
@@ -83,7 +87,8 @@ static bool fill(const struct source *s, struct column *c, size_t k, int64_t hei
 		if (c->target)
 			value = top ? 1 + top->kind : 0;
 		else
-			value = (top ? top->light : 0) + a->noise * made_normal(s, 6, k * pixels + p);
+			value =
+			    (top ? top->light : 0) + a->noise * made_normal(s, 6, k * pixels + p);
 		if (!made_put(s, c, k * pixels + p, value, error, n))
 			return false;
 	}
@@ -91,8 +96,8 @@ static bool fill(const struct source *s, struct column *c, size_t k, int64_t hei
 }
 
 /* Height and width are those of the first input that is no target. */
-static bool find_size(const struct source *s, const struct dataset *to, int64_t *height, int64_t *width,
-                      char *error, size_t n)
+static bool find_size(const struct source *s, const struct dataset *to, int64_t *height,
+                      int64_t *width, char *error, size_t n)
 {
 	for (int i = 0; i < to->n_columns; i++) {
 		const ad_shape *shape = &to->columns[i].shape;
@@ -103,9 +108,11 @@ static bool find_size(const struct source *s, const struct dataset *to, int64_t 
 		*width = shape->rank >= 2 ? shape->dims[shape->rank - 1] : 0;
 		if (*height >= 8 && *width >= 8 && *height <= 4096 && *width <= 4096)
 			return true;
-		return source_refuse(s, s->at, error, n,
-		                     "shapes: the last two sizes of '%s' are those of the pictures, each from 8 "
-		                     "to 4096", to->columns[i].input);
+		return source_refuse(
+		    s, s->at, error, n,
+		    "shapes: the last two sizes of '%s' are those of the pictures, each from 8 "
+		    "to 4096",
+		    to->columns[i].input);
 	}
 	return source_refuse(s, s->at, error, n, "shapes: there is no input for the pictures");
 }
@@ -116,9 +123,10 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 	int64_t height = 0, width = 0;
 
 	if (a->kinds < 1 || a->kinds > 3 || a->most < 1 || a->most > MOST_SHAPES)
-		return source_refuse(s, s->at, error, n,
-		                     "shapes: 'kinds' is %lld and 'most' is %lld; they go from 1 to 3 and to %d",
-		                     (long long)a->kinds, (long long)a->most, MOST_SHAPES);
+		return source_refuse(
+		    s, s->at, error, n,
+		    "shapes: 'kinds' is %lld and 'most' is %lld; they go from 1 to 3 and to %d",
+		    (long long)a->kinds, (long long)a->most, MOST_SHAPES);
 	if (!find_size(s, to, &height, &width, error, n))
 		return false;
 	/* a target is either one value for a picture or one for each pixel */

@@ -1,9 +1,9 @@
 /*
  * sines: stretches of sine waves of random amplitude, frequency and phase, and how each goes on.
  *
- * Element t of a series is A sin(w t + p) and normal noise, with A uniform in [0.5, 1], the period 2 pi / w in
- * `shortest`..`longest` steps, p anywhere. Inputs take the first `length` elements, the target the
- * `ahead` that follow.
+ * Element t of a series is A sin(w t + p) and normal noise, with A uniform in [0.5, 1], the period
+ * 2 pi / w in `shortest`..`longest` steps, p anywhere. Inputs take the first `length` elements, the
+ * target the `ahead` that follow.
  */
 #include "made.h"
 
@@ -27,14 +27,16 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 	const struct attrs *a = s->attrs;
 
 	if (a->length < 1 || a->ahead < 1 || a->length > 1000000 || a->ahead > 1000000)
-		return source_refuse(s, s->at, error, n,
-		                     "sines: 'length' and 'ahead' are %lld and %lld; they go from 1 to 1000000",
-		                     (long long)a->length, (long long)a->ahead);
+		return source_refuse(
+		    s, s->at, error, n,
+		    "sines: 'length' and 'ahead' are %lld and %lld; they go from 1 to 1000000",
+		    (long long)a->length, (long long)a->ahead);
 	if (!(a->shortest > 0 && a->longest >= a->shortest))
-		return source_refuse(s, s->at, error, n,
-		                     "sines: periods from %g to %g: the shortest is above 0, the longest no "
-		                     "shorter",
-		                     a->shortest, a->longest);
+		return source_refuse(
+		    s, s->at, error, n,
+		    "sines: periods from %g to %g: the shortest is above 0, the longest no "
+		    "shorter",
+		    a->shortest, a->longest);
 	if (!made_reserve(s, to, a->n, (size_t)a->length, (size_t)a->ahead, error, n))
 		return false;
 	for (size_t k = 0; k < to->n; k++) {

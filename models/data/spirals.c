@@ -2,8 +2,8 @@
  * spirals: points on spiral arms that wind round each other, one arm a class.
  *
  * Point k is on arm k % classes, at a radius t uniform in [0.05, 1] and the angle
- * 2 pi (turns t + arm / classes), moved by normal noise. The target takes the class, every other input the
- * point, two values. After the two spirals of Lang and Witbrock (1988).
+ * 2 pi (turns t + arm / classes), moved by normal noise. The target takes the class, every other
+ * input the point, two values. After the two spirals of Lang and Witbrock (1988).
  */
 #include "made.h"
 
@@ -37,7 +37,8 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 	const struct attrs *a = s->attrs;
 
 	if (a->classes < 1 || a->classes > 1000)
-		return source_refuse(s, s->at, error, n, "spirals: 'classes' is %lld, not in 1..1000",
+		return source_refuse(s, s->at, error, n,
+		                     "spirals: 'classes' is %lld, not in 1..1000",
 		                     (long long)a->classes);
 	return made_points(s, to, a->n, point, error, n);
 }

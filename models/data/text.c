@@ -2,10 +2,11 @@
  * text: stretches of a text as numbers, and each again one token further on: what comes next.
  *
  * The text is cut into tokens: characters (code points), words (runs of letters, digits and bytes
- * above 127, an apostrophe inside; every other character but blanks is a word of its own, a line feed too),
- * or bytes, each its own number. Characters and words are numbered from 0 in the order of their bytes, those
- * of `vocabulary`, another file, or of the text itself. Sample k begins at token k * step; the input named
- * by `x` takes `window` tokens from there, the one named by `y` the same one token later.
+ * above 127, an apostrophe inside; every other character but blanks is a word of its own, a line
+ * feed too), or bytes, each its own number. Characters and words are numbered from 0 in the order
+ * of their bytes, those of `vocabulary`, another file, or of the text itself. Sample k begins at
+ * token k * step; the input named by `x` takes `window` tokens from there, the one named by `y` the
+ * same one token later.
  */
 #include "data.h"
 #include "op.h"
@@ -17,14 +18,17 @@ struct attrs {
 
 static const ad_attr attrs[] = {
 	AD_ATTR(struct attrs, file, AD_WORD, NULL, "the path of the text, plain or gzip", NULL),
-	AD_ATTR(struct attrs, tokens, AD_WORD, "chars", "what the text is cut into", "chars words bytes"),
-	AD_ATTR(struct attrs, window, AD_INT, "null", "tokens of a sample; null: as the input's shape says",
-	        NULL),
+	AD_ATTR(struct attrs, tokens, AD_WORD, "chars", "what the text is cut into",
+	        "chars words bytes"),
+	AD_ATTR(struct attrs, window, AD_INT, "null",
+	        "tokens of a sample; null: as the input's shape says", NULL),
 	AD_ATTR(struct attrs, x, AD_WORD, NULL, "the input that takes the tokens", NULL),
-	AD_ATTR(struct attrs, y, AD_WORD, "null", "the input that takes the tokens after each", NULL),
-	AD_ATTR(struct attrs, step, AD_INT, "null", "tokens from one sample to the next; null: a window", NULL),
-	AD_ATTR(struct attrs, vocabulary, AD_WORD, "null", "a text whose tokens are numbered; null: the file",
+	AD_ATTR(struct attrs, y, AD_WORD, "null", "the input that takes the tokens after each",
 	        NULL),
+	AD_ATTR(struct attrs, step, AD_INT, "null",
+	        "tokens from one sample to the next; null: a window", NULL),
+	AD_ATTR(struct attrs, vocabulary, AD_WORD, "null",
+	        "a text whose tokens are numbered; null: the file", NULL),
 	{ 0 },
 };
 
@@ -66,8 +70,9 @@ static bool read_text(const char *path, struct cut *to, bool *unreadable, char *
 			room = 2 * room + 131072;
 			more = room <= MOST_TEXT ? realloc(to->text, room) : NULL;
 			if (!more) {
-				ok = failure(error, n, "%s: a text of more than %zu MiB, or no memory for it", path,
-				             MOST_TEXT >> 20);
+				ok = failure(error, n,
+				             "%s: a text of more than %zu MiB, or no memory for it",
+				             path, MOST_TEXT >> 20);
 				break;
 			}
 			to->text = more;
@@ -81,7 +86,8 @@ static bool read_text(const char *path, struct cut *to, bool *unreadable, char *
 
 static bool is_letter(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c > 127;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c > 127;
 }
 
 /* The length of the token at s, of n bytes that are left; 0: s is a blank between words. */
@@ -99,7 +105,8 @@ static size_t token_length(const char *s, size_t n, char kind)
 	}
 	if (c[0] == ' ' || c[0] == '\t' || c[0] == '\r')
 		return 0;
-	while (is_letter(c[0]) && k < n && (is_letter(c[k]) || (c[k] == '\'' && k + 1 < n && is_letter(c[k + 1]))))
+	while (is_letter(c[0]) && k < n &&
+	       (is_letter(c[k]) || (c[k] == '\'' && k + 1 < n && is_letter(c[k + 1]))))
 		k++;
 	return k;
 }
@@ -135,7 +142,8 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* The different tokens, sorted: a token's number is its place. */
-static bool number_tokens(const struct cut *from, struct token **list, size_t *count, char *error, size_t n)
+static bool number_tokens(const struct cut *from, struct token **list, size_t *count, char *error,
+                          size_t n)
 {
 	struct token *all = malloc((from->n + 1) * sizeof *all);
 
@@ -167,19 +175,23 @@ static bool fill(const struct source *s, struct dataset *to, const int32_t numbe
 		if (!next && strcmp(c->input, a->x) != 0)
 			continue;
 		if (per == 0)
-			return source_refuse(s, s->at, error, n,
-			                     "text: the size of '%s' is free; give 'window', the tokens of a "
-			                     "sample", c->input);
+			return source_refuse(
+			    s, s->at, error, n,
+			    "text: the size of '%s' is free; give 'window', the tokens of a "
+			    "sample",
+			    c->input);
 		if (!column_fit(c, s, s->at, per, error, n))
 			return false;
 		window = per > window ? per : window;
 		ahead = next ? 1 : ahead;
 	}
 	if (window == 0)
-		return source_refuse(s, s->at, error, n, "text: there is no input named '%s'", a->x);
+		return source_refuse(s, s->at, error, n, "text: there is no input named '%s'",
+		                     a->x);
 	step = a->step != AD_NONE ? (size_t)a->step : window;
 	if (count < window + ahead)
-		return source_refuse(s, s->at, error, n, "text: %s has %zu tokens, fewer than one sample takes",
+		return source_refuse(s, s->at, error, n,
+		                     "text: %s has %zu tokens, fewer than one sample takes",
 		                     a->file, count);
 	to->n = (count - window - ahead) / step + 1;
 	if (!dataset_reserve(to, to->n, error, n))
@@ -195,19 +207,21 @@ static bool fill(const struct source *s, struct dataset *to, const int32_t numbe
 		}
 		for (size_t k = 0; k < to->n; k++)
 			for (size_t t = 0; t < c->per; t++) {
-				const char *wrong =
-				    column_put(c, k * c->per + t, numbers[k * step + t + (next ? 1 : 0)]);
+				const char *wrong = column_put(
+				    c, k * c->per + t, numbers[k * step + t + (next ? 1 : 0)]);
 
 				if (wrong)
-					return source_refuse(s, s->at, error, n, "text: '%s': a token's number %s",
+					return source_refuse(s, s->at, error, n,
+					                     "text: '%s': a token's number %s",
 					                     c->input, wrong);
 			}
 	}
 	return true;
 }
 
-static bool number_text(const struct source *s, const struct cut *text, const struct token vocabulary[],
-                        size_t known, bool bytes, int32_t numbers[], char *error, size_t n)
+static bool number_text(const struct source *s, const struct cut *text,
+                        const struct token vocabulary[], size_t known, bool bytes,
+                        int32_t numbers[], char *error, size_t n)
 {
 	const struct attrs *a = s->attrs;
 	char shown[48];
@@ -221,19 +235,21 @@ static bool number_text(const struct source *s, const struct cut *text, const st
 		}
 		found = bsearch(t, vocabulary, known, sizeof *vocabulary, by_bytes);
 		if (!found)
-			return source_refuse(s, s->at, error, n, "text: %s has '%s', which %s has not", a->file,
+			return source_refuse(s, s->at, error, n,
+			                     "text: %s has '%s', which %s has not", a->file,
 			                     data_show(shown, t->text, t->length), a->vocabulary);
 		numbers[k] = (int32_t)(found - vocabulary);
 	}
 	return true;
 }
 
-static bool load(const struct source *s, const char *name, struct cut *to, struct dataset *set, char *error,
-                 size_t n)
+static bool load(const struct source *s, const char *name, struct cut *to, struct dataset *set,
+                 char *error, size_t n)
 {
 	const struct attrs *a = s->attrs;
 	char *path = path_in(s->folder, name);
-	bool ok = path ? read_text(path, to, &set->unreadable, error, n) && cut_text(path, to, *a->tokens, error, n)
+	bool ok = path ? read_text(path, to, &set->unreadable, error, n) &&
+	                     cut_text(path, to, *a->tokens, error, n)
 	               : failure_memory(error, n, name, 0);
 
 	free(path);
@@ -251,7 +267,8 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 
 	if ((a->window != AD_NONE && (a->window < 1 || a->window > 100000000)) ||
 	    (a->step != AD_NONE && (a->step < 1 || a->step > 100000000)))
-		return source_refuse(s, s->at, error, n, "text: 'window' and 'step' go from 1 to 100000000");
+		return source_refuse(s, s->at, error, n,
+		                     "text: 'window' and 'step' go from 1 to 100000000");
 	ok = load(s, a->file, &text, to, error, n) &&
 	     (!a->vocabulary || load(s, a->vocabulary, &other, to, error, n)) &&
 	     number_tokens(a->vocabulary ? &other : &text, &vocabulary, &known, error, n);

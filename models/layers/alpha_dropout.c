@@ -14,7 +14,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, p, AD_NUM, "0.5", "the probability of being dropped, in [0, 1)", NULL),
+	AD_ATTR(struct attrs, p, AD_NUM, "0.5", "the probability of being dropped, in [0, 1)",
+	        NULL),
 	{ 0 },
 };
 

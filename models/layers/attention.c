@@ -6,11 +6,11 @@
  *   in_proj_bias   [C + 2 K]     out_proj.weight   [C, C]     out_proj.bias   [C]
  *   y   [..., T, C]
  *
- * Vaswani et al., "Attention is all you need" (2017). kv_heads: so many heads of keys and values, each for
- * heads / kv_heads of the queries (Ainslie et al., "GQA", 2023). rotary: queries and keys are turned by
- * angles that grow with their places, element i with i + D / 2, by t / 10000^(2 i / D) for a head of
- * D elements (Su et al., "RoFormer", 2021). dropout: of the attention itself, in training phase.
- * Weights are xavier-uniform, biases zeros.
+ * Vaswani et al., "Attention is all you need" (2017). kv_heads: so many heads of keys and values,
+ * each for heads / kv_heads of the queries (Ainslie et al., "GQA", 2023). rotary: queries and keys
+ * are turned by angles that grow with their places, element i with i + D / 2, by t / 10000^(2 i /
+ * D) for a head of D elements (Su et al., "RoFormer", 2021). dropout: of the attention itself, in
+ * training phase. Weights are xavier-uniform, biases zeros.
  */
 #include "model.h"
 #include "op.h"
@@ -22,13 +22,16 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, heads, AD_INT, NULL, "number of heads; a divisor of the size of x", NULL),
-	AD_ATTR(struct attrs, causal, AD_FLAG, "false", "a step sees only itself and those before it", NULL),
-	AD_ATTR(struct attrs, dropout, AD_NUM, "0", "the probability that a weight of the attention is dropped",
+	AD_ATTR(struct attrs, heads, AD_INT, NULL, "number of heads; a divisor of the size of x",
 	        NULL),
+	AD_ATTR(struct attrs, causal, AD_FLAG, "false",
+	        "a step sees only itself and those before it", NULL),
+	AD_ATTR(struct attrs, dropout, AD_NUM, "0",
+	        "the probability that a weight of the attention is dropped", NULL),
 	AD_ATTR(struct attrs, kv_heads, AD_INT, "null",
 	        "number of heads of keys and values, a divisor of heads; null: as many", NULL),
-	AD_ATTR(struct attrs, rotary, AD_FLAG, "false", "turn queries and keys by their places", NULL),
+	AD_ATTR(struct attrs, rotary, AD_FLAG, "false", "turn queries and keys by their places",
+	        NULL),
 	AD_ATTR(struct attrs, bias, AD_FLAG, "true", "add biases", NULL),
 	{ 0 },
 };
@@ -66,10 +69,10 @@ static ad_node *rotate(ad_node *x)
 		return half;
 	ad_node *a = half, *b = ad_output(half, 1);
 
-	return ad_concat(2,
-	                 (ad_node *[]){ ad_sub(ad_mul(a, c), ad_mul(b, s)),
-	                                ad_add(ad_mul(b, c), ad_mul(a, s)) },
-	                 -1);
+	return ad_concat(
+	    2,
+	    (ad_node *[]){ ad_sub(ad_mul(a, c), ad_mul(b, s)), ad_add(ad_mul(b, c), ad_mul(a, s)) },
+	    -1);
 }
 
 /* Attention with dropout of its weights, which the op has not. */
@@ -102,20 +105,25 @@ static bool fits(ad_node *x, ad_node *memory, const struct attrs *a, int64_t gro
 
 	if (shape.rank < 2 || shape.rank >= AD_MAX_RANK || other.rank != shape.rank ||
 	    other.dims[other.rank - 1] != C)
-		ad_fail(g, AD_ERROR_SHAPE, "attention: x is [..., steps, size] and memory likewise, not %s and %s",
+		ad_fail(g, AD_ERROR_SHAPE,
+		        "attention: x is [..., steps, size] and memory likewise, not %s and %s",
 		        ad_print_shape(text, sizeof text, shape),
 		        ad_print_shape(text_other, sizeof text_other, other));
 	else if (C % a->heads != 0)
-		ad_fail(g, AD_ERROR_ARGUMENT, "attention: %lld heads do not divide the size %lld of x",
+		ad_fail(g, AD_ERROR_ARGUMENT,
+		        "attention: %lld heads do not divide the size %lld of x",
 		        (long long)a->heads, (long long)C);
 	else if (groups < 1 || a->heads % groups != 0)
-		ad_fail(g, AD_ERROR_ARGUMENT, "attention: 'kv_heads' is %lld, which does not divide %lld heads",
+		ad_fail(g, AD_ERROR_ARGUMENT,
+		        "attention: 'kv_heads' is %lld, which does not divide %lld heads",
 		        (long long)groups, (long long)a->heads);
 	else if (a->rotary && C / a->heads % 2 != 0)
-		ad_fail(g, AD_ERROR_ARGUMENT, "attention: rotary needs heads of an even size, not %lld",
+		ad_fail(g, AD_ERROR_ARGUMENT,
+		        "attention: rotary needs heads of an even size, not %lld",
 		        (long long)(C / a->heads));
 	else if (!(a->dropout >= 0 && a->dropout < 1))
-		ad_fail(g, AD_ERROR_ARGUMENT, "attention: 'dropout' is %g, not in [0, 1)", a->dropout);
+		ad_fail(g, AD_ERROR_ARGUMENT, "attention: 'dropout' is %g, not in [0, 1)",
+		        a->dropout);
 	else
 		return true;
 	return false;

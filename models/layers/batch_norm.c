@@ -5,7 +5,8 @@
  *   y   shape of x
  *
  * In training phase by the mean and variance of the batch, which move the running ones; else by the
- * running ones. Ioffe and Szegedy, "Batch normalization" (2015). weight begins as ones, bias as zeros.
+ * running ones. Ioffe and Szegedy, "Batch normalization" (2015). weight begins as ones, bias as
+ * zeros.
  */
 #include "model.h"
 #include "op.h"
@@ -18,7 +19,8 @@ struct attrs {
 static const ad_attr attrs[] = {
 	AD_ATTR(struct attrs, momentum, AD_NUM, "0.1",
 	        "how far the running statistics move towards those of each batch", NULL),
-	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0", NULL),
+	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0",
+	        NULL),
 	AD_ATTR(struct attrs, affine, AD_FLAG, "true", "scale and shift by weights", NULL),
 	{ 0 },
 };
@@ -33,7 +35,8 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 
 	if (shape.rank < 2)
 		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
-		               "batch_norm: x is the batch, the channels and more; it has %d axes", shape.rank);
+		               "batch_norm: x is the batch, the channels and more; it has %d axes",
+		               shape.rank);
 	const ad_shape c = AD_SHAPE(shape.dims[1]);
 	if (a->affine) {
 		weight = model_weight(site, "weight", c, ones, 1, 1);
@@ -53,7 +56,8 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 
 const struct layer layer_batch_norm = {
 	.name = "batch_norm",
-	.doc = "each channel (axis 1) with mean 0 and variance 1 over the batch, scaled and shifted",
+	.doc =
+	    "each channel (axis 1) with mean 0 and variance 1 over the batch, scaled and shifted",
 	.attrs = attrs,
 	.attrs_size = sizeof(struct attrs),
 	.build = build,

@@ -25,11 +25,13 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	ad_shape shape = ad_shape_of(x);
 
 	if (shape.rank < 2)
-		return ad_fail(g, AD_ERROR_SHAPE,
-		               "channel_dropout: x is the batch, the channels and more; it has %d axes",
-		               shape.rank);
+		return ad_fail(
+		    g, AD_ERROR_SHAPE,
+		    "channel_dropout: x is the batch, the channels and more; it has %d axes",
+		    shape.rank);
 	if (!(a->p >= 0 && a->p < 1))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "channel_dropout: p is %g, not in [0, 1)", a->p);
+		return ad_fail(g, AD_ERROR_ARGUMENT, "channel_dropout: p is %g, not in [0, 1)",
+		               a->p);
 	if (!ad_is_training(g) || a->p == 0)
 		return x;
 	for (int i = 2; i < shape.rank; i++)

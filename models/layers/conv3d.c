@@ -1,9 +1,9 @@
 /*
  * conv3d: cross-correlation over depth, height and width, plus a bias.
  *
- *   x   (N, channels, depth, height, width)     weight   (out, channels / groups, kd, kh, kw)     bias   (out)
- *   y   (N, out, ...), each size (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded
- *       down; with padding same in / stride, rounded up
+ *   x   (N, channels, depth, height, width)     weight   (out, channels / groups, kd, kh, kw) bias
+ * (out) y   (N, out, ...), each size (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1,
+ * rounded down; with padding same in / stride, rounded up
  */
 #include "convolution.h"
 

@@ -1,8 +1,8 @@
 /*
  * conv_transpose3d: a convolution backwards: every element of x spreads over a window of y.
  *
- *   x   (N, channels, depth, height, width)     weight   (channels, out / groups, kd, kh, kw)     bias   (out)
- *   y   (N, out, ...), each size (in - 1) stride - 2 padding + dilation (kernel - 1) + 1 +
+ *   x   (N, channels, depth, height, width)     weight   (channels, out / groups, kd, kh, kw) bias
+ * (out) y   (N, out, ...), each size (in - 1) stride - 2 padding + dilation (kernel - 1) + 1 +
  *       output_padding; with padding same in * stride
  */
 #include "convolution.h"
@@ -28,7 +28,8 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 
 const struct layer layer_conv_transpose3d = {
 	.name = "conv_transpose3d",
-	.doc = "transposed convolution over depth, height and width: x is (N, channels, depth, height, width)",
+	.doc = "transposed convolution over depth, height and width: x is (N, channels, depth, "
+	       "height, width)",
 	.attrs = attrs,
 	.attrs_size = sizeof(struct attrs),
 	.build = build,

@@ -20,18 +20,19 @@ struct convolution {
 #define PADDING_SAME LIST_WORD
 
 #define CONVOLUTION_ATTRS                                                                          \
-	AD_ATTR(struct convolution, out, AD_INT, NULL, "number of output channels", NULL),          \
-	    AD_ATTR(struct convolution, kernel, AD_INTLIST, NULL,                                   \
-	            "the size of the window: one number for all axes, or one for each", NULL),      \
-	    AD_ATTR(struct convolution, stride, AD_INTLIST, "1", "how far the window moves", NULL), \
-	    AD_ATTR(struct convolution, padding, AD_INTLIST, "0",                                   \
-	            "zeros on both sides of each axis; same: as many as make the output's size "    \
-	            "that of the input over the stride",                                            \
-	            "same"),                                                                        \
-	    AD_ATTR(struct convolution, dilation, AD_INTLIST, "1",                                  \
-	            "how far apart the elements of the window lie", NULL),                          \
-	    AD_ATTR(struct convolution, groups, AD_INT, "1",                                        \
-	            "parts of the channels that are convolved by themselves", NULL),                \
+	AD_ATTR(struct convolution, out, AD_INT, NULL, "number of output channels", NULL),         \
+	    AD_ATTR(struct convolution, kernel, AD_INTLIST, NULL,                                  \
+	            "the size of the window: one number for all axes, or one for each", NULL),     \
+	    AD_ATTR(struct convolution, stride, AD_INTLIST, "1", "how far the window moves",       \
+	            NULL),                                                                         \
+	    AD_ATTR(struct convolution, padding, AD_INTLIST, "0",                                  \
+	            "zeros on both sides of each axis; same: as many as make the output's size "   \
+	            "that of the input over the stride",                                           \
+	            "same"),                                                                       \
+	    AD_ATTR(struct convolution, dilation, AD_INTLIST, "1",                                 \
+	            "how far apart the elements of the window lie", NULL),                         \
+	    AD_ATTR(struct convolution, groups, AD_INT, "1",                                       \
+	            "parts of the channels that are convolved by themselves", NULL),               \
 	    AD_ATTR(struct convolution, bias, AD_FLAG, "true", "add a bias", NULL)
 
 /* The lists of a convolution, one number for each axis. */
@@ -46,15 +47,16 @@ static inline bool convolution_list(ad_node *x, const char *layer, const char *n
 {
 	if (list.n != 1 && list.n != axes) {
 		ad_fail(ad_graph_of(x), AD_ERROR_ARGUMENT,
-		        "%s: '%s' is one number, or one for each of %d axes, not %lld", layer, name, axes,
-		        (long long)list.n);
+		        "%s: '%s' is one number, or one for each of %d axes, not %lld", layer, name,
+		        axes, (long long)list.n);
 		return false;
 	}
 	for (int i = 0; i < axes; i++) {
 		to[i] = list.v[list.n == 1 ? 0 : i];
 		if (to[i] < least || to[i] > INT32_MAX) {
-			ad_fail(ad_graph_of(x), AD_ERROR_ARGUMENT, "%s: '%s' is %lld; it is at least %lld",
-			        layer, name, (long long)to[i], (long long)least);
+			ad_fail(ad_graph_of(x), AD_ERROR_ARGUMENT,
+			        "%s: '%s' is %lld; it is at least %lld", layer, name,
+			        (long long)to[i], (long long)least);
 			return false;
 		}
 	}
@@ -72,8 +74,8 @@ static inline bool convolution_windows(ad_node *x, const char *layer, int axes,
 	memset(w->padding, 0, sizeof w->padding);
 	if (shape.rank != axes + 2) {
 		ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
-		        "%s: x must have %d axes, the batch, the channels and %d more, not %s", layer,
-		        axes + 2, axes, ad_print_shape(text, sizeof text, shape));
+		        "%s: x must have %d axes, the batch, the channels and %d more, not %s",
+		        layer, axes + 2, axes, ad_print_shape(text, sizeof text, shape));
 		return false;
 	}
 	if (!convolution_list(x, layer, "kernel", axes, a->kernel, 1, w->kernel) ||
@@ -96,16 +98,17 @@ static inline bool convolution_windows(ad_node *x, const char *layer, int axes,
  * "Delving deep into rectifiers", 2015), and the bias, zeros. False: a message was given. */
 static inline bool convolution_weights(struct layer_site *site, int axes,
                                        const struct convolution *a, const struct windows *w,
-                                       int64_t first, int64_t second, int64_t fan_in, int64_t fan_out,
-                                       ad_node **weight, ad_node **bias)
+                                       int64_t first, int64_t second, int64_t fan_in,
+                                       int64_t fan_out, ad_node **weight, ad_node **bias)
 {
 	ad_shape shape = { .rank = axes + 2, .dims = { first, second } };
 
 	for (int i = 0; i < axes; i++)
 		shape.dims[i + 2] = w->kernel[i];
-	*weight = model_weight(site, "weight", shape, (struct init){ .kind = INIT_HE }, fan_in, fan_out);
-	*bias = a->bias ? model_weight(site, "bias", AD_SHAPE(a->out), (struct init){ .kind = INIT_ZEROS },
-	                               fan_in, fan_out)
+	*weight =
+	    model_weight(site, "weight", shape, (struct init){ .kind = INIT_HE }, fan_in, fan_out);
+	*bias = a->bias ? model_weight(site, "bias", AD_SHAPE(a->out),
+	                               (struct init){ .kind = INIT_ZEROS }, fan_in, fan_out)
 	                : NULL;
 	return *weight && (*bias || !a->bias);
 }
@@ -120,8 +123,8 @@ static inline int64_t window_count(const struct windows *w, int axes)
 }
 
 /* Padding so that the output has ceil(size / stride) elements: half of the window less one before,
- * the odd one after. Where as much on both sides gives that size too, the convolution pads by itself;
- * else x is padded here. */
+ * the odd one after. Where as much on both sides gives that size too, the convolution pads by
+ * itself; else x is padded here. */
 static inline ad_node *pad_same(ad_node *x, int axes, struct windows *w)
 {
 	const ad_shape shape = ad_shape_of(x);
@@ -157,8 +160,8 @@ static inline ad_node *convolve(struct layer_site *site, ad_node *x, const char 
 		return NULL;
 	in = ad_shape_of(x).dims[1] / a->groups;
 	taps = window_count(&w, axes);
-	if (!convolution_weights(site, axes, a, &w, a->out, in, in * taps, a->out / a->groups * taps,
-	                         &weight, &bias))
+	if (!convolution_weights(site, axes, a, &w, a->out, in, in * taps,
+	                         a->out / a->groups * taps, &weight, &bias))
 		return NULL;
 	if (w.same)
 		x = pad_same(x, axes, &w);
@@ -198,9 +201,12 @@ static inline ad_node *convolve_transposed(struct layer_site *site, ad_node *x, 
 		return NULL;
 	const ad_ints stride = { axes, w.stride }, padding = { axes, w.padding },
 		      dilation = { axes, w.dilation }, out = { axes, more };
-	return axes == 1   ? ad_conv_transpose1d(x, weight, bias, stride, padding, out, dilation, a->groups)
-	       : axes == 2 ? ad_conv_transpose2d(x, weight, bias, stride, padding, out, dilation, a->groups)
-	                   : ad_conv_transpose3d(x, weight, bias, stride, padding, out, dilation, a->groups);
+	return axes == 1
+	           ? ad_conv_transpose1d(x, weight, bias, stride, padding, out, dilation, a->groups)
+	       : axes == 2
+	           ? ad_conv_transpose2d(x, weight, bias, stride, padding, out, dilation, a->groups)
+	           : ad_conv_transpose3d(x, weight, bias, stride, padding, out, dilation,
+	                                 a->groups);
 }
 
 #endif

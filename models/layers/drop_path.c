@@ -1,6 +1,6 @@
 /*
- * drop_path: whole samples are set to 0 with probability p, the others grow by 1 / (1 - p), in training
- * phase: at the end of a residual's body it leaves the body out.
+ * drop_path: whole samples are set to 0 with probability p, the others grow by 1 / (1 - p), in
+ * training phase: at the end of a residual's body it leaves the body out.
  *
  *   x   (N, ...)     y   shape of x
  *

@@ -14,7 +14,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, vocab, AD_INT, NULL, "number of rows: one more than the largest index", NULL),
+	AD_ATTR(struct attrs, vocab, AD_INT, NULL,
+	        "number of rows: one more than the largest index", NULL),
 	AD_ATTR(struct attrs, dim, AD_INT, NULL, "size of a row", NULL),
 	{ 0 },
 };
@@ -22,8 +23,9 @@ static const ad_attr attrs[] = {
 static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 {
 	const struct attrs *a = given;
-	ad_node *weight = model_weight(site, "weight", AD_SHAPE(a->vocab, a->dim),
-	                               (struct init){ .kind = INIT_NORMAL, .std = 0.02 }, a->vocab, a->dim);
+	ad_node *weight =
+	    model_weight(site, "weight", AD_SHAPE(a->vocab, a->dim),
+	                 (struct init){ .kind = INIT_NORMAL, .std = 0.02 }, a->vocab, a->dim);
 
 	return weight ? ad_embedding(weight, x) : NULL;
 }

@@ -20,9 +20,10 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	int64_t axes[AD_MAX_RANK];
 
 	if (shape.rank < 3)
-		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
-		               "global_avg_pool: x is the batch, the channels and more; it has %d axes",
-		               shape.rank);
+		return ad_fail(
+		    ad_graph_of(x), AD_ERROR_SHAPE,
+		    "global_avg_pool: x is the batch, the channels and more; it has %d axes",
+		    shape.rank);
 	for (int i = 2; i < shape.rank; i++)
 		axes[i - 2] = i;
 	return ad_mean(x, (ad_ints){ shape.rank - 2, axes }, a->keepdim);

@@ -1,5 +1,6 @@
 /*
- * group_norm: each group of channels of a sample with mean 0 and variance 1, then scaled and shifted.
+ * group_norm: each group of channels of a sample with mean 0 and variance 1, then scaled and
+ * shifted.
  *
  *   x   (N, channels, ...)     weight, bias   (channels)     y   shape of x
  *
@@ -15,8 +16,10 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, groups, AD_INT, NULL, "number of groups; a divisor of the channels", NULL),
-	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0", NULL),
+	AD_ATTR(struct attrs, groups, AD_INT, NULL, "number of groups; a divisor of the channels",
+	        NULL),
+	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0",
+	        NULL),
 	AD_ATTR(struct attrs, affine, AD_FLAG, "true", "scale and shift by weights", NULL),
 	{ 0 },
 };
@@ -29,8 +32,9 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 
 	if (shape.rank < 2 || shape.dims[1] % a->groups != 0)
 		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
-		               shape.rank < 2 ? "group_norm: x is the batch, the channels and more"
-		                              : "group_norm: %lld groups do not divide %lld channels",
+		               shape.rank < 2
+		                   ? "group_norm: x is the batch, the channels and more"
+		                   : "group_norm: %lld groups do not divide %lld channels",
 		               (long long)a->groups, (long long)shape.dims[1]);
 	if (a->affine) {
 		weight = model_weight(site, "weight", AD_SHAPE(shape.dims[1]),

@@ -5,8 +5,8 @@
  *   n = tanh(W_in x + b_in + r (W_hn h + b_hn)),   h' = (1 - z) n + z h
  *   results: y, h
  *
- * Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014), with the reset gate
- * behind the product, as in cuDNN.
+ * Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014), with the reset
+ * gate behind the product, as in cuDNN.
  */
 #include "recurrent.h"
 

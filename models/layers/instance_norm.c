@@ -1,10 +1,11 @@
 /*
- * instance_norm: each channel of each sample with mean 0 and variance 1; scaled and shifted if `affine`
- * is set.
+ * instance_norm: each channel of each sample with mean 0 and variance 1; scaled and shifted if
+ * `affine` is set.
  *
  *   x   (N, channels, ...)     weight, bias   (channels)     y   shape of x
  *
- * Ulyanov, Vedaldi and Lempitsky, "Instance normalization" (2016). weight begins as ones, bias as zeros.
+ * Ulyanov, Vedaldi and Lempitsky, "Instance normalization" (2016). weight begins as ones, bias as
+ * zeros.
  */
 #include "model.h"
 #include "op.h"
@@ -15,7 +16,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0", NULL),
+	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0",
+	        NULL),
 	AD_ATTR(struct attrs, affine, AD_FLAG, "false", "scale and shift by weights", NULL),
 	{ 0 },
 };

@@ -15,8 +15,10 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, axes, AD_INT, "1", "how many of the last axes are normalised together", NULL),
-	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0", NULL),
+	AD_ATTR(struct attrs, axes, AD_INT, "1",
+	        "how many of the last axes are normalised together", NULL),
+	AD_ATTR(struct attrs, eps, AD_NUM, "1e-5", "added to the variance, against a division by 0",
+	        NULL),
 	AD_ATTR(struct attrs, bias, AD_FLAG, "true", "add a bias", NULL),
 	{ 0 },
 };

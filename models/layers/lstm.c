@@ -5,7 +5,8 @@
  *   c' = sigmoid(f) c + sigmoid(i) tanh(g),   h' = sigmoid(o) tanh(c')
  *   results: y, h, c
  *
- * Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the forget gate of Gers et al. (2000).
+ * Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the forget gate of Gers et al.
+ * (2000).
  */
 #include "recurrent.h"
 

@@ -27,8 +27,9 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	if (shape.rank < 2 && !a->shared)
 		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
 		               "prelu: x has no channels; write {prelu: {shared: true}}");
-	weight = model_weight(site, "weight", AD_SHAPE(a->shared ? 1 : shape.dims[1]),
-	                      (struct init){ .kind = INIT_VALUES, .values = &quarter, .n_values = 1 }, 1, 1);
+	weight = model_weight(
+	    site, "weight", AD_SHAPE(a->shared ? 1 : shape.dims[1]),
+	    (struct init){ .kind = INIT_VALUES, .values = &quarter, .n_values = 1 }, 1, 1);
 	return weight ? ad_prelu(x, weight) : NULL;
 }
 

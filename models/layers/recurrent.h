@@ -1,16 +1,15 @@
 /*
- * recurrent: what the recurrent layers share: their arguments and weights, directions, layers, states.
+ * recurrent: what the recurrent layers share: their arguments and weights, directions, layers,
+ * states.
  *
  *   x   [B, T, in]; the steps are axis 1
  *   h, c   the states before the first step, of shape S: [B, hidden], or for several layers or
- *          directions [layers * directions, B, hidden], the directions of a layer side by side; zeros
- *          if left out. c is the lstm's.
- *   weight_ih_lK [gates hidden, in], weight_hh_lK [gates hidden, hidden], bias_ih_lK and bias_hh_lK
- *          [gates hidden] of layer K, with _reverse at the end for the way back; `in` of the layers
- *          above is directions * hidden
- *   y   [B, T, directions * hidden], the outputs of the last layer; with outputs last [B, directions *
- *       hidden], each direction's own last one. Further results: the states after the last step, of
- *       shape S.
+ *          directions [layers * directions, B, hidden], the directions of a layer side by side;
+ * zeros if left out. c is the lstm's. weight_ih_lK [gates hidden, in], weight_hh_lK [gates hidden,
+ * hidden], bias_ih_lK and bias_hh_lK [gates hidden] of layer K, with _reverse at the end for the
+ * way back; `in` of the layers above is directions * hidden y   [B, T, directions * hidden], the
+ * outputs of the last layer; with outputs last [B, directions * hidden], each direction's own last
+ * one. Further results: the states after the last step, of shape S.
  *
  * All weights begin uniform in +-1 / sqrt(hidden), as in PyTorch.
  */
@@ -28,14 +27,15 @@ struct recurrent {
 };
 
 #define RECURRENT_ATTRS                                                                            \
-	AD_ATTR(struct recurrent, hidden, AD_INT, NULL, "size of the state", NULL),                             \
-	    AD_ATTR(struct recurrent, layers, AD_INT, "1", "how many, each over the outputs of the one below",  \
-	            NULL),                                                                          \
-	    AD_ATTR(struct recurrent, bidirectional, AD_FLAG, "false",                                          \
-	            "also from the last step to the first, the outputs side by side", NULL),        \
-	    AD_ATTR(struct recurrent, dropout, AD_NUM, "0", "between the layers, in training phase", NULL),     \
-	    AD_ATTR(struct recurrent, outputs, AD_WORD, "all", "those of all steps, or of the last alone",      \
-	            "all last"),                                                                    \
+	AD_ATTR(struct recurrent, hidden, AD_INT, NULL, "size of the state", NULL),                \
+	    AD_ATTR(struct recurrent, layers, AD_INT, "1",                                         \
+	            "how many, each over the outputs of the one below", NULL),                     \
+	    AD_ATTR(struct recurrent, bidirectional, AD_FLAG, "false",                             \
+	            "also from the last step to the first, the outputs side by side", NULL),       \
+	    AD_ATTR(struct recurrent, dropout, AD_NUM, "0",                                        \
+	            "between the layers, in training phase", NULL),                                \
+	    AD_ATTR(struct recurrent, outputs, AD_WORD, "all",                                     \
+	            "those of all steps, or of the last alone", "all last"),                       \
 	    AD_ATTR(struct recurrent, bias, AD_FLAG, "true", "add biases", NULL)
 
 /* One layer in one direction: weights, and the states before. c is NULL but for the lstm. */
@@ -71,8 +71,10 @@ static inline bool pass_weights(struct layer_site *site, const struct recurrence
 	for (int k = 0; k < (a->bias ? 4 : 2); k++) {
 		char name[64];
 
-		snprintf(name, sizeof name, "%s_l%lld%s", all[k].name, (long long)layer, back ? "_reverse" : "");
-		*all[k].to = model_weight(site, name, all[k].shape, init, all[k].shape.dims[1], rows);
+		snprintf(name, sizeof name, "%s_l%lld%s", all[k].name, (long long)layer,
+		         back ? "_reverse" : "");
+		*all[k].to =
+		    model_weight(site, name, all[k].shape, init, all[k].shape.dims[1], rows);
 		if (!*all[k].to)
 			return false;
 	}
@@ -91,8 +93,9 @@ static inline ad_node *first_state(struct layer_site *site, const char *name, in
 		return ad_full(ad_graph_of(model_input(site, 0)), all, 0);
 	ad_shape shape = ad_shape_of(given), want = n == 1 ? AD_SHAPE(B, hidden) : all;
 	if (!ad_equal_shapes(&shape, &want))
-		return ad_fail(ad_graph_of(given), AD_ERROR_SHAPE, "%s: the first %s must be %s, not %s", name,
-		               k ? "c" : "h", ad_print_shape(text_want, sizeof text_want, want),
+		return ad_fail(ad_graph_of(given), AD_ERROR_SHAPE,
+		               "%s: the first %s must be %s, not %s", name, k ? "c" : "h",
+		               ad_print_shape(text_want, sizeof text_want, want),
 		               ad_print_shape(text, sizeof text, shape));
 	return n == 1 ? ad_reshape(given, all) : given;
 }
@@ -117,7 +120,8 @@ static inline ad_node *run_direction(struct layer_site *site, const struct recur
 	return ad_is_error(y) ? y : ad_flip(y, AD_INTS(0));
 }
 
-/* Puts the states after the last step together, (n, B, hidden) or (B, hidden), into results[1...]. */
+/* Puts the states after the last step together, (n, B, hidden) or (B, hidden), into results[1...].
+ */
 static inline bool last_states(const struct recurrence *kind, struct pass passes[], int64_t n,
                                ad_node *results[3])
 {
@@ -142,8 +146,9 @@ static inline ad_node *shown_outputs(ad_node *y, const struct pass top[], const 
 	return a->bidirectional ? ad_concat(2, (ad_node *[]){ top[0].h, top[1].h }, -1) : top[0].h;
 }
 
-static inline ad_node *run_layers(struct layer_site *site, const struct recurrence *kind, ad_node *x,
-                                  struct pass passes[], const struct recurrent *a, const void *attrs)
+static inline ad_node *run_layers(struct layer_site *site, const struct recurrence *kind,
+                                  ad_node *x, struct pass passes[], const struct recurrent *a,
+                                  const void *attrs)
 {
 	const int directions = a->bidirectional ? 2 : 1;
 	ad_node *y[2], *results[3];
@@ -154,7 +159,8 @@ static inline ad_node *run_layers(struct layer_site *site, const struct recurren
 		if (layer > 0 && a->dropout > 0)
 			x = ad_dropout(x, a->dropout);
 		for (int d = 0; d < directions; d++) {
-			if (ad_is_error(x) || !pass_weights(site, kind, a, ad_shape_of(x).dims[2], layer, d, &p[d]))
+			if (ad_is_error(x) ||
+			    !pass_weights(site, kind, a, ad_shape_of(x).dims[2], layer, d, &p[d]))
 				return NULL;
 			y[d] = run_direction(site, kind, x, &p[d], d, attrs);
 			if (ad_is_error(y[d]))
@@ -180,14 +186,14 @@ static inline ad_node *recur(struct layer_site *site, const struct recurrence *k
 	char text[192];
 
 	if (shape.rank != 3)
-		return ad_fail(g, AD_ERROR_SHAPE, "%s: x is [batch, steps, size], not %s", kind->name,
-		               ad_print_shape(text, sizeof text, shape));
+		return ad_fail(g, AD_ERROR_SHAPE, "%s: x is [batch, steps, size], not %s",
+		               kind->name, ad_print_shape(text, sizeof text, shape));
 	if (a->layers < 1 || a->layers > 1000)
-		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: 'layers' is %lld, not in 1..1000", kind->name,
-		               (long long)a->layers);
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: 'layers' is %lld, not in 1..1000",
+		               kind->name, (long long)a->layers);
 	if (!(a->dropout >= 0 && a->dropout < 1))
-		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: 'dropout' is %g, not in [0, 1)", kind->name,
-		               a->dropout);
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: 'dropout' is %g, not in [0, 1)",
+		               kind->name, a->dropout);
 	for (int k = 0; k < kind->states; k++) {
 		first[k] = first_state(site, kind->name, k, n, shape.dims[0], a->hidden);
 		if (ad_is_error(first[k]))

@@ -13,7 +13,8 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, eps, AD_NUM, "1e-6", "added to the mean square, against a division by 0", NULL),
+	AD_ATTR(struct attrs, eps, AD_NUM, "1e-6",
+	        "added to the mean square, against a division by 0", NULL),
 	{ 0 },
 };
 
@@ -24,7 +25,8 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	ad_node *weight;
 
 	if (shape.rank == 0)
-		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE, "rms_norm: a single number has no axis");
+		return ad_fail(ad_graph_of(x), AD_ERROR_SHAPE,
+		               "rms_norm: a single number has no axis");
 	weight = model_weight(site, "weight", AD_SHAPE(shape.dims[shape.rank - 1]),
 	                      (struct init){ .kind = INIT_ONES }, 1, 1);
 	return weight ? ad_rms_norm(x, weight, a->eps) : NULL;

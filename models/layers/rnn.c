@@ -14,7 +14,8 @@ struct attrs {
 
 static const ad_attr attrs[] = {
 	RECURRENT_ATTRS,
-	AD_ATTR(struct attrs, nonlinearity, AD_WORD, "tanh", "what is applied to the sum", "tanh relu"),
+	AD_ATTR(struct attrs, nonlinearity, AD_WORD, "tanh", "what is applied to the sum",
+	        "tanh relu"),
 	{ 0 },
 };
 
@@ -25,8 +26,9 @@ static ad_node *activate(ad_node *sum, const struct attrs *a)
 
 static ad_node *step(ad_node *x, struct pass *p, const void *given)
 {
-	return p->h = activate(ad_add(ad_linear(x, p->w_ih, p->b_ih), ad_linear(p->h, p->w_hh, p->b_hh)),
-	                       given);
+	return p->h = activate(
+		   ad_add(ad_linear(x, p->w_ih, p->b_ih), ad_linear(p->h, p->w_hh, p->b_hh)),
+		   given);
 }
 
 /* The product of w_ih with all of x is one. */
@@ -40,8 +42,8 @@ static ad_node *run(ad_node *x, struct pass *p, const void *given)
 		return ad_fail(ad_graph_of(x), AD_ERROR_MEMORY, "rnn: out of memory for %lld steps",
 		               (long long)T);
 	for (int64_t t = 0; t < T; t++)
-		steps[t] = p->h = activate(ad_add(ad_select(from_x, 0, t), ad_linear(p->h, p->w_hh, p->b_hh)),
-		                           given);
+		steps[t] = p->h = activate(
+		    ad_add(ad_select(from_x, 0, t), ad_linear(p->h, p->w_hh, p->b_hh)), given);
 	y = ad_stack((size_t)T, steps, 0);
 	free(steps);
 	return y;
