@@ -48,8 +48,7 @@ static bool is_kind(const char *name)
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-/* Whether a size comes from a free dim. */
-static bool is_free(struct recording *r, int64_t size)
+bool is_free(struct recording *r, int64_t size)
 {
 	for (int k = 0; k < r->model->n_dims; k++)
 		if (size > 0 && size % r->model->build->primes[k] == 0)
@@ -75,7 +74,7 @@ static ad_node *new_weight(struct recording *r, struct weight w, ad_shape shape)
 		        shape_text(r, shape));
 		return NULL;
 	}
-	ad_node *node = w.running ? ad_buffer(r->graph, path, AD_REAL, shape)
+	ad_node *node = w.buffer ? ad_buffer(r->graph, path, AD_REAL, shape)
 	                          : ad_param(r->graph, path, shape);
 	if (ad_is_error(node)) {
 		say_failure(r, at, "weight", 0, NULL);
@@ -139,10 +138,10 @@ static ad_node *site_weight(struct layer_site *site, const char *name, ad_shape 
 		message_also(r->messages, w->at, "first here");
 		return NULL;
 	}
-	if (!as.running && !site_init(site, name, &as.init))
+	if (!as.buffer && !site_init(site, name, &as.init))
 		return NULL;
 	ad_node *node = new_weight(r, as, shape);
-	if (node && !as.running)
+	if (node && !as.buffer)
 		site->parameters += ad_count(node);
 	return node;
 }
@@ -154,30 +153,15 @@ ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape,
 	                                                       .fan_out = fan_out });
 }
 
-ad_node *model_running(struct layer_site *site, const char *name, ad_shape shape, struct init init)
+ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
+                      struct init init)
 {
-	return site_weight(site, name, shape, (struct weight){ .init = init, .running = true });
+	return site_weight(site, name, shape, (struct weight){ .init = init, .buffer = true });
 }
 
-void model_assign(struct layer_site *site, ad_node *running, ad_node *value)
+ad_node *layer_input(struct layer_site *site, size_t k)
 {
-	struct recording *r = site->recording;
-	struct instance *in = r->instance;
-
-	if (!ad_is_training(r->graph) || ad_is_error(value))
-		return;
-	in->assigned = store_more(r->store, in->assigned, (size_t)in->n_assigned, sizeof *in->assigned);
-	in->assigned[in->n_assigned++] = (struct assigned){ running, value };
-}
-
-ad_node *model_input(struct layer_site *site, int k)
-{
-	return (size_t)k < site->n_in ? site->in[k] : NULL;
-}
-
-bool model_open_size(struct layer_site *site, int64_t size)
-{
-	return site->recording->messages && is_free(site->recording, size);
+	return k < site->n_in ? site->inputs[k] : NULL;
 }
 
 /* ---- origins and rows ------------------------------------------------------------------------ */
@@ -232,6 +216,8 @@ static void add_row(struct recording *r, const char *path, const char *kind, str
 {
 	ad_model *m = r->model;
 
+	mark_nodes(r, path);
+	mark_nodes(r, NULL);
 	if (!r->messages)
 		return;
 	m->rows = store_more(r->store, m->rows, (size_t)m->n_rows, sizeof *m->rows);
@@ -402,14 +388,14 @@ static struct value no_input(struct call *c)
 
 /* ---- layers and ops -------------------------------------------------------------------------- */
 
-/* Which input of a layer has this name, 0 being x; -1: none. */
-static int layer_input(const struct layer *l, const char *name)
+/* Which input of a layer has this name, 0 being x; -1: none. And how many there are. */
+static int input_find(const struct layer *l, const char *name)
 {
 	size_t n = strlen(name);
-	int k = 1;
+	int k = 0;
 
-	for (const char *s = l->more; s && *s; s += strspn(s, " "), k++) {
-		size_t length = strcspn(s, " ");
+	for (const char *s = l->inputs; s && *s; s += strspn(s, " ?"), k++) {
+		size_t length = strcspn(s, " ?");
 
 		if (length == n && strncmp(s, name, n) == 0)
 			return k;
@@ -418,12 +404,12 @@ static int layer_input(const struct layer *l, const char *name)
 	return -1;
 }
 
-static size_t layer_most_inputs(const struct layer *l)
+static size_t most_inputs(const struct layer *l)
 {
-	size_t n = 1;
+	size_t n = l->inputs ? 0 : 1;
 
-	for (const char *s = l->more; s && *s; s += strspn(s, " "), n++)
-		s += strcspn(s, " ");
+	for (const char *s = l->inputs; s && *s; s += strspn(s, " ?"), n++)
+		s += strcspn(s, " ?");
 	return n;
 }
 
@@ -433,12 +419,12 @@ static bool layer_nodes(struct call *c, struct layer_site *site)
 	struct recording *r = c->r;
 
 	site->n_in = c->n_in;
-	site->in = store_take(r->store, (c->n_in + 1) * sizeof(*site->in));
+	site->inputs = store_take(r->store, (c->n_in + 1) * sizeof(*site->inputs));
 	for (size_t k = 0; k < c->n_in; k++) {
 		if (c->inputs[k].kind == VALUE_NULL)
 			continue;
-		site->in[k] = value_node(r, c->inputs[k], c->item->key->at);
-		if (!site->in[k])
+		site->inputs[k] = value_node(r, c->inputs[k], c->item->key->at);
+		if (!site->inputs[k])
 			return false;
 	}
 	return true;
@@ -465,8 +451,8 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 				call_setting(c, a, arg->items[i]);
 			} else if (yaml_is(arg->keys[i], "init")) {
 				site.init = arg->items[i];
-			} else if (layer_input(l, arg->keys[i]->text) > 0) {
-				const size_t k = (size_t)layer_input(l, arg->keys[i]->text);
+			} else if (input_find(l, arg->keys[i]->text) > 0) {
+				const size_t k = (size_t)input_find(l, arg->keys[i]->text);
 
 				while (c->n_in <= k)
 					call_input(c, (struct value){ .kind = VALUE_NULL });
@@ -492,10 +478,10 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 			c->known = false;
 	}
 	call_missing(c, l->attrs);
-	if ((c->n_in < 1 || c->n_in > layer_most_inputs(l)) && c->known) {
+	if ((c->n_in < 1 || c->n_in > most_inputs(l)) && c->known) {
 		message(r->messages, E_TYPE, c->item->from ? c->item->from->at : c->item->key->at,
 		        NULL, NULL, "'%s' takes %s, not %zu", l->name,
-		        l->more ? store_text(r->store, "x and at most %s as inputs", l->more) : "one input",
+		        l->inputs ? store_text(r->store, "the inputs %s", l->inputs) : "one input",
 		        c->n_in);
 		return unknown;
 	}
@@ -513,7 +499,7 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 		return unknown;
 	set_origin(r, c->item->key->at);
 	ad_scope_begin(r->graph, component);
-	ad_node *y = l->build(&site, site.in[0], attrs);
+	ad_node *y = l->build(&site, site.inputs[0], attrs);
 	ad_scope_end(r->graph);
 	*parameters = site.parameters;
 	if (y && !ad_is_error(y))

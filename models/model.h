@@ -200,11 +200,11 @@ struct init {
 /* A weight of the model: a param, or a frozen or running one. */
 struct weight {
 	const char *path;  /* "linear_2.weight" */
-	bool running;      /* a buffer: statistics that training leaves, saved with the others */
 	ad_node *node;
 	struct init init;
 	int64_t fan_in, fan_out;
 	struct place at;
+	bool buffer;       /* made by model_buffer: has no gradient */
 };
 
 /* Writes initial values into every weight: a function of (seed, path). */
@@ -221,10 +221,10 @@ enum { LIST_WORD = -2 };
 struct layer_site; /* where in the model: path, place, init given on the item; see build.c */
 struct layer {
 	const char *name, *doc;
-	const char *more; /* inputs that may follow x, "h c"; NULL: none */
 	const ad_attr *attrs;
 	size_t attrs_size;
 	ad_node *(*build)(struct layer_site *site, ad_node *x, const void *attrs);
+	const char *inputs; /* "x h? c?": what build asks for by layer_input, `?` may be left out; NULL: x */
 };
 extern const struct layer *const layers[]; /* generated; ends with NULL */
 
@@ -233,17 +233,19 @@ extern const struct layer *const layers[]; /* generated; ends with NULL */
 ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
                       int64_t fan_in, int64_t fan_out);
 
-/* The same for statistics that run along with the training: no gradient, saved with the weights. What
- * model_assign says becomes of it in each step of a training; recordings of the other phase only read. */
-ad_node *model_running(struct layer_site *site, const char *name, ad_shape shape, struct init init);
-void model_assign(struct layer_site *site, ad_node *running, ad_node *value);
+/* The same for state without gradient, such as running statistics: kept in checkpoints. */
+ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
+                      struct init init);
 
-/* Input k of the layer, 0 being x; NULL: it was not given. */
-ad_node *model_input(struct layer_site *site, int k);
+/* Input k of the layer being built; NULL: it was left out. Input 0 is build's x. */
+ad_node *layer_input(struct layer_site *site, size_t k);
+
+/* What a buffer becomes in each step of a training; recordings for evaluation leave it. (instance.c) */
+void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value);
 
 /* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
- * a layer that unrolls over such an axis records as little as gives the shapes. */
-bool model_open_size(struct layer_site *site, int64_t size);
+ * a layer that unrolls over such an axis records as little as gives the shapes. (instance.c) */
+bool layer_open_size(struct layer_site *site, int64_t size);
 
 /* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
 
@@ -281,10 +283,17 @@ struct instance {
 		const char *name;
 		ad_node *node;
 	} *named;
-	int n_assigned;      /* in training phase: what running statistics become */
+	size_t n_assigned;   /* in training phase: what buffers become */
 	struct assigned {
-		ad_node *running, *value;
+		ad_node *buffer, *value;
 	} *assigned;
+	size_t n_marks;      /* which nodes were recorded for which item: those from the mark before up to
+	                      * this one belong to its path */
+	struct node_mark {
+		const char *path;
+		size_t nodes;
+		bool ends; /* the item ends here */
+	} *marks;
 	ad_node **gradients; /* of each weight; after model_gradients */
 };
 
@@ -314,8 +323,8 @@ struct ad_model {
 };
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
- * failure of the graph (ad_errmsg). Evaluations from now on assign to the running statistics what it
- * says, until the next call. */
+ * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what
+ * it says. */
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
 
 /* Records the sweep from the instance's loss (or its output, if a single number) once and sets

@@ -155,7 +155,7 @@ static void make_graph(ad_model *m)
 		struct weight *w = &m->weights[i];
 		ad_shape shape = ad_shape_of(m->build->check_nodes[i]);
 
-		w->node = w->running ? ad_buffer(m->graph, w->path, AD_REAL, shape)
+		w->node = w->buffer ? ad_buffer(m->graph, w->path, AD_REAL, shape)
 		                     : ad_param(m->graph, w->path, shape);
 	}
 	ad_seed(m->graph, m->train.seed);
@@ -371,20 +371,6 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 	return true;
 }
 
-/* The graph has one assignment for a buffer, recordings have one each: those of `in` are taken. */
-static struct instance *activate(ad_model *m, struct instance *in)
-{
-	if (m->active == in)
-		return in;
-	m->active = in;
-	for (int i = 0; i < m->n_weights; i++)
-		if (m->weights[i].running)
-			ad_assign(m->weights[i].node, NULL);
-	for (int i = 0; i < in->n_assigned; i++)
-		ad_assign(in->assigned[i].running, in->assigned[i].value);
-	return in;
-}
-
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training)
 {
 	if (!m->graph || !model_ready(m))
@@ -396,11 +382,11 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 		for (int k = 0; same && k < m->n_dims; k++)
 			same = in->dims[k] == dims[k];
 		if (same)
-			return activate(m, in);
+			return instance_activate(m, in);
 	}
 	bool good = record_instance(m, dims, training);
 	m->build->store.out = NULL;
-	return good ? activate(m, m->instances[m->n_instances - 1]) : NULL;
+	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
 }
 
 static bool take_gradients(ad_model *m, struct instance *in)

@@ -162,7 +162,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	const struct attrs *a = given;
 	const struct init xavier = { .kind = INIT_XAVIER }, zeros = { .kind = INIT_ZEROS };
 	const int64_t groups = a->kv_heads == AD_NONE ? a->heads : a->kv_heads;
-	ad_node *memory = model_input(site, 1) ? model_input(site, 1) : x, *part[3], *y;
+	ad_node *memory = layer_input(site, 1) ? layer_input(site, 1) : x, *part[3], *y;
 	ad_node *w_in, *b_in = NULL, *w_out, *b_out = NULL;
 
 	if (!fits(x, memory, a, groups))
@@ -196,7 +196,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 const struct layer layer_attention = {
 	.name = "attention",
 	.doc = "several heads of attention, of a sequence to itself or to memory",
-	.more = "memory",
+	.inputs = "x memory?",
 	.attrs = attrs,
 	.attrs_size = sizeof(struct attrs),
 	.build = build,

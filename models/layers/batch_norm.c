@@ -42,14 +42,14 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 		weight = model_weight(site, "weight", c, ones, 1, 1);
 		bias = model_weight(site, "bias", c, zeros, 1, 1);
 	}
-	mean = model_running(site, "running_mean", c, zeros);
-	var = model_running(site, "running_var", c, ones);
+	mean = model_buffer(site, "running_mean", AD_REAL, c, zeros);
+	var = model_buffer(site, "running_var", AD_REAL, c, ones);
 	if (!mean || !var || (a->affine && (!weight || !bias)))
 		return NULL;
 	y = ad_batch_norm(x, mean, var, weight, bias, training, a->momentum, a->eps);
 	if (training && !ad_is_error(y)) {
-		model_assign(site, mean, ad_output(y, 1));
-		model_assign(site, var, ad_output(y, 2));
+		layer_assign(site, mean, ad_output(y, 1));
+		layer_assign(site, var, ad_output(y, 2));
 	}
 	return y;
 }

@@ -39,7 +39,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 const struct layer layer_gru = {
 	.name = "gru",
 	.doc = "a gated recurrent unit over [batch, steps, size]; results y, h",
-	.more = "h",
+	.inputs = "x h?",
 	.attrs = attrs,
 	.attrs_size = sizeof(struct recurrent),
 	.build = build,

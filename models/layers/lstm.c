@@ -47,7 +47,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 const struct layer layer_lstm = {
 	.name = "lstm",
 	.doc = "long short-term memory over [batch, steps, size]; results y, h, c",
-	.more = "h c",
+	.inputs = "x h? c?",
 	.attrs = attrs,
 	.attrs_size = sizeof(struct recurrent),
 	.build = build,

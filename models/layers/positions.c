@@ -47,7 +47,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 		return ad_fail(g, AD_ERROR_SHAPE,
 		               "positions: x needs two axes, steps and sizes, or more");
 	const int64_t T = shape.dims[shape.rank - 2], size = shape.dims[shape.rank - 1];
-	if (a->max != AD_NONE && (a->max < 1 || (T > a->max && !model_open_size(site, T))))
+	if (a->max != AD_NONE && (a->max < 1 || (T > a->max && !layer_open_size(site, T))))
 		return ad_fail(g, AD_ERROR_ARGUMENT,
 		               "positions: a sequence of %lld steps, but 'max' is %lld",
 		               (long long)T, (long long)a->max);
@@ -65,7 +65,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	                      (struct init){ .kind = INIT_NORMAL, .std = 0.02 }, a->max, size);
 	if (!weight)
 		return NULL;
-	if (model_open_size(site, T))
+	if (layer_open_size(site, T))
 		return ad_add(x, ad_select(weight, 0, 0));
 	if (T < a->max)
 		weight = ad_slice(weight, AD_INTS(0), AD_INTS(0), AD_INTS(T), AD_ALL);

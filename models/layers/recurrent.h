@@ -85,12 +85,12 @@ static inline bool pass_weights(struct layer_site *site, const struct recurrence
 static inline ad_node *first_state(struct layer_site *site, const char *name, int k, int64_t n,
                                    int64_t B, int64_t hidden)
 {
-	ad_node *given = model_input(site, 1 + k);
+	ad_node *given = layer_input(site, 1 + (size_t)k);
 	const ad_shape all = AD_SHAPE(n, B, hidden);
 	char text[192], text_want[192];
 
 	if (!given)
-		return ad_full(ad_graph_of(model_input(site, 0)), all, 0);
+		return ad_full(ad_graph_of(layer_input(site, 0)), all, 0);
 	ad_shape shape = ad_shape_of(given), want = n == 1 ? AD_SHAPE(B, hidden) : all;
 	if (!ad_equal_shapes(&shape, &want))
 		return ad_fail(ad_graph_of(given), AD_ERROR_SHAPE,
@@ -107,7 +107,7 @@ static inline ad_node *run_direction(struct layer_site *site, const struct recur
 	const ad_shape shape = ad_shape_of(x);
 	ad_node *y;
 
-	if (model_open_size(site, shape.dims[0])) {
+	if (layer_open_size(site, shape.dims[0])) {
 		y = kind->step(ad_select(x, 0, 0), p, attrs);
 		if (ad_is_error(y))
 			return y;

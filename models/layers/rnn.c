@@ -60,7 +60,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 const struct layer layer_rnn = {
 	.name = "rnn",
 	.doc = "a plain recurrent net over [batch, steps, size]; results y, h",
-	.more = "h",
+	.inputs = "x h?",
 	.attrs = attrs,
 	.attrs_size = sizeof(struct attrs),
 	.build = build,

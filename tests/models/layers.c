@@ -412,9 +412,9 @@ static void check_case(const struct layer_case *c)
 	free(weights);
 	for (int k = 0; k < m->n_weights; k++) {
 		w[k] = m->weights[k].node;
-		fill(w[k], &state, m->weights[k].running ? 0.5 : -1);
-		cr_assert(m->weights[k].running == (ad_kind_of(w[k]) == AD_IS_BUFFER));
-		if (!m->weights[k].running)
+		fill(w[k], &state, m->weights[k].buffer ? 0.5 : -1);
+		cr_assert(m->weights[k].buffer == (ad_kind_of(w[k]) == AD_IS_BUFFER));
+		if (!m->weights[k].buffer)
 			leaves[n++] = w[k];
 	}
 	x = named(in, "x");
