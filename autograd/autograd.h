@@ -187,7 +187,7 @@ ad_node *ad_constant(ad_graph *g, double value);
 void ad_want_gradient(ad_node *leaf, bool on);
 
 /* After the next evaluations that reach it, buffer takes the value of node (same shape and type);
- * everything in the same evaluation that reads the buffer sees the value before. */
+ * everything in the same evaluation that reads the buffer sees the value before. NULL: no longer. */
 void ad_assign(ad_node *buffer, ad_node *node);
 
 /* Writes a leaf's elements, row-major; n must be its count. Integers and masks are converted
