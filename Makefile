@@ -52,7 +52,7 @@ PLAIN := $(sort $(wildcard tests/plain/*.c))
 TESTS := $(filter-out $(PLAIN) tests/conformance/main.c,$(sort $(wildcard tests/*.c tests/*/*.c)))
 CONFORMANCE := $(filter-out tests/conformance/ops.c,$(sort $(wildcard tests/conformance/*.c)))
 ACCURACY := tools/bench/accuracy.c
-BENCHES := $(filter-out $(ACCURACY),$(sort $(wildcard tools/bench/*.c)))
+BENCH := $(filter-out $(ACCURACY),$(sort $(wildcard tools/bench/*.c tools/bench/floor/*.c)))
 
 OBJ := $(BUILD)/obj
 GEN := $(BUILD)/gen
@@ -143,21 +143,27 @@ $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
 TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/plot.o
 TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS)) $(TESTED_TOOLS)
 PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
-BENCHMARKS := $(patsubst %.c,$(OBJ)/%,$(BENCHES))
+BENCH_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(BENCH))
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
 
+# The floors are measured on this machine alone, and compiled for it.
+$(OBJ)/tools/bench/floor/%.o: CFLAGS = -O3 -g -march=native $(if $(filter 3,$(LEVELS)),-mprefer-vector-width=512) $(KERNEL)
+
+$(BUILD)/bench: $(BENCH_OBJECTS) $(BUILD)/libautograd.a
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
 # The test of failing memory stands between the program and the allocator.
 $(OBJ)/tests/plain/memory: WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
-$(PLAIN_TESTS) $(BENCHMARKS) $(OBJ)/tools/bench/accuracy: %: %.o $(BUILD)/libautograd.a
+$(PLAIN_TESTS) $(OBJ)/tools/bench/accuracy: %: %.o $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $(WRAP) $^ -o $@ $(LIBS)
 
 $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(BENCHMARKS) $(OBJ)/tools/bench/accuracy)
+-include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(OBJ)/tools/bench/accuracy) $(BENCH_OBJECTS:.o=.d)
 
 # ---- running and testing ------------------------------------------------------------------------------
 
@@ -181,8 +187,14 @@ test: setup
 check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
 
-bench: all $(BENCHMARKS)
-	@for b in $(BENCHMARKS); do $$b || exit 1; done
+# Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15. bench-peers adds other
+# programs, where they are.
+bench: all $(BUILD)/bench
+	@AUTOGRAD_BIN=$(BUILD)/autograd $(BUILD)/bench --only '$(W)' --threads '$(THREADS)' --format '$(FORMAT)' --reps '$(REPS)' $(PEERS)
+
+bench-peers:
+	@sh tools/bench/peers/build.sh $(BUILD)/peers
+	@$(MAKE) --no-print-directory bench PEERS='--peers tools/bench/peers/list'
 
 # The errors of the element-wise kernels, in ulp, beside what the ops' comments state.
 accuracy: $(OBJ)/tools/bench/accuracy
@@ -207,4 +219,4 @@ clean:
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check bench accuracy docs conformance clean format
+.PHONY: all setup data run test check bench bench-peers accuracy docs conformance clean format
