@@ -423,9 +423,13 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 			ok = arrive(e[k], node[k].sum, NULL);
 	}
 	free(e);
-	for (size_t k = to; ok && k-- > from;)
-		if (g->nodes[k]->owner == g->nodes[k] && g->nodes[k]->op)
-			ok = step_down(g->nodes[k], l, false);
+	for (size_t k = to; ok && k-- > from;) {
+		ad_node *z = g->nodes[k];
+
+		/* what a tape stands for are backward nodes in their turn */
+		if (z->owner == z && z->op)
+			ok = z->op == &backward_op ? expand(z, l, inner) : step_down(z, l, false);
+	}
 	return ok;
 }
 
