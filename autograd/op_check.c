@@ -358,14 +358,7 @@ static bool evaluate_twice(struct trial *t, ad_node *const nodes[], size_t n, co
 	first = read_nodes(t, nodes, n, what);
 	if (!first)
 		return false;
-	for (size_t k = 0; k < n; k++)
-		if (nodes[k]->op && nodes[k]->own)
-			memset(nodes[k]->own, 0xff,
-			       nodes[k]->count * element_size(t->g, (ad_type)nodes[k]->type));
-	if (t->g->workspace.size)
-		memset(t->g->workspace.data, 0xff, t->g->workspace.size);
-	if (t->g->scratch.size)
-		memset(t->g->scratch.data, 0xff, t->g->scratch.size);
+	spoil_memory(t->g);
 	t->g->clock++; /* nothing is current any more */
 	ok = ad_evaluate(t->g, nodes, n) == AD_OK || graph_failed(t, what);
 	if (ok)
@@ -438,6 +431,7 @@ static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 			return 0;
 	if (n == 0)
 		return 0;
+	b->n = n;
 	node = new_node(g, &backward_op, n_in + 2 * n_out, in, b, n, shapes, types);
 	if (ad_is_error(node))
 		return 0;
