@@ -204,6 +204,7 @@ static int leading_result(const struct plan *p, const struct action *a)
 {
 	const struct step *s = &p->steps[a->first];
 	const struct action *group = a + 1;
+	bool backward = s->node->op == &backward_op;
 	int found = -1;
 
 	if (!a->call || !group->group)
@@ -220,8 +221,9 @@ static int leading_result(const struct plan *p, const struct action *a)
 			if (found >= 0 && found != result)
 				return -1; /* another result, which may not be there yet */
 			found = result;
-			if (!group_reads_straight(p, group, v->node) ||
-			    !(node_behind(s->node)->op->finishes >> (s->node->op == &backward_op ? 1 + result : result) & 1))
+			/* bit 0 is output 0, the only one of its kind */
+			if (!group_reads_straight(p, group, v->node) || (!backward && result > 0) ||
+			    !(node_behind(s->node)->op->finishes >> (backward ? 1 + result : 0) & 1))
 				return -1;
 		}
 	return found;
@@ -240,7 +242,7 @@ static bool find_leads(struct plan *p)
 		f = arena_take(&p->arena, sizeof *f);
 		if (!f)
 			return false;
-		*f = (struct finish){ result, a[1].group };
+		*f = (struct finish){ .result = result, .group = a[1].group };
 		a->kernel.finish = f;
 		a->leads = true;
 		a[1].run = NULL;
