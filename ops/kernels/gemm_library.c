@@ -156,9 +156,9 @@ enum gemm_maker gemm_maker(bool f64, bool transpose_b, size_t M, size_t N, size_
 		           ? wish.maker
 		           : GEMM_OWN;
 	least = K < least ? K : least;
-	/* oneDNN gains up to a tenth where no side is short; a transposed b costs it more than us. What is smaller
-	 * than this would take thousands of products to repay the loading. */
-	if (!f64 && work >= 1 << 24 && least >= (transpose_b ? 128 : 64) && have_onednn())
+	/* oneDNN gains up to a tenth where no side is short; a transposed b costs it more than us, the more so in
+	 * slices. What is smaller would take thousands of products to repay the loading. */
+	if (!f64 && work >= 1 << 24 && least >= (transpose_b ? 512 : 64) && have_onednn())
 		return GEMM_ONEDNN;
 	/* OpenBLAS gains on our kernel beyond the second cache, and in f64, for which our kernels end at AVX2. */
 	if ((least >= 512 || (f64 && wish.wide && least >= 64 && work >= 1 << 20)) && have_openblas())

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,60 @@ static size_t threads(void)
 	return n;
 }
 
+#define SIDE 200
+
+struct at_once {
+	int maker;
+	float a[SIDE * SIDE], b[SIDE * SIDE], want[SIDE * SIDE];
+	size_t wrong;
+};
+
+static void *multiply(void *context)
+{
+	static const size_t times = 20;
+	struct at_once *t = context;
+	float *c = malloc(sizeof t->want);
+
+	for (size_t k = 0; c && k < times; k++) {
+		gemm_by_f32_0(t->maker, k & 1, k & 2, SIDE, SIDE, SIDE, t->a, SIDE, t->b, SIDE, NULL,
+		              c, SIDE, false);
+		t->wrong += memcmp(c, t->want, sizeof t->want) != 0;
+	}
+	t->wrong += !c;
+	free(c);
+	return NULL;
+}
+
+/* Two threads multiply, from the library's first call on. Both matrices are symmetric, so that their product
+ * is the same however they are stored. */
+static void check_at_once(const char *name, int maker)
+{
+	struct at_once *t = calloc(2, sizeof *t);
+	pthread_t thread[2];
+
+	cr_assert(t);
+	for (int n = 0; n < 2; n++) {
+		t[n].maker = maker;
+		for (size_t i = 0; i < SIDE; i++)
+			for (size_t j = 0; j <= i; j++) {
+				t[n].a[i * SIDE + j] = t[n].a[j * SIDE + i] = (float)next();
+				t[n].b[i * SIDE + j] = t[n].b[j * SIDE + i] = (float)next();
+			}
+		for (size_t i = 0; i < SIDE; i++)
+			for (size_t k = 0; k < SIDE; k++)
+				for (size_t j = 0; j < SIDE; j++)
+					t[n].want[i * SIDE + j] +=
+					    t[n].a[i * SIDE + k] * t[n].b[k * SIDE + j];
+	}
+	for (int n = 0; n < 2; n++)
+		cr_assert(pthread_create(&thread[n], NULL, multiply, &t[n]) == 0);
+	for (int n = 0; n < 2; n++)
+		pthread_join(thread[n], NULL);
+	for (int n = 0; n < 2; n++)
+		cr_assert(t[n].wrong == 0, "%s: %zu of 20 products wrong", name, t[n].wrong);
+	free(t);
+}
+
 /* A library is asked for once in a process; each test is a process of its own. Where it is not
  * found, our own kernel is tested again. */
 static void check_library(const char *name, int maker)
@@ -159,6 +214,7 @@ static void check_library(const char *name, int maker)
 	size_t before = threads();
 
 	setenv("AUTOGRAD_GEMM", name, 1);
+	check_at_once(name, gemm_maker(false, false, SIDE, SIDE, SIDE));
 	for (int f64 = 0; f64 < 2; f64++) {
 		int made_by = gemm_maker(f64, false, 300, 300, 300);
 
