@@ -211,13 +211,17 @@ static int leading_result(const struct plan *p, const struct action *a)
 		return -1;
 	for (uint32_t g = group->first; g < group->first + group->n; g++)
 		for (int i = 0; i < p->steps[g].node->n_in; i++) {
-			uint32_t k = value_of(p->steps[g].in[i]);
+			uint32_t k = value_of(p->steps[g].in[i]), made = NO_VALUE;
 			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
 			int result;
 
-			if (!v || v->step != a->first)
+			/* what the kernel makes, or adds to */
+			for (uint32_t c = s->value; v && c < s->value + s->node->n_out; c++)
+				if (&p->values[p->values[c].base] == v)
+					made = c;
+			if (made == NO_VALUE)
 				continue;
-			result = result_number(s, (uint32_t)(v - p->values));
+			result = result_number(s, made);
 			if (found >= 0 && found != result)
 				return -1; /* another result, which may not be there yet */
 			found = result;
