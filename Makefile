@@ -168,7 +168,7 @@ $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD
 # ---- running and testing ------------------------------------------------------------------------------
 
 PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libcsv-dev libcjson-dev \
-	libcriterion-dev graphviz gnuplot-nox libopenblas0-pthread
+	libcriterion-dev graphviz gnuplot-nox libopenblas0-pthread libdnnl2?
 
 setup:
 	@sh tools/setup.sh $(PACKAGES)

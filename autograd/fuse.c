@@ -204,24 +204,30 @@ static int leading_result(const struct plan *p, const struct action *a)
 {
 	const struct step *s = &p->steps[a->first];
 	const struct action *group = a + 1;
+	bool backward = s->node->op == &backward_op;
 	int found = -1;
 
 	if (!a->call || !group->group)
 		return -1;
 	for (uint32_t g = group->first; g < group->first + group->n; g++)
 		for (int i = 0; i < p->steps[g].node->n_in; i++) {
-			uint32_t k = value_of(p->steps[g].in[i]);
+			uint32_t k = value_of(p->steps[g].in[i]), made = NO_VALUE;
 			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
 			int result;
 
-			if (!v || v->step != a->first)
+			/* what the kernel makes, or adds to */
+			for (uint32_t c = s->value; v && c < s->value + s->node->n_out; c++)
+				if (&p->values[p->values[c].base] == v)
+					made = c;
+			if (made == NO_VALUE)
 				continue;
-			result = result_number(s, (uint32_t)(v - p->values));
+			result = result_number(s, made);
 			if (found >= 0 && found != result)
 				return -1; /* another result, which may not be there yet */
 			found = result;
-			if (!group_reads_straight(p, group, v->node) ||
-			    !(node_behind(s->node)->op->finishes >> (s->node->op == &backward_op ? 1 + result : result) & 1))
+			/* bit 0 is output 0, the only one of its kind */
+			if (!group_reads_straight(p, group, v->node) || (!backward && result > 0) ||
+			    !(node_behind(s->node)->op->finishes >> (backward ? 1 + result : 0) & 1))
 				return -1;
 		}
 	return found;
@@ -240,7 +246,7 @@ static bool find_leads(struct plan *p)
 		f = arena_take(&p->arena, sizeof *f);
 		if (!f)
 			return false;
-		*f = (struct finish){ result, a[1].group };
+		*f = (struct finish){ .result = result, .group = a[1].group };
 		a->kernel.finish = f;
 		a->leads = true;
 		a[1].run = NULL;

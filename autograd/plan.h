@@ -143,6 +143,8 @@ bool group_reads_straight(const struct plan *p, const struct action *a, const ad
 struct finish {
 	int result; /* of the kernel: output, or gradient of an input */
 	struct group *group;
+	/* instead of the group, where the check of an op wants to know what is finished */
+	void (*told)(const struct finish *f, size_t begin, size_t n);
 };
 
 /* ---- profile.c ----------------------------------------------------------------------------------- */

@@ -484,8 +484,14 @@ bool group_reads_straight(const struct plan *p, const struct action *a, const ad
 
 void ad_finish(const ad_run *r, int k, size_t begin, size_t n)
 {
-	if (r->finish && r->finish->result == k)
-		run_range(r->finish->group, begin, begin + n);
+	const struct finish *f = r->finish;
+
+	if (!f || f->result != k)
+		return;
+	if (f->told)
+		f->told(f, begin, n);
+	else
+		run_range(f->group, begin, begin + n);
 }
 
 bool run_group(ad_graph *g, struct action *a)
