@@ -70,8 +70,8 @@ static bool shape(ad_infer *s)
 /* N images of C channels of `inner` elements. Channels are worked on in blocks. Of small ones several lie
  * side by side in an image, as columns; of a large one the elements of an image are a run. */
 #define COLUMNS 64
-#define RUN 256 /* elements summed in the real type; in columns, ROWS of them */
-#define ROWS 16
+#define RUN 256 /* elements summed in the real type; of a column, ROWS */
+#define ROWS 32
 
 struct batch {
 	size_t N, C, inner, block;
@@ -115,57 +115,75 @@ static void spread(const struct block *k, const ad_real *from, ad_real *to)
 			to[i * each + j] = from[i];
 }
 
-/* How many numbers with that mean and sum of squared distances from it. */
-struct moments {
-	double n, mean, squares;
-};
-
-static void join(struct moments *a, double n, double mean, double squares)
+/* The mean of each channel of a block and the sum of squared distances from it, of n elements so far; n
+ * more come, with means and squares of their own. */
+static void join(const struct block *k, double *n, double *mean, double *squares, double more,
+                 const double *more_mean, const double *more_squares)
 {
-	double all = a->n + n, far = mean - a->mean;
+	double all = *n + more, part = more / all, far = *n * part;
 
-	if (n == 0)
-		return;
-	a->mean += far * (n / all);
-	a->squares += squares + far * far * (a->n * (n / all));
-	a->n = all;
+	for (size_t i = 0; i < k->n; i++) {
+		double d = more_mean[i] - mean[i];
+
+		mean[i] += d * part;
+		squares[i] += more_squares[i] + d * d * far;
+	}
+	*n = all;
 }
 
-/* Of each channel of a block. */
-static void moments_of(const struct batch *b, const struct block *k, const ad_real *x,
-                       struct moments *to)
+/* A number for each column added up for each channel. */
+static void gather(const struct block *k, const ad_real *from, double *to)
+{
+	for (size_t i = 0, each = k->columns / k->n; i < k->n; i++) {
+		to[i] = 0;
+		for (size_t j = 0; j < each; j++)
+			to[i] += (double)from[i * each + j];
+	}
+}
+
+/* Of each channel of a block, the mean and the sum of squared distances from it. */
+static void moments_of(const struct batch *b, const struct block *k, const ad_real *x, double *mean,
+                       double *squares)
 {
 	size_t image = b->C * b->inner;
+	double all = 0, m[COLUMNS], q[COLUMNS];
 
-	memset(to, 0, k->n * sizeof *to);
+	memset(mean, 0, k->n * sizeof *mean);
+	memset(squares, 0, k->n * sizeof *squares);
 	x += k->c * b->inner;
 	for (size_t i = 0; b->inner >= COLUMNS && i < b->N; i++)
 		for (size_t j = 0; j < b->inner; j += RUN) {
 			size_t n = b->inner - j < RUN ? b->inner - j : RUN;
-			const ad_real *run = x + i * image + j;
-			ad_real mean = row_sum(run, n) / (ad_real)n;
-			ad_real off = row_shifted(run, n, mean);
 
-			join(to, (double)n, (double)mean + (double)off / (double)n,
-			     (double)row_squares(run, n, mean) -
-			         (double)off * (double)off / (double)n);
+			*m = (double)row_sum(x + i * image + j, n) / (double)n;
+			*q = (double)row_squares(x + i * image + j, n, (ad_real)*m);
+			join(k, &all, mean, squares, (double)n, m, q);
 		}
 	for (size_t i = 0, n; b->inner < COLUMNS && i < b->N; i += n) {
-		ad_real mean[COLUMNS] = { 0 }, squares[COLUMNS] = { 0 };
+		ad_real sum[COLUMNS] = { 0 }, centre[COLUMNS], of_channel[COLUMNS];
+		double count;
 
 		n = b->N - i < ROWS ? b->N - i : ROWS;
-		for (size_t row = 0; row < n; row++)
+		count = (double)n * (double)b->inner;
+		for (size_t row = i; row < i + n; row++)
+#pragma omp simd
 			for (size_t j = 0; j < k->columns; j++)
-				mean[j] += x[(i + row) * image + j];
-		for (size_t j = 0; j < k->columns; j++)
-			mean[j] /= (ad_real)n;
-		for (size_t row = 0; row < n; row++)
+				sum[j] += x[row * image + j];
+		gather(k, sum, m);
+		for (size_t c = 0; c < k->n; c++) {
+			m[c] /= count;
+			of_channel[c] = (ad_real)m[c];
+		}
+		spread(k, of_channel, centre);
+		memset(sum, 0, sizeof sum);
+		for (size_t row = i; row < i + n; row++)
+#pragma omp simd
 			for (size_t j = 0; j < k->columns; j++) {
-				ad_real d = x[(i + row) * image + j] - mean[j];
-				squares[j] += d * d;
+				ad_real d = x[row * image + j] - centre[j];
+				sum[j] += d * d;
 			}
-		for (size_t j = 0; j < k->columns; j++)
-			join(&to[j / b->inner], (double)n, (double)mean[j], (double)squares[j]);
+		gather(k, sum, q);
+		join(k, &all, mean, squares, count, m, q);
 	}
 }
 
@@ -190,6 +208,7 @@ static void products_of(const struct batch *b, const struct block *k, const ad_r
 	spread(k, mean, centre);
 	for (size_t i = 0, n; i < b->N; i += n) {
 		ad_real s[COLUMNS] = { 0 }, p[COLUMNS] = { 0 };
+		double to_sum[COLUMNS], to_product[COLUMNS];
 
 		n = b->N - i < ROWS ? b->N - i : ROWS;
 		for (size_t row = i; row < i + n; row++)
@@ -199,9 +218,11 @@ static void products_of(const struct batch *b, const struct block *k, const ad_r
 				s[j] += d;
 				p[j] += d * (x[row * image + j] - centre[j]);
 			}
-		for (size_t j = 0; j < k->columns; j++) {
-			sum[j / b->inner] += (double)s[j];
-			product[j / b->inner] += (double)p[j];
+		gather(k, s, to_sum);
+		gather(k, p, to_product);
+		for (size_t c = 0; c < k->n; c++) {
+			sum[c] += to_sum[c];
+			product[c] += to_product[c];
 		}
 	}
 }
@@ -249,13 +270,13 @@ static void stats_of(const ad_run *r, const struct batch *b, const struct block 
                      ad_real *scale, double *var)
 {
 	const struct attrs *a = r->attrs;
-	struct moments m[COLUMNS];
+	double m[COLUMNS], squares[COLUMNS], n = (double)b->N * (double)b->inner;
 
 	if (a->training)
-		moments_of(b, k, ad_reals_of(&r->in[X]), m);
+		moments_of(b, k, ad_reals_of(&r->in[X]), m, squares);
 	for (size_t i = 0; i < k->n; i++) {
-		mean[i] = a->training ? (ad_real)m[i].mean : ad_reals_of(&r->in[RUNNING_MEAN])[k->c + i];
-		var[i] = a->training ? m[i].squares / m[i].n
+		mean[i] = a->training ? (ad_real)m[i] : ad_reals_of(&r->in[RUNNING_MEAN])[k->c + i];
+		var[i] = a->training ? squares[i] / n
 		                     : (double)ad_reals_of(&r->in[RUNNING_VAR])[k->c + i];
 		scale[i] = (ad_real)(1 / sqrt(var[i] + a->eps));
 	}

@@ -36,12 +36,31 @@ static double products_of(const ad_real *a, const ad_real *x, size_t n, ad_real 
 	return sum;
 }
 
-static void stats_of(const struct norm *p, const ad_real *x, ad_real *mean, ad_real *scale)
-{
-	double n = (double)p->n;
+/* Several rows are worked on at a time, step by step, so that no step waits for the one before it: as many
+ * as stay in the first cache. */
+#define SIDE 8
 
-	*mean = p->centred ? (ad_real)(sum_of(x, p->n) / n) : 0;
-	*scale = (ad_real)(1 / sqrt(squares_of(x, p->n, *mean) / n + p->eps));
+static size_t side_by_side(const struct norm *p, size_t rows)
+{
+	size_t most = p->n > 2048 / SIDE ? 2048 / p->n + 1 : SIDE;
+
+	return rows < most ? rows : most;
+}
+
+/* Of `count` rows, the mean and 1 / sqrt(variance + eps). */
+static void stats_of(const struct norm *p, const ad_real *x, size_t count, ad_real *mean,
+                     ad_real *scale)
+{
+	double n = (double)p->n, sum[SIDE] = { 0 };
+
+	for (size_t i = 0; p->centred && i < count; i++)
+		sum[i] = sum_of(x + i * p->n, p->n);
+	for (size_t i = 0; i < SIDE; i++)
+		mean[i] = (ad_real)(sum[i] / n);
+	for (size_t i = 0; i < count; i++)
+		sum[i] = squares_of(x + i * p->n, p->n, mean[i]);
+	for (size_t i = 0; i < SIDE; i++)
+		scale[i] = (ad_real)(1 / sqrt(sum[i] / n + p->eps));
 }
 
 /* Results of up to BLOCK elements are added to `to` by way of `part`. */
@@ -72,38 +91,47 @@ static void affine(ad_real *to, const ad_real *x, size_t n, ad_real mean, ad_rea
 	}
 }
 
+static void apply_row(const struct norm *p, const ad_real *x, ad_real *y, bool add, const ad_real *w,
+                      const ad_real *b, ad_real mean, ad_real scale)
+{
+	size_t run = p->inner == 1 ? p->n : p->inner;
+	ad_real part[BLOCK];
+
+	for (size_t c = 0; c < p->n / run; c++)
+		for (size_t k = 0; k < run; k += BLOCK) {
+			size_t n = run - k < BLOCK ? run - k : BLOCK;
+			const ad_real *v = x + c * run + k;
+			ad_real *to = add ? part : y + c * run + k;
+
+			if (p->inner == 1) {
+				affine(to, v, n, mean, scale, w ? w + k : NULL, b ? b + k : NULL);
+			} else {
+				ad_real grow = w ? scale * w[c] : scale, shift = b ? b[c] : 0;
+
+				for (size_t i = 0; i < n; i++)
+					to[i] = (v[i] - mean) * grow + shift;
+			}
+			if (add)
+				add_part(y + c * run + k, part, n);
+		}
+}
+
 void AD_VARIANT(norm_apply)(const struct norm *p, const ad_real *x, ad_real *y, bool add,
                             size_t begin, size_t end)
 {
-	size_t channels = p->n / p->inner, run = p->inner == 1 ? p->n : p->inner;
-	ad_real part[BLOCK];
+	size_t channels = p->n / p->inner, n;
 
-	for (size_t row = begin; row < end; row++) {
-		const ad_real *w = p->w ? p->w + row % p->groups * channels : NULL;
-		const ad_real *b = p->b ? p->b + row % p->groups * channels : NULL;
-		const ad_real *from = x + row * p->n;
-		ad_real *to = y + row * p->n, mean, scale;
+	for (size_t row = begin; row < end; row += n) {
+		ad_real mean[SIDE], scale[SIDE];
 
-		stats_of(p, from, &mean, &scale);
-		for (size_t c = 0; c < p->n / run; c++)
-			for (size_t k = 0; k < run; k += BLOCK) {
-				size_t n = run - k < BLOCK ? run - k : BLOCK;
-				ad_real *at = add ? part : to + c * run + k;
-				const ad_real *v = from + c * run + k;
+		n = side_by_side(p, end - row);
+		stats_of(p, x + row * p->n, n, mean, scale);
+		for (size_t i = 0; i < n; i++) {
+			size_t at = (row + i) * p->n, group = (row + i) % p->groups * channels;
 
-				if (p->inner == 1) {
-					affine(at, v, n, mean, scale, w ? w + k : NULL,
-					       b ? b + k : NULL);
-				} else {
-					ad_real grow = w ? scale * w[c] : scale;
-					ad_real shift = b ? b[c] : 0;
-
-					for (size_t i = 0; i < n; i++)
-						at[i] = (v[i] - mean) * grow + shift;
-				}
-				if (add)
-					add_part(to + c * run + k, part, n);
-			}
+			apply_row(p, x + at, y + at, add, p->w ? p->w + group : NULL,
+			          p->b ? p->b + group : NULL, mean[i], scale[i]);
+		}
 	}
 }
 
@@ -144,76 +172,107 @@ static void back_run(ad_real *to, const ad_real *dy, const ad_real *w, const ad_
 	}
 }
 
-/* A row whose elements have a weight each. */
-static void back_elements(const struct norm *p, const ad_real *x, const ad_real *dy,
-                          const ad_real *w, ad_real *dx, bool add, ad_real *dw, ad_real *db)
+/* The gradients of a row by weights, one for each element: added to dw and db. */
+static void back_weights(const ad_real *x, const ad_real *dy, size_t n, ad_real mean, ad_real scale,
+                         ad_real *dw, ad_real *db)
 {
-	double n = (double)p->n, sum, product;
-	ad_real mean, scale, part[BLOCK];
-
-	stats_of(p, x, &mean, &scale);
-	if (dw)
 #pragma omp simd
-		for (size_t k = 0; k < p->n; k++) {
-			dw[k] += dy[k] * ((x[k] - mean) * scale);
-			db[k] += dy[k];
-		}
-	if (!dx)
-		return;
-	sums_of(dy, w, x, p->n, mean, &sum, &product);
-	sum = p->centred ? sum : 0;
-	product *= (double)scale * (double)scale * (double)scale;
-	for (size_t k = 0; k < p->n; k += BLOCK) {
-		size_t some = p->n - k < BLOCK ? p->n - k : BLOCK;
-
-		back_run(add ? part : dx + k, dy + k, w ? w + k : NULL, x + k, some, mean, scale,
-		         (ad_real)(sum / n), (ad_real)(product / n));
-		if (add)
-			add_part(dx + k, part, some);
+	for (size_t k = 0; k < n; k++) {
+		dw[k] += dy[k] * ((x[k] - mean) * scale);
+		db[k] += dy[k];
 	}
 }
 
-/* A row whose channels have a weight each. */
+/* The same of one weight for each channel, and the sums over the row of g = dy w and of g (x - mean). */
 static void back_channels(const struct norm *p, const ad_real *x, const ad_real *dy,
-                          const ad_real *w, ad_real *dx, bool add, ad_real *dw, ad_real *db)
+                          const ad_real *w, ad_real mean, ad_real scale, ad_real *dw, ad_real *db,
+                          double *sum, double *product)
 {
-	size_t channels = p->n / p->inner;
-	double n = (double)p->n, sum = 0, product = 0;
-	ad_real mean, scale, part[BLOCK];
-
-	stats_of(p, x, &mean, &scale);
-	for (size_t c = 0; c < channels; c++) {
+	*sum = *product = 0;
+	for (size_t c = 0; c < p->n / p->inner; c++) {
 		double s = sum_of(dy + c * p->inner, p->inner);
 		double t = products_of(dy + c * p->inner, x + c * p->inner, p->inner, mean);
 
-		sum += w ? s * (double)w[c] : s;
-		product += w ? t * (double)w[c] : t;
+		*sum += w ? s * (double)w[c] : s;
+		*product += w ? t * (double)w[c] : t;
 		if (dw) {
 			dw[c] += (ad_real)(t * (double)scale);
 			db[c] += (ad_real)s;
 		}
 	}
-	sum = p->centred ? sum : 0;
-	product *= (double)scale * (double)scale * (double)scale;
-	for (size_t c = 0; dx && c < channels; c++)
-		for (size_t k = 0; k < p->inner; k += BLOCK) {
-			size_t some = p->inner - k < BLOCK ? p->inner - k : BLOCK;
-			size_t at = c * p->inner + k;
-			ad_real *to = add ? part : dx + at, grow = w ? scale * w[c] : scale;
-			ad_real less = (ad_real)(sum / n) * scale, slope = (ad_real)(product / n);
+}
 
-			for (size_t i = 0; i < some; i++)
-				to[i] = dy[at + i] * grow - less - (x[at + i] - mean) * slope;
+/* dx = (g - less) scale - (x - mean) slope. */
+static void back_row(const struct norm *p, const ad_real *x, const ad_real *dy, const ad_real *w,
+                     ad_real *dx, bool add, ad_real mean, ad_real scale, ad_real less, ad_real slope)
+{
+	size_t run = p->inner == 1 ? p->n : p->inner;
+	ad_real part[BLOCK];
+
+	for (size_t c = 0; c < p->n / run; c++)
+		for (size_t k = 0; k < run; k += BLOCK) {
+			size_t n = run - k < BLOCK ? run - k : BLOCK, at = c * run + k;
+			ad_real *to = add ? part : dx + at;
+
+			if (p->inner == 1) {
+				back_run(to, dy + at, w ? w + k : NULL, x + at, n, mean, scale, less,
+				         slope);
+			} else {
+				ad_real grow = w ? w[c] : 1;
+
+				for (size_t i = 0; i < n; i++)
+					to[i] = (dy[at + i] * grow - less) * scale -
+					        (x[at + i] - mean) * slope;
+			}
 			if (add)
-				add_part(dx + at, part, some);
+				add_part(dx + at, part, n);
 		}
+}
+
+/* Rows row..row+n-1, whose weights' gradients are added to dw, then those of the biases. */
+static void back_rows(const struct norm *p, const ad_real *x, const ad_real *dy, ad_real *dx,
+                      bool add, ad_real *dw, size_t row, size_t n)
+{
+	size_t channels = p->n / p->inner, weights = norm_weights(p), group[SIDE];
+	double sum[SIDE] = { 0 }, product[SIDE] = { 0 };
+	ad_real mean[SIDE], scale[SIDE], less[SIDE], slope[SIDE];
+
+	x += row * p->n;
+	dy += row * p->n;
+	dx = dx ? dx + row * p->n : NULL;
+	stats_of(p, x, n, mean, scale);
+	for (size_t i = 0, at = 0; i < n; i++, at += p->n) {
+		const ad_real *w = p->w;
+		ad_real *to;
+
+		group[i] = (row + i) % p->groups * channels;
+		w = w ? w + group[i] : NULL;
+		to = dw ? dw + group[i] : NULL;
+		if (p->inner > 1) {
+			back_channels(p, x + at, dy + at, w, mean[i], scale[i], to,
+			              to ? to + weights : NULL, &sum[i], &product[i]);
+			continue;
+		}
+		if (to)
+			back_weights(x + at, dy + at, p->n, mean[i], scale[i], to, to + weights);
+		if (dx)
+			sums_of(dy + at, w, x + at, p->n, mean[i], &sum[i], &product[i]);
+	}
+	for (size_t i = 0; i < SIDE; i++) {
+		double s = (double)scale[i], all = (double)p->n;
+
+		less[i] = p->centred ? (ad_real)(sum[i] / all) : 0;
+		slope[i] = (ad_real)(product[i] / all * s * s * s);
+	}
+	for (size_t i = 0, at = 0; dx && i < n; i++, at += p->n)
+		back_row(p, x + at, dy + at, p->w ? p->w + group[i] : NULL, dx + at, add, mean[i],
+		         scale[i], less[i], slope[i]);
 }
 
 void AD_VARIANT(norm_back)(const struct norm *p, const ad_real *x, const ad_real *dy, ad_real *dx,
                            bool add, ad_real *sums, size_t begin, size_t end)
 {
-	size_t channels = p->n / p->inner, weights = norm_weights(p);
-	size_t block = norm_block(p->groups, p->inner);
+	size_t weights = norm_weights(p), block = norm_block(p->groups, p->inner), n;
 
 	for (size_t k = begin; k < end; k++) {
 		size_t stop = p->rows - k * block < block ? p->rows : (k + 1) * block;
@@ -221,12 +280,9 @@ void AD_VARIANT(norm_back)(const struct norm *p, const ad_real *x, const ad_real
 
 		if (dw)
 			memset(dw, 0, 2 * weights * sizeof *dw);
-		for (size_t row = k * block; row < stop; row++) {
-			size_t at = row * p->n, group = row % p->groups * channels;
-
-			(p->inner == 1 ? back_elements : back_channels)(
-			    p, x + at, dy + at, p->w ? p->w + group : NULL, dx ? dx + at : NULL,
-			    add, dw ? dw + group : NULL, dw ? dw + weights + group : NULL);
+		for (size_t row = k * block; row < stop; row += n) {
+			n = side_by_side(p, stop - row);
+			back_rows(p, x, dy, dx, add, dw, row, n);
 		}
 	}
 }
