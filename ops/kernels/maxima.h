@@ -113,20 +113,19 @@ static inline __attribute__((always_inline)) void max_load(max_vector *v, const 
 	}
 }
 
-/* Outputs j..j+MAX_LANES-1 of row i. kernel, stride, dilation: those of the columns, for the compiler to
- * know where the caller does. */
+/* Outputs j..j+MAX_LANES-1 of row i, whose windows have the rows top..bottom-1. kernel, stride, dilation:
+ * those of the columns, for the compiler to know where the caller does. */
 static inline __attribute__((always_inline)) void max_some(const ad_real *x,
                                                            const struct window w[2], int64_t i,
+                                                           int64_t top, int64_t bottom,
                                                            int64_t j, int64_t kernel,
                                                            int64_t stride, int64_t dilation,
                                                            ad_real *y, int32_t *index)
 {
-	int64_t top, bottom;
 	max_vector best = { 0 };
 	max_bits at = { 0 }, step = { 0, 1, 2, 3 };
 
 	step = step * (__typeof__(step[0]))stride;
-	window_inside(&w[0], i, &top, &bottom);
 	for (int64_t row = top; row < bottom; row++) {
 		int64_t from = (i * w[0].stride - w[0].padding + row * w[0].dilation) * w[1].in +
 		               j * stride - w[1].padding;
@@ -156,14 +155,15 @@ static inline __attribute__((always_inline)) void max_row(const ad_real *x,
                                                           int64_t dilation, ad_real *y,
                                                           int32_t *index)
 {
-	int64_t j = begin;
+	int64_t j = begin, top, bottom;
 
+	window_inside(&w[0], i, &top, &bottom);
 	for (; j + MAX_LANES <= end; j += MAX_LANES)
-		max_some(x, w, i, j, kernel, stride, dilation, y + j, index + j);
+		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
 	/* The last ones together with some that are done already. */
 	if (j < end && end - begin >= MAX_LANES) {
 		j = end - MAX_LANES;
-		max_some(x, w, i, j, kernel, stride, dilation, y + j, index + j);
+		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
 		j = end;
 	}
 	for (; j < end; j++)
