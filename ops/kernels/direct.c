@@ -46,8 +46,11 @@ static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_
 		vector now[8];
 
 #pragma GCC unroll 8
-		for (size_t j = 0; j < V; j++)
+		for (size_t j = 0; j < V; j++) {
 			now[j] = *(const vector *)(at + j * LANES);
+			if (R > 1)
+				KEEP(now[j]);
+		}
 #pragma GCC unroll 16
 		for (size_t i = 0; i < R; i++)
 #pragma GCC unroll 8

@@ -17,6 +17,14 @@
 
 typedef ad_real vector __attribute__((vector_size(VECTOR), aligned(sizeof(ad_real)), may_alias));
 
+/* Loads once what is read several times, which gcc would load each time instead: it lies across two
+ * cache lines. */
+#ifdef __x86_64__
+#define KEEP(x) __asm__("" : "+v"(x))
+#else
+#define KEEP(x) (void)(x)
+#endif
+
 /* Numbers in a copy, and behind it, for reads of whole tiles. */
 #define ROOM (262144 / sizeof(ad_real))
 #define MARGIN (16 * LANES)

@@ -130,12 +130,39 @@ static void choose_tile(struct direct *q, size_t rows)
 	q->blocks = (q->M + q->rows - 1) / q->rows;
 }
 
-/* to[column][c], columns of a row of the input for some channels, `ld` apart. */
-static void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to)
+typedef ad_real four __attribute__((vector_size(4 * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
+
+/* to[j * ld + c] = from[c * plane + j]: squares of four, then what is left. */
+static void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to,
+                      size_t ld)
 {
-	for (size_t j = 0; j < columns; j++)
-		for (size_t c = 0; c < channels; c++)
-			to[j * channels + c] = from[c * plane + j];
+	size_t c = 0;
+
+	for (; c + 4 <= channels; c += 4, from += 4 * plane) {
+		size_t j = 0;
+
+		for (; j + 4 <= columns; j += 4) {
+			const ad_real *f = from + j;
+			ad_real *t = to + j * ld + c;
+			four r0 = *(const four *)f, r1 = *(const four *)(f + plane);
+			four r2 = *(const four *)(f + 2 * plane), r3 = *(const four *)(f + 3 * plane);
+			four low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+			four high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+			four low2 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+			four high2 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+
+			*(four *)t = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
+			*(four *)(t + ld) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
+			*(four *)(t + 2 * ld) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
+			*(four *)(t + 3 * ld) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
+		}
+		for (; j < columns; j++)
+			for (size_t i = 0; i < 4; i++)
+				to[j * ld + c + i] = from[i * plane + j];
+	}
+	for (; c < channels; c++, from += plane)
+		for (size_t j = 0; j < columns; j++)
+			to[j * ld + c] = from[j];
 }
 
 /* The copy of a part with its channels innermost; columns as they lie. */
@@ -158,7 +185,7 @@ static void fill_channels(const struct direct *q, const struct box *b, const str
 				}
 				memset(to, 0, p->left * ld * sizeof *to);
 				transpose(from + (z * a[1].in + y) * a[2].in + at, q->plane_in, p->inner,
-				          ld, to + p->left * ld);
+				          ld, to + p->left * ld, ld);
 				memset(to + (p->left + p->inner) * ld, 0,
 				       row * sizeof *to - (p->left + p->inner) * ld * sizeof *to);
 			}
@@ -174,13 +201,15 @@ static void fill_panel(const struct direct *q, const struct box *b, const ad_rea
 	for (; m < stop; m += q->rows) {
 		size_t rows = stop - m < q->rows ? stop - m : q->rows;
 
-		for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r))
-			for (size_t j = 0; j < (size_t)b->n[2]; j++, panel += q->rows) {
-				for (size_t i = 0; i < rows; i++)
-					panel[i] = out[(m + i) * q->plane_out + r.to + j];
+		for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r)) {
+			size_t n = (size_t)b->n[2];
+
+			transpose(out + m * q->plane_out + r.to, q->plane_out, n, rows, panel, q->rows);
+			for (size_t j = 0; rows < q->rows && j < n; j++)
 				for (size_t i = rows; i < q->rows; i++)
-					panel[i] = 0;
-			}
+					panel[j * q->rows + i] = 0;
+			panel += n * q->rows;
+		}
 	}
 }
 
@@ -285,6 +314,8 @@ places_tile(size_t outputs, size_t taps, const struct places *l, const ad_real *
 #pragma GCC unroll 8
 			for (size_t j = 0; j < taps; j++) {
 				vector by = *(const vector *)(from[j] + at_x);
+
+				KEEP(by);
 #pragma GCC unroll 4
 				for (size_t i = 0; i < outputs; i++)
 					sum[i][j] += now[i] * by;
@@ -389,7 +420,7 @@ struct weigh AD_VARIANT(weigh_of)(const struct conv *p)
 	lines = row / (ceil(row / (double)LANES) * (double)LANES);
 	if (q->axis[0].step == 1 && q->axis[1].step == 1 && row / pitch > lines)
 		lines = row / pitch;
-	v.places = q->C < 16 && lines > 1.1 * filled;
+	v.places = q->C < 16 && lines > 1.5 * filled;
 	if (v.places) {
 		direct_cut(q, q->C, STEPS, 2048, (size_t)(lines * (double)(PANEL / 4)), PANEL / 4);
 	} else {
