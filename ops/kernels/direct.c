@@ -129,7 +129,7 @@ static void cut(struct direct *q)
 	choose_tile(q);
 	/* What lies in place takes no room, but has to be packed. */
 	direct_cut(q, in_place ? STRIP / ((q->vectors + 1) * LANES) : taps ? DEEP / taps : 1,
-	           in_place ? DEEP : STEPS, 16 * q->vectors * LANES, SIZE_MAX,
+	           in_place ? DEEP : STEPS, 8 * q->vectors * LANES, SIZE_MAX,
 	           in_place ? SIZE_MAX : ROOM);
 }
 
@@ -447,11 +447,11 @@ void AD_VARIANT(direct_gather)(const struct direct *q, const ad_real *in, const 
                                const ad_real *b, ad_real *out, bool add, const ad_run *finish,
                                size_t begin, size_t end)
 {
-	size_t boxes = direct_units(q) / q->G, size = direct_packed(q) / q->G;
+	size_t size = direct_packed(q) / q->G;
 
 	for (size_t unit = begin; unit < end; unit++) {
-		size_t g = unit / boxes;
-		struct box box = box_at(q, unit % boxes);
+		size_t g = unit % q->G;
+		struct box box = box_at(q, unit / q->G);
 		const ad_real *a = packed + g * size, *bias = b ? b + g * q->M : NULL;
 		ad_real *to = out + g * q->M * q->plane_out;
 		struct part part;

@@ -498,12 +498,15 @@ static inline void rows_next(const struct direct *q, const struct box *b, const 
                              struct rows *r)
 {
 	r->left--;
-	if (++r->row == b->n[1]) {
-		r->row = 0;
-		if (++r->depth == b->n[0]) {
-			r->depth = 0;
-			r->image++;
-		}
+	if (++r->row < b->n[1]) {
+		r->from += p->row_step;
+		r->to += (size_t)(q->axis[1].out_step * q->axis[2].out);
+		return;
+	}
+	r->row = 0;
+	if (++r->depth == b->n[0]) {
+		r->depth = 0;
+		r->image++;
 	}
 	rows_place(q, b, p, r);
 }
