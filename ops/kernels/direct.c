@@ -229,6 +229,7 @@ struct segment {
 
 struct strip {
 	size_t n, start, places; /* segments, where it starts in the copy, places in all */
+	bool together;           /* its places lie side by side in the result */
 	struct segment segment[WIDTH];
 };
 
@@ -237,9 +238,10 @@ static void next_strip(const struct direct *q, const struct box *b, const struct
                        size_t width, bool packed, struct rows *r, size_t *column,
                        struct strip *s)
 {
-	size_t at = 0;
+	size_t at = 0, step = (size_t)q->axis[2].out_step, follows = 0;
 
 	s->n = s->places = 0;
+	s->together = step == 1;
 	s->start = r->from + *column;
 	while (r->left > 0) {
 		size_t n = (size_t)b->n[2] - *column;
@@ -249,9 +251,11 @@ static void next_strip(const struct direct *q, const struct box *b, const struct
 		if (at >= width)
 			return;
 		n = n < width - at ? n : width - at;
+		s->together = s->together &&
+		              (s->n == 0 || (at == s->places && r->to + *column == follows));
+		follows = r->to + *column + n;
 		s->segment[s->n++] =
-		    (struct segment){ at, n, r->from + *column,
-			              r->to + *column * (size_t)q->axis[2].out_step };
+		    (struct segment){ at, n, r->from + *column, r->to + *column * step };
 		at += n;
 		s->places += n;
 		*column += n;
@@ -301,8 +305,8 @@ static void pack_strip(const struct strip *s, size_t K, const ad_real *from,
 
 static void put(const struct strip *s, const ad_real *from, ad_real *to, size_t step, bool add)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		size_t n = s->segment[i].n;
+	for (size_t i = 0; i < (s->together ? 1 : s->n); i++) {
+		size_t n = s->together ? s->places : s->segment[i].n;
 		const ad_real *f = from + s->segment[i].at;
 		ad_real *t = to + s->segment[i].to;
 
@@ -380,8 +384,7 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 
 			for (size_t i = 0; bias && i < rows; i++)
 				start[i] = bias[m + i];
-			if (s.n == 1 && s.places == width && rows == q->rows &&
-			    q->axis[2].out_step == 1) {
+			if (s.together && s.places == width && rows == q->rows) {
 				kernel(vectors, part->K, w, at, pack ? place : distance, start,
 				       to + s.segment[0].to, q->plane_out, add);
 				continue;
