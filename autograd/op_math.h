@@ -33,15 +33,18 @@ typedef uint32_t ad_real_word;
 #endif
 #define AD_REAL_INFINITY ((ad_real)INFINITY)
 
+/* Always inline: a loop with a call in it stays scalar. */
+#define AD_MATHS static inline __attribute__((always_inline))
+
 /* ---- from the C library, or an instruction ---------------------------------------------------- */
 
 #define AD_REAL_FUNCTION1(name)                                                                    \
-	static inline ad_real real_##name(ad_real x)                                               \
+	AD_MATHS ad_real real_##name(ad_real x)                                               \
 	{                                                                                          \
 		return AD_REAL_CALL(name)(x);                                                      \
 	}
 #define AD_REAL_FUNCTION2(name)                                                                    \
-	static inline ad_real real_##name(ad_real a, ad_real b)                                    \
+	AD_MATHS ad_real real_##name(ad_real a, ad_real b)                                    \
 	{                                                                                          \
 		return AD_REAL_CALL(name)(a, b);                                                   \
 	}
@@ -62,7 +65,7 @@ AD_REAL_FUNCTION2(atan2)
 AD_REAL_FUNCTION2(hypot)
 #undef AD_REAL_FUNCTION2
 
-static inline ad_real_word real_to_word(ad_real x)
+AD_MATHS ad_real_word real_to_word(ad_real x)
 {
 	ad_real_word word;
 
@@ -70,7 +73,7 @@ static inline ad_real_word real_to_word(ad_real x)
 	return word;
 }
 
-static inline ad_real real_from_word(ad_real_word word)
+AD_MATHS ad_real real_from_word(ad_real_word word)
 {
 	ad_real x;
 
@@ -78,8 +81,15 @@ static inline ad_real real_from_word(ad_real_word word)
 	return x;
 }
 
+/* a where it holds, else b. Both are read, whichever is taken: a loop that reads on a condition
+ * becomes vector code only where masked loads exist. */
+AD_MATHS ad_real real_where(bool holds, ad_real a, ad_real b)
+{
+	return holds ? a : b;
+}
+
 /* a b + c, rounded once where the processor does so. */
-static inline ad_real real_fused(ad_real a, ad_real b, ad_real c)
+AD_MATHS ad_real real_fused(ad_real a, ad_real b, ad_real c)
 {
 #if defined __FMA__ || defined __ARM_FEATURE_FMA || defined __FP_FAST_FMAF
 	return AD_REAL_BUILTIN(fma)(a, b, c);
@@ -90,26 +100,26 @@ static inline ad_real real_fused(ad_real a, ad_real b, ad_real c)
 
 #if defined __SSE2__ && !defined __SSE4_1__
 /* No instruction rounds to whole numbers, but a number that has no bits behind the point does. */
-static inline ad_real real_rint(ad_real x)
+AD_MATHS ad_real real_rint(ad_real x)
 {
 	const ad_real size = real_fabs(x), point = AD_PICK(0x1p23, 0x1p52);
 
 	return size < point ? real_copysign(size + point - point, x) : x;
 }
 
-static inline ad_real real_floor(ad_real x)
+AD_MATHS ad_real real_floor(ad_real x)
 {
 	const ad_real near = real_rint(x);
 
 	return near > x ? near - 1 : near;
 }
 
-static inline ad_real real_ceil(ad_real x)
+AD_MATHS ad_real real_ceil(ad_real x)
 {
 	return -real_floor(-x);
 }
 
-static inline ad_real real_trunc(ad_real x)
+AD_MATHS ad_real real_trunc(ad_real x)
 {
 	return real_copysign(real_floor(real_fabs(x)), x);
 }
@@ -131,7 +141,7 @@ AD_REAL_FUNCTION1(trunc)
 #define AD_LN2_LOW AD_PICK(0x1.0bfbe8p-15, 0x1.a39ef35793c76p-33)
 
 /* k = the whole number next to x / ln 2 (in the last digits of *shifted), and x - k ln 2. */
-static inline ad_real real_exp_split(ad_real x, ad_real *shifted)
+AD_MATHS ad_real real_exp_split(ad_real x, ad_real *shifted)
 {
 	ad_real k;
 
@@ -141,7 +151,7 @@ static inline ad_real real_exp_split(ad_real x, ad_real *shifted)
 }
 
 /* The factor q of e^r = 1 + r + r^2 q for |r| <= ln 2 / 2; e^r - 1 within 2^-26 and 2^-55. */
-static inline ad_real real_exp_factor(ad_real r)
+AD_MATHS ad_real real_exp_factor(ad_real r)
 {
 #ifdef AD_F64
 	ad_real q = 0x1.ae6777b552ca9p-26;
@@ -166,7 +176,7 @@ static inline ad_real real_exp_factor(ad_real r)
 }
 
 /* x 2^k, k as it stands in the last digits of shifted: by two factors, as 2^k may not be normal. */
-static inline ad_real real_scale(ad_real x, ad_real shifted)
+AD_MATHS ad_real real_scale(ad_real x, ad_real shifted)
 {
 	const ad_real_word k =
 	    real_to_word(shifted) - (real_to_word(AD_REAL_ROUND) - 2 * AD_REAL_BIAS);
@@ -177,14 +187,14 @@ static inline ad_real real_scale(ad_real x, ad_real shifted)
 }
 
 /* e^(x - d) for a d far below 1 and x within 170 in f32, 1400 in f64. */
-static inline ad_real real_exp_of_difference(ad_real x, ad_real d)
+AD_MATHS ad_real real_exp_of_difference(ad_real x, ad_real d)
 {
 	ad_real shifted, r = real_exp_split(x, &shifted) - d;
 
 	return real_scale(real_fused(r, real_fused(r, real_exp_factor(r), 1), 1), shifted);
 }
 
-static inline ad_real real_exp(ad_real x)
+AD_MATHS ad_real real_exp(ad_real x)
 {
 	ad_real y = real_exp_of_difference(x, 0);
 
@@ -193,7 +203,7 @@ static inline ad_real real_exp(ad_real x)
 }
 
 /* 2^r for |r| <= 1/2 within 2^-28 and 2^-57. */
-static inline ad_real real_exp2(ad_real x)
+AD_MATHS ad_real real_exp2(ad_real x)
 {
 	const ad_real shifted = x + AD_REAL_ROUND, r = x - (shifted - AD_REAL_ROUND);
 	ad_real p;
@@ -224,7 +234,7 @@ static inline ad_real real_exp2(ad_real x)
 }
 
 /* e^x - 1 = 2 (h (e^r - 1) + (h - 1/2)) with h = 2^(k - 1), which is always normal. */
-static inline ad_real real_expm1(ad_real x)
+AD_MATHS ad_real real_expm1(ad_real x)
 {
 	ad_real shifted, r = real_exp_split(x, &shifted), h, y;
 
@@ -237,7 +247,7 @@ static inline ad_real real_expm1(ad_real x)
 }
 
 /* tanh |x| = -e / (2 + e) with e = exp(-2 |x|) - 1. */
-static inline ad_real real_tanh(ad_real x)
+AD_MATHS ad_real real_tanh(ad_real x)
 {
 	const ad_real size = -2 * real_fabs(x), least = AD_PICK(-20.0, -40.0);
 	ad_real shifted, r = real_exp_split(size < least ? least : size, &shifted), h, e;
@@ -251,7 +261,7 @@ static inline ad_real real_tanh(ad_real x)
 /* ---- logarithms ------------------------------------------------------------------------------- */
 
 /* x = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for normal x above 0. */
-static inline ad_real real_log_split(ad_real x, ad_real *k)
+AD_MATHS ad_real real_log_split(ad_real x, ad_real *k)
 {
 	const ad_real point = AD_PICK(0x1p23, 0x1p52);
 	const ad_real_word one = (ad_real_word)1 << AD_REAL_DIGITS;
@@ -264,7 +274,7 @@ static inline ad_real real_log_split(ad_real x, ad_real *k)
 }
 
 /* The same for any x above 0: a denormal one is taken 2^23 or 2^52 times. */
-static inline ad_real real_log_split_any(ad_real x, ad_real *k)
+AD_MATHS ad_real real_log_split_any(ad_real x, ad_real *k)
 {
 	const ad_real tiny = x < AD_REAL_NORMAL ? 1 : 0; /* a number: compilers branch on truth */
 	const ad_real f =
@@ -276,7 +286,7 @@ static inline ad_real real_log_split_any(ad_real x, ad_real *k)
 
 /* ln(1 + f) - (f - f^2 / 2) = f^3 P(f), or by s = f / (2 + f) as in fdlibm's e_log.c (Sun
  * Microsystems, 1993) s (f^2 / 2 + R(s^2)); ln(1 + f) within 2^-27 and 2^-59. */
-static inline ad_real real_log_rest(ad_real f)
+AD_MATHS ad_real real_log_rest(ad_real f)
 {
 #ifdef AD_F64
 	const ad_real s = f / (2 + f), z = s * s;
@@ -304,7 +314,7 @@ static inline ad_real real_log_rest(ad_real f)
 }
 
 /* k ln 2 + ln(1 + f) + more, the small terms first. */
-static inline ad_real real_log_join(ad_real k, ad_real f, ad_real more)
+AD_MATHS ad_real real_log_join(ad_real k, ad_real f, ad_real more)
 {
 	const ad_real low = real_fused(k, AD_LN2_LOW, real_log_rest(f)) + more;
 
@@ -312,14 +322,14 @@ static inline ad_real real_log_join(ad_real k, ad_real f, ad_real more)
 }
 
 /* What a logarithm of x is, given its value y where x is above 0 and finite. */
-static inline ad_real real_log_or_limit(ad_real x, ad_real y)
+AD_MATHS ad_real real_log_or_limit(ad_real x, ad_real y)
 {
 	y = x < AD_REAL_INFINITY ? y : x;
 	y = x == 0 ? -AD_REAL_INFINITY : y;
 	return x < 0 ? (ad_real)NAN : y;
 }
 
-static inline ad_real real_log(ad_real x)
+AD_MATHS ad_real real_log(ad_real x)
 {
 	ad_real k, f = real_log_split_any(x, &k);
 
@@ -328,7 +338,7 @@ static inline ad_real real_log(ad_real x)
 
 /* ln(1 + f) in two parts, the first with few digits, times 1 / ln 2 in two parts, as in FreeBSD's
  * e_log2.c. */
-static inline ad_real real_log2(ad_real x)
+AD_MATHS ad_real real_log2(ad_real x)
 {
 	const ad_real ratio = AD_PICK(0x1.716p0, 0x1.71547652p0);
 	const ad_real ratio_rest = AD_PICK(-0x1.7135a8p-13, 0x1.705fc2eefa2p-33);
@@ -345,7 +355,7 @@ static inline ad_real real_log2(ad_real x)
 
 /* ln(u + c) with u = 1 + x as rounded and c the rest of it, which is 2^k (1 + f + g) for a tiny g:
  * ln(1 + f + g) = ln(1 + f) + g / (1 + f), and 1 / (1 + f) = 1 - f + f^2 will do. */
-static inline ad_real real_log1p(ad_real x)
+AD_MATHS ad_real real_log1p(ad_real x)
 {
 	const ad_real u = 1 + x, part = u - 1, c = (x - part) + (1 - (u - part));
 	ad_real k, f = real_log_split(u, &k), g, y;
@@ -360,7 +370,7 @@ static inline ad_real real_log1p(ad_real x)
 
 /* x + x^3 P(x^2) up to 0.9 in f32 and 1 in f64 (within 2^-26 and 2^-55), above it 1 - exp(-Q(|x|)),
  * Q by remez, weighted with erfc, which keeps 1 - exp(-Q) within 2^-28 and 2^-58. */
-static inline ad_real real_erf(ad_real x)
+AD_MATHS ad_real real_erf(ad_real x)
 {
 	const ad_real one = AD_PICK(4.0, 6.0); /* from here on the result is 1 */
 	const ad_real size = real_fabs(x), v = size > one ? one : size, z = v * v;
@@ -421,7 +431,7 @@ static inline ad_real real_erf(ad_real x)
 /* The normal distribution function Phi(x), accurate also far below 0, where it is tiny, and
  * *bell = exp(-x^2 / 2). Phi(-a) = exp(-a^2 / 2) r P(1 - 2 c r) with r = 1 / (a + c), P within 2^-25
  * and 2^-53. The square is taken of few digits, so that it is exact, and the rest added. */
-static inline ad_real real_normal(ad_real x, ad_real *bell)
+AD_MATHS ad_real real_normal(ad_real x, ad_real *bell)
 {
 	const ad_real far = AD_PICK(15.0, 39.5), c = AD_PICK(2.0, 3.0); /* Phi(-far) is 0 */
 	const ad_real_word few = ~(((ad_real_word)1 << (AD_REAL_DIGITS / 2 + 1)) - 1);
@@ -479,6 +489,7 @@ static inline ad_real real_normal(ad_real x, ad_real *bell)
 #undef AD_LN2_LOW
 #undef AD_REAL_ROUND
 #undef AD_REAL_BUILTIN
+#undef AD_MATHS
 #undef AD_REAL_CALL
 
 #endif
