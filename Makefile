@@ -187,14 +187,13 @@ test: setup
 check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
 
-# Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15. bench-peers adds other
+# Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15, CLOCK=cpu. bench-peers adds other
 # programs, where they are.
 bench: all $(BUILD)/bench
-	@AUTOGRAD_BIN=$(BUILD)/autograd $(BUILD)/bench --only '$(W)' --threads '$(THREADS)' --format '$(FORMAT)' --reps '$(REPS)' $(PEERS)
+	@AUTOGRAD_BIN=$(BUILD)/autograd BENCH_BUILD=$(BUILD) $(BUILD)/bench --only '$(W)' --threads '$(THREADS)' --format '$(FORMAT)' --reps '$(REPS)' --clock '$(CLOCK)' $(PEERS)
 
-bench-peers:
-	@sh tools/bench/peers/build.sh $(BUILD)/peers
-	@$(MAKE) --no-print-directory bench PEERS='--peers tools/bench/peers/list'
+bench-peers: PEERS = --peers tools/bench/peers/list
+bench-peers: bench
 
 # The errors of the element-wise kernels, in ulp, beside what the ops' comments state.
 accuracy: $(OBJ)/tools/bench/accuracy

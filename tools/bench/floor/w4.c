@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 enum { V = W4_V, L = W4_L, C = W4_C, T = W4_T, B = W4_B, HEADS = W4_H, D = C / HEADS, U = 4 * C, ROWS = B * T };
-enum { CHUNK = 2 }; /* sequences that go through a layer at once */
+enum { CHUNK = 3 }; /* sequences that go through a layer at once */
 
 struct params {
 	float tok[V][C], pos[T][C];
