@@ -792,11 +792,23 @@ static bool is_copied(const struct feeding *f)
 	return f->c->type != AD_REAL || f->c->form == (f->f64 ? COLUMN_DOUBLES : COLUMN_FLOATS);
 }
 
+/* Asks for the samples of row k, which may lie anywhere; what is longer the processor asks for itself. */
+static void expect_row(const struct feeding *f, size_t k)
+{
+	size_t bytes = f->c->per * column_element(f->c);
+	const char *row = (const char *)f->c->data + f->rows[k] * bytes;
+
+	for (size_t at = 0; at < bytes && at < 4096; at += 64)
+		__builtin_prefetch(row + at);
+}
+
 static void feed_row(const struct feeding *f, size_t k)
 {
 	const struct column *c = f->c;
 	size_t bytes = c->per * column_element(c), from = f->rows[k] * c->per, to = k * c->per;
 
+	if (k + 1 < f->count)
+		expect_row(f, k + 1);
 	if (is_copied(f)) {
 		memcpy((char *)f->to + k * bytes, (const char *)c->data + f->rows[k] * bytes, bytes);
 	} else if (c->form == COLUMN_BYTES && !f->f64) {
