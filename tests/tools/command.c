@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -280,6 +281,27 @@ static double number(const cJSON *from, const char *key, const char *name)
 	cr_assert(cJSON_IsNumber(value), "%s.%s is no number", key, name);
 	return value->valuedouble;
 }
+
+#if !defined __SANITIZE_ADDRESS__
+/* A start touches little memory: no tables are relocated, no heavy library is loaded. */
+Test(command, starts_fast)
+{
+	static const char *const lines[] = { "--version", "check configs/residual.yaml" };
+
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+		struct rusage before, after;
+		struct result r;
+
+		getrusage(RUSAGE_CHILDREN, &before);
+		r = run(lines[k]);
+		getrusage(RUSAGE_CHILDREN, &after);
+		cr_expect_eq(r.status, 0, "%s", r.err);
+		cr_expect_lt(after.ru_minflt - before.ru_minflt, 800, "autograd %s: %ld page faults", lines[k],
+		             after.ru_minflt - before.ru_minflt);
+		done(&r);
+	}
+}
+#endif
 
 /* Threads and memory: what is refused, and where a training stops before it takes too much. */
 Test(command, limits)
