@@ -29,7 +29,8 @@ static size_t place_of(const char *text)
 }
 
 /* A sentence about a place in a file begins with it, so that editors jump there. */
-static void complain(const char *name, const char *format, va_list values)
+static __attribute__((format(printf, 2, 0))) void complain(const char *name, const char *format,
+                                                           va_list values)
 {
 	char text[2048];
 	size_t place;
