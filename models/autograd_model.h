@@ -38,6 +38,10 @@ int ad_model_errors(const ad_model *m);
 /* Prints all errors and warnings, by line; as text or as one JSON object a line. */
 void ad_model_messages(const ad_model *m, FILE *to, bool json);
 
+/* Samples, weights, the optimizer's state and what an evaluation takes: no more than this in bytes (0: no
+ * limit). What would take more fails before it takes it. */
+void ad_model_limit_memory(ad_model *m, size_t bytes);
+
 const char *ad_model_name(const ad_model *m);
 ad_graph *ad_model_graph(const ad_model *m);
 

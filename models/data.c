@@ -249,16 +249,18 @@ const char *column_put(struct column *c, size_t k, double value)
 
 bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n)
 {
-	size_t total = 0;
+	size_t total = 0, limit = d->limit ? d->limit : DATA_MAX_BYTES;
 
+	d->unreadable = true;
 	for (int i = 0; i < d->n_columns; i++) {
 		size_t bytes;
 
 		if (__builtin_mul_overflow(d->columns[i].per, column_element(&d->columns[i]), &bytes) ||
 		    __builtin_mul_overflow(bytes, samples, &bytes) ||
-		    __builtin_add_overflow(total, bytes, &total) || total > DATA_MAX_BYTES)
-			return failure(error, n, "%zu samples take more than %zu GiB of memory", samples,
-			               DATA_MAX_BYTES >> 30);
+		    __builtin_add_overflow(total, bytes, &total) || total > limit)
+			return failure(error, n,
+			               "%zu samples take more than the %zu bytes of memory that they may have",
+			               samples, limit);
 	}
 	for (int i = 0; i < d->n_columns; i++) {
 		struct column *c = &d->columns[i];
@@ -269,6 +271,7 @@ bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n)
 			return failure_memory(error, n, "samples", bytes);
 		c->data = data;
 	}
+	d->unreadable = false;
 	return true;
 }
 
@@ -349,6 +352,15 @@ void data_free(struct parts *p)
 	data_free_set(&p->test);
 }
 
+static size_t set_bytes(const struct dataset *d)
+{
+	size_t bytes = 0;
+
+	for (int i = 0; i < d->n_columns; i++)
+		bytes += d->n * d->columns[i].per * column_element(&d->columns[i]);
+	return bytes;
+}
+
 /* ---- reading -------------------------------------------------------------------------------- */
 
 /* An empty column for every input that is fed, with or without the targets. */
@@ -394,14 +406,24 @@ static bool make_columns(const ad_model *m, bool targets, struct dataset *to, ch
 	return true;
 }
 
-static bool read_source(const ad_model *m, const struct source *from, bool targets,
+size_t data_bytes(const struct parts *p)
+{
+	return set_bytes(&p->train) + set_bytes(&p->valid) + set_bytes(&p->test);
+}
+
+/* `used` bytes of what the model may have are taken already. */
+static bool read_source(const ad_model *m, const struct source *from, bool targets, size_t used,
                         struct dataset *to, char *error, size_t n)
 {
 	struct source s = *from;
 
 	s.path = m->path;
 	s.messages = m->messages;
-	if (!make_columns(m, targets, to, error, n) || !s.format->read(&s, to, error, n))
+	if (!make_columns(m, targets, to, error, n))
+		return false;
+	if (m->memory_limit && m->memory_limit < DATA_MAX_BYTES)
+		to->limit = m->memory_limit > used ? m->memory_limit - used : 1;
+	if (!s.format->read(&s, to, error, n))
 		return false;
 	if (to->n == 0)
 		return source_refuse(&s, s.at, error, n, "the data has no samples");
@@ -443,6 +465,8 @@ static bool take(const struct dataset *from, const size_t rows[], size_t count, 
 		to->path = strdup(from->path);
 	if (!to->places || (from->path && !to->path))
 		return failure_memory(error, n, "samples", count * sizeof *to->places);
+	if (from->limit)
+		to->limit = from->limit > set_bytes(from) ? from->limit - set_bytes(from) : 1;
 	if (!dataset_reserve(to, count, error, n))
 		return false;
 	for (size_t k = 0; k < count; k++)
@@ -625,9 +649,9 @@ static bool read_parts(ad_model *m, struct parts *p, char *error, size_t n)
 {
 	const struct data_spec *d = &m->data;
 
-	if ((d->has_train && !read_source(m, &d->train, true, &p->train, error, n)) ||
-	    (d->has_valid && !read_source(m, &d->valid, true, &p->valid, error, n)) ||
-	    (d->has_test && !read_source(m, &d->test, true, &p->test, error, n)))
+	if ((d->has_train && !read_source(m, &d->train, true, 0, &p->train, error, n)) ||
+	    (d->has_valid && !read_source(m, &d->valid, true, data_bytes(p), &p->valid, error, n)) ||
+	    (d->has_test && !read_source(m, &d->test, true, data_bytes(p), &p->test, error, n)))
 		return false;
 	if (d->split_test.given) {
 		if (p->train.n == 0)
@@ -694,7 +718,7 @@ bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *er
 		               "model a csv source", s.format->name);
 	for (int k = 0; k < m->data.n_map; k++)
 		learns |= m->data.map[k].kind == MAP_STANDARDIZE;
-	ok = (!learns || read_parts(m, &parts, error, n)) && read_source(m, &s, false, to, error, n) &&
+	ok = (!learns || read_parts(m, &parts, error, n)) && read_source(m, &s, false, data_bytes(&parts), to, error, n) &&
 	     map(m, (struct dataset *const[]){ &parts.train, to }, 2, error, n);
 	unreadable = to->unreadable || parts.train.unreadable || parts.valid.unreadable ||
 	             parts.test.unreadable;
@@ -768,11 +792,23 @@ static bool is_copied(const struct feeding *f)
 	return f->c->type != AD_REAL || f->c->form == (f->f64 ? COLUMN_DOUBLES : COLUMN_FLOATS);
 }
 
+/* Asks for the samples of row k, which may lie anywhere; what is longer the processor asks for itself. */
+static void expect_row(const struct feeding *f, size_t k)
+{
+	size_t bytes = f->c->per * column_element(f->c);
+	const char *row = (const char *)f->c->data + f->rows[k] * bytes;
+
+	for (size_t at = 0; at < bytes && at < 4096; at += 64)
+		__builtin_prefetch(row + at);
+}
+
 static void feed_row(const struct feeding *f, size_t k)
 {
 	const struct column *c = f->c;
 	size_t bytes = c->per * column_element(c), from = f->rows[k] * c->per, to = k * c->per;
 
+	if (k + 1 < f->count)
+		expect_row(f, k + 1);
 	if (is_copied(f)) {
 		memcpy((char *)f->to + k * bytes, (const char *)c->data + f->rows[k] * bytes, bytes);
 	} else if (c->form == COLUMN_BYTES && !f->f64) {

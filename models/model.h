@@ -96,9 +96,10 @@ struct column {
 
 struct dataset {
 	size_t n; /* samples */
+	size_t limit; /* bytes that it may take; 0: DATA_MAX_BYTES */
 	int n_columns;
 	struct column *columns;
-	bool unreadable; /* it could not be read for its file, not for what is in it */
+	bool unreadable; /* it could not be read for its file or for want of memory, not for what is in it */
 	char *path;      /* of the text that the samples stand in, each at a line; NULL: they have none */
 	size_t *places;  /* of each sample: its line in path, else its number in its source, from 0 */
 };
@@ -347,6 +348,7 @@ struct ad_model {
 	struct instance **instances, *active; /* whose assignments are the graph's */
 	struct data_spec data;
 	struct train_spec train;
+	size_t memory_limit;       /* bytes; 0: none */
 	struct build *build;       /* build.c's own */
 };
 
@@ -368,6 +370,9 @@ struct parts {
 };
 bool data_read(ad_model *m, struct parts *to, char *error, size_t n);
 void data_free(struct parts *p);
+
+/* Bytes that the samples take. */
+size_t data_bytes(const struct parts *p);
 
 /* The samples of another file in the format of the model's train part, mapped as that one is: for
  * predictions. Targets are not read. Freed by data_free_set. After a failure to->unreadable tells which

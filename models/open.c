@@ -316,6 +316,13 @@ void ad_model_messages(const ad_model *m, FILE *to, bool json)
 	messages_print(m->messages, to, json);
 }
 
+void ad_model_limit_memory(ad_model *m, size_t bytes)
+{
+	m->memory_limit = bytes;
+	if (m->graph)
+		ad_limit_memory(m->graph, bytes);
+}
+
 const char *ad_model_name(const ad_model *m)
 {
 	return m->name;

@@ -75,6 +75,9 @@ static bool graph_failed(ad_model *m, char *error, size_t n)
 {
 	const char *reason = ad_errmsg(m->graph);
 
+	if (ad_status_of(m->graph) == AD_ERROR_MEMORY && m->memory_limit)
+		return failure(error, n, "%s: %s (of %zu for all, samples and optimizer too); make the batch "
+		               "smaller or raise the limit, --max-memory", m->path, reason, m->memory_limit);
 	return failure(error, n, "%s: %s", m->path, reason[0] ? reason : "the graph cannot be recorded");
 }
 
@@ -206,6 +209,33 @@ static size_t real_size(const ad_model *m)
 	return m->f64 ? sizeof(double) : sizeof(float);
 }
 
+/* Leaves the graph what the limit on memory has left when samples, kept weights and optimizer have theirs. */
+static bool share_memory(struct trainer *t)
+{
+	const ad_model *m = t->m;
+	const struct optimizer *o = m->train.optimizer;
+	size_t samples = data_bytes(&t->parts), kept = 0, state = 0, need;
+
+	for (int k = 0; k < m->n_weights; k++) {
+		ad_node *w = m->weights[k].node;
+		size_t bytes = ad_type_of(w) == AD_REAL ? ad_count(w) * real_size(m) : 0;
+
+		kept += bytes;
+		if (ad_wants_gradient(w))
+			state += bytes * (size_t)__builtin_popcount(o->states(m->train.optimizer_attrs));
+	}
+	if (m->memory_limit == 0)
+		return true;
+	if (__builtin_add_overflow(samples, kept, &need) || __builtin_add_overflow(need, state, &need) ||
+	    need >= m->memory_limit)
+		return failure(t->error, t->error_size,
+		               "%s: the samples take %zu bytes of memory, a copy of the weights %zu and the "
+		               "optimizer's state %zu; the limit is %zu", m->path, samples, kept, state,
+		               m->memory_limit);
+	ad_limit_memory(m->graph, m->memory_limit - need);
+	return true;
+}
+
 static bool allocate(struct trainer *t)
 {
 	const ad_model *m = t->m;
@@ -263,6 +293,7 @@ static void release(struct trainer *t)
 	free(t->before);
 	free(t->kept);
 	free(t->now);
+	ad_limit_memory(t->m->graph, t->m->memory_limit);
 	data_free(&t->parts);
 	folder_close(&t->folder);
 }
@@ -486,6 +517,10 @@ static ad_run_status step(struct trainer *t, size_t count)
 	ad_step(m->graph, (uint64_t)t->step);
 	ad_watch_nonfinite(m->graph, t->o->anomaly);
 	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
+		if (ad_status_of(m->graph) == AD_ERROR_MEMORY) {
+			graph_failed(m, t->error, t->error_size);
+			return AD_RUN_FAILED;
+		}
 		failure(t->error, t->error_size, "%s: step %lld: %s", m->path, (long long)t->step + 1,
 		        ad_errmsg(m->graph));
 		if (ad_status_of(m->graph) != AD_ERROR_NONFINITE)
@@ -805,7 +840,7 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 		release(&t);
 		return AD_RUN_REFUSED;
 	}
-	if (allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE) {
+	if (share_memory(&t) && allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE) {
 		status = AD_RUN_FAILED;
 		if (t.o->dry) {
 			t.total = t.total < 1 ? t.total : 1;

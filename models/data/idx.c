@@ -149,13 +149,14 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 		ok = failure(error, n, "%s: has %u samples, but the file of '%s' has %zu", path, sizes[0],
 		             to->columns[0].input, to->n);
 	if (ok) {
-		struct dataset one = { .n_columns = 1, .columns = c };
+		struct dataset one = { .n_columns = 1, .columns = c, .limit = to->limit };
 
 		to->n = sizes[0];
 		if (c->type == AD_REAL && size_of(type) == 1)
 			ok = column_take_bytes(c, type == 0x09, error, n);
-		ok = ok && dataset_reserve(&one, to->n, error, n) &&
-		     read_elements(&file, type, c, to->n * per, error, n);
+		ok = ok && dataset_reserve(&one, to->n, error, n);
+		to->unreadable |= one.unreadable;
+		ok = ok && read_elements(&file, type, c, to->n * per, error, n);
 	}
 	reader_close(&file);
 	free(path);

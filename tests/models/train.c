@@ -6,6 +6,7 @@
 #include "scratch.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -247,6 +248,43 @@ Test(train, a_loss_that_is_not_finite_stops)
 	cJSON_Delete(result);
 	cr_assert(checkpoint_read(m, scratch_path("run/last.safetensors"), NULL, error, sizeof error), "%s", error);
 	ad_model_close(m);
+}
+
+/* What is kept is bit for bit what a training of fewer steps gives. */
+Test(train, keeps_the_weights_of_the_last_finite_step)
+{
+	static const char *const optimizers_of[] = { "{sgd: {lr: 0.3}}", "{sgd: {lr: 0.05, momentum: 0.9}}",
+		                                     "{adamw: {lr: 0.4}}", "{rmsprop: {lr: 0.04}}" };
+
+	for (size_t k = 0; k < sizeof optimizers_of / sizeof *optimizers_of; k++) {
+		const char *told;
+		char text[512], error[512], run[16], again[16], steps[64];
+		int64_t step, kept;
+		double w[2];
+
+		for (int short_run = 0; short_run < 2; short_run++) {
+			ad_model *m;
+
+			snprintf(text, sizeof text,
+			         "version: 1\nweights: {w: 1.5}\nmodel: {bad: log(w)}\nloss: bad\n"
+			         "train: {epochs: 200, optimizer: %s}\n", optimizers_of[k]);
+			snprintf(run, sizeof run, "run%zu", k);
+			snprintf(again, sizeof again, "again%zu", k);
+			m = open_text(text, short_run ? steps : NULL);
+			cr_assert_eq(train(m, short_run ? again : run, error),
+			             short_run ? AD_RUN_DONE : AD_RUN_DIVERGED, "%s", error);
+			w[short_run] = ad_item(ad_model_weight(m, 0, NULL));
+			ad_model_close(m);
+			if (short_run)
+				break;
+			told = strstr(error, "the weights after step ");
+			cr_assert(told && sscanf(error, "step %" SCNd64, &step) == 1 &&
+			          sscanf(told, "the weights after step %" SCNd64, &kept) == 1, "%s", error);
+			cr_assert_eq(kept, step - 2, "%s", error);
+			snprintf(steps, sizeof steps, "train.epochs=%" PRId64, kept);
+		}
+		cr_assert_eq(w[0], w[1], "%s: %.17g was kept, not %.17g", optimizers_of[k], w[0], w[1]);
+	}
 }
 
 Test(train, a_gradient_that_is_not_finite_stops)
