@@ -655,7 +655,8 @@ static void take_up(ad_graph *g, const struct sweep *s)
 	for (size_t k = s->to; there && k > s->from; k = s->from)
 		there = g->nodes[k - 1] == s->nodes[k - 1 - s->from];
 	if (!there) {
-		memcpy(g->nodes + s->from, s->nodes, (s->to - s->from) * sizeof *s->nodes);
+		for (size_t k = s->from; k < s->to; k++)
+			set_path(g, k, s->nodes[k - s->from]);
 		g->n_path = s->to;
 	}
 	g->n_nodes = s->to;

@@ -71,6 +71,7 @@ void ad_close(ad_graph *g)
 	for (size_t k = 0; k < g->n_lasting; k++)
 		forget_memory(g->lasting[k]);
 	free(g->nodes);
+	free(g->keys);
 	free(g->lasting);
 	free(g->owners);
 	free(g->marks);

@@ -19,6 +19,7 @@ struct step {
 	uint32_t value;     /* the number of its first output among the values */
 	uint32_t stage;     /* the action that it is part of */
 	unsigned adds;      /* results that it adds to what is there, as bits */
+	unsigned folded;    /* inputs of the op that are read in another form, likewise */
 	bool gone;          /* nothing is to be done: a view, or an addition that another step does */
 };
 
@@ -37,6 +38,7 @@ struct value {
 		IN_TILE,  /* only ever as a tile of its group */
 	} where;
 	bool live;
+	bool spent;       /* its memory comes to hold something else: it cannot be read afterwards */
 	size_t offset, bytes;
 };
 

@@ -124,12 +124,26 @@ static ad_node **children(ad_graph *g)
 	return last ? &last->child : &g->root_child;
 }
 
+/* Room on the path for n more nodes. */
+static bool make_room(ad_graph *g, size_t n)
+{
+	return grow(&g->nodes, &g->cap_nodes, g->n_nodes + n, sizeof *g->nodes) &&
+	       grow(&g->keys, &g->cap_keys, g->n_nodes + n, sizeof *g->keys);
+}
+
+void set_path(ad_graph *g, size_t at, ad_node *x)
+{
+	g->nodes[at] = x;
+	g->keys[at] = x->plain ? (struct key){ x->op, { x->pair[0], x->pair[1] }, x->context, x->n_in } :
+	                         (struct key){ .op = NULL };
+}
+
 /* Puts an entry, one node with its outputs, at the end of the path. */
 static void enter(ad_graph *g, ad_node *x)
 {
 	if (g->n_nodes >= g->n_path || g->nodes[g->n_nodes] != x) {
 		for (int k = 0; k < x->n_out; k++)
-			g->nodes[g->n_nodes + (size_t)k] = x + k;
+			set_path(g, g->n_nodes + (size_t)k, x + k);
 		g->n_path = g->n_nodes + x->n_out;
 	}
 	g->n_nodes += x->n_out;
@@ -227,8 +241,7 @@ ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, 
 		x->place = NOWHERE; /* no values yet */
 		return set_name(x, name) ? x : NULL;
 	}
-	if (!grow(&g->nodes, &g->cap_nodes, g->n_nodes + 1, sizeof *g->nodes) ||
-	    !(x = arena_take(&g->arena, sizeof *x)))
+	if (!make_room(g, 1) || !(x = arena_take(&g->arena, sizeof *x)))
 		return NULL;
 	fill_node(g, x, shape, type);
 	x->kind = (uint8_t)kind;
@@ -273,8 +286,8 @@ ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[]
 		               op->name, n_in, UINT16_MAX);
 	if (g->n_nodes + n_out >= UINT32_MAX)
 		return ad_fail(g, AD_ERROR_MEMORY, "%s: a graph cannot have more nodes", op->name);
-	if (!grow(&g->nodes, &g->cap_nodes, g->n_nodes + n_out, sizeof *g->nodes))
-		return out_of_memory(g, (g->n_nodes + n_out) * sizeof *g->nodes);
+	if (!make_room(g, n_out))
+		return out_of_memory(g, (g->n_nodes + n_out) * sizeof *g->keys);
 	y = arena_take(&g->arena, n_out * sizeof *y + links);
 	if (!y)
 		return out_of_memory(g, n_out * sizeof *y + links);
@@ -399,6 +412,7 @@ static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *cons
 	if (!y->is_error) {
 		y->work = s.work;
 		y->plain = n > 0 && n <= 2 && s.n_out == 1 && !op->attrs && !op->random;
+		set_path(g, y->index, y);
 		if (op->random)
 			y->ordinal = g->ordinal++;
 	}
@@ -446,13 +460,11 @@ ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *a
 
 		/* the same call as the last time, in most of the cases where speed counts */
 		if (g->n_nodes < g->n_path) {
-			ad_node *x = g->nodes[g->n_nodes];
+			const struct key *k = &g->keys[g->n_nodes];
 
-			if (x->op == op && x->plain && x->n_in == n && x->pair[0] == a &&
-			    (n < 2 || x->pair[1] == in[1]) && x->context == g->context) {
-				g->n_nodes++;
-				return x;
-			}
+			if (k->op == op && k->pair[0] == a && k->n_in == n &&
+			    (n < 2 || k->pair[1] == in[1]) && k->context == g->context)
+				return g->nodes[g->n_nodes++];
 		}
 		return ad_record_on(g, op, n, in, attrs);
 	}

@@ -132,10 +132,12 @@ static void bind_kernel(struct plan *p, struct action *a)
 		}
 	}
 	for (int i = 0; i < of->n_in; i++) {
-		set_array(&in[i], backward ? of->in[i] : s->in[i]);
-		if (backward && of->in[i])
+		const ad_node *x = s->folded >> i & 1 ? of->in[i]->in[0] : of->in[i];
+
+		set_array(&in[i], x);
+		if (x)
 			in[i].data = s->in[i] ? s->in[i]->data : NULL;
-		set_array(&dx[i], of->in[i]);
+		set_array(&dx[i], x);
 		dx[i].data = NULL;
 	}
 	if (backward) {
@@ -261,7 +263,7 @@ static void bind_values(ad_graph *g, struct plan *p)
 		if (x->plan && x->plan != p)
 			x->plan->bound = false;
 		x->plan = p;
-		x->place = base->where == IN_BLOCK ? OWN : WORKSPACE;
+		x->place = base->where == IN_BLOCK && !v->spent ? OWN : WORKSPACE;
 		if (v->outer) {
 			x->data = v->outer->data;
 			x->place = v->outer->op ? v->outer->place : WORKSPACE;
