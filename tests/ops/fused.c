@@ -64,7 +64,7 @@ static void compare(const char *what, ad_graph *g, ad_node *y, ad_node *plain, s
                     ad_node *const x[])
 {
 	ad_node *w;
-	double *one, *two, *want, most = 0, bound = ad_is_f64(g) ? 1e-11 : 3e-4;
+	double *one, *two, *want, most = 0, bound = ad_is_f64(g) ? 1e-12 : 1e-5;
 	size_t count, same;
 
 	cr_assert(ad_status_of(g) == AD_OK, "%s: %s", what, ad_errmsg(g));
