@@ -22,9 +22,13 @@
  * except params and buffers, which live as long as the graph.
  *
  * Reading. After an evaluation these have values: leaves, the nodes asked for, gradients of leaves,
- * and nodes marked by ad_keep before it. Another node is computed again when it is read, as long
- * as no leaf it depends on has changed since; otherwise reading it is an error and gives NaN.
- * A number that was never computed reads as NaN.
+ * nodes marked by ad_keep before it, and single numbers. Another node is computed again when it is
+ * read, as long as no leaf it depends on has changed since; otherwise reading it is an error and gives
+ * NaN. A number that was never computed reads as NaN.
+ *
+ * Replay. A step that is recorded like an earlier one, after ad_release, costs a comparison for each
+ * call: its nodes, shapes and plans are there. What changes from step to step is data: the values of
+ * leaves, constants among them. A node keeps its name until it is given another.
  *
  * Element types. A graph has one real type, f32 (ad_open) or f64 (ad_open_f64), and beside it i32
  * for indices and bool for masks. In arithmetic a mask counts as 0 or 1 and an index as its value.
@@ -203,8 +207,14 @@ ad_status ad_set_f32(ad_node *leaf, const float *values, size_t n);
 ad_status ad_set_i32(ad_node *leaf, const int32_t *values, size_t n);
 ad_status ad_set_item(ad_node *leaf, double value); /* every element */
 
+/* Has an input read the caller's memory: its elements, row-major in its element type, without a copy. They
+ * must stay there, unchanged, as long as values that depend on them are to be computed or read; setting the
+ * input, or recording it again, ends it. */
+ad_status ad_lend(ad_node *input, const void *data);
+
 /* The leaf's own memory, in its element type (float or double, int32_t, or unsigned char for bool),
- * for writing in place. Counts as a change. NULL for a node that is no leaf. */
+ * for writing in place; what an input holds before it is first set is not defined. Counts as a change.
+ * NULL for a node that is no leaf. */
 void *ad_write(ad_node *leaf);
 
 /* ---- nodes -------------------------------------------------------------------------------- */

@@ -72,6 +72,7 @@ struct plan {
 	struct value *values;
 	struct action *actions;
 	ad_node **leaves;   /* read by it, each once */
+	void **leaf_data;   /* where they were when it was bound */
 	ad_node **assign;   /* buffers that take a new value at the end */
 	struct next_value { /* every buffer in it, and the node assigned to it, or NULL */
 		ad_node *buffer, *node;

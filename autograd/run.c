@@ -287,6 +287,9 @@ static bool is_bound(const ad_graph *g, const struct plan *p)
 	for (size_t k = 0; k < p->n_given; k++)
 		if (p->given[k]->data != p->given_data[k])
 			return false;
+	for (size_t k = 0; k < p->n_leaves; k++)
+		if (p->leaves[k]->data != p->leaf_data[k])
+			return false;
 	return true;
 }
 
@@ -315,6 +318,8 @@ static bool bind(ad_graph *g, struct plan *p)
 	}
 	for (size_t k = 0; k < p->n_given; k++)
 		p->given_data[k] = p->given[k]->data;
+	for (size_t k = 0; k < p->n_leaves; k++)
+		p->leaf_data[k] = p->leaves[k]->data;
 	p->space = g->workspace.data;
 	p->scratch_space = g->scratch.data;
 	return p->bound = true;
