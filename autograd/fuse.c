@@ -61,13 +61,20 @@ static bool fold_additions(struct plan *p)
 {
 	const ad_op *add = engine_add_op();
 	struct readers *of;
+	uint32_t *holds; /* by base: the sum that its memory holds in the end */
 
 	if (p->mode != SHARED)
 		return true;
 	of = malloc((p->n_values + 1) * sizeof *of);
-	if (!of)
+	holds = malloc((p->n_values + 1) * sizeof *holds);
+	if (!of || !holds) {
+		free(of);
+		free(holds);
 		return false;
+	}
 	find_readers(p, of);
+	for (size_t k = 0; k < p->n_values; k++)
+		holds[k] = NO_VALUE;
 	for (uint32_t s = 0; s < p->n_steps; s++) {
 		struct step *sum = &p->steps[s];
 		uint32_t a, b, y = sum->value;
@@ -93,9 +100,19 @@ static bool fold_additions(struct plan *p)
 		a = p->values[a].base;
 		p->values[b].base = p->values[y].base = a;
 		p->values[a].where = p->values[y].where;
+		holds[a] = y;
 		sum->gone = true;
 	}
+	/* views of a sum share what it shares; oldest first, as bases are older */
+	for (size_t k = 0; k < p->n_values; k++) {
+		struct value *v = &p->values[k];
+		uint32_t was = v->base;
+
+		v->base = p->values[was].base;
+		v->passing = holds[v->base] != NO_VALUE && holds[v->base] != k && holds[v->base] != was;
+	}
 	free(of);
+	free(holds);
 	return true;
 }
 
@@ -211,13 +228,17 @@ static int leading_result(const struct plan *p, const struct action *a)
 		return -1;
 	for (uint32_t g = group->first; g < group->first + group->n; g++)
 		for (int i = 0; i < p->steps[g].node->n_in; i++) {
-			uint32_t k = value_of(p->steps[g].in[i]);
+			uint32_t k = value_of(p->steps[g].in[i]), made = NO_VALUE;
 			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
 			int result;
 
-			if (!v || v->step != a->first)
+			/* what the kernel makes, or adds to */
+			for (uint32_t c = s->value; v && c < s->value + s->node->n_out; c++)
+				if (&p->values[p->values[c].base] == v)
+					made = c;
+			if (made == NO_VALUE)
 				continue;
-			result = result_number(s, (uint32_t)(v - p->values));
+			result = result_number(s, made);
 			if (found >= 0 && found != result)
 				return -1; /* another result, which may not be there yet */
 			found = result;

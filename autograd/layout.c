@@ -163,19 +163,22 @@ static void find_lives(struct plan *p)
 		struct value *v = &p->values[k];
 
 		v->first = v->last = p->steps[v->step].stage;
+		/* a kernel that leads a group is still at work when that runs: its results that nobody reads
+		 * are in its hands, too */
+		if (v->last < p->n_actions && p->actions[v->last].leads)
+			v->last++;
 	}
 	for (size_t k = 0; k < p->n_values; k++) {
 		struct value *base = &p->values[p->values[k].base];
 
-		if (p->values[k].first > base->last)
-			base->last = p->values[k].first;
+		if (p->values[k].last > base->last)
+			base->last = p->values[k].last;
 	}
 	for (size_t s = 0; s < p->n_steps; s++)
 		for (int i = 0; i < p->steps[s].node->n_in; i++) {
 			uint32_t x = value_of(p->steps[s].in[i]);
 			struct value *base = x == NO_VALUE ? NULL : &p->values[p->values[x].base];
 
-			/* a kernel that leads a group is still at work when that runs */
 			uint32_t stage = p->steps[s].stage;
 
 			if (stage < p->n_actions && p->actions[stage].leads)

@@ -37,6 +37,7 @@ struct value {
 		IN_TILE,  /* only ever as a tile of its group */
 	} where;
 	bool live;
+	bool passing;     /* its memory goes on to hold a sum: it is not what can be read there afterwards */
 	size_t offset, bytes;
 };
 
