@@ -597,9 +597,8 @@ struct gemm_slices AD_VARIANT(gemm_slices)(bool transpose_a, bool transpose_b, s
 	for (double more = 1 << 23; n > 1 && n < 32 && work >= more; more *= 4)
 		n *= 2;
 	s.columns = columns;
-	s.size = (all + n - 1) / n;
-	if (columns) /* whole lines of the cache */
-		s.size = (s.size + 15) / 16 * 16;
-	s.n = all ? (all + s.size - 1) / s.size : 1;
+	s.unit = columns ? 16 : 1; /* whole lines of the cache */
+	all = (all + s.unit - 1) / s.unit;
+	s.n = all == 0 ? 1 : n < all ? n : all;
 	return s;
 }

@@ -36,7 +36,7 @@ struct gemm_slices {
 	enum gemm_maker maker;
 	bool columns, transpose_a, transpose_b;
 	size_t M, N, K;
-	size_t n, size; /* how many, and the rows or columns of each but the last */
+	size_t n, unit; /* how many, and what number of rows or columns stays together */
 };
 
 struct gemm_slices AD_VARIANT(gemm_slices)(bool transpose_a, bool transpose_b, size_t M, size_t N,
@@ -49,8 +49,9 @@ struct gemm_part {
 
 static inline struct gemm_part gemm_part(const struct gemm_slices *s, size_t k)
 {
-	size_t at = k * s->size, all = s->columns ? s->N : s->M;
-	size_t size = all - at < s->size ? all - at : s->size;
+	size_t all = s->columns ? s->N : s->M, units = (all + s->unit - 1) / s->unit;
+	size_t at = units * k / s->n * s->unit, end = units * (k + 1) / s->n * s->unit;
+	size_t size = (end < all ? end : all) - at;
 
 	return s->columns ? (struct gemm_part){ 0, s->M, at, size }
 	                  : (struct gemm_part){ at, size, 0, s->N };

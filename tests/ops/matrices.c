@@ -1,6 +1,7 @@
 /*
- * matrices: which transposed operands a matrix product reads in place; inverse, solve, cholesky, logabsdet and det by what they must satisfy, in sizes that
- * samples do not have; and the gradient of det for singular matrices against minors.
+ * matrices: which transposed operands a matrix product reads in place; inverse, solve, cholesky,
+ * logabsdet and det by what they must satisfy, in sizes that samples do not have; and the gradient
+ * of det for singular matrices against minors.
  */
 #include "op.h"
 
