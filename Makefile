@@ -43,7 +43,7 @@ KERNELS := $(sort $(wildcard ops/kernels/*.c))
 FORMATS := $(sort $(wildcard models/data/*.c))
 OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
 LAYERS := $(sort $(wildcard models/layers/*.c))
-MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(OPTIMIZERS) $(LAYERS)
+MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(LAYERS)
 DRAWING := tools/draw.c tools/drawing.c
 TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
 # Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
@@ -52,14 +52,14 @@ PLAIN := $(sort $(wildcard tests/plain/*.c))
 TESTS := $(filter-out $(PLAIN) tests/conformance/main.c,$(sort $(wildcard tests/*.c tests/*/*.c)))
 CONFORMANCE := $(filter-out tests/conformance/ops.c,$(sort $(wildcard tests/conformance/*.c)))
 ACCURACY := tools/bench/accuracy.c
-BENCHES := $(filter-out $(ACCURACY),$(sort $(wildcard tools/bench/*.c)))
+BENCH := $(filter-out $(ACCURACY),$(sort $(wildcard tools/bench/*.c tools/bench/floor/*.c)))
 
 OBJ := $(BUILD)/obj
 GEN := $(BUILD)/gen
 TABLES := op_table.c layers.c formats.c optimizers.c
 LIBRARY := $(patsubst %.c,$(OBJ)/%.o,$(ENGINE)) \
 	$(patsubst %.c,$(OBJ)/%.o,$(MODELS) $(wildcard $(DRAWING))) \
-	$(foreach v,$(VARIANTS),$(patsubst %.c,$(OBJ)/%.$(v).o,$(OPS) $(KERNELS))) \
+	$(foreach v,$(VARIANTS),$(patsubst %.c,$(OBJ)/%.$(v).o,$(OPS) $(KERNELS) $(OPTIMIZERS))) \
 	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
 COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS))
 
@@ -120,9 +120,9 @@ $(OBJ)/ops/$(1)_$(2)/op.h.gch: autograd/op.h | $(GEN)/autograd_ops.h
 	$$(Q)$$(CC) $$(BASE) $$(CFLAGS) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) -DAD_LEVEL=$(2) \
 		-MT $$@ -MF $$(@:.h.gch=.d) -x c-header $$(@:.gch=) -o $$@
 
-$(OBJ)/ops/%.$(1)_$(2).o: ops/%.c $(OBJ)/ops/$(1)_$(2)/op.h.gch | $(GEN)/autograd_ops.h
+$(OBJ)/%.$(1)_$(2).o: %.c $(OBJ)/ops/$(1)_$(2)/op.h.gch | $(GEN)/autograd_ops.h
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -I$(OBJ)/ops/$(1)_$(2) $$(BASE) $$(CFLAGS) $$(if $$(findstring /kernels/,$$<),-O3) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) \
+	$$(Q)$$(CC) -I$(OBJ)/ops/$(1)_$(2) $$(BASE) $$(CFLAGS) $$(if $$(findstring /kernels/,$$<)$$(findstring /optim/,$$<),-O3) $(if $(filter 0,$(2)),,-g1) $$(KERNEL) $$(SANFLAGS) $$(LEVEL_$(2)) $(3) \
 		-DAD_LEVEL=$(2) -c $$< -o $$@
 
 -include $(OBJ)/ops/$(1)_$(2)/op.d
@@ -136,28 +136,36 @@ $(BUILD)/libautograd.a: $(LIBRARY) $(BUILD)/members
 $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
 	$(Q)$(CC) -shared -Wl,-soname,libautograd.so.0 $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
 
+# Not position-independent: the tables of ops hold 25,000 addresses, and relocating them touches 2,400 pages
+# at each start, 5 ms.
 $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
-	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(if $(SAN),,-no-pie) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 # The command's own parts that are tested without it.
 TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/plot.o
 TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS)) $(TESTED_TOOLS)
 PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
-BENCHMARKS := $(patsubst %.c,$(OBJ)/%,$(BENCHES))
+BENCH_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(BENCH))
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
 
+# The floors are measured on this machine alone, and compiled for it.
+$(OBJ)/tools/bench/floor/%.o: CFLAGS = -O3 -g -march=native $(if $(filter 3,$(LEVELS)),-mprefer-vector-width=512) $(KERNEL)
+
+$(BUILD)/bench: $(BENCH_OBJECTS) $(BUILD)/libautograd.a
+	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
+
 # The test of failing memory stands between the program and the allocator.
 $(OBJ)/tests/plain/memory: WRAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
-$(PLAIN_TESTS) $(BENCHMARKS) $(OBJ)/tools/bench/accuracy: %: %.o $(BUILD)/libautograd.a
+$(PLAIN_TESTS) $(OBJ)/tools/bench/accuracy: %: %.o $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $(WRAP) $^ -o $@ $(LIBS)
 
 $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(BENCHMARKS) $(OBJ)/tools/bench/accuracy)
+-include $(patsubst %.o,%.d,$(LIBRARY) $(COMMAND) $(TEST_OBJECTS)) $(OBJ)/tests/conformance/main.d $(addsuffix .d,$(PLAIN_TESTS) $(OBJ)/tools/bench/accuracy) $(BENCH_OBJECTS:.o=.d)
 
 # ---- running and testing ------------------------------------------------------------------------------
 
@@ -181,8 +189,13 @@ test: setup
 check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
 
-bench: all $(BENCHMARKS)
-	@for b in $(BENCHMARKS); do $$b || exit 1; done
+# Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15, CLOCK=cpu. bench-peers adds other
+# programs, where they are.
+bench: all $(BUILD)/bench
+	@AUTOGRAD_BIN=$(BUILD)/autograd BENCH_BUILD=$(BUILD) $(BUILD)/bench --only '$(W)' --threads '$(THREADS)' --format '$(FORMAT)' --reps '$(REPS)' --clock '$(CLOCK)' $(PEERS)
+
+bench-peers: PEERS = --peers tools/bench/peers/list
+bench-peers: bench
 
 # The errors of the element-wise kernels, in ulp, beside what the ops' comments state.
 accuracy: $(OBJ)/tools/bench/accuracy
@@ -207,4 +220,4 @@ clean:
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check bench accuracy docs conformance clean format
+.PHONY: all setup data run test check bench bench-peers accuracy docs conformance clean format

@@ -209,10 +209,70 @@ static bool pass_on(ad_node *y, struct lists *l, bool keep)
 	return true;
 }
 
+/* Records a node again, of what has been recorded again: the same values, computed a second time. */
+static bool record_twin(ad_node *y)
+{
+	ad_graph *g = y->graph;
+	ad_node *few[8], **in = few, *twin;
+	ad_shape few_shapes[8], *shapes = few_shapes;
+	ad_type few_types[8], *types = few_types;
+	uint32_t ordinal = g->ordinal;
+
+	if (y->n_in > 8)
+		in = malloc(y->n_in * sizeof *in);
+	if (y->n_out > 8) {
+		shapes = malloc(y->n_out * sizeof *shapes);
+		types = malloc(y->n_out * sizeof *types);
+	}
+	if (in && shapes && types) {
+		for (int i = 0; i < y->n_in; i++)
+			in[i] = y->in[i] && y->in[i]->twin ? y->in[i]->twin : y->in[i];
+		for (int k = 0; k < y->n_out; k++)
+			shapes[k] = y[k].shape, types[k] = (ad_type)y[k].type;
+		twin = replay(g, y->op, y->n_in, in, y->attrs, same_attrs);
+		if (!twin)
+			twin = new_node(g, y->op, y->n_in, in, y->attrs, y->n_out, shapes, types);
+	} else {
+		twin = out_of_memory(g, y->n_out * sizeof *shapes);
+	}
+	g->ordinal = ordinal; /* the same random numbers, not new ones */
+	for (int k = 0; !twin->is_error && k < y->n_out; k++) {
+		twin[k].work = y[k].work;
+		twin[k].ordinal = y[k].ordinal;
+		twin[k].scope = y[k].scope;
+		y[k].twin = &twin[k];
+	}
+	if (in != few)
+		free(in);
+	if (shapes != few_shapes)
+		free(shapes);
+	if (types != few_types)
+		free(types);
+	return !twin->is_error;
+}
+
+/* The sweep comes into a checkpoint, at its last node y: its nodes are recorded again. */
+static bool enter_region(ad_node *y)
+{
+	ad_graph *g = y->graph;
+	size_t from = y->index, to = y->index + (size_t)1;
+
+	while (from > 0 && g->nodes[from - 1]->region == y->region)
+		from--;
+	for (size_t k = from; k < to; k++) {
+		ad_node *z = g->nodes[k];
+
+		if (z->op && z->op != &backward_op && z->owner == z && !record_twin(z))
+			return false;
+	}
+	return true;
+}
+
 /* One op of the sweep that is no backward node. */
 static bool step_down(ad_node *y, struct lists *l, bool keep)
 {
 	size_t n = (size_t)y->n_in + y->n_out;
+	ad_node *of;
 
 	if (!lists_hold(l, n)) {
 		out_of_memory(y->graph, n * sizeof(ad_node *));
@@ -220,8 +280,11 @@ static bool step_down(ad_node *y, struct lists *l, bool keep)
 	}
 	if (!ready(y, l))
 		return true;
-	if (has_kernel(y->op) ? !record_backward(y, l->dy, l->wants, l->dx) :
-	                        !call_grad(y, l->dy, l->wants, l->dx))
+	if (y->region && !y->twin && !enter_region(y))
+		return false;
+	of = y->region ? y->twin : y;
+	if (has_kernel(y->op) ? !record_backward(of, l->dy, l->wants, l->dx) :
+	                        !call_grad(of, l->dy, l->wants, l->dx))
 		return false;
 	return pass_on(y, l, keep);
 }
@@ -360,9 +423,13 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 			ok = arrive(e[k], node[k].sum, NULL);
 	}
 	free(e);
-	for (size_t k = to; ok && k-- > from;)
-		if (g->nodes[k]->owner == g->nodes[k] && g->nodes[k]->op)
-			ok = step_down(g->nodes[k], l, false);
+	for (size_t k = to; ok && k-- > from;) {
+		ad_node *z = g->nodes[k];
+
+		/* what a tape stands for are backward nodes in their turn */
+		if (z->owner == z && z->op)
+			ok = z->op == &backward_op ? expand(z, l, inner) : step_down(z, l, false);
+	}
 	return ok;
 }
 
@@ -386,6 +453,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	bool ok = true;
 	uint32_t walk = ++g->walk;
 	uint8_t order = g->order;
+	uint32_t region = g->region;
 	size_t top = y->lasting ? 0 : y->index + (size_t)1;
 
 	find_paths(g, y, n, x);
@@ -394,6 +462,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	y->mark = walk;
 	y->sum = dy;
 	g->order = (uint8_t)(y->order < 255 ? y->order + 1 : 255);
+	g->region = 0;
 	find_context(g);
 	for (size_t k = top; ok && k-- > 0;) {
 		ad_node *z = g->nodes[k];
@@ -412,6 +481,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 			                                                  step_down(z, &l, keep);
 	}
 	g->order = order;
+	g->region = region;
 	find_context(g);
 	free(l.wants);
 	free(l.dy);
@@ -427,7 +497,7 @@ static void reset_sums(ad_graph *g)
 	for (size_t k = 0; k < g->n_lasting; k++)
 		g->lasting[k]->sum = NULL;
 	for (size_t k = 0; k < g->n_nodes; k++)
-		g->nodes[k]->sum = NULL;
+		g->nodes[k]->sum = g->nodes[k]->twin = NULL;
 }
 
 bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx[])

@@ -65,6 +65,7 @@ void ad_close(ad_graph *g)
 	if (!g || g->dead)
 		return;
 	drop_plans(g, true);
+	free_profile(g);
 	for (size_t k = 0; k < g->n_owners; k++)
 		forget_memory(g->owners[k]);
 	for (size_t k = 0; k < g->n_lasting; k++)
@@ -95,6 +96,11 @@ const char *ad_instructions(const ad_graph *g)
 	static const char *const names[] = { "portable", "avx2", "avx512" };
 
 	return names[g->level];
+}
+
+int instruction_level(const ad_graph *g)
+{
+	return g->level;
 }
 
 /* ---- errors ---------------------------------------------------------------------------------- */

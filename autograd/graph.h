@@ -4,6 +4,7 @@
 #ifndef AUTOGRAD_GRAPH_H
 #define AUTOGRAD_GRAPH_H
 
+#include "engine.h"
 #include "memory.h"
 #include "op.h"
 
@@ -35,6 +36,7 @@ struct ad_node {
 	size_t count;
 	ad_node *owner;     /* the op's first output; itself for most nodes */
 	ad_node *sum;       /* during a sweep: the gradient that has arrived so far */
+	ad_node *twin;      /* likewise: the node that computes it again, of a checkpoint */
 	uint32_t mark;      /* for walks: equal to graph->walk when visited */
 	uint32_t last;      /* during planning: the number of its value */
 	uint32_t slot;      /* likewise: its place in a program of single numbers */
@@ -59,6 +61,7 @@ struct ad_node {
 	ad_shape shape;
 	uint32_t ordinal;   /* of a random op */
 	int32_t scope;
+	uint32_t region;    /* the checkpoint that it is part of; 0: none */
 	double small[2];    /* own memory of a value that fits */
 };
 
@@ -68,6 +71,7 @@ struct position {
 	struct arena_mark arena;
 	uint32_t ordinal;
 	int n_scopes, scope;
+	uint32_t n_regions;
 	uint64_t wanting;
 };
 
@@ -86,6 +90,7 @@ struct released {
 struct context {
 	const char *origin; /* interned: equal texts have one address */
 	int32_t scope;
+	uint32_t region;
 	uint8_t order;
 	bool training;
 };
@@ -122,6 +127,7 @@ struct ad_graph {
 	uint32_t ordinal;      /* of the next random op */
 	uint8_t order;         /* of nodes recorded now */
 	const char *origin;    /* likewise */
+	uint32_t region, n_regions, depth; /* likewise: its checkpoint; all so far; how many are open */
 	size_t memory_limit, memory_used; /* bytes of values */
 	struct scope *scopes;
 	int n_scopes, cap_scopes, scope;
@@ -132,6 +138,7 @@ struct ad_graph {
 	size_t n_texts, cap_texts;
 	struct defaults *defaults;
 	struct plan *plans;    /* made so far, newest first */
+	struct profile *profile; /* NULL: off */
 	struct block workspace, scratch;
 	ad_node *swept;        /* what the last sweep started from */
 	size_t swept_nodes;    /* n_nodes when it had been recorded */
@@ -279,6 +286,10 @@ void let_go(ad_graph *g, size_t n_nodes);
 /* Fills all memory of results with NaN, so that what is not written shows. */
 void spoil_memory(ad_graph *g);
 
+/* ---- profile.c ------------------------------------------------------------------------------------ */
+
+void free_profile(ad_graph *g);
+
 /* ---- watch.c: whether a step that has run left finite numbers; a failure of the graph if not ---- */
 
 bool watch_step(ad_node *y);
@@ -309,10 +320,5 @@ bool check_words(ad_graph *g, const ad_op *op, const void *attrs);
 
 /* Whether two structs of an op's attributes say the same. */
 bool same_attrs(const ad_op *op, const void *a, const void *b);
-
-/* ---- pool.c ------------------------------------------------------------------------------------ */
-
-/* Calls fn(context, i) for every i in 0..n-1, on several threads; returns when all are done. */
-void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context);
 
 #endif

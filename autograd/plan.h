@@ -44,6 +44,7 @@ struct value {
 /* What is run at once: one step, or a group of element-wise ones. */
 struct action {
 	bool (*run)(ad_graph *g, struct action *a); /* NULL: the one before runs it, piece by piece */
+	size_t row;        /* of the profile, counted from 1 */
 	bool leads;        /* it runs the next one, a group, on what it has finished */
 	uint32_t first, n; /* its steps, among those of the plan */
 	ad_run kernel;     /* of one step on whole arrays */
@@ -146,6 +147,12 @@ struct finish {
 	/* instead of the group, where the check of an op wants to know what is finished */
 	void (*told)(const struct finish *f, size_t begin, size_t n);
 };
+
+/* ---- profile.c ----------------------------------------------------------------------------------- */
+
+double seconds_now(void);
+void profile_action(ad_graph *g, const struct plan *p, struct action *a, double seconds);
+void profile_total(ad_graph *g, double seconds);
 
 /* ---- run.c --------------------------------------------------------------------------------------- */
 

@@ -66,14 +66,15 @@ static size_t slot_of(const ad_graph *g, const struct context *c, size_t cap)
 {
 	uint64_t h = ((uint64_t)(uintptr_t)c->origin >> 4) * UINT64_C(0x9E3779B97F4A7C15) +
 	             ((uint64_t)(uint32_t)c->scope << 9 | (uint64_t)c->order << 1 | c->training) *
-	                     UINT64_C(0xBF58476D1CE4E5B9);
+	                     UINT64_C(0xBF58476D1CE4E5B9) +
+	             c->region * UINT64_C(0x94D049BB133111EB);
 	size_t k;
 
 	for (k = (size_t)(h >> 32) & (cap - 1); g->context_slots[k]; k = (k + 1) & (cap - 1)) {
 		const struct context *d = &g->contexts[g->context_slots[k] - 1];
 
-		if (d->origin == c->origin && d->scope == c->scope && d->order == c->order &&
-		    d->training == c->training)
+		if (d->origin == c->origin && d->scope == c->scope && d->region == c->region &&
+		    d->order == c->order && d->training == c->training)
 			break;
 	}
 	return k;
@@ -81,7 +82,7 @@ static size_t slot_of(const ad_graph *g, const struct context *c, size_t cap)
 
 void find_context(ad_graph *g)
 {
-	struct context c = { g->origin, g->scope, g->order, g->training };
+	struct context c = { g->origin, g->scope, g->region, g->order, g->training };
 	size_t cap = g->cap_contexts * 2, at;
 
 	if (g->n_contexts == g->cap_contexts) {
@@ -248,6 +249,7 @@ void fill_node(ad_graph *g, ad_node *x, ad_shape shape, ad_type type)
 	x->type = (uint8_t)type;
 	x->context = g->context;
 	x->scope = g->scope;
+	x->region = g->region;
 	x->order = g->order;
 	x->origin = g->origin;
 	ad_count_of(&shape, &x->count);
@@ -478,7 +480,7 @@ size_t ad_mark(ad_graph *g)
 		return g->n_nodes;
 	}
 	g->marks[g->n_marks++] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
-		                                    g->n_scopes, g->scope, g->wanting };
+		                                    g->n_scopes, g->scope, g->n_regions, g->wanting };
 	return g->n_nodes;
 }
 
@@ -572,9 +574,11 @@ void ad_release(ad_graph *g, size_t mark)
 	g->ordinal = p->ordinal;
 	g->wanting = p->wanting;
 	g->n_scopes = p->n_scopes;
-	if (g->scope != p->scope || g->origin) {
+	g->n_regions = p->n_regions;
+	if (g->scope != p->scope || g->origin || g->region) {
 		g->origin = NULL;
 		g->scope = p->scope;
+		g->region = g->depth = 0;
 		find_context(g);
 	}
 	let_go(g, p->n_nodes);
@@ -635,4 +639,22 @@ const char *ad_scope_name(const ad_graph *g, int scope)
 int ad_scope_parent(const ad_graph *g, int scope)
 {
 	return scope > 0 && scope < g->n_scopes ? g->scopes[scope].parent : -1;
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------------------- */
+
+void ad_checkpoint_begin(ad_graph *g)
+{
+	if (g->dead || g->depth++ > 0)
+		return;
+	g->region = ++g->n_regions;
+	find_context(g);
+}
+
+void ad_checkpoint_end(ad_graph *g)
+{
+	if (g->dead || g->depth == 0 || --g->depth > 0)
+		return;
+	g->region = 0;
+	find_context(g);
 }

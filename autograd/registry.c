@@ -196,13 +196,6 @@ static bool store(const ad_attr *a, void *to, const ad_setting *s, char *message
 
 /* ---- attributes as text ------------------------------------------------------------------------ */
 
-/* Numbers of a parsed list; as many as a text in one call may hold. */
-struct numbers {
-	int64_t i[256];
-	double r[256];
-	char word[64];
-};
-
 static bool number_at(const char **text, int64_t *i, double *r, bool *whole)
 {
 	static _Thread_local locale_t c_locale;
@@ -569,13 +562,9 @@ ad_node *ad_call(ad_graph *g, const char *name, size_t n_in, ad_node *const in[]
 	return call_op(g, op, n_in, in, n_settings, settings);
 }
 
-ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
-                      const char *text)
+bool read_settings(const char *text, struct settings *to, char *message, size_t size)
 {
-	struct numbers room[8];
-	ad_setting settings[8];
-	char names[8][64];
-	size_t n = 0;
+	size_t n = to->n = 0;
 
 	for (const char *at = text ? text : ""; *at;) {
 		size_t length = 0;
@@ -586,20 +575,33 @@ ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const 
 			break;
 		while (at[length] && at[length] != '=' && at[length] != ' ')
 			length++;
-		if (n == 8 || at[length] != '=' || length >= sizeof names[0])
-			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the settings at '%s'",
-			               op->name, at);
-		memset(&settings[n], 0, sizeof settings[n]);
-		memcpy(names[n], at, length);
-		names[n][length] = '\0';
-		settings[n].name = names[n];
+		if (n == 8 || at[length] != '=' || length >= sizeof to->names[0]) {
+			snprintf(message, size, "cannot read the settings at '%s'", at);
+			return false;
+		}
+		memset(&to->of[n], 0, sizeof to->of[n]);
+		memcpy(to->names[n], at, length);
+		to->names[n][length] = '\0';
+		to->of[n].name = to->names[n];
 		at += length + 1;
-		if (!parse_value(&at, &settings[n], &room[n]))
-			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the value at '%s'",
-			               op->name, at);
-		n++;
+		if (!parse_value(&at, &to->of[n], &to->room[n])) {
+			snprintf(message, size, "cannot read the value at '%s'", at);
+			return false;
+		}
+		to->n = ++n;
 	}
-	return call_op(g, op, n_in, in, n, settings);
+	return true;
+}
+
+ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
+                      const char *text)
+{
+	struct settings settings;
+	char message[256];
+
+	if (!read_settings(text, &settings, message, sizeof message))
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: %s", op->name, message);
+	return call_op(g, op, n_in, in, settings.n, settings.of);
 }
 
 ad_node *ad_call_text(ad_graph *g, const char *name, size_t n_in, ad_node *const in[],

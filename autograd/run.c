@@ -365,8 +365,29 @@ static bool assign(ad_graph *g, struct plan *p)
 	return true;
 }
 
+/* The same, with the time of each action. */
+static bool run_profiled(ad_graph *g, struct plan *p)
+{
+	double before, now;
+	bool ok = true;
+
+	for (size_t k = 0; ok && k < p->n_actions; k++) {
+		struct action *a = &p->actions[k];
+
+		if (!a->run)
+			continue;
+		before = seconds_now();
+		ok = a->run(g, a);
+		now = seconds_now();
+		profile_action(g, p, a, now - before);
+	}
+	return ok;
+}
+
 static bool run_actions(ad_graph *g, struct plan *p)
 {
+	if (g->profile)
+		return run_profiled(g, p);
 	for (size_t k = 0; k < p->n_actions; k++) {
 		struct action *a = &p->actions[k];
 
@@ -399,21 +420,63 @@ static ad_status run_plan(ad_graph *g, struct plan *p, bool reading)
 	return reading || p->n_assign == 0 || assign(g, p) ? AD_OK : g->status;
 }
 
-ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading)
+static enum mode mode_of(const ad_graph *g, bool share)
 {
-	enum mode mode = g->watch || g->node_by_node ? SEPARATE : share ? SHARED : KEPT;
-	struct plan *p;
+	return g->watch || g->node_by_node ? SEPARATE : share ? SHARED : KEPT;
+}
 
-	if (g->status != AD_OK || n == 0)
-		return g->status;
+static bool roots_fit(ad_graph *g, size_t n, ad_node *const roots[])
+{
+	if (g->status != AD_OK)
+		return false;
 	for (size_t k = 0; k < n; k++)
 		if (ad_is_error(roots[k]) || roots[k]->graph != g || !is_recorded(roots[k])) {
 			ad_fail(g, AD_ERROR_ARGUMENT,
 			        "evaluate: root %zu is NULL, an error, released or of another graph", k);
-			return g->status;
+			return false;
 		}
-	p = plan_for(g, n, roots, mode);
-	return p ? run_plan(g, p, reading) : g->status;
+	return true;
+}
+
+ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading)
+{
+	double start = g->profile ? seconds_now() : 0;
+	struct plan *p;
+	uint64_t fp;
+	ad_status status;
+
+	if (!roots_fit(g, n, roots) || n == 0)
+		return g->status;
+	p = plan_for(g, n, roots, mode_of(g, share));
+	if (!p)
+		return g->status;
+	/* f32 alone flushes what is denormal: a diagram or a check wants to see it */
+	fp = fp_enter(!g->f64 && !g->keep_all);
+	status = run_plan(g, p, reading);
+	fp_leave(fp);
+	if (g->profile)
+		profile_total(g, seconds_now() - start);
+	return status;
+}
+
+ad_status ad_memory(ad_graph *g, ad_node *const roots[], size_t n, ad_memory_use *use)
+{
+	const struct plan *p;
+
+	*use = (ad_memory_use){ 0 };
+	if (!roots_fit(g, n, roots) || !(p = plan_for(g, n, roots, mode_of(g, true))))
+		return g->status;
+	*use = (ad_memory_use){ .kept = p->kept, .shared = p->workspace, .scratch = p->scratch };
+	for (size_t k = 0; k < ad_nodes(g); k++) {
+		const ad_node *x = ad_node_at(g, k);
+		size_t bytes = x->count * element_size(g, (ad_type)x->type);
+
+		if (x->lasting)
+			use->params += bytes;
+		else if (!x->op)
+			use->leaves += bytes;
+	}
+	return AD_OK;
 }
 
 ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n)

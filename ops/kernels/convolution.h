@@ -216,23 +216,44 @@ static inline void conv_pack(const ad_run *r, bool transposed, bool back, size_t
 	}
 }
 
-/* A unit is one of a gather; those of the next gather follow. */
-static inline void conv_units(const ad_run *r, bool transposed, bool back, size_t begin, size_t end)
+/* Units of the gather that has the most. */
+static inline size_t conv_most_units(const struct conv_roles *c)
 {
-	struct conv_roles c = conv_roles_of(r, transposed, back);
-	const ad_real *packed = (const ad_real *)r->work;
-	size_t first = 0;
+	size_t most = 0;
 
-	for (size_t k = 0; k < conv_gathers(&c) && first < end; k++) {
-		struct direct q = conv_gather(&c, k);
+	for (size_t k = 0; k < conv_gathers(c); k++) {
+		struct direct q = conv_gather(c, k);
 		size_t units = direct_units(&q);
 
-		if (begin < first + units)
-			AD_VARIANT(direct_gather)
-		(&q, c.from, packed, c.b, c.to, ad_adds(r, 0), transposed || back ? NULL : r,
-		 begin > first ? begin - first : 0, end - first < units ? end - first : units);
-		packed += direct_packed(&q);
-		first += units;
+		most = most > units ? most : units;
+	}
+	return most;
+}
+
+/* Unit k of every gather, for k from begin to end: they write to the same cache lines. */
+static inline void conv_units(const ad_run *r, bool transposed, bool back, size_t begin, size_t end)
+{
+	enum { AT_ONCE = 4 };
+	struct conv_roles c = conv_roles_of(r, transposed, back);
+	const ad_real *packed = (const ad_real *)r->work;
+	size_t gathers = conv_gathers(&c);
+
+	for (size_t first = 0; first < gathers; first += AT_ONCE) {
+		size_t n = gathers - first < AT_ONCE ? gathers - first : AT_ONCE;
+		struct direct q[AT_ONCE];
+		const ad_real *w[AT_ONCE];
+
+		for (size_t k = 0; k < n; k++) {
+			q[k] = conv_gather(&c, first + k);
+			w[k] = packed;
+			packed += direct_packed(&q[k]);
+		}
+		for (size_t unit = begin; unit < end; unit++)
+			for (size_t k = 0; k < n; k++)
+				if (unit < direct_units(&q[k]))
+					AD_VARIANT(direct_gather)
+		(&q[k], c.from, w[k], c.b, c.to, ad_adds(r, 0), transposed || back ? NULL : r, unit,
+		 unit + 1);
 	}
 }
 
@@ -307,7 +328,7 @@ static inline void conv_result(const ad_run *r, bool transposed, bool back)
 {
 	struct conv_roles c = conv_roles_of(r, transposed, back);
 	struct direct q = conv_gather(&c, 0);
-	size_t blocks = q.G * q.blocks, units = 0;
+	size_t blocks = q.G * q.blocks, units = conv_most_units(&c);
 	conv_slice *const packs[] = { conv_pack_forward, conv_pack_backward, conv_transpose_pack_forward,
 		                      conv_transpose_pack_backward };
 	conv_slice *const gathers[] = { conv_units_forward, conv_units_backward,
@@ -315,10 +336,6 @@ static inline void conv_result(const ad_run *r, bool transposed, bool back)
 
 	if ((back ? &r->dx[0] : &r->out[0])->count == 0)
 		return;
-	for (size_t k = 0; k < conv_gathers(&c); k++) {
-		q = conv_gather(&c, k);
-		units += direct_units(&q);
-	}
 	if (r->in[1].count > 0)
 		ad_parallel(r, blocks, conv_grain(1 << 15, (double)r->in[1].count, blocks),
 		            packs[2 * transposed + back]);

@@ -46,8 +46,11 @@ static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_
 		vector now[8];
 
 #pragma GCC unroll 8
-		for (size_t j = 0; j < V; j++)
+		for (size_t j = 0; j < V; j++) {
 			now[j] = *(const vector *)(at + j * LANES);
+			if (R > 1)
+				KEEP(now[j]);
+		}
 #pragma GCC unroll 16
 		for (size_t i = 0; i < R; i++)
 #pragma GCC unroll 8
@@ -126,7 +129,7 @@ static void cut(struct direct *q)
 	choose_tile(q);
 	/* What lies in place takes no room, but has to be packed. */
 	direct_cut(q, in_place ? STRIP / ((q->vectors + 1) * LANES) : taps ? DEEP / taps : 1,
-	           in_place ? DEEP : STEPS, 16 * q->vectors * LANES, SIZE_MAX,
+	           in_place ? DEEP : STEPS, 8 * q->vectors * LANES, SIZE_MAX,
 	           in_place ? SIZE_MAX : ROOM);
 }
 
@@ -226,6 +229,7 @@ struct segment {
 
 struct strip {
 	size_t n, start, places; /* segments, where it starts in the copy, places in all */
+	bool together;           /* its places lie side by side in the result */
 	struct segment segment[WIDTH];
 };
 
@@ -234,9 +238,10 @@ static void next_strip(const struct direct *q, const struct box *b, const struct
                        size_t width, bool packed, struct rows *r, size_t *column,
                        struct strip *s)
 {
-	size_t at = 0;
+	size_t at = 0, step = (size_t)q->axis[2].out_step, follows = 0;
 
 	s->n = s->places = 0;
+	s->together = step == 1;
 	s->start = r->from + *column;
 	while (r->left > 0) {
 		size_t n = (size_t)b->n[2] - *column;
@@ -246,9 +251,11 @@ static void next_strip(const struct direct *q, const struct box *b, const struct
 		if (at >= width)
 			return;
 		n = n < width - at ? n : width - at;
+		s->together = s->together &&
+		              (s->n == 0 || (at == s->places && r->to + *column == follows));
+		follows = r->to + *column + n;
 		s->segment[s->n++] =
-		    (struct segment){ at, n, r->from + *column,
-			              r->to + *column * (size_t)q->axis[2].out_step };
+		    (struct segment){ at, n, r->from + *column, r->to + *column * step };
 		at += n;
 		s->places += n;
 		*column += n;
@@ -298,8 +305,8 @@ static void pack_strip(const struct strip *s, size_t K, const ad_real *from,
 
 static void put(const struct strip *s, const ad_real *from, ad_real *to, size_t step, bool add)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		size_t n = s->segment[i].n;
+	for (size_t i = 0; i < (s->together ? 1 : s->n); i++) {
+		size_t n = s->together ? s->places : s->segment[i].n;
 		const ad_real *f = from + s->segment[i].at;
 		ad_real *t = to + s->segment[i].to;
 
@@ -377,8 +384,7 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 
 			for (size_t i = 0; bias && i < rows; i++)
 				start[i] = bias[m + i];
-			if (s.n == 1 && s.places == width && rows == q->rows &&
-			    q->axis[2].out_step == 1) {
+			if (s.together && s.places == width && rows == q->rows) {
 				kernel(vectors, part->K, w, at, pack ? place : distance, start,
 				       to + s.segment[0].to, q->plane_out, add);
 				continue;
@@ -444,11 +450,11 @@ void AD_VARIANT(direct_gather)(const struct direct *q, const ad_real *in, const 
                                const ad_real *b, ad_real *out, bool add, const ad_run *finish,
                                size_t begin, size_t end)
 {
-	size_t boxes = direct_units(q) / q->G, size = direct_packed(q) / q->G;
+	size_t size = direct_packed(q) / q->G;
 
 	for (size_t unit = begin; unit < end; unit++) {
-		size_t g = unit / boxes;
-		struct box box = box_at(q, unit % boxes);
+		size_t g = unit % q->G;
+		struct box box = box_at(q, unit / q->G);
 		const ad_real *a = packed + g * size, *bias = b ? b + g * q->M : NULL;
 		ad_real *to = out + g * q->M * q->plane_out;
 		struct part part;

@@ -31,9 +31,10 @@
 
 /* ---- channels ------------------------------------------------------------------------------------ */
 
+/* Rows of places, or all rows as one, with what is between them. */
 struct lines {
-	size_t n, places;             /* rows of places, and the places of each */
-	size_t from[LINES];            /* where each begins in the copy */
+	size_t n, places;   /* how many, and the places of each */
+	size_t from[LINES]; /* where each begins in the copy */
 };
 
 typedef void tile_kernel(const struct lines *l, const ad_real *a, const ad_real *b, size_t step,
@@ -130,12 +131,39 @@ static void choose_tile(struct direct *q, size_t rows)
 	q->blocks = (q->M + q->rows - 1) / q->rows;
 }
 
-/* to[column][c], columns of a row of the input for some channels, `ld` apart. */
-static void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to)
+typedef ad_real four __attribute__((vector_size(4 * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
+
+/* to[j * ld + c] = from[c * plane + j]: squares of four, then what is left. */
+static void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to,
+                      size_t ld)
 {
-	for (size_t j = 0; j < columns; j++)
-		for (size_t c = 0; c < channels; c++)
-			to[j * channels + c] = from[c * plane + j];
+	size_t c = 0;
+
+	for (; c + 4 <= channels; c += 4, from += 4 * plane) {
+		size_t j = 0;
+
+		for (; j + 4 <= columns; j += 4) {
+			const ad_real *f = from + j;
+			ad_real *t = to + j * ld + c;
+			four r0 = *(const four *)f, r1 = *(const four *)(f + plane);
+			four r2 = *(const four *)(f + 2 * plane), r3 = *(const four *)(f + 3 * plane);
+			four low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+			four high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+			four low2 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+			four high2 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+
+			*(four *)t = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
+			*(four *)(t + ld) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
+			*(four *)(t + 2 * ld) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
+			*(four *)(t + 3 * ld) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
+		}
+		for (; j < columns; j++)
+			for (size_t i = 0; i < 4; i++)
+				to[j * ld + c + i] = from[i * plane + j];
+	}
+	for (; c < channels; c++, from += plane)
+		for (size_t j = 0; j < columns; j++)
+			to[j * ld + c] = from[j];
 }
 
 /* The copy of a part with its channels innermost; columns as they lie. */
@@ -158,7 +186,7 @@ static void fill_channels(const struct direct *q, const struct box *b, const str
 				}
 				memset(to, 0, p->left * ld * sizeof *to);
 				transpose(from + (z * a[1].in + y) * a[2].in + at, q->plane_in, p->inner,
-				          ld, to + p->left * ld);
+				          ld, to + p->left * ld, ld);
 				memset(to + (p->left + p->inner) * ld, 0,
 				       row * sizeof *to - (p->left + p->inner) * ld * sizeof *to);
 			}
@@ -174,13 +202,15 @@ static void fill_panel(const struct direct *q, const struct box *b, const ad_rea
 	for (; m < stop; m += q->rows) {
 		size_t rows = stop - m < q->rows ? stop - m : q->rows;
 
-		for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r))
-			for (size_t j = 0; j < (size_t)b->n[2]; j++, panel += q->rows) {
-				for (size_t i = 0; i < rows; i++)
-					panel[i] = out[(m + i) * q->plane_out + r.to + j];
+		for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r)) {
+			size_t n = (size_t)b->n[2];
+
+			transpose(out + m * q->plane_out + r.to, q->plane_out, n, rows, panel, q->rows);
+			for (size_t j = 0; rows < q->rows && j < n; j++)
 				for (size_t i = rows; i < q->rows; i++)
-					panel[i] = 0;
-			}
+					panel[j * q->rows + i] = 0;
+			panel += n * q->rows;
+		}
 	}
 }
 
@@ -251,19 +281,15 @@ static void box_by_channels(const struct direct *q, const struct box *b, size_t 
 
 /* ---- places -------------------------------------------------------------------------------------- */
 
-/* Lines of places: x and y begin so far from one another and hold `n` vectors. */
-struct places {
-	size_t lines, vectors;
-	size_t step_x, step_y;
-};
-
-/* sums (outputs x taps) = each y by each x, added up over all lines. */
+/* sums (outputs x taps) = each y by each x, added up over all lines. Those of y, of whole vectors, follow
+ * one another. */
 static inline __attribute__((always_inline)) void
-places_tile(size_t outputs, size_t taps, const struct places *l, const ad_real *y, size_t ldy,
+places_tile(size_t outputs, size_t taps, const struct lines *l, const ad_real *y, size_t ldy,
             const ad_real *x, const uint32_t *distance, ad_real *sums)
 {
 	vector sum[OUTPUTS][TAPS];
 	const ad_real *from[TAPS];
+	size_t at_y = 0;
 
 #pragma GCC unroll 8
 	for (size_t j = 0; j < taps; j++)
@@ -273,10 +299,10 @@ places_tile(size_t outputs, size_t taps, const struct places *l, const ad_real *
 #pragma GCC unroll 8
 		for (size_t j = 0; j < taps; j++)
 			sum[i][j] = (vector){ 0 };
-	for (size_t line = 0; line < l->lines; line++) {
-		size_t at_x = line * l->step_x, at_y = line * l->step_y;
+	for (size_t line = 0; line < l->n; line++) {
+		size_t at_x = l->from[line];
 
-		for (size_t v = 0; v < l->vectors; v++, at_x += LANES, at_y += LANES) {
+		for (size_t place = 0; place < l->places; place += LANES, at_x += LANES, at_y += LANES) {
 			vector now[OUTPUTS];
 
 #pragma GCC unroll 4
@@ -285,6 +311,8 @@ places_tile(size_t outputs, size_t taps, const struct places *l, const ad_real *
 #pragma GCC unroll 8
 			for (size_t j = 0; j < taps; j++) {
 				vector by = *(const vector *)(from[j] + at_x);
+
+				KEEP(by);
 #pragma GCC unroll 4
 				for (size_t i = 0; i < outputs; i++)
 					sum[i][j] += now[i] * by;
@@ -304,7 +332,7 @@ places_tile(size_t outputs, size_t taps, const struct places *l, const ad_real *
 		}
 }
 
-static void places_tile_of(size_t outputs, size_t taps, const struct places *l, const ad_real *y,
+static void places_tile_of(size_t outputs, size_t taps, const struct lines *l, const ad_real *y,
                            size_t ldy, const ad_real *x, const uint32_t *distance, ad_real *sums)
 {
 #define CASE(M, K)                                                                                 \
@@ -327,35 +355,34 @@ static void box_by_places(const struct direct *q, const struct box *b, const ad_
 	struct part part;
 
 	for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
-		struct places l = { .lines = 1 };
 		struct padded p;
+		struct lines l;
 		struct rows r;
-		size_t ldy, most;
+		size_t row = 0, ldy, most;
 
 		padded_of(q, b, &part, &p);
 		padded_fill(q, b, &part, &p, in, copied);
 		memset(copied + part.channels * p.channel, 0, MARGIN * sizeof *copied);
 		padded_distances(q, &part, &p, distance);
 		part_elements(q, &part, element);
-		if (flat) {
-			size_t last = (b->images - 1) * p.image + (size_t)(b->n[0] - 1) * p.plane_step +
-			              (size_t)(b->n[1] - 1) * p.row_step + (size_t)b->n[2];
-			l.vectors = (last + LANES - 1) / LANES;
-		} else {
-			l.lines = b->images * (size_t)(b->n[0] * b->n[1]);
-			l.vectors = ((size_t)b->n[2] + LANES - 1) / LANES;
-			l.step_y = l.vectors * LANES;
-			l.step_x = p.row_step;
-		}
-		ldy = l.lines * l.vectors * LANES;
+		l.n = flat ? 1 : b->images * (size_t)(b->n[0] * b->n[1]);
+		l.places = (size_t)b->n[2];
+		if (flat)
+			l.places += (b->images - 1) * p.image + (size_t)(b->n[0] - 1) * p.plane_step +
+			            (size_t)(b->n[1] - 1) * p.row_step;
+		for (rows_first(q, b, &p, &r); row < l.n; rows_next(q, b, &p, &r))
+			l.from[row++] = r.from;
+		l.places = (l.places + LANES - 1) / LANES * LANES;
+		ldy = l.n * l.places;
 		most = PANEL / ldy / OUTPUTS * OUTPUTS;
 		for (size_t m = 0; m < q->M; m += most) {
-			size_t outputs = q->M - m < most ? q->M - m : most, row = 0;
+			size_t outputs = q->M - m < most ? q->M - m : most;
 
 			memset(panel, 0, outputs * ldy * sizeof *panel);
+			row = 0;
 			for (rows_first(q, b, &p, &r); r.left > 0; rows_next(q, b, &p, &r), row++)
 				for (size_t i = 0; i < outputs; i++)
-					copy(panel + i * ldy + (flat ? r.from : row * l.step_y),
+					copy(panel + i * ldy + (flat ? r.from : row * l.places),
 					     out + (m + i) * q->plane_out + r.to, (size_t)b->n[2]);
 			for (size_t i = 0; i < outputs; i += OUTPUTS)
 				for (size_t k = 0; k < part.K; k += TAPS) {
@@ -389,9 +416,11 @@ struct weigh AD_VARIANT(weigh_of)(const struct conv *p)
 	lines = row / (ceil(row / (double)LANES) * (double)LANES);
 	if (q->axis[0].step == 1 && q->axis[1].step == 1 && row / pitch > lines)
 		lines = row / pitch;
-	v.places = q->C < 16 && lines > 1.1 * filled;
+	v.places = q->C < 16 && lines > 1.5 * filled;
 	if (v.places) {
-		direct_cut(q, q->C, STEPS, 2048, (size_t)(lines * (double)(PANEL / 4)), PANEL / 4);
+		lines *= (double)(PANEL / 4);
+		lines = lines < LINES * row ? lines : LINES * row;
+		direct_cut(q, q->C, STEPS, 2048, (size_t)lines, PANEL / 4);
 	} else {
 		size_t parts = (q->M + MOST_ROWS - 1) / MOST_ROWS;
 		size_t rows = parts ? (q->M + parts - 1) / parts : 0;

@@ -1,31 +1,152 @@
 /*
- * bench: steps of small workloads, the graph recorded anew each step, beside plain C of the same
- * arithmetic where that is short. Prints one line a figure: workload, system, threads, median, min and max
- * in microseconds a step.
+ * bench: times the workloads of README.md, all systems of one in turn, and prints a table.
  *
- *   W0  a 2-16-16-1 net (tanh) of single numbers, each scalar op a node, 100 samples, squared loss
- *   W1  784-100-10, sigmoid, softmax cross-entropy, batch 100, SGD
- *   W2  784-512-256-10, ReLU, batch 128, SGD
- *   W6  W1's net, batch 1, forward only
- *   W7  1-2-1 sigmoid net, squared error, one sample a step
+ *	bench [--only "W1 W4"] [--threads "1 2"] [--format json] [--reps 15] [--clock cpu] [--peers FILE]
+ *
+ * Each system runs in a process of its own (child.c), so that memory and threads do not mix. Here
+ * they are started, their first losses compared, and then asked for one repetition after the other.
+ * FILE has a line for each peer: workload, name, command; see peers/peer.py.
  */
-#include "autograd.h"
+#include "bench.h"
 
+#include <getopt.h>
 #include <math.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define REPEATS 15
+enum { SYSTEMS = 16, REPS = 999 };
 
-static double now(void)
+static const struct workload workloads[] = {
+	{ "W0", 1, 1, 20, 1e-9, W0_NODES, &w0_autograd, &w0_floor },
+	{ "W1", 2, 10, 100, 1e-5, 0, &w1_autograd, &w1_floor },
+	{ "W2", 2, 10, 20, 2e-5, 0, &w2_autograd, &w2_floor },
+	{ "W3", 2, 10, 200, 2e-5, 0, &w3_autograd, &w3_floor },
+	{ "W4", 2, 1, 20, 1e-4, 0, &w4_autograd, &w4_floor },
+	{ "W5", 2, W5_SEQUENCES, W5_SEQUENCES, 1e-5, 0, &w5_autograd, &w5_floor },
+	{ "W6", 1, 100, 1, 1e-5, 0, &w6_autograd, &w6_floor },
+	{ "start", 1, 1, 1, 1e-4, 0, &start_autograd, &start_floor },
+	{ "W7", 1, 100, 20000, 1e-6, 0, &w7_autograd, &w7_floor },
+};
+
+struct options {
+	const char *only, *threads, *peers, *program;
+	bool json, processor; /* processor: its time, not the clock's */
+	int reps;
+	double seconds;
+};
+
+/* A running system, or one that has run. */
+struct process {
+	char name[64];
+	pid_t pid;
+	FILE *to, *from;
+	double mean, last; /* losses of the first steps */
+	double times[REPS];
+	long peak; /* KiB */
+};
+
+static bool wrong; /* some system failed or disagreed */
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+/* In the new process: its surroundings, alike for all. */
+static void surround(int threads, bool processor)
 {
-	struct timespec t;
+	char n[16];
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
+	if (processor)
+		setenv("BENCH_CLOCK", "cpu", 1);
+	else
+		unsetenv("BENCH_CLOCK");
+	snprintf(n, sizeof n, "%d", threads);
+	setenv("BENCH_THREADS", n, 1);
+	setenv("OMP_NUM_THREADS", n, 1);
+	setenv("OPENBLAS_NUM_THREADS", n, 1);
+	/* Who waits gives its core away. */
+	setenv("OMP_WAIT_POLICY", "passive", 0);
+	/* Settings for another processor slow OpenBLAS. */
+	unsetenv("OPENBLAS_CORETYPE");
+	unsetenv("OPENBLAS_L2_SIZE");
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512f"))
+		setenv("ATEN_CPU_CAPABILITY", "avx512", 0); /* PyTorch's default there is AVX2 */
+#endif
 }
+
+/* Starts argv and waits until it is ready. false: it is not there or has failed, which is said. */
+static bool launch(const struct options *o, struct process *p, const char *workload, const char *name,
+                   char *const argv[], int threads)
+{
+	int to[2], from[2];
+	char line[512];
+
+	snprintf(p->name, sizeof p->name, "%s", name);
+	if (pipe(to) || pipe(from)) {
+		perror("bench");
+		exit(1);
+	}
+	p->pid = fork();
+	if (p->pid == 0) {
+		surround(threads, o->processor);
+		dup2(to[0], 0);
+		dup2(from[1], 1);
+		/* Ends of other systems' pipes must not stay open here. */
+		for (int fd = 3; fd < 256; fd++)
+			close(fd);
+		execv(argv[0], argv);
+		perror(argv[0]);
+		_exit(127);
+	}
+	close(to[0]);
+	close(from[1]);
+	p->to = fdopen(to[1], "w");
+	p->from = fdopen(from[0], "r");
+	if (p->pid > 0 && p->to && p->from && fgets(line, sizeof line, p->from)) {
+		if (sscanf(line, "ready %lf %lf", &p->mean, &p->last) == 2)
+			return true;
+		if (strncmp(line, "absent: ", 8) == 0) {
+			fprintf(stderr, "bench: %s without %s: %s", workload, name, line + 8);
+			waitpid(p->pid, NULL, 0);
+			return false;
+		}
+	}
+	fprintf(stderr, "bench: %s: %s has failed\n", workload, name);
+	wrong = true;
+	waitpid(p->pid, NULL, 0);
+	return false;
+}
+
+/* Peak of memory in KiB, as the system has it; 0: not known. */
+static long peak_of(pid_t pid)
+{
+	char path[64], line[256];
+	long peak = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "VmHWM: %ld", &peak) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return peak;
+}
+
+static void finish(struct process *p)
+{
+	p->peak = peak_of(p->pid);
+	fclose(p->to);
+	fclose(p->from);
+	waitpid(p->pid, NULL, 0);
+}
+
+/* ---- table ---------------------------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {
@@ -34,259 +155,213 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Runs step in REPEATS batches of n, after a warm-up, and prints the time of one. */
-static void measure(const char *workload, const char *system, int n, void (*step)(void *), void *context)
+static void heading(const struct options *o)
 {
-	double times[REPEATS];
-
-	for (int k = 0; k < n; k++)
-		step(context);
-	for (int r = 0; r < REPEATS; r++) {
-		double start = now();
-
-		for (int k = 0; k < n; k++)
-			step(context);
-		times[r] = (now() - start) / n;
-	}
-	qsort(times, REPEATS, sizeof *times, by_size);
-	printf("%-3s %-9s threads %d  median %11.3f  min %11.3f  max %11.3f us\n", workload, system,
-	       ad_threads(), times[REPEATS / 2], times[0], times[REPEATS - 1]);
+	if (!o->json)
+		printf("%-6s %2s  %-16s %12s %12s %12s %8s %11s %8s\n", "", "th", "system",
+		       o->processor ? "median cpu us" : "median us", "min", "max", "/ floor", "/ autograd",
+		       "peak MB");
 }
 
-static void give_up_on(ad_graph *g)
+static void ratio(int width, double time, const struct process *other, int reps)
 {
-	fprintf(stderr, "bench: %s\n", ad_errmsg(g));
-	exit(1);
+	double r = other ? time / other->times[reps / 2] : 0;
+
+	if (other)
+		printf(" %*.*f", width, r < 0.1 ? 4 : r < 100 ? 2 : 0, r);
+	else
+		printf(" %*s", width, "-");
 }
 
-/* Numbers in -scale .. scale, the same each time. */
-static void fill(float *x, size_t n, double scale)
+static void row(const struct options *o, const struct workload *w, int threads, const struct process *p,
+                const struct process *floor, const struct process *autograd)
 {
-	static uint32_t state = 1;
+	double median = p->times[o->reps / 2], least = p->times[0], most = p->times[o->reps - 1];
+	/* Start-up runs in processes of the process. */
+	bool known = p->peak > 0 && strcmp(w->name, "start") != 0;
 
-	for (size_t k = 0; k < n; k++) {
-		state = state * 1664525u + 1013904223u;
-		x[k] = (float)(((double)(state >> 8) / (1 << 24) * 2 - 1) * scale);
-	}
-}
-
-/* ---- layers of a dense net, for W1, W2, W6 ------------------------------------------------------ */
-
-struct net {
-	ad_graph *g;
-	size_t mark;
-	int layers, batch;
-	const int *widths;
-	ad_node *w[4], *b[4];
-	float *data;
-	int32_t *labels;
-	ad_node *(*activation)(ad_node *x);
-	bool train;
-};
-
-static void net_open(struct net *net)
-{
-	int in = net->widths[0], out = net->widths[net->layers];
-
-	net->g = ad_open();
-	for (int l = 0; l < net->layers; l++) {
-		int m = net->widths[l], n = net->widths[l + 1];
-
-		net->w[l] = ad_param(net->g, "w", AD_SHAPE(n, m));
-		net->b[l] = ad_param(net->g, "b", AD_SHAPE(n));
-		fill(ad_write(net->w[l]), (size_t)m * (size_t)n, sqrt(6.0 / (m + n)));
-	}
-	net->data = malloc((size_t)net->batch * (size_t)in * sizeof *net->data);
-	net->labels = malloc((size_t)net->batch * sizeof *net->labels);
-	fill(net->data, (size_t)net->batch * (size_t)in, 1);
-	for (int k = 0; k < net->batch; k++)
-		net->labels[k] = k % out;
-	net->mark = ad_mark(net->g);
-}
-
-static void net_step(void *context)
-{
-	struct net *net = context;
-	ad_graph *g = net->g;
-	ad_node *x, *t, *loss;
-	int in = net->widths[0];
-
-	ad_release(g, net->mark);
-	x = ad_input(g, "x", AD_REAL, AD_SHAPE(net->batch, in));
-	ad_set_f32(x, net->data, (size_t)net->batch * (size_t)in);
-	for (int l = 0; l < net->layers; l++) {
-		x = ad_linear(x, net->w[l], net->b[l]);
-		if (l + 1 < net->layers)
-			x = net->activation(x);
-	}
-	if (!net->train) {
-		ad_training(g, false);
-		if (ad_forward(x) != AD_OK)
-			give_up_on(g);
+	if (o->json) {
+		printf("{\"workload\": \"%s\", \"threads\": %d, \"system\": \"%s\", \"median_us\": %.4f, "
+		       "\"min_us\": %.4f, \"max_us\": %.4f, \"peak_rss_mb\": ",
+		       w->name, threads, p->name, median, least, most);
+		printf(known ? "%.1f}\n" : "null}\n", (double)p->peak / 1024);
 		return;
 	}
-	t = ad_input(g, "t", AD_I32, AD_SHAPE(net->batch));
-	ad_set_i32(t, net->labels, (size_t)net->batch);
-	loss = ad_call(g, "cross_entropy", 2, (ad_node *[]){ x, t }, 0, NULL);
-	if (ad_backward(loss) != AD_OK)
-		give_up_on(g);
-	for (int l = 0; l < net->layers; l++)
-		for (int k = 0; k < 2; k++) {
-			ad_node *p = k ? net->b[l] : net->w[l];
-			const float *dp = ad_data(ad_gradient(p));
-			float *v = ad_write(p);
-
-			for (size_t i = 0; i < ad_count(p); i++)
-				v[i] -= 0.1f * dp[i];
-		}
+	printf("%-6s %2d  %-16s %12.3f %12.3f %12.3f", w->name, threads, p->name, median, least, most);
+	ratio(8, median, floor, o->reps);
+	ratio(11, median, autograd, o->reps);
+	printf(known ? " %8.1f" : "        -", (double)p->peak / 1024);
+	if (w->nodes)
+		printf("   %.2f ns a node", median * 1e3 / w->nodes);
+	putchar('\n');
 }
 
-static void net_close(struct net *net)
+/* ---- a workload ----------------------------------------------------------------------------- */
+
+/* Starts the peers that the file has for the workload; returns how many systems there are then. */
+static int launch_peers(const struct options *o, const char *workload, int threads, struct process *all, int n)
 {
-	ad_close(net->g);
-	free(net->data);
-	free(net->labels);
-}
+	char line[1024], command[1100], name[64], of[16];
+	FILE *f;
 
-/* ---- W0: single numbers --------------------------------------------------------------------------- */
-
-struct scalars {
-	ad_graph *g;
-	size_t mark, nodes;
-	ad_node *w[2 * 16 + 16 + 16 * 16 + 16 + 16 + 1];
-};
-
-static void scalars_step(void *context)
-{
-	static const int widths[] = { 2, 16, 16, 1 };
-	struct scalars *s = context;
-	ad_graph *g = s->g;
-	ad_node *loss = NULL;
-
-	ad_release(g, s->mark);
-	for (int sample = 0; sample < 100; sample++) {
-		ad_node *x[16], *y[16], *error;
-		int p = 0;
-
-		x[0] = ad_constant(g, sample / 100.0);
-		x[1] = ad_constant(g, 1 - sample / 50.0);
-		for (int l = 0; l < 3; l++) {
-			for (int j = 0; j < widths[l + 1]; j++) {
-				y[j] = NULL;
-				for (int i = 0; i < widths[l]; i++) {
-					ad_node *part = ad_mul(s->w[p++], x[i]);
-
-					y[j] = y[j] ? ad_add(y[j], part) : part;
-				}
-				y[j] = ad_add(y[j], s->w[p++]);
-				if (l < 2)
-					y[j] = ad_tanh(y[j]);
-			}
-			memcpy(x, y, sizeof x);
-		}
-		error = ad_square(ad_sub(x[0], ad_constant(g, sample % 2)));
-		loss = loss ? ad_add(loss, error) : error;
+	if (!o->peers)
+		return n;
+	f = fopen(o->peers, "r");
+	if (!f) {
+		perror(o->peers);
+		exit(1);
 	}
-	s->nodes = ad_nodes(g);
-	if (ad_backward(loss) != AD_OK)
-		give_up_on(g);
-}
+	while (n < SYSTEMS && fgets(line, sizeof line, f)) {
+		int at = 0;
 
-/* ---- W7: one sample a step ------------------------------------------------------------------------- */
-
-struct tiny {
-	ad_graph *g;
-	size_t mark;
-	ad_node *w[7];
-	double v[7], x;
-};
-
-static void tiny_step(void *context)
-{
-	struct tiny *t = context;
-	ad_graph *g = t->g;
-	ad_node *x, *h[2], *y, *loss;
-
-	ad_release(g, t->mark);
-	t->x += 0.01;
-	x = ad_constant(g, fmod(t->x, 2));
-	for (int j = 0; j < 2; j++)
-		h[j] = ad_sigmoid(ad_add(ad_mul(t->w[j], x), t->w[2 + j]));
-	y = ad_sigmoid(ad_add(ad_add(ad_mul(t->w[4], h[0]), ad_mul(t->w[5], h[1])), t->w[6]));
-	loss = ad_square(ad_sub(y, ad_constant(g, 1)));
-	if (ad_backward(loss) != AD_OK)
-		give_up_on(g);
-	for (int k = 0; k < 7; k++)
-		ad_set_item(t->w[k], ad_item(t->w[k]) - 0.03 * ad_item(ad_gradient(t->w[k])));
-}
-
-static double logistic(double x)
-{
-	return 1 / (1 + exp(-x));
-}
-
-static void tiny_floor(void *context)
-{
-	struct tiny *t = context;
-	double *v = t->v, h[2], y, dy, dh;
-
-	t->x += 0.01;
-	for (int j = 0; j < 2; j++)
-		h[j] = logistic(v[j] * fmod(t->x, 2) + v[2 + j]);
-	y = logistic(v[4] * h[0] + v[5] * h[1] + v[6]);
-	dy = 2 * (y - 1) * y * (1 - y);
-	for (int j = 0; j < 2; j++) {
-		dh = dy * v[4 + j] * h[j] * (1 - h[j]);
-		v[4 + j] -= 0.03 * dy * h[j];
-		v[j] -= 0.03 * dh * fmod(t->x, 2);
-		v[2 + j] -= 0.03 * dh;
-	}
-	v[6] -= 0.03 * dy;
-}
-
-int main(void)
-{
-	static const int w1[] = { 784, 100, 10 }, w2[] = { 784, 512, 256, 10 };
-	struct scalars s = { .g = ad_open_f64() };
-	struct tiny t = { .g = ad_open_f64() };
-
-	for (size_t k = 0; k < sizeof s.w / sizeof *s.w; k++) {
-		s.w[k] = ad_param(s.g, "w", AD_SCALAR);
-		ad_set_item(s.w[k], sin((double)k));
-	}
-	s.mark = ad_mark(s.g);
-	measure("W0", "autograd", 2, scalars_step, &s);
-	printf("    %zu nodes with the gradients\n", ad_nodes(s.g));
-	ad_close(s.g);
-
-	for (int threads = 1; threads <= 2; threads++) {
-		struct net one = { .layers = 2, .batch = 100, .widths = w1, .activation = ad_sigmoid, .train = true };
-		struct net two = { .layers = 3, .batch = 128, .widths = w2, .activation = ad_relu, .train = true };
-		struct net six = { .layers = 2, .batch = 1, .widths = w1, .activation = ad_sigmoid };
-
-		ad_set_threads(threads);
-		net_open(&one);
-		measure("W1", "autograd", 100, net_step, &one);
-		net_close(&one);
-		net_open(&two);
-		measure("W2", "autograd", 10, net_step, &two);
-		net_close(&two);
-		if (threads > 1)
+		if (sscanf(line, "%15s %63s %n", of, name, &at) < 2 || !at || strcmp(of, workload) != 0)
 			continue;
-		net_open(&six);
-		measure("W6", "autograd", 2000, net_step, &six);
-		net_close(&six);
+		snprintf(command, sizeof command, "exec %s", line + at);
+		n += launch(o, &all[n], workload, name,
+		            (char *[]){ (char[]){ "/bin/sh" }, (char[]){ "-c" }, command, NULL }, threads);
 	}
+	fclose(f);
+	return n;
+}
 
-	ad_set_threads(1);
-	for (int k = 0; k < 7; k++) {
-		t.w[k] = ad_param(t.g, "w", AD_SCALAR);
-		t.v[k] = sin(k + 1);
-		ad_set_item(t.w[k], t.v[k]);
+/* Whether the losses are those of the first system; a sentence if not. */
+static bool agrees(const struct workload *w, const struct process *p, const struct process *first)
+{
+	double mean = fabs(p->mean - first->mean), last = fabs(p->last - first->last);
+
+	if (mean <= w->tolerance * fabs(first->mean) && last <= w->tolerance * fabs(first->last))
+		return true;
+	fprintf(stderr,
+	        "bench: %s: %s is wrong: after %d steps its loss is %.7g, %.7g on average; that of %s %.7g, %.7g\n",
+	        w->name, p->name, w->compared, p->last, p->mean, first->name, first->last, first->mean);
+	wrong = true;
+	return false;
+}
+
+static void run(const struct options *o, const struct workload *w, int threads)
+{
+	static struct process all[SYSTEMS];
+	struct process *floor = NULL, *autograd = NULL;
+	static const char *const own[] = { "autograd", "floor" };
+	char count[16];
+	int n = 0, agreeing = 0;
+
+	snprintf(count, sizeof count, "%d", threads);
+	for (int k = 0; k < 2; k++) {
+		char *argv[] = { strdup(o->program), strdup("--child"), strdup(own[k]), strdup("--only"),
+			         strdup(w->name),    strdup("--threads"), count,        NULL };
+
+		n += launch(o, &all[n], w->name, own[k], argv, threads);
+		for (int i = 0; i < 5; i++)
+			free(argv[i]);
+		free(argv[5]);
 	}
-	t.mark = ad_mark(t.g);
-	measure("W7", "autograd", 2000, tiny_step, &t);
-	measure("W7", "plain C", 200000, tiny_floor, &t);
-	ad_close(t.g);
-	return 0;
+	n = launch_peers(o, w->name, threads, all, n);
+	for (int k = 0; k < n; k++)
+		if (agrees(w, &all[k], &all[0]))
+			all[agreeing++] = all[k];
+		else
+			finish(&all[k]);
+	n = agreeing;
+	for (int r = 0; r < o->reps; r++)
+		for (int k = 0; k < n; k++) {
+			fputs("run\n", all[k].to);
+			fflush(all[k].to);
+			if (fscanf(all[k].from, "%lf", &all[k].times[r]) != 1) {
+				fprintf(stderr, "bench: %s: %s has ended\n", w->name, all[k].name);
+				exit(1);
+			}
+		}
+	for (int k = 0; k < n; k++) {
+		finish(&all[k]);
+		qsort(all[k].times, (size_t)o->reps, sizeof *all[k].times, by_size);
+		if (strcmp(all[k].name, "floor") == 0)
+			floor = &all[k];
+		if (strcmp(all[k].name, "autograd") == 0)
+			autograd = &all[k];
+	}
+	for (int k = 0; k < n; k++)
+		row(o, w, threads, &all[k], floor, autograd);
+	if (!o->json)
+		putchar('\n');
+	fflush(stdout);
+}
+
+/* Whether a list of words has this one. */
+static bool listed(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += n)
+		if ((p == list || p[-1] == ' ' || p[-1] == ',') && (p[n] == 0 || p[n] == ' ' || p[n] == ','))
+			return true;
+	return false;
+}
+
+/* Whether an option has its other value; "" is its usual one. */
+static bool chosen(const char *option, const char *value, const char *other)
+{
+	if (*value && strcmp(value, other) != 0) {
+		fprintf(stderr, "bench: %s is '%s' or not given, not '%s'\n", option, other, value);
+		exit(2);
+	}
+	return *value;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option names[] = {
+		{ "only", 1, NULL, 'o' },  { "threads", 1, NULL, 't' }, { "format", 1, NULL, 'f' },
+		{ "reps", 1, NULL, 'r' },  { "peers", 1, NULL, 'p' },   { "child", 1, NULL, 'c' },
+		{ "clock", 1, NULL, 'k' }, { "seconds", 1, NULL, 's' }, { 0 },
+	};
+	struct options o = { .only = "", .threads = "", .reps = 15, .seconds = 0.1, .program = "/proc/self/exe" };
+	const char *child = NULL;
+	int c, found = 0;
+
+	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		if (c == 'o')
+			o.only = optarg;
+		else if (c == 't')
+			o.threads = optarg;
+		else if (c == 'f')
+			o.json = chosen("format", optarg, "json");
+		else if (c == 'k')
+			o.processor = chosen("clock", optarg, "cpu");
+		else if (c == 'r' && *optarg)
+			o.reps = atoi(optarg);
+		else if (c == 's')
+			o.seconds = atof(optarg);
+		else if (c == 'p')
+			o.peers = optarg;
+		else if (c == 'c')
+			child = optarg;
+		else if (c == '?')
+			return 2;
+	}
+	o.reps = o.reps < 1 ? 1 : o.reps > REPS ? REPS : o.reps;
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t k = 0; k < sizeof workloads / sizeof *workloads; k++) {
+		const struct workload *w = &workloads[k];
+
+		if (*o.only && !listed(o.only, w->name))
+			continue;
+		if (child)
+			return bench_child(w, strcmp(child, "floor") == 0 ? w->floor : w->autograd,
+			                   atoi(o.threads), o.seconds);
+		if (found++ == 0)
+			heading(&o);
+		for (int threads = 1; threads <= w->threads; threads++) {
+			char number[16];
+
+			snprintf(number, sizeof number, "%d", threads);
+			if (!*o.threads || listed(o.threads, number))
+				run(&o, w, threads);
+		}
+	}
+	if (!found) {
+		fprintf(stderr, "bench: no workload '%s'; there are W0 to W7 and start\n", o.only);
+		return 2;
+	}
+	return wrong;
 }

@@ -1,0 +1,94 @@
+/*
+ * W4: nano-GPT. Embeddings of tokens and positions, 4 blocks of pre-LayerNorm, causal attention of 4
+ * heads, GELU MLP, no biases; a last LayerNorm, and the token embedding again as output layer.
+ * Vocabulary 65, width 128, context 64, batch 12; gradients clipped to norm 1, AdamW.
+ */
+#include "bench.h"
+#include "optimizer.h"
+
+struct state {
+	const struct w4_data *data;
+	ad_graph *g;
+	size_t mark;
+	struct optimizer adamw;
+	ad_node *tok, *pos, *norm;
+	struct block {
+		ad_node *norm1, *qkv, *proj, *norm2, *up, *down;
+	} block[W4_L];
+};
+
+static ad_node *matrix(struct state *s, const char *name, int64_t rows, int64_t columns, const float *values)
+{
+	return optimizer_param(&s->adamw, s->g, name, AD_SHAPE(rows, columns), values, W4_DECAY);
+}
+
+static ad_node *ones(struct state *s, const char *name)
+{
+	ad_node *p = optimizer_param(&s->adamw, s->g, name, AD_SHAPE(W4_C), NULL, 0);
+
+	ad_set_item(p, 1);
+	return p;
+}
+
+static void *open(int threads)
+{
+	struct state *s = bench_alloc(1, sizeof *s);
+	const struct w4_data *d = s->data = w4_data();
+
+	s->g = ad_open();
+	ad_set_threads(threads);
+	s->adamw = (struct optimizer){ .lr = W4_LR, .beta1 = W4_BETA1, .beta2 = W4_BETA2, .clip = W4_CLIP };
+	s->tok = matrix(s, "tok", W4_V, W4_C, d->tok);
+	s->pos = matrix(s, "pos", W4_T, W4_C, d->pos);
+	for (int l = 0; l < W4_L; l++) {
+		struct block *b = &s->block[l];
+
+		b->norm1 = ones(s, "norm1");
+		b->qkv = matrix(s, "qkv", 3 * W4_C, W4_C, d->block[l].qkv);
+		b->proj = matrix(s, "proj", W4_C, W4_C, d->block[l].proj);
+		b->norm2 = ones(s, "norm2");
+		b->up = matrix(s, "up", 4 * W4_C, W4_C, d->block[l].up);
+		b->down = matrix(s, "down", W4_C, 4 * W4_C, d->block[l].down);
+	}
+	s->norm = ones(s, "norm");
+	s->mark = ad_mark(s->g);
+	return s;
+}
+
+static ad_node *normalize(ad_node *x, ad_node *weight)
+{
+	return ad_layer_norm(x, weight, NULL, AD_INTS(W4_C), 1e-5);
+}
+
+static ad_node *record_block(const struct block *b, ad_node *x)
+{
+	ad_node *h = normalize(x, b->norm1);
+
+	x = ad_add(x, ad_multi_head_attention(h, b->qkv, NULL, b->proj, NULL, W4_H, true));
+	h = ad_gelu(ad_linear(normalize(x, b->norm2), b->up, NULL), "none");
+	return ad_add(x, ad_linear(h, b->down, NULL));
+}
+
+static double step(void *context, int i)
+{
+	struct state *s = context;
+	ad_graph *g = s->g;
+	ad_node *x, *t, *h, *loss;
+
+	ad_release(g, s->mark);
+	x = ad_input(g, "x", AD_I32, AD_SHAPE(W4_B, W4_T));
+	t = ad_input(g, "t", AD_I32, AD_SHAPE(W4_B, W4_T));
+	ad_set_i32(x, s->data->x[i % W4_BATCHES], W4_B * W4_T);
+	ad_set_i32(t, s->data->t[i % W4_BATCHES], W4_B * W4_T);
+
+	h = ad_add(ad_embedding(s->tok, x), s->pos);
+	for (int l = 0; l < W4_L; l++)
+		h = record_block(&s->block[l], h);
+	loss = ad_cross_entropy(ad_linear(normalize(h, s->norm), s->tok, NULL), t);
+	ad_backward(loss);
+	bench_require(g);
+	optimizer_step(&s->adamw);
+	return ad_item(loss);
+}
+
+const struct system w4_autograd = { open, step, NULL };
