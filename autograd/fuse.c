@@ -62,13 +62,20 @@ static bool fold_additions(struct plan *p)
 {
 	const ad_op *add = engine_add_op();
 	struct readers *of;
+	uint32_t *holds; /* by base: the sum that its memory holds in the end */
 
 	if (p->mode != SHARED)
 		return true;
 	of = malloc((p->n_values + 1) * sizeof *of);
-	if (!of)
+	holds = malloc((p->n_values + 1) * sizeof *holds);
+	if (!of || !holds) {
+		free(of);
+		free(holds);
 		return false;
+	}
 	find_readers(p, of);
+	for (size_t k = 0; k < p->n_values; k++)
+		holds[k] = NO_VALUE;
 	for (uint32_t s = 0; s < p->n_steps; s++) {
 		struct step *sum = &p->steps[s];
 		uint32_t a, b, y = sum->value;
@@ -91,13 +98,22 @@ static bool fold_additions(struct plan *p)
 			a = b, b = t;
 		}
 		p->steps[p->values[b].step].adds |= 1u << result_number(&p->steps[p->values[b].step], b);
-		p->values[a].spent = p->values[b].spent = true;
 		a = p->values[a].base;
 		p->values[b].base = p->values[y].base = a;
 		p->values[a].where = p->values[y].where;
+		holds[a] = y;
 		sum->gone = true;
 	}
+	/* views of a sum share what it shares; oldest first, as bases are older */
+	for (size_t k = 0; k < p->n_values; k++) {
+		struct value *v = &p->values[k];
+		uint32_t was = v->base;
+
+		v->base = p->values[was].base;
+		v->passing |= holds[v->base] != NO_VALUE && holds[v->base] != k && holds[v->base] != was;
+	}
 	free(of);
+	free(holds);
 	return true;
 }
 
@@ -157,7 +173,7 @@ static bool fold_input(struct plan *p, const struct readers *of, struct step *s,
 		struct value *v = &p->values[p->steps[mirror].value];
 
 		v->base = dx;
-		p->values[dx].spent = true;
+		p->values[dx].passing = true;
 		p->values[dx].where = v->where;
 		p->steps[mirror].gone = true;
 	}
@@ -218,6 +234,9 @@ static bool fold_inputs(struct plan *p)
 		}
 	}
 	free(of);
+	/* views of what now shares memory are views of that memory; oldest first, as bases are older */
+	for (size_t k = 0; any && k < p->n_values; k++)
+		p->values[k].base = p->values[p->values[k].base].base;
 	return ok && (!any || drop_unread(p));
 }
 
@@ -381,9 +400,6 @@ bool fuse(struct plan *p)
 	p->actions = arena_take(&p->arena, (p->n_steps + 1) * sizeof *p->actions);
 	if (!p->actions || !fold_inputs(p) || !fold_additions(p))
 		return false;
-	/* views of what now shares memory are views of that memory */
-	for (size_t k = 0; k < p->n_values; k++)
-		p->values[k].base = p->values[p->values[k].base].base;
 	group_steps(p);
 	find_tiles(p);
 	for (size_t k = 0; k < p->n_actions; k++)

@@ -38,7 +38,7 @@ struct value {
 		IN_TILE,  /* only ever as a tile of its group */
 	} where;
 	bool live;
-	bool spent;       /* its memory comes to hold something else: it cannot be read afterwards */
+	bool passing;     /* its memory goes on to hold something else: it is not what can be read there later */
 	size_t offset, bytes;
 };
 
