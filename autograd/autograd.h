@@ -166,6 +166,12 @@ int ad_scopes(const ad_graph *g);
 const char *ad_scope_name(const ad_graph *g, int scope);
 int ad_scope_parent(const ad_graph *g, int scope);
 
+/* Between begin and end: a checkpoint. What is computed there is not kept for the sweep, which computes it
+ * again, bit by bit the same, from what it was computed from: less memory, one more forward pass. A
+ * checkpoint inside another is part of it. ad_release ends it. */
+void ad_checkpoint_begin(ad_graph *g);
+void ad_checkpoint_end(ad_graph *g);
+
 /* ---- leaves ------------------------------------------------------------------------------- */
 
 /* A single number that wants a gradient. */
@@ -187,7 +193,7 @@ ad_node *ad_constant(ad_graph *g, double value);
 void ad_want_gradient(ad_node *leaf, bool on);
 
 /* After the next evaluations that reach it, buffer takes the value of node (same shape and type);
- * everything in the same evaluation that reads the buffer sees the value before. */
+ * everything in the same evaluation that reads the buffer sees the value before. NULL: no longer. */
 void ad_assign(ad_node *buffer, ad_node *node);
 
 /* Writes a leaf's elements, row-major; n must be its count. Integers and masks are converted
@@ -257,6 +263,29 @@ double ad_at(ad_node *x, size_t k);
 
 /* The elements of x in its element type, valid until the next evaluation; NULL on failure. */
 const void *ad_data(ad_node *x);
+
+/* What an evaluation of roots takes, in bytes, without running it: what is kept to be read afterwards, what
+ * lives in between (shared by liveness), scratch memory of kernels; and, whether the evaluation needs them or
+ * not, all params and buffers, and the other leaves of the recording. */
+typedef struct {
+	size_t kept, shared, scratch, params, leaves;
+} ad_memory_use;
+ad_status ad_memory(ad_graph *g, ad_node *const roots[], size_t n, ad_memory_use *use);
+
+/* Where the time of evaluations goes, from this call on: a row for each op (or group of ops that run
+ * together, "mul + tanh") and scope. bytes: read and written by it. */
+typedef struct {
+	const char *ops;
+	int scope;
+	bool backward;
+	uint64_t calls, bytes;
+	double seconds;
+} ad_profile_row;
+void ad_profile(ad_graph *g, bool on);
+
+/* The rows so far, in order of first use, until the next evaluation; *seconds: all time in evaluations, of
+ * which the rows' own leave the share of the engine. */
+size_t ad_profile_rows(const ad_graph *g, const ad_profile_row **rows, double *seconds);
 
 /* ---- gradients ---------------------------------------------------------------------------- */
 

@@ -3,8 +3,8 @@
  *
  * The sweep goes down the nodes in reverse order of recording, which is a topological order. Each op
  * on a path from y to a wanted x passes on what has arrived at its outputs: by its grad function, or,
- * where it has a backward kernel, by one node that stands for that kernel. Sweeping over such a node
- * (a second derivative) first expands it through grad. Contributions of several uses are added, and
+ * where it has a backward kernel, by one node that stands for that kernel. A sweep through single numbers
+ * alone is one node, a tape. Sweeping over such a node (a second derivative) first expands it through grad. Contributions of several uses are added, and
  * summed over broadcast axes, here and nowhere else.
  */
 #include "graph.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 const ad_op backward_op = { .name = "backward" };
+const ad_op tape_op = { .name = "sweep" };
 
 bool ad_wants(const ad_node *y, int i)
 {
@@ -25,60 +26,85 @@ static bool has_kernel(const ad_op *op)
 	return op->dmap || op->backward;
 }
 
+static bool same_backward(const ad_op *op, const void *a, const void *b)
+{
+	const struct backward *x = a, *y = b;
+
+	(void)op;
+	return x->y == y->y && x->n == y->n && memcmp(x->which, y->which, x->n * sizeof *x->which) == 0;
+}
+
+/* The backward node of y for the inputs b->which[0..b->n-1]; in as they stand before the struct. */
+static ad_node *new_backward(ad_node *y, size_t n_in, ad_node *const in[], const struct backward *b)
+{
+	ad_graph *g = y->graph;
+	struct backward *copy = arena_take(&g->arena, sizeof *copy);
+	ad_shape few_shapes[8], *shapes = few_shapes;
+	ad_type few_types[8], *types = few_types;
+	ad_node *node;
+
+	if (b->n > 8)
+		shapes = malloc(b->n * (sizeof *shapes + sizeof *types));
+	if (!copy || !shapes || !(copy->which = arena_take(&g->arena, b->n * sizeof *b->which))) {
+		if (shapes != few_shapes)
+			free(shapes);
+		return out_of_memory(g, b->n * sizeof *shapes);
+	}
+	if (b->n > 8)
+		types = (ad_type *)(void *)(shapes + b->n);
+	copy->y = y;
+	copy->n = b->n;
+	memcpy(copy->which, b->which, b->n * sizeof *b->which);
+	for (size_t k = 0; k < b->n; k++) {
+		shapes[k] = y->op->dmap ? y->shape : y->in[b->which[k]]->shape;
+		types[k] = AD_REAL;
+	}
+	node = new_node(g, &backward_op, n_in, in, copy, b->n, shapes, types);
+	for (size_t k = 0; !node->is_error && k < b->n; k++) {
+		node->work = y->work;
+		node->ordinal = y->ordinal;
+		node[k].scope = y->scope;
+	}
+	if (shapes != few_shapes)
+		free(shapes);
+	return node;
+}
+
 /* y's gradient kernel as a node; its outputs go to dx[i] where wants[i]. */
 static bool record_backward(ad_node *y, ad_node *const dy[], const bool wants[], ad_node *dx[])
 {
 	ad_graph *g = y->graph;
-	size_t n_in = y->n_in, n_out = y->n_out, n_dx = 0, k = 0;
+	size_t n_in = y->n_in, n_out = y->n_out, n = n_in + 2 * n_out;
 	int reads = y->op->reads ? y->op->reads : AD_READS_INPUTS | AD_READS_OUTPUTS;
-	struct backward *b = arena_take(&g->arena, sizeof *b);
-	ad_node *few_in[16] = { NULL }, **in = few_in, *node = NULL;
-	ad_shape few_shapes[8], *shapes = few_shapes;
-	ad_type few_types[8], *types = few_types;
+	ad_node *few_in[16] = { NULL }, **in = few_in, *node;
+	int few_which[16];
+	struct backward b = { y, 0, few_which };
 
-	if (n_in + 2 * n_out > 16)
-		in = calloc(n_in + 2 * n_out, sizeof *in);
-	if (n_in > 8) {
-		shapes = malloc(n_in * sizeof *shapes);
-		types = malloc(n_in * sizeof *types);
+	if (n > 16 && !(in = calloc(n, sizeof *in + sizeof *b.which))) {
+		out_of_memory(g, n * sizeof *in);
+		return false;
 	}
-	for (size_t i = 0; i < n_in; i++)
-		n_dx += wants[i];
-	if (b)
-		b->which = arena_take(&g->arena, n_dx * sizeof *b->which);
-	if (!b || !b->which || !in || !shapes || !types) {
-		out_of_memory(g, n_in * sizeof *shapes);
-	} else {
-		b->y = y;
-		for (size_t i = 0; i < n_in; i++) {
-			if (reads & AD_READS_INPUTS)
-				in[i] = y->in[i];
-			if (!wants[i])
-				continue;
-			b->which[k] = (int)i;
-			shapes[k] = y->op->dmap ? y->shape : y->in[i]->shape;
-			types[k++] = AD_REAL;
-		}
-		for (size_t j = 0; j < n_out; j++) {
-			if (reads & AD_READS_OUTPUTS)
-				in[n_in + j] = y + j;
-			in[n_in + n_out + j] = dy[j];
-		}
-		node = new_node(g, &backward_op, n_in + 2 * n_out, in, b, n_dx, shapes, types);
-		for (k = 0; !node->is_error && k < n_dx; k++) {
-			node->work = y->work;
-			node->ordinal = y->ordinal;
-			node[k].scope = y->scope;
-			dx[b->which[k]] = node + k;
-		}
+	if (n > 16)
+		b.which = (int *)(void *)(in + n);
+	for (size_t i = 0; i < n_in; i++) {
+		if (reads & AD_READS_INPUTS)
+			in[i] = y->in[i];
+		if (wants[i])
+			b.which[b.n++] = (int)i;
 	}
+	for (size_t j = 0; j < n_out; j++) {
+		if (reads & AD_READS_OUTPUTS)
+			in[n_in + j] = y + j;
+		in[n_in + n_out + j] = dy[j];
+	}
+	node = replay(g, &backward_op, n, in, &b, same_backward);
+	if (!node)
+		node = new_backward(y, n, in, &b);
+	for (size_t k = 0; !node->is_error && k < b.n; k++)
+		dx[b.which[k]] = node + k;
 	if (in != few_in)
 		free(in);
-	if (shapes != few_shapes)
-		free(shapes);
-	if (types != few_types)
-		free(types);
-	return node && !node->is_error;
+	return !node->is_error;
 }
 
 /* Calls the op's own grad, with the scope of the op, and checks what it left. */
@@ -98,9 +124,11 @@ static bool call_grad(ad_node *y, ad_node *const dy[], const bool wants[], ad_no
 	g->wants = wants;
 	g->scope = y->scope;
 	g->origin = y->origin;
+	find_context(g);
 	y->op->grad(y, dy, dx);
 	g->scope = scope;
 	g->origin = origin;
+	find_context(g);
 	g->wants = NULL;
 	for (int i = 0; i < y->n_in; i++)
 		if (wants[i] && !dx[i]) {
@@ -181,10 +209,70 @@ static bool pass_on(ad_node *y, struct lists *l, bool keep)
 	return true;
 }
 
+/* Records a node again, of what has been recorded again: the same values, computed a second time. */
+static bool record_twin(ad_node *y)
+{
+	ad_graph *g = y->graph;
+	ad_node *few[8], **in = few, *twin;
+	ad_shape few_shapes[8], *shapes = few_shapes;
+	ad_type few_types[8], *types = few_types;
+	uint32_t ordinal = g->ordinal;
+
+	if (y->n_in > 8)
+		in = malloc(y->n_in * sizeof *in);
+	if (y->n_out > 8) {
+		shapes = malloc(y->n_out * sizeof *shapes);
+		types = malloc(y->n_out * sizeof *types);
+	}
+	if (in && shapes && types) {
+		for (int i = 0; i < y->n_in; i++)
+			in[i] = y->in[i] && y->in[i]->twin ? y->in[i]->twin : y->in[i];
+		for (int k = 0; k < y->n_out; k++)
+			shapes[k] = y[k].shape, types[k] = (ad_type)y[k].type;
+		twin = replay(g, y->op, y->n_in, in, y->attrs, same_attrs);
+		if (!twin)
+			twin = new_node(g, y->op, y->n_in, in, y->attrs, y->n_out, shapes, types);
+	} else {
+		twin = out_of_memory(g, y->n_out * sizeof *shapes);
+	}
+	g->ordinal = ordinal; /* the same random numbers, not new ones */
+	for (int k = 0; !twin->is_error && k < y->n_out; k++) {
+		twin[k].work = y[k].work;
+		twin[k].ordinal = y[k].ordinal;
+		twin[k].scope = y[k].scope;
+		y[k].twin = &twin[k];
+	}
+	if (in != few)
+		free(in);
+	if (shapes != few_shapes)
+		free(shapes);
+	if (types != few_types)
+		free(types);
+	return !twin->is_error;
+}
+
+/* The sweep comes into a checkpoint, at its last node y: its nodes are recorded again. */
+static bool enter_region(ad_node *y)
+{
+	ad_graph *g = y->graph;
+	size_t from = y->index, to = y->index + (size_t)1;
+
+	while (from > 0 && g->nodes[from - 1]->region == y->region)
+		from--;
+	for (size_t k = from; k < to; k++) {
+		ad_node *z = g->nodes[k];
+
+		if (z->op && z->op != &backward_op && z->owner == z && !record_twin(z))
+			return false;
+	}
+	return true;
+}
+
 /* One op of the sweep that is no backward node. */
 static bool step_down(ad_node *y, struct lists *l, bool keep)
 {
 	size_t n = (size_t)y->n_in + y->n_out;
+	ad_node *of;
 
 	if (!lists_hold(l, n)) {
 		out_of_memory(y->graph, n * sizeof(ad_node *));
@@ -192,8 +280,11 @@ static bool step_down(ad_node *y, struct lists *l, bool keep)
 	}
 	if (!ready(y, l))
 		return true;
-	if (has_kernel(y->op) ? !record_backward(y, l->dy, l->wants, l->dx) :
-	                        !call_grad(y, l->dy, l->wants, l->dx))
+	if (y->region && !y->twin && !enter_region(y))
+		return false;
+	of = y->region ? y->twin : y;
+	if (has_kernel(y->op) ? !record_backward(of, l->dy, l->wants, l->dx) :
+	                        !call_grad(of, l->dy, l->wants, l->dx))
 		return false;
 	return pass_on(y, l, keep);
 }
@@ -212,21 +303,18 @@ static void put_on_path(ad_node *y)
 			y[k].on_path |= y[k].type == AD_REAL;
 }
 
-/* A backward node: records what it stands for in terms of ops, and sweeps over those. They depend on
- * older nodes and on each other only, so one range takes them all. */
-static bool expand(ad_node *node, struct lists *l, struct lists *inner)
+/* The gradients that a backward node stands for, in terms of ops: e[k] for its output k. */
+static bool unfold_backward(ad_node *node, struct lists *inner, ad_node *e[])
 {
 	const struct backward *b = node->attrs;
 	ad_graph *g = node->graph;
 	ad_node *y = b->y, **dy = node->in + y->n_in + y->n_out;
-	size_t from = g->n_nodes, to, n = (size_t)y->n_in + y->n_out;
+	size_t n = (size_t)y->n_in + y->n_out;
 
-	if (!lists_hold(l, (size_t)node->n_in + node->n_out) || !lists_hold(inner, n)) {
+	if (!lists_hold(inner, n)) {
 		out_of_memory(g, n * sizeof(ad_node *));
 		return false;
 	}
-	if (!ready(node, l))
-		return true;
 	for (int i = 0; i < y->n_in; i++) {
 		inner->wants[i] = false;
 		inner->dx[i] = NULL;
@@ -235,17 +323,93 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 		inner->wants[b->which[k]] = true;
 	if (!call_grad(y, dy, inner->wants, inner->dx))
 		return false;
-	for (int k = 0; k < node->n_out; k++) {
-		ad_node *e = inner->dx[b->which[k]];
+	for (int k = 0; k < node->n_out; k++)
+		e[k] = inner->dx[b->which[k]];
+	return true;
+}
 
-		if (!ad_equal_shapes(&e->shape, &node[k].shape))
-			e = inner->dx[b->which[k]] = engine_sum_to(e, node[k].shape);
-		if (e->is_error)
-			return false;
+/* What a sweep keeps in the nodes that a tape passes, put aside while another sweep passes them. */
+struct aside {
+	ad_node *node, *sum;
+	bool on_path;
+};
+
+static void put_aside(struct aside *a, ad_node *x, bool on_path)
+{
+	*a = (struct aside){ x, x->sum, x->on_path };
+	x->sum = NULL;
+	x->on_path = on_path;
+}
+
+/* The same for a tape: its sweep, recorded op by op. */
+static bool unfold_tape(ad_node *node, struct lists *inner, ad_node *e[])
+{
+	const struct tape *t = node->attrs;
+	ad_graph *g = node->graph;
+	ad_node *y = t->nodes[t->n - 1];
+	struct aside *aside;
+	size_t n = t->n + t->n_x;
+	bool ok = true;
+
+	for (size_t k = 0; k < t->n; k++)
+		n += t->nodes[k]->n_in;
+	aside = malloc(n * sizeof *aside);
+	if (!aside) {
+		out_of_memory(g, n * sizeof *aside);
+		return false;
+	}
+	n = 0;
+	/* what leads nowhere first: the same node may be an input and on the way */
+	for (size_t k = 0; k < t->n; k++)
+		for (int i = 0; i < t->nodes[k]->n_in; i++)
+			put_aside(&aside[n++], t->nodes[k]->in[i], false);
+	for (size_t k = 0; k < t->n; k++)
+		put_aside(&aside[n++], t->nodes[k], true);
+	for (size_t k = 0; k < t->n_x; k++)
+		put_aside(&aside[n++], t->x[k], true);
+	y->sum = engine_full(g, y->shape, 1);
+	ok = !y->sum->is_error;
+	for (size_t k = t->n; ok && k-- > 0;)
+		ok = step_down(t->nodes[k], inner, false);
+	for (size_t k = 0; k < t->n_x; k++)
+		e[k] = t->x[k]->sum;
+	while (n-- > 0) {
+		aside[n].node->sum = aside[n].sum;
+		aside[n].node->on_path = aside[n].on_path;
+	}
+	free(aside);
+	return ok;
+}
+
+/* A node that stands for others: records them in terms of ops, and sweeps over those. They depend on
+ * older nodes and on each other only, so one range takes them all. */
+static bool expand(ad_node *node, struct lists *l, struct lists *inner)
+{
+	ad_graph *g = node->graph;
+	size_t from = g->n_nodes, to;
+	ad_node **e;
+	bool ok;
+
+	if (!lists_hold(l, (size_t)node->n_in + node->n_out)) {
+		out_of_memory(g, node->n_in * sizeof(ad_node *));
+		return false;
+	}
+	if (!ready(node, l))
+		return true;
+	e = calloc(node->n_out, sizeof *e);
+	if (!e) {
+		out_of_memory(g, node->n_out * sizeof *e);
+		return false;
+	}
+	ok = node->op == &tape_op ? unfold_tape(node, inner, e) : unfold_backward(node, inner, e);
+	for (int k = 0; ok && k < node->n_out; k++) {
+		if (!ad_equal_shapes(&e[k]->shape, &node[k].shape))
+			e[k] = engine_sum_to(e[k], node[k].shape);
+		ok = !e[k]->is_error;
 	}
 	to = g->n_nodes;
 	/* grad may read what the kernel did not, so the sweep must come by there too */
-	for (size_t k = from; k < to; k++) {
+	for (size_t k = from; ok && k < to; k++) {
 		const ad_node *z = g->nodes[k];
 
 		put_on_path(g->nodes[k]);
@@ -253,18 +417,33 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 			if (z->in[i])
 				z->in[i]->mark = node->mark;
 	}
-	for (int k = 0; k < node->n_out; k++) {
-		ad_node *e = inner->dx[b->which[k]];
-
-		e->mark = node->mark;
-		if (node[k].sum && e->on_path && !arrive(e, node[k].sum, NULL))
-			return false;
+	for (int k = 0; ok && k < node->n_out; k++) {
+		e[k]->mark = node->mark;
+		if (node[k].sum && e[k]->on_path)
+			ok = arrive(e[k], node[k].sum, NULL);
 	}
-	for (size_t k = to; k-- > from;)
-		if (g->nodes[k]->owner == g->nodes[k] && g->nodes[k]->op &&
-		    !step_down(g->nodes[k], l, false))
-			return false;
-	return true;
+	free(e);
+	for (size_t k = to; ok && k-- > from;) {
+		ad_node *z = g->nodes[k];
+
+		/* what a tape stands for are backward nodes in their turn */
+		if (z->owner == z && z->op)
+			ok = z->op == &backward_op ? expand(z, l, inner) : step_down(z, l, false);
+	}
+	return ok;
+}
+
+/* Which nodes lie on a way from a wanted x to y, or beyond it. */
+static void find_paths(ad_graph *g, const ad_node *y, size_t n, ad_node *const x[])
+{
+	for (size_t k = 0; k < g->n_lasting; k++)
+		g->lasting[k]->on_path = false;
+	for (size_t k = 0; k < g->n_nodes; k++)
+		g->nodes[k]->on_path = false;
+	for (size_t k = 0; k < n; k++)
+		x[k]->on_path = x[k]->type == AD_REAL;
+	for (size_t k = 0; !y->lasting && k <= y->index; k++)
+		put_on_path(g->nodes[k]);
 }
 
 /* Records the sweep; what arrives at a node is left in its sum. The caller resets the sums. */
@@ -274,21 +453,17 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	bool ok = true;
 	uint32_t walk = ++g->walk;
 	uint8_t order = g->order;
-	size_t top = y->lasting ? 0 : y->index + 1;
+	uint32_t region = g->region;
+	size_t top = y->lasting ? 0 : y->index + (size_t)1;
 
-	for (size_t k = 0; k < g->n_lasting; k++)
-		g->lasting[k]->on_path = false;
-	for (size_t k = 0; k < g->n_nodes; k++)
-		g->nodes[k]->on_path = false;
-	for (size_t k = 0; k < n; k++)
-		x[k]->on_path = x[k]->type == AD_REAL;
-	for (size_t k = 0; k < top; k++)
-		put_on_path(g->nodes[k]);
+	find_paths(g, y, n, x);
 	if (!y->on_path)
 		return true;
 	y->mark = walk;
 	y->sum = dy;
 	g->order = (uint8_t)(y->order < 255 ? y->order + 1 : 255);
+	g->region = 0;
+	find_context(g);
 	for (size_t k = top; ok && k-- > 0;) {
 		ad_node *z = g->nodes[k];
 
@@ -302,9 +477,12 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 			if (z->in[i])
 				z->in[i]->mark = walk;
 		if (z->op)
-			ok = z->op == &backward_op ? expand(z, &l, &inner) : step_down(z, &l, keep);
+			ok = z->op == &backward_op || z->op == &tape_op ? expand(z, &l, &inner) :
+			                                                  step_down(z, &l, keep);
 	}
 	g->order = order;
+	g->region = region;
+	find_context(g);
 	free(l.wants);
 	free(l.dy);
 	free(l.dx);
@@ -319,7 +497,7 @@ static void reset_sums(ad_graph *g)
 	for (size_t k = 0; k < g->n_lasting; k++)
 		g->lasting[k]->sum = NULL;
 	for (size_t k = 0; k < g->n_nodes; k++)
-		g->nodes[k]->sum = NULL;
+		g->nodes[k]->sum = g->nodes[k]->twin = NULL;
 }
 
 bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx[])
@@ -377,23 +555,20 @@ ad_node *ad_grad(ad_node *y, ad_node *x)
 
 /* ---- the sweep that users see ---------------------------------------------------------------------- */
 
-void drop_sweep(ad_graph *g, size_t n_nodes)
+void drop_sweeps(ad_graph *g)
 {
-	if (g->swept && g->swept_nodes > n_nodes)
-		g->swept = NULL;
-	for (size_t k = 0; k < g->n_lasting; k++) {
-		ad_node *dx = g->lasting[k]->grad;
+	for (size_t k = 0; k < g->n_lasting + g->n_nodes; k++) {
+		ad_node *x = k < g->n_lasting ? g->lasting[k] : g->nodes[k - g->n_lasting];
 
-		if (dx && dx->index >= n_nodes)
-			g->lasting[k]->grad = NULL;
-	}
-	for (size_t k = 0; k < n_nodes; k++) {
-		ad_node *x = g->nodes[k];
-
-		if (x->grad && x->grad->index >= n_nodes)
+		if (x->grad && !is_recorded(x->grad))
 			x->grad = NULL;
+		for (struct sweep **at = &x->sweeps; *at;)
+			if (is_recorded((*at)->nodes[(*at)->to - (*at)->from - 1]))
+				at = &(*at)->next;
+			else
+				*at = (*at)->next;
 		for (int i = 0; x->use_grad && i < x->n_in; i++)
-			if (x->use_grad[i] && x->use_grad[i]->index >= n_nodes) {
+			if (x->use_grad[i] && !is_recorded(x->use_grad[i])) {
 				x->use_grad = NULL;
 				break;
 			}
@@ -405,44 +580,151 @@ static bool wants_gradient(const ad_node *x)
 	return !x->op && x->wants;
 }
 
-ad_status ad_sweep(ad_node *y)
+/* Whether the sweep from y passes element-wise ops on single numbers alone; if so it is recorded as one
+ * node, which gives the gradients of those x that it reaches. NULL if not, or on failure. */
+static ad_node *record_tape(ad_node *y, size_t n, ad_node *const x[])
 {
-	ad_graph *g = ad_graph_of(y);
-	ad_node **x;
-	size_t n = 0, total;
-	bool ok;
+	ad_graph *g = y->graph;
+	uint32_t walk = ++g->walk;
+	struct arena_mark mark = arena_mark(&g->arena);
+	struct tape *t = NULL;
+	ad_node *node = NULL;
+	ad_shape *shapes;
+	ad_type *types;
+	size_t passed = 0;
 
-	if (is_stale_error(y, "backward"))
-		return ad_status_of(g);
-	if (g->status != AD_OK)
-		return g->status;
-	if (y->count != 1 || y->type != AD_REAL) {
-		char text[192];
+	if (y->lasting || !y->op)
+		return NULL;
+	find_paths(g, y, n, x);
+	y->mark = walk;
+	for (size_t k = y->index + (size_t)1; k-- > 0;) {
+		ad_node *z = g->nodes[k];
 
-		ad_fail(g, AD_ERROR_SHAPE, "backward: %s of shape %s is no single real number",
-		        called(y), ad_print_shape(text, sizeof text, y->shape));
-		return g->status;
+		if (z->mark != walk || !z->op || !z->on_path)
+			continue;
+		if (!is_scalar(z) || !z->op->dmap)
+			return NULL;
+		for (int i = 0; i < z->n_in; i++)
+			z->in[i]->mark = walk;
+		passed++;
 	}
-	if (g->swept == y && g->swept_nodes == g->n_nodes)
-		return AD_OK;
-	total = g->n_lasting + g->n_nodes;
-	x = malloc((total ? total : 1) * sizeof *x);
-	if (!x) {
-		out_of_memory(g, total * sizeof *x);
-		return g->status;
+	if (passed == 0 || !(t = arena_take(&g->arena, sizeof *t)) ||
+	    !(t->nodes = arena_take(&g->arena, (passed + n) * sizeof *t->nodes)))
+		return NULL;
+	t->x = t->nodes + passed;
+	for (size_t k = 0; k <= y->index; k++)
+		if (g->nodes[k]->mark == walk && g->nodes[k]->op && g->nodes[k]->on_path)
+			t->nodes[t->n++] = g->nodes[k];
+	for (size_t k = 0; k < n; k++)
+		if (x[k]->mark == walk)
+			t->x[t->n_x++] = x[k];
+	shapes = malloc((t->n_x + 1) * (sizeof *shapes + sizeof *types));
+	if (shapes && t->n_x > 0 && t->n_x < UINT16_MAX) {
+		types = (ad_type *)(void *)(shapes + t->n_x);
+		for (size_t k = 0; k < t->n_x; k++)
+			shapes[k] = t->x[k]->shape, types[k] = AD_REAL;
+		node = new_node(g, &tape_op, 1, &y, t, t->n_x, shapes, types);
+		for (size_t k = 0; !node->is_error && k < t->n_x; k++)
+			t->x[k]->grad = node + k;
 	}
-	g->swept = NULL;
-	for (size_t k = 0; k < total; k++) {
+	free(shapes);
+	if (!node)
+		arena_release(&g->arena, mark);
+	return node;
+}
+
+/* The sweep from y that was recorded here before, for the same leaves. */
+static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
+{
+	if (g->keep_all || g->node_by_node)
+		return NULL;
+	for (struct sweep *s = y->sweeps; s; s = s->next)
+		if (s->from == g->n_nodes && s->before == (g->n_nodes ? g->nodes[g->n_nodes - 1] : NULL) &&
+		    s->context == g->context && s->watch == g->watch && s->wanting == g->wanting &&
+		    s->wanting_lasting == g->wanting_lasting)
+			return s;
+	return NULL;
+}
+
+/* Takes up a sweep: its nodes are recorded again, its gradients are those of the leaves. */
+static void take_up(ad_graph *g, const struct sweep *s)
+{
+	bool there = g->n_path >= s->to;
+
+	/* the path beyond is the one of the last time, or another */
+	for (size_t k = s->to; there && k > s->from; k = s->from)
+		there = g->nodes[k - 1] == s->nodes[k - 1 - s->from];
+	if (!there) {
+		memcpy(g->nodes + s->from, s->nodes, (s->to - s->from) * sizeof *s->nodes);
+		g->n_path = s->to;
+	}
+	g->n_nodes = s->to;
+	g->ordinal = s->ordinal;
+	for (size_t k = 0; k < s->n; k++)
+		s->x[k]->grad = s->dx[k];
+}
+
+/* Notes the sweep that has been recorded from y since from, for the leaves x. */
+static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
+{
+	ad_graph *g = y->graph;
+	size_t nodes = g->n_nodes - from;
+	struct sweep *s;
+
+	if (g->keep_all || g->node_by_node)
+		return;
+	/* without memory it is recorded again the next time */
+	s = arena_take(&g->arena, sizeof *s + (nodes + 3 * n + 1) * sizeof(ad_node *));
+	if (!s)
+		return;
+	*s = (struct sweep){ .next = y->sweeps, .from = from, .to = g->n_nodes, .n = n,
+		             .before = from ? g->nodes[from - 1] : NULL,
+		             .context = g->context, .watch = g->watch, .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
+		             .ordinal = g->ordinal };
+	s->nodes = (ad_node **)(void *)(s + 1);
+	s->x = s->nodes + nodes;
+	s->dx = s->x + n;
+	s->roots = s->dx + n;
+	memcpy(s->nodes, g->nodes + from, nodes * sizeof *s->nodes);
+	s->roots[s->n_roots++] = y;
+	for (size_t k = 0; k < n; k++) {
+		s->x[k] = x[k];
+		s->dx[k] = s->roots[s->n_roots++] = x[k]->grad;
+	}
+	y->sweeps = s;
+}
+
+/* Forgets the gradients of an earlier sweep. */
+static void forget_gradients(ad_graph *g)
+{
+	for (size_t k = 0; k < g->n_lasting + g->n_nodes; k++) {
 		ad_node *z = ad_node_at(g, k);
 
 		z->grad = NULL;
 		z->use_grad = NULL;
-		if (wants_gradient(z))
-			x[n++] = z;
 	}
-	ok = sweep(g, y, engine_full(g, y->shape, 1), n, x, g->keep_all);
+}
+
+static ad_status record_sweep(ad_node *y)
+{
+	ad_graph *g = y->graph;
+	size_t n = 0, total = g->n_lasting + g->n_nodes, from = g->n_nodes;
+	ad_node **x = malloc((total ? total : 1) * sizeof *x), *tape;
+	bool ok;
+
+	if (!x) {
+		out_of_memory(g, total * sizeof *x);
+		return g->status;
+	}
+	forget_gradients(g);
+	for (size_t k = 0; k < total; k++)
+		if (wants_gradient(ad_node_at(g, k)))
+			x[n++] = ad_node_at(g, k);
+	/* where every node is looked at, the nodes must be there */
+	tape = g->keep_all || g->watch || g->node_by_node ? NULL : record_tape(y, n, x);
+	ok = tape ? !tape->is_error : sweep(g, y, engine_full(g, y->shape, 1), n, x, g->keep_all);
 	total = g->n_lasting + g->n_nodes;
-	for (size_t k = 0; ok && k < total; k++) {
+	for (size_t k = 0; ok && !tape && k < total; k++) {
 		ad_node *z = ad_node_at(g, k);
 
 		if (g->keep_all || wants_gradient(z))
@@ -454,25 +736,74 @@ ad_status ad_sweep(ad_node *y)
 			ok = !x[k]->grad->is_error;
 		}
 	reset_sums(g);
+	if (ok)
+		note_sweep(y, from, n, x);
+	else
+		forget_gradients(g);
 	free(x);
-	for (size_t k = 0; !ok && k < total; k++)
-		ad_node_at(g, k)->grad = NULL, ad_node_at(g, k)->use_grad = NULL;
-	if (!ok)
-		return g->status ? g->status : AD_ERROR_GRADIENT;
+	return ok ? AD_OK : g->status ? g->status : AD_ERROR_GRADIENT;
+}
+
+/* Records the sweep from y, unless it is there; *found gets it where it was noted. */
+static ad_status sweep_from(ad_node *y, struct sweep **found)
+{
+	ad_graph *g = ad_graph_of(y);
+	ad_status status;
+
+	*found = NULL;
+	if (is_stale_error(y, "backward"))
+		return ad_status_of(g);
+	if (g->status != AD_OK)
+		return g->status;
+	if (y->count != 1 || y->type != AD_REAL) {
+		char text[192];
+
+		ad_fail(g, AD_ERROR_SHAPE, "backward: %s of shape %s is no single real number",
+		        called(y), ad_print_shape(text, sizeof text, y->shape));
+		return g->status;
+	}
+	if (g->swept == y && g->swept_nodes == g->n_nodes) {
+		*found = g->swept_sweep;
+		return AD_OK;
+	}
+	g->swept = NULL;
+	*found = find_sweep(g, y);
+	if (*found) {
+		take_up(g, *found);
+	} else {
+		size_t from = g->n_nodes;
+
+		status = record_sweep(y);
+		if (status != AD_OK)
+			return status;
+		if (y->sweeps && y->sweeps->from == from && !g->keep_all)
+			*found = y->sweeps;
+	}
 	g->swept = y;
 	g->swept_nodes = g->n_nodes;
+	g->swept_sweep = *found;
 	return AD_OK;
+}
+
+ad_status ad_sweep(ad_node *y)
+{
+	struct sweep *found;
+
+	return sweep_from(y, &found);
 }
 
 ad_status ad_backward(ad_node *y)
 {
 	ad_graph *g = ad_graph_of(y);
-	ad_status status = ad_sweep(y);
 	size_t n = 0, total, cap = 0;
 	ad_node **roots = NULL;
+	struct sweep *found;
+	ad_status status = sweep_from(y, &found);
 
 	if (status != AD_OK)
 		return status;
+	if (found)
+		return evaluate(g, found->n_roots, found->roots, true, false);
 	total = g->n_lasting + g->n_nodes;
 	for (size_t k = 0; k <= total; k++) {
 		ad_node *z = k < total ? ad_node_at(g, k) : NULL;
@@ -485,7 +816,7 @@ ad_status ad_backward(ad_node *y)
 		}
 		if (!z)
 			roots[n++] = y;
-		else if (z->grad)
+		else if (z->grad && is_recorded(z->grad))
 			roots[n++] = z->grad;
 		for (size_t i = 0; i < uses; i++)
 			if (z->use_grad[i])
@@ -498,11 +829,14 @@ ad_status ad_backward(ad_node *y)
 
 ad_node *ad_gradient(ad_node *x)
 {
-	return x ? x->grad : NULL;
+	return x && x->grad && is_recorded(x->grad) ? x->grad : NULL;
 }
 
 ad_node *ad_use_gradient(ad_node *y, int i)
 {
 	y = y ? y->owner : NULL;
-	return y && y->use_grad && i >= 0 && i < y->n_in ? y->use_grad[i] : NULL;
+	return y && y->use_grad && i >= 0 && i < y->n_in && y->use_grad[i] &&
+	                       is_recorded(y->use_grad[i]) ?
+	               y->use_grad[i] :
+	               NULL;
 }

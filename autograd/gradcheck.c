@@ -470,7 +470,6 @@ static void swap_assigned(ad_graph *g, ad_node *held[])
 		g->lasting[k]->assign = held[k];
 		held[k] = next;
 	}
-	g->wishes++;
 }
 
 /* With the marks, assignments and clocks of the graph put aside. */

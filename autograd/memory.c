@@ -62,7 +62,7 @@ char *arena_copy_text(struct arena *a, const char *text)
 
 struct arena_mark arena_mark(const struct arena *a)
 {
-	return (struct arena_mark){ a->last, a->last ? a->last->used : 0 };
+	return (struct arena_mark){ a->last, a->last ? a->last->used : 0, a->bytes };
 }
 
 void arena_release(struct arena *a, struct arena_mark mark)
@@ -83,7 +83,7 @@ void arena_release(struct arena *a, struct arena_mark mark)
 
 void arena_free(struct arena *a)
 {
-	arena_release(a, (struct arena_mark){ NULL, 0 });
+	arena_release(a, (struct arena_mark){ NULL, 0, 0 });
 }
 
 void *block_reserve(struct block *b, size_t n)

@@ -17,6 +17,7 @@ struct arena {
 struct arena_mark {
 	struct chunk *chunk;
 	size_t used;
+	size_t bytes; /* taken from the system until then */
 };
 
 /* n bytes, aligned to 16 (to 64 if n is 64 or more), zeroed; NULL without memory. */

@@ -53,61 +53,10 @@ typedef float ad_real;
 #define AD_API extern inline __attribute__((gnu_inline))
 #endif
 
-/* Mathematics in the variant's type. */
-#ifdef AD_F64
-#define AD_REAL_FUNCTION1(f)                                                                       \
-	static inline ad_real real_##f(ad_real x)                                                  \
-	{                                                                                          \
-		return f(x);                                                                       \
-	}
-#define AD_REAL_FUNCTION2(f)                                                                       \
-	static inline ad_real real_##f(ad_real a, ad_real b)                                       \
-	{                                                                                          \
-		return f(a, b);                                                                    \
-	}
-#else
-#define AD_REAL_FUNCTION1(name)                                                                    \
-	static inline ad_real real_##name(ad_real x)                                               \
-	{                                                                                          \
-		return name##f(x);                                                                 \
-	}
-#define AD_REAL_FUNCTION2(name)                                                                    \
-	static inline ad_real real_##name(ad_real a, ad_real b)                                    \
-	{                                                                                          \
-		return name##f(a, b);                                                              \
-	}
-#endif
+/* Mathematics in the variant's type: real_exp(x), real_sqrt(x), real_pow(a, b) ... */
 #ifndef __cplusplus
-AD_REAL_FUNCTION1(exp)
-AD_REAL_FUNCTION1(exp2)
-AD_REAL_FUNCTION1(expm1)
-AD_REAL_FUNCTION1(log)
-AD_REAL_FUNCTION1(log2)
-AD_REAL_FUNCTION1(log1p)
-AD_REAL_FUNCTION1(sqrt)
-AD_REAL_FUNCTION1(sin)
-AD_REAL_FUNCTION1(cos)
-AD_REAL_FUNCTION1(tan)
-AD_REAL_FUNCTION1(asin)
-AD_REAL_FUNCTION1(acos)
-AD_REAL_FUNCTION1(atan)
-AD_REAL_FUNCTION1(sinh)
-AD_REAL_FUNCTION1(cosh)
-AD_REAL_FUNCTION1(tanh)
-AD_REAL_FUNCTION1(erf)
-AD_REAL_FUNCTION1(fabs)
-AD_REAL_FUNCTION1(floor)
-AD_REAL_FUNCTION1(ceil)
-AD_REAL_FUNCTION1(trunc)
-AD_REAL_FUNCTION1(rint)
-AD_REAL_FUNCTION2(pow)
-AD_REAL_FUNCTION2(fmod)
-AD_REAL_FUNCTION2(atan2)
-AD_REAL_FUNCTION2(hypot)
-AD_REAL_FUNCTION2(copysign)
+#include "op_math.h"
 #endif
-#undef AD_REAL_FUNCTION1
-#undef AD_REAL_FUNCTION2
 
 /* ---- shape rules ------------------------------------------------------------------------------ */
 

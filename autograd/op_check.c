@@ -8,10 +8,13 @@
  * - random samples, in f64: Jacobians of first and second order against differences; the gradient
  *   for all inputs and outputs at once, one by one, by the grad function, and inside a larger
  *   graph; every other variant of the kernels against these;
+ * - of an op that sets .adds or .finishes: its kernels, called by themselves: results that are added
+ *   to, and every element finished once, when it has its value;
  * - everything is computed twice, the second time over memory full of NaN: a kernel that adds where
  *   it should write, or leaves elements out, gives other bits; and no kernel may write to inputs.
  */
 #include "differences.h"
+#include "plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -358,14 +361,7 @@ static bool evaluate_twice(struct trial *t, ad_node *const nodes[], size_t n, co
 	first = read_nodes(t, nodes, n, what);
 	if (!first)
 		return false;
-	for (size_t k = 0; k < n; k++)
-		if (nodes[k]->op && nodes[k]->own)
-			memset(nodes[k]->own, 0xff,
-			       nodes[k]->count * element_size(t->g, (ad_type)nodes[k]->type));
-	if (t->g->workspace.size)
-		memset(t->g->workspace.data, 0xff, t->g->workspace.size);
-	if (t->g->scratch.size)
-		memset(t->g->scratch.data, 0xff, t->g->scratch.size);
+	spoil_memory(t->g);
 	t->g->clock++; /* nothing is current any more */
 	ok = ad_evaluate(t->g, nodes, n) == AD_OK || graph_failed(t, what);
 	if (ok)
@@ -438,6 +434,7 @@ static size_t record_kernel(struct trial *t, bool decoys, ad_node *dx[])
 			return 0;
 	if (n == 0)
 		return 0;
+	b->n = n;
 	node = new_node(g, &backward_op, n_in + 2 * n_out, in, b, n, shapes, types);
 	if (ad_is_error(node))
 		return 0;
@@ -549,6 +546,231 @@ static void check_known(struct report *r, const ad_op *op, int number, bool f64,
 		}
 		if (gradients && has_known_gradient(t.sample))
 			check_known_gradient(&t);
+	}
+	close_trial(&t);
+}
+
+/* ---- what kernels may be asked for --------------------------------------------------------- */
+
+/* A kernel called by itself, on arrays of its own. */
+struct direct {
+	struct trial *t;
+	bool backward;
+	ad_array in[AD_MAX_SAMPLE_INPUTS], dx[AD_MAX_SAMPLE_INPUTS];
+	ad_array out[AD_MAX_OUTPUTS], dy[AD_MAX_OUTPUTS];
+	void *work;
+	/* of the result that finishes: how often each element was, and what it was then */
+	struct finish finish;
+	const ad_array *result;
+	unsigned char *times;
+	double *seen;
+};
+
+static double real_of(const struct trial *t, const ad_array *a, size_t k)
+{
+	return t->g->f64 ? ((const double *)a->data)[k] : (double)((const float *)a->data)[k];
+}
+
+static void set_element(const struct trial *t, const ad_array *a, size_t k, double v)
+{
+	if (a->type == AD_I32)
+		((int32_t *)a->data)[k] = (int32_t)v;
+	else if (a->type == AD_BOOL)
+		((unsigned char *)a->data)[k] = v != 0;
+	else if (t->g->f64)
+		((double *)a->data)[k] = v;
+	else
+		((float *)a->data)[k] = (float)v;
+}
+
+/* The array of a node, with its value if that is asked for. */
+static bool make_array(struct trial *t, ad_array *a, ad_node *x, bool valued)
+{
+	ad_shape shape;
+	double *v;
+	bool ok;
+
+	*a = (ad_array){ 0 };
+	if (!x)
+		return true;
+	shape = ad_shape_of(x);
+	a->type = ad_type_of(x);
+	a->rank = shape.rank;
+	memcpy(a->dims, shape.dims, sizeof a->dims);
+	a->count = ad_count(x);
+	v = allocate(t, a->count);
+	a->data = calloc(a->count + 1, sizeof(double));
+	ok = v && a->data;
+	if (ok && valued)
+		ok = ad_get(x, v, a->count) == AD_OK || graph_failed(t, "an array of a kernel");
+	for (size_t k = 0; ok && valued && k < a->count; k++)
+		set_element(t, a, k, v[k]);
+	free(v);
+	return ok;
+}
+
+static void count_finished(const struct finish *f, size_t begin, size_t n)
+{
+	const struct direct *d = (const struct direct *)(const void *)((const char *)f -
+	                                                               offsetof(struct direct, finish));
+
+	for (size_t k = begin; k < begin + n && k < d->result->count; k++) {
+		__atomic_fetch_add(&d->times[k], 1, __ATOMIC_RELAXED);
+		d->seen[k] = real_of(d->t, d->result, k);
+	}
+}
+
+/* Runs the kernel over results that hold `before`, or NaN where that is NULL. */
+static void run_direct(struct direct *d, ad_kernel *kernel, unsigned adds,
+                       const struct finish *finish, double *const before[])
+{
+	const struct trial *t = d->t;
+	const ad_node *y = t->y;
+	int n = d->backward ? y->n_in : y->n_out;
+	ad_array *results = d->backward ? d->dx : d->out;
+	ad_run r = { .op = y->op, .n_in = y->n_in, .n_out = y->n_out, .in = d->in, .out = d->out,
+		     .dy = d->backward ? d->dy : NULL, .dx = d->backward ? d->dx : NULL,
+		     .attrs = y->attrs, .work = d->work,
+		     .random = { t->g->seed, t->g->step, y->ordinal }, .graph = t->g,
+		     .adds = adds, .finish = finish };
+
+	for (int i = 0; i < n; i++)
+		for (size_t k = 0; results[i].data && k < results[i].count; k++)
+			set_element(t, &results[i], k, before ? before[i][k] : (double)NAN);
+	kernel(&r);
+}
+
+static bool check_adds(struct direct *d, ad_kernel *kernel, int n, const ad_array *results,
+                       double *const plain[])
+{
+	struct trial *t = d->t;
+	double *before[AD_MAX_OUTPUTS] = { NULL }, *have = NULL;
+	uint64_t state = seed_of(t, 500);
+	bool ok = true;
+	char what[64];
+
+	for (int i = 0; ok && i < n; i++) {
+		ok = (before[i] = allocate(t, results[i].count)) != NULL;
+		for (size_t k = 0; ok && k < results[i].count; k++)
+			before[i][k] = next_between(&state, -1, 1);
+	}
+	if (ok)
+		run_direct(d, kernel, ~0u, NULL, before);
+	for (int i = 0; ok && i < n; i++) {
+		free(have);
+		ok = (have = allocate(t, results[i].count)) != NULL;
+		for (size_t k = 0; ok && k < results[i].count; k++) {
+			before[i][k] = (t->g->f64 ? before[i][k] : (double)(float)before[i][k]) +
+			               plain[i][k];
+			have[k] = results[i].data ? real_of(t, &results[i], k) : before[i][k];
+		}
+		snprintf(what, sizeof what, "%s %d, added to what was there,",
+		         d->backward ? "gradient" : "output", i);
+		ok = ok && compare(t, what, have, before[i], results[i].count,
+		                   variant_tolerance(t->g->f64));
+	}
+	free(have);
+	for (int i = 0; i < n; i++)
+		free(before[i]);
+	return ok;
+}
+
+static bool check_finishes(struct direct *d, ad_kernel *kernel, int i, const ad_array *results)
+{
+	struct trial *t = d->t;
+	const char *what = d->backward ? "gradient" : "output";
+	size_t n = results[i].count;
+	bool ok;
+
+	d->result = &results[i];
+	d->times = calloc(n + 1, 1);
+	d->seen = allocate(t, n);
+	d->finish = (struct finish){ .result = i, .told = count_finished };
+	ok = d->times && d->seen;
+	if (ok)
+		run_direct(d, kernel, 0, &d->finish, NULL);
+	for (size_t k = 0; ok && k < n; k++) {
+		double is = real_of(t, &results[i], k);
+
+		ok = d->times[k] == 1 && memcmp(&d->seen[k], &is, sizeof is) == 0;
+		if (d->times[k] != 1)
+			report_wrong(t->report, "element %zu of %s %d is finished %d times, not once", k,
+			             what, i, d->times[k]);
+		else if (!ok)
+			report_wrong(t->report, "element %zu of %s %d is %.17g when it is finished, "
+			             "and %.17g afterwards", k, what, i, d->seen[k], is);
+	}
+	free(d->times);
+	free(d->seen);
+	return ok;
+}
+
+/* One pass of an op that sets .adds or .finishes. */
+static bool check_direct(struct trial *t, bool backward)
+{
+	struct direct d = { .t = t, .backward = backward };
+	const ad_op *op = kernels_of(t->g, t->y->op, t->g->f64);
+	ad_kernel *kernel = backward ? op->backward : op->forward;
+	int n = backward ? t->y->n_in : t->y->n_out;
+	const ad_array *results = backward ? d.dx : d.out;
+	double *plain[AD_MAX_OUTPUTS] = { NULL };
+	bool ok = true;
+
+	d.work = aligned_alloc(64, (t->y->work + 64) / 64 * 64);
+	for (int i = 0; ok && i < t->y->n_in; i++)
+		ok = make_array(t, &d.in[i], t->y->in[i], true) &&
+		     make_array(t, &d.dx[i], is_real(t->y->in[i]) ? t->y->in[i] : NULL, false);
+	for (int k = 0; ok && k < t->n_out; k++)
+		ok = make_array(t, &d.out[k], t->out[k], backward) &&
+		     make_array(t, &d.dy[k], backward ? t->weight[k] : NULL, true);
+	ok = ok && d.work;
+	if (ok)
+		run_direct(&d, kernel, 0, NULL, NULL);
+	for (int i = 0; ok && i < n; i++) {
+		ok = (plain[i] = allocate(t, results[i].count)) != NULL;
+		for (size_t k = 0; ok && results[i].data && k < results[i].count; k++)
+			plain[i][k] = real_of(t, &results[i], k);
+	}
+	if (ok && op->adds)
+		ok = check_adds(&d, kernel, n, results, plain);
+	for (int i = 0; ok && i < n; i++)
+		if (results[i].data && op->finishes >> (backward ? i + 1 : i) & 1 && (backward || i == 0))
+			ok = check_finishes(&d, kernel, i, results);
+	for (int i = 0; i < n; i++)
+		free(plain[i]);
+	for (int i = 0; i < AD_MAX_SAMPLE_INPUTS; i++) {
+		free(d.in[i].data);
+		free(d.dx[i].data);
+	}
+	for (int k = 0; k < AD_MAX_OUTPUTS; k++) {
+		free(d.out[k].data);
+		free(d.dy[k].data);
+	}
+	free(d.work);
+	return ok;
+}
+
+static void check_requests(struct report *r, const ad_op *op, int number, bool f64, int level)
+{
+	ad_node *all[AD_MAX_OUTPUTS + AD_MAX_SAMPLE_INPUTS];
+	size_t n = 0;
+	struct trial t;
+
+	if ((!op->adds && !op->finishes) || op->compose)
+		return;
+	if (open_good_trial(&t, r, op, number, f64, level) && t.y->n_in <= AD_MAX_SAMPLE_INPUTS) {
+		for (int i = 0; i < t.y->n_in; i++)
+			if (t.y->in[i])
+				all[n++] = t.y->in[i];
+		for (int k = 0; k < t.n_out; k++)
+			all[n++] = t.out[k];
+		total(&t, t.out, true);
+		for (size_t k = 0; k < n; k++)
+			ad_keep(all[k]);
+		if (ad_evaluate(t.g, all, n) != AD_OK)
+			graph_failed(&t, "the op");
+		else if (check_direct(&t, false) && op->backward)
+			check_direct(&t, true);
 	}
 	close_trial(&t);
 }
@@ -875,6 +1097,8 @@ bool ad_op_check(const ad_op *op, char *text, size_t size)
 			for (int level = 0; level <= highest; level++) {
 				check_known(&r, op, k, false, level, gradients);
 				check_known(&r, op, k, true, level, gradients);
+				check_requests(&r, op, k, false, level);
+				check_requests(&r, op, k, true, level);
 			}
 			if (gradients && is_random(&op->samples[k]))
 				check_random(&r, op, k, highest);

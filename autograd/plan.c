@@ -1,58 +1,152 @@
 /*
- * plan: which ops compute the roots, in which order, and where each value lies.
+ * plan: which ops compute the roots, and in which order; and the plans made so far.
  *
- * Nodes that the roots do not need are left out. The order of recording is the order of running. A
- * value that is kept (a root, ad_keep, everything in a bare forward) has memory of its own; any other
- * lives in the workspace from the step that makes it to the last that reads it, and its place is then
- * used again, the most recently freed first as it is still in the cache. An element-wise op takes the
- * place of an input that dies there.
+ * Nodes that the roots do not need are left out. The order of recording is the order of running. What
+ * runs together is decided by fuse.c, where values lie by layout.c.
  */
-#include "graph.h"
+#include "plan.h"
 
-#define MAX_PLANS 32
-#define ALIGN 64
+#define MAX_PLANS 256
 
-static void free_plan(struct plan *p)
+static void free_plan(ad_graph *g, struct plan *p)
 {
+	/* its nodes can be recorded again, or are still: they read as before, but for values in its block */
+	for (size_t k = 0; k < p->n_values; k++) {
+		ad_node *x = p->values[k].node;
+
+		if (x->plan != p)
+			continue;
+		x->plan = NULL;
+		x->computed = p->ran;
+		x->place = WORKSPACE;
+	}
+	g->memory_used -= p->block.size;
+	block_free(&p->block);
+	arena_free(&p->arena);
 	free(p->roots);
-	free(p->given);
-	free(p->steps);
-	free(p->spots);
-	free(p->fixed);
-	free(p->assign);
 	free(p);
 }
 
-void drop_plans(ad_graph *g, size_t n_nodes)
+void drop_plans(ad_graph *g, bool all)
 {
 	for (struct plan **at = &g->plans; *at;) {
 		struct plan *p = *at;
 
-		if (p->top >= n_nodes) {
+		if (all || (p->newest && !is_recorded(p->newest))) {
 			*at = p->next;
-			free_plan(p);
+			free_plan(g, p);
 		} else {
 			at = &p->next;
 		}
 	}
 }
 
+size_t plans_bytes(const ad_graph *g)
+{
+	size_t bytes = 0;
+
+	for (const struct plan *p = g->plans; p; p = p->next)
+		bytes += p->arena.bytes;
+	return bytes;
+}
+
+void unbind_plans(ad_graph *g)
+{
+	for (struct plan *p = g->plans; p; p = p->next)
+		p->bound = false;
+}
+
+void let_go(ad_graph *g, size_t n_nodes)
+{
+	for (struct plan *p = g->plans; p; p = p->next)
+		if (p->block_from >= n_nodes)
+			p->holding = false;
+}
+
+bool holds_values(struct plan *p)
+{
+	if (!p->holding)
+		return false;
+	for (size_t k = 0; k < p->n_values; k++) {
+		const ad_node *x = p->values[k].node;
+
+		if (x->plan == p && x->place == OWN && is_recorded(x) && p->ran >= recorded_at(x))
+			return true;
+	}
+	return p->holding = false;
+}
+
+void spoil_memory(ad_graph *g)
+{
+	for (struct plan *p = g->plans; p; p = p->next)
+		if (p->block.size)
+			memset(p->block.data, 0xff, p->block.size);
+	if (g->workspace.size)
+		memset(g->workspace.data, 0xff, g->workspace.size);
+	if (g->scratch.size)
+		memset(g->scratch.data, 0xff, g->scratch.size);
+}
+
 /* ---- which steps --------------------------------------------------------------------------------- */
 
-static bool add_node(ad_node ***list, size_t *n, size_t *cap, ad_node *x)
+struct list {
+	ad_node **node;
+	size_t n, cap;
+};
+
+static bool add_node(struct list *l, ad_node *x)
 {
-	if (!grow(list, cap, *n + 1, sizeof **list))
+	if (!grow(&l->node, &l->cap, l->n + 1, sizeof *l->node))
 		return false;
-	(*list)[(*n)++] = x;
+	l->node[l->n++] = x;
 	return true;
 }
 
-/* Marks what the roots need, down from the newest; collects steps (newest first) and the values that
- * are there already. */
-static bool walk_down(ad_graph *g, struct plan *p)
+struct lists {
+	struct list steps, given, leaves, assign, buffers;
+};
+
+static void mark_inputs(const ad_node *z, uint32_t walk)
+{
+	for (int i = 0; i < z->n_in; i++)
+		if (z->in[i])
+			z->in[i]->mark = walk;
+}
+
+/* Marks what z, which has to be computed, reads. */
+static bool descend(ad_node *z, uint32_t walk, struct lists *l)
+{
+	bool current;
+
+	if (!z->op)
+		return add_node(&l->leaves, z);
+	current = is_current(z);
+	/* an op runs again where any output that is needed is not there */
+	for (int j = 1; z->owner == z && j < z->n_out; j++)
+		current &= z[j].mark != walk || is_current(&z[j]);
+	if (current)
+		return add_node(&l->given, z);
+	if (z->owner != z) {
+		z->owner->mark = walk;
+		return true;
+	}
+	mark_inputs(z, walk);
+	if (z->op == &tape_op) {
+		const struct tape *t = z->attrs;
+
+		for (size_t k = 0; k < t->n; k++) {
+			t->nodes[k]->mark = walk;
+			mark_inputs(t->nodes[k], walk);
+		}
+	}
+	return add_node(&l->steps, z);
+}
+
+/* Marks what the roots need, down from the newest; collects steps (newest first), the values that are
+ * there already, and leaves. */
+static bool walk_down(ad_graph *g, struct plan *p, struct lists *l)
 {
 	uint32_t walk = ++g->walk;
-	size_t cap_steps = 0, cap_given = 0, cap_assign = 0;
 	size_t from = 0;
 	bool again = true;
 
@@ -61,351 +155,164 @@ static bool walk_down(ad_graph *g, struct plan *p)
 	/* a buffer that is read may bring in the node assigned to it, which may lie anywhere */
 	while (again) {
 		again = false;
-		p->n_steps = p->n_given = 0;
+		l->steps.n = l->given.n = l->leaves.n = 0;
 		for (size_t k = 0; k < p->n_roots; k++)
 			if (!p->roots[k]->lasting && p->roots[k]->index >= from)
-				from = p->roots[k]->index + 1;
-		for (size_t k = 0; k < p->n_assign; k++)
-			if (!p->assign[k]->assign->lasting && p->assign[k]->assign->index >= from)
-				from = p->assign[k]->assign->index + 1;
-		for (size_t k = from; k-- > 0;) {
-			ad_node *z = g->nodes[k];
-			bool current;
+				from = p->roots[k]->index + (size_t)1;
+		for (size_t k = 0; k < l->assign.n; k++) {
+			const ad_node *next = l->assign.node[k]->assign;
 
-			if (z->mark != walk || !z->op)
-				continue;
-			current = is_current(z);
-			/* an op runs again where any output that is needed is not there */
-			for (int j = 1; z->owner == z && j < z->n_out; j++)
-				current &= z[j].mark != walk || is_current(&z[j]);
-			if (current) {
-				if (!add_node(&p->given, &p->n_given, &cap_given, z))
-					return false;
-				continue;
-			}
-			if (z->owner != z) {
-				z->owner->mark = walk;
-				continue;
-			}
-			for (int i = 0; i < z->n_in; i++)
-				if (z->in[i])
-					z->in[i]->mark = walk;
-			if (!add_node(&p->steps, &p->n_steps, &cap_steps, z))
-				return false;
+			if (!next->lasting && next->index >= from)
+				from = next->index + (size_t)1;
 		}
+		for (size_t k = from; k-- > 0;)
+			if (g->nodes[k]->mark == walk && !descend(g->nodes[k], walk, l))
+				return false;
 		for (size_t k = 0; k < g->n_lasting; k++) {
 			ad_node *b = g->lasting[k];
 			bool listed = false;
 
 			if (b->mark != walk || !b->assign)
 				continue;
-			for (size_t j = 0; j < p->n_assign; j++)
-				listed |= p->assign[j] == b;
+			for (size_t j = 0; j < l->assign.n; j++)
+				listed |= l->assign.node[j] == b;
 			if (listed)
 				continue;
-			if (!add_node(&p->assign, &p->n_assign, &cap_assign, b))
+			if (!add_node(&l->assign, b))
 				return false;
 			b->assign->mark = walk;
 			again = true;
 		}
 	}
-	p->top = from ? (uint32_t)(from - 1) : 0;
-	for (size_t a = 0, b = p->n_steps; a + 1 < b; a++) {
-		ad_node *z = p->steps[a];
+	for (size_t k = 0; k < g->n_lasting; k++) {
+		ad_node *x = g->lasting[k];
 
-		p->steps[a] = p->steps[--b];
-		p->steps[b] = z;
+		if (x->mark == walk && (!add_node(&l->leaves, x) ||
+		                        (x->kind == AD_IS_BUFFER && !add_node(&l->buffers, x))))
+			return false;
+	}
+	p->newest = from ? g->nodes[from - 1] : NULL;
+	return true;
+}
+
+static ad_node **copy_list(struct plan *p, const struct list *l, size_t *n)
+{
+	ad_node **copy = arena_take(&p->arena, l->n * sizeof *copy);
+
+	*n = l->n;
+	if (copy && l->n)
+		memcpy(copy, l->node, l->n * sizeof *copy);
+	return copy;
+}
+
+/* Fills in steps and values. During planning a node's `last` is its value's number, or NO_VALUE. */
+static bool list_steps(struct plan *p, const struct lists *l)
+{
+	size_t n = 0;
+
+	p->n_steps = l->steps.n;
+	for (size_t k = 0; k < l->steps.n; k++)
+		n += l->steps.node[k]->n_out;
+	if (n >= NO_VALUE)
+		return false;
+	p->n_values = n;
+	p->steps = arena_take(&p->arena, p->n_steps * sizeof *p->steps);
+	p->values = arena_take(&p->arena, n * sizeof *p->values);
+	if (!p->steps || !p->values) {
+		p->n_values = 0;
+		return false;
+	}
+	for (size_t k = 0; k < p->n_roots; k++)
+		p->roots[k]->last = NO_VALUE;
+	for (size_t k = 0; k < p->n_leaves; k++)
+		p->leaves[k]->last = NO_VALUE;
+	for (size_t k = 0; k < p->n_given; k++)
+		p->given[k]->last = NO_VALUE;
+	for (size_t k = 0; k < p->n_assign; k++)
+		p->assign[k]->assign->last = NO_VALUE;
+	n = 0;
+	for (size_t s = 0; s < p->n_steps; s++) {
+		ad_node *y = l->steps.node[p->n_steps - 1 - s];
+
+		p->steps[s] = (struct step){ .node = y, .in = y->in, .value = (uint32_t)n,
+			                     .attrs = node_behind(y)->attrs };
+		for (int j = 0; j < y->n_out; j++, n++) {
+			p->values[n] = (struct value){ .node = y + j, .base = (uint32_t)n,
+				                       .step = (uint32_t)s };
+			y[j].last = (uint32_t)n;
+		}
 	}
 	return true;
 }
 
-/* ---- where values lie ---------------------------------------------------------------------------- */
-
-/* Free stretches of the workspace, most recently freed last. */
-struct room {
-	struct stretch {
-		size_t offset, size;
-	} *free;
-	size_t n, cap, end;
-};
-
-static bool take(struct room *r, size_t size, size_t *offset)
+static bool find_steps(ad_graph *g, struct plan *p)
 {
-	size_t best = SIZE_MAX;
+	struct lists l = { 0 };
+	bool ok = walk_down(g, p, &l);
 
-	for (size_t k = r->n; k-- > 0;) {
-		if (r->free[k].size < size)
-			continue;
-		/* a place that fits exactly; else the smallest that is large enough */
-		if (best == SIZE_MAX || r->free[k].size < r->free[best].size)
-			best = k;
-		if (r->free[k].size == size) {
-			best = k;
-			break;
-		}
+	if (ok) {
+		p->given = copy_list(p, &l.given, &p->n_given);
+		p->leaves = copy_list(p, &l.leaves, &p->n_leaves);
+		p->assign = copy_list(p, &l.assign, &p->n_assign);
+		p->given_data = arena_take(&p->arena, p->n_given * sizeof *p->given_data);
+		p->n_buffers = l.buffers.n;
+		p->buffers = arena_take(&p->arena, p->n_buffers * sizeof *p->buffers);
+		ok = p->given && p->leaves && p->assign && p->given_data && p->buffers;
 	}
-	if (best != SIZE_MAX) {
-		*offset = r->free[best].offset;
-		r->free[best].offset += size;
-		r->free[best].size -= size;
-		if (r->free[best].size == 0)
-			memmove(&r->free[best], &r->free[best + 1],
-			        (--r->n - best) * sizeof *r->free);
-		return true;
-	}
-	*offset = r->end;
-	return !__builtin_add_overflow(r->end, size, &r->end);
-}
-
-static bool give(struct room *r, size_t offset, size_t size)
-{
-	if (size == 0)
-		return true;
-	/* join with neighbours, so that large values find room again */
-	for (size_t k = 0; k < r->n;) {
-		struct stretch *f = &r->free[k];
-
-		if (f->offset + f->size == offset)
-			offset = f->offset, size += f->size;
-		else if (offset + size == f->offset)
-			size += f->size;
-		else {
-			k++;
-			continue;
-		}
-		memmove(f, f + 1, (--r->n - k) * sizeof *f);
-	}
-	if (!grow(&r->free, &r->cap, r->n + 1, sizeof *r->free))
-		return false;
-	r->free[r->n++] = (struct stretch){ offset, size };
-	return true;
-}
-
-/* What planning knows of one value made in the plan: an output of a step. */
-struct value {
-	ad_node *node;
-	size_t base;   /* the value whose memory it has; its own number for most */
-	ad_node *outer; /* or the older node whose memory it has */
-	uint32_t last; /* the last step that reads it or an alias of it */
-	bool own, live;
-	size_t offset, bytes;
-};
-
-/* What output k of an alias op is another view of: input k. */
-static ad_node *seen_by(const ad_node *y)
-{
-	return y->op->alias ? y->owner->in[y->out] : NULL;
-}
-
-/* Whether y can be another view of its input: not where the input may change under a kept value. */
-static bool can_alias(const ad_node *y, bool own)
-{
-	const ad_node *x = seen_by(y);
-
-	return x && x->type == y->type && !(own && !x->op);
-}
-
-static size_t bytes_of(const ad_node *x)
-{
-	size_t bytes = x->count * element_size(x->graph, x->type);
-
-	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
-
-/* An input whose place an element-wise op can take over: it dies here and is read one to one. */
-static size_t dying_input(const ad_node *y, const struct value *values, uint32_t step)
-{
-	if (!y->op->map || y->op == &backward_op)
-		return SIZE_MAX;
-	for (int i = 0; i < y->n_in; i++) {
-		const ad_node *x = y->in[i];
-		const struct value *v;
-		bool one_to_one = true;
-
-		if (!x || !x->op || x->last == UINT32_MAX)
-			continue;
-		v = &values[values[x->last].base];
-		if (v->own || v->outer || !v->live || v->last != step || v->bytes != bytes_of(y))
-			continue;
-		/* the same memory may be read as several inputs */
-		for (int j = 0; j < y->n_in; j++) {
-			const ad_node *z = y->in[j];
-
-			if (z && z->op && z->last != UINT32_MAX &&
-			    values[z->last].base == values[x->last].base)
-				one_to_one &= z->type == y->type &&
-				              ad_equal_shapes(&z->shape, &y->shape);
-		}
-		if (one_to_one)
-			return values[x->last].base;
-	}
-	return SIZE_MAX;
-}
-
-/* Lays out all values. During planning a node's `last` is its value's number, or UINT32_MAX. */
-static bool lay_out(ad_graph *g, struct plan *p, bool share)
-{
-	size_t n = 0, k = 0, cap_spots = 0, cap_fixed = 0;
-	struct value *values;
-	size_t *first, *next; /* values that die at a step, as lists */
-	struct room room = { 0 };
-	bool ok = true;
-
-	for (size_t s = 0; s < p->n_steps; s++)
-		n += p->steps[s]->n_out;
-	if (n >= UINT32_MAX)
-		return false;
-	values = calloc(n ? n : 1, sizeof *values);
-	first = malloc((p->n_steps + 1) * sizeof *first);
-	next = malloc((n ? n : 1) * sizeof *next);
-	if (!values || !first || !next) {
-		ok = false;
-		goto done;
-	}
-	for (size_t r = 0; r < p->n_roots; r++)
-		p->roots[r]->last = UINT32_MAX;
-	for (size_t a = 0; a < p->n_assign; a++)
-		p->assign[a]->assign->last = UINT32_MAX;
-	for (size_t s = 0; s < p->n_steps; s++) {
-		ad_node *y = p->steps[s];
-
-		first[s] = SIZE_MAX;
-		for (int i = 0; i < y->n_in; i++)
-			if (y->in[i])
-				y->in[i]->last = UINT32_MAX;
-		for (int j = 0; j < y->n_out; j++)
-			y[j].last = UINT32_MAX;
-	}
-	for (size_t s = 0; s < p->n_steps; s++) {
-		ad_node *y = p->steps[s];
-
-		for (int j = 0; j < y->n_out; j++, k++) {
-			values[k] = (struct value){ .node = y + j,
-				                    .base = k,
-				                    .last = (uint32_t)s,
-				                    .bytes = bytes_of(y + j) };
-			values[k].own = !share || y[j].keep || g->keep_all;
-			y[j].last = (uint32_t)k;
-		}
-	}
-	for (size_t r = 0; r < p->n_roots; r++)
-		if (p->roots[r]->last != UINT32_MAX)
-			values[p->roots[r]->last].own = true;
-	for (size_t a = 0; a < p->n_assign; a++) {
-		ad_node *x = p->assign[a]->assign;
-
-		if (x->last != UINT32_MAX)
-			values[x->last].own = true;
-	}
-	/* aliases: newest first, so that a kept alias makes its base kept */
-	for (k = n; k-- > 0;) {
-		ad_node *y = values[k].node;
-		ad_node *x = seen_by(y);
-
-		if (x && can_alias(y, values[k].own) && x->op &&
-		    x->last != UINT32_MAX && values[k].own)
-			values[x->last].own = true;
-	}
-	for (k = 0; k < n; k++) {
-		ad_node *y = values[k].node, *x = seen_by(y);
-
-		if (!x || !can_alias(y, values[k].own))
-			continue;
-		if (!x->op || x->last == UINT32_MAX)
-			values[k].outer = x;
-		else if (values[x->last].outer)
-			values[k].outer = values[x->last].outer;
-		else
-			values[k].base = values[x->last].base;
-	}
-	for (size_t s = 0; s < p->n_steps; s++)
-		for (int i = 0; i < p->steps[s]->n_in; i++) {
-			ad_node *x = p->steps[s]->in[i];
-
-			if (x && x->op && x->last != UINT32_MAX)
-				values[values[x->last].base].last = (uint32_t)s;
-		}
-	for (k = 0; k < n; k++)
-		if (values[k].base == k && !values[k].own && !values[k].outer) {
-			next[k] = first[values[k].last];
-			first[values[k].last] = k;
-		}
-	k = 0;
-	for (size_t s = 0; ok && s < p->n_steps; s++) {
-		ad_node *y = p->steps[s];
-
-		for (int j = 0; ok && j < y->n_out; j++, k++) {
-			struct value *v = &values[k];
-			size_t heir;
-
-			if (v->base != k || v->outer) {
-				ok = grow(&p->spots, &cap_spots, p->n_spots + 1, sizeof *p->spots);
-				if (ok)
-					p->spots[p->n_spots++] = (struct spot){
-						v->node, v->outer ? v->outer : values[v->base].node, 0
-					};
-				continue;
-			}
-			if (v->own) {
-				ok = add_node(&p->fixed, &p->n_fixed, &cap_fixed, v->node);
-				continue;
-			}
-			heir = y->n_out == 1 ? dying_input(y, values, (uint32_t)s) : SIZE_MAX;
-			v->live = true;
-			if (heir != SIZE_MAX) {
-				v->offset = values[heir].offset;
-				values[heir].live = false;
-			} else {
-				ok = take(&room, v->bytes, &v->offset);
-			}
-			ok = ok && grow(&p->spots, &cap_spots, p->n_spots + 1, sizeof *p->spots);
-			if (ok)
-				p->spots[p->n_spots++] = (struct spot){ v->node, NULL, v->offset };
-		}
-		for (size_t d = first[s]; ok && d != SIZE_MAX; d = next[d])
-			if (values[d].live) {
-				values[d].live = false;
-				ok = give(&room, values[d].offset, values[d].bytes);
-			}
-		if (y->work > p->scratch)
-			p->scratch = y->work;
-	}
-	p->workspace = room.end;
-done:
-	free(values);
-	free(first);
-	free(next);
-	free(room.free);
+	for (size_t k = 0; ok && k < p->n_buffers; k++)
+		p->buffers[k] = (struct next_value){ l.buffers.node[k], l.buffers.node[k]->assign };
+	ok = ok && list_steps(p, &l);
+	free(l.steps.node);
+	free(l.given.node);
+	free(l.leaves.node);
+	free(l.assign.node);
+	free(l.buffers.node);
 	return ok;
 }
 
 /* ---- plans made and found --------------------------------------------------------------------------- */
 
 static bool fits(const struct plan *p, const ad_graph *g, size_t n, ad_node *const roots[],
-                 uint64_t wishes)
+                 uint64_t wishes, enum mode mode)
 {
-	if (p->wishes != wishes || p->n_roots != n ||
+	if (p->n_roots != n || p->wishes != wishes || p->mode != mode ||
 	    memcmp(p->roots, roots, n * sizeof *roots) != 0)
 		return false;
+	for (size_t k = 0; k < p->n_buffers; k++)
+		if (p->buffers[k].buffer->assign != p->buffers[k].node)
+			return false;
 	for (size_t k = 0; k < p->n_given; k++)
 		if (!is_current(p->given[k]))
 			return false;
 	/* nor may it compute again what is there */
 	for (size_t k = 0; g->clock == g->evaluated && k < p->n_steps; k++)
-		if (is_current(p->steps[k]))
+		if (is_current(p->steps[k].node))
 			return false;
 	return true;
 }
 
-struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], bool share)
+/* Drops the plan used longest ago that holds nothing to be read. */
+static void drop_oldest(ad_graph *g)
 {
-	/* what a plan keeps depends on these besides its roots */
-	uint64_t wishes = g->wishes * 2 + share;
-	struct plan *p;
+	struct plan **at, **oldest = NULL, *p;
 	size_t count = 0;
 
+	for (at = &g->plans; *at; at = &(*at)->next, count++)
+		if (count >= MAX_PLANS && !holds_values(*at))
+			oldest = at;
+	if (!oldest)
+		return;
+	p = *oldest;
+	*oldest = p->next;
+	free_plan(g, p);
+}
+
+struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], enum mode mode)
+{
+	struct plan *p;
+
 	for (struct plan **at = &g->plans; (p = *at); at = &p->next)
-		if (fits(p, g, n, roots, wishes)) {
+		if (fits(p, g, n, roots, g->wishes, mode)) {
 			*at = p->next;
 			p->next = g->plans;
 			return g->plans = p;
@@ -420,21 +327,16 @@ struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], bool share)
 	}
 	memcpy(p->roots, roots, n * sizeof *roots);
 	p->n_roots = n;
-	p->wishes = wishes;
-	if (!walk_down(g, p) || !lay_out(g, p, share)) {
-		free_plan(p);
+	p->wishes = g->wishes;
+	p->mode = mode;
+	p->block_from = UINT32_MAX;
+	if (!find_steps(g, p) || (find_views(p), !fuse(p)) || !lay_out(p)) {
+		free_plan(g, p);
 		out_of_memory(g, g->n_nodes * sizeof(ad_node *));
 		return NULL;
 	}
 	p->next = g->plans;
 	g->plans = p;
-	for (struct plan **at = &g->plans; *at; at = &(*at)->next)
-		if (++count > MAX_PLANS) {
-			struct plan *old = *at;
-
-			*at = old->next;
-			free_plan(old);
-			break;
-		}
+	drop_oldest(g);
 	return p;
 }

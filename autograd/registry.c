@@ -196,13 +196,6 @@ static bool store(const ad_attr *a, void *to, const ad_setting *s, char *message
 
 /* ---- attributes as text ------------------------------------------------------------------------ */
 
-/* Numbers of a parsed list; as many as a text in one call may hold. */
-struct numbers {
-	int64_t i[256];
-	double r[256];
-	char word[64];
-};
-
 static bool number_at(const char **text, int64_t *i, double *r, bool *whole)
 {
 	static _Thread_local locale_t c_locale;
@@ -395,58 +388,146 @@ bool ad_fill_attrs(const ad_attr *table, void *to, size_t n, const ad_setting se
 	return true;
 }
 
+bool check_words(ad_graph *g, const ad_op *op, const void *attrs)
+{
+	for (const ad_attr *a = op->attrs; a && a->name; a++) {
+		const char *word;
+
+		if (a->type != AD_WORD || !a->choice)
+			continue;
+		memcpy(&word, (const char *)attrs + a->offset, sizeof word);
+		if (word && !word_among(a->choice, word)) {
+			ad_fail(g, AD_ERROR_ARGUMENT, "%s: '%s' is one of %s, not '%s'", op->name,
+			        a->name, a->choice, word);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A copy of n bytes in the arena, in the place of a pointer to them. */
+static bool copy_list(struct arena *arena, void *pointer, size_t bytes)
+{
+	void *copy = arena_take(arena, bytes), *from;
+
+	if (!copy)
+		return false;
+	memcpy(&from, pointer, sizeof from);
+	memcpy(copy, from, bytes);
+	memcpy(pointer, &copy, sizeof copy);
+	return true;
+}
+
 void *copy_attrs(ad_graph *g, const ad_op *op, const void *from)
 {
-	void *to = arena_take(&g->arena, op->attrs_size);
+	void *to;
+
+	if (!check_words(g, op, from))
+		return NULL;
+	to = arena_take(&g->arena, op->attrs_size);
+	if (to)
+		memcpy(to, from, op->attrs_size);
+	for (const ad_attr *a = op->attrs; to && a->name; a++) {
+		void *at = (char *)to + a->offset;
+		bool kept = true;
+
+		if (a->type == AD_INTLIST && ((ad_ints *)at)->n > 0)
+			kept = copy_list(&g->arena, (char *)at + offsetof(ad_ints, v),
+			                 (size_t)((ad_ints *)at)->n * sizeof(int64_t));
+		else if (a->type == AD_NUMLIST && ((ad_reals *)at)->n > 0)
+			kept = copy_list(&g->arena, (char *)at + offsetof(ad_reals, v),
+			                 (size_t)((ad_reals *)at)->n * sizeof(double));
+		else if (a->type == AD_WORD && *(const char **)at)
+			kept = copy_list(&g->arena, at, strlen(*(const char **)at) + 1);
+		if (!kept)
+			to = NULL;
+	}
+	if (!to)
+		out_of_memory(g, op->attrs_size);
+	return to;
+}
+
+struct defaults {
+	struct defaults *next;
+	const ad_op *op;
+	_Alignas(16) unsigned char attrs[];
+};
+
+const void *default_attrs(ad_graph *g, const ad_op *op)
+{
+	struct defaults *d = g->defaults;
+	struct arena_mark mark;
 	char message[256];
 
-	if (!to) {
+	while (d && d->op != op)
+		d = d->next;
+	if (d)
+		return d->attrs;
+	mark = arena_mark(&g->lasting_arena);
+	d = arena_take(&g->lasting_arena, sizeof *d + op->attrs_size);
+	if (!d) {
 		out_of_memory(g, op->attrs_size);
 		return NULL;
 	}
-	if (from) {
-		memcpy(to, from, op->attrs_size);
-	} else if (!ad_fill_attrs(op->attrs, to, 0, NULL, message, sizeof message)) {
+	if (!ad_fill_attrs(op->attrs, d->attrs, 0, NULL, message, sizeof message)) {
 		ad_fail(g, AD_ERROR_ARGUMENT, "%s: %s", op->name, message);
+		arena_release(&g->lasting_arena, mark);
 		return NULL;
 	}
-	for (const ad_attr *a = op->attrs; a->name; a++) {
-		void *at = (char *)to + a->offset;
-		bool lost = false;
+	d->op = op;
+	d->next = g->defaults;
+	g->defaults = d;
+	return d->attrs;
+}
 
-		if (a->type == AD_INTLIST && ((ad_ints *)at)->n > 0) {
-			ad_ints *list = at;
-			size_t bytes = (size_t)list->n * sizeof *list->v;
-			void *copy = arena_take(&g->arena, bytes);
+static bool same_list(int64_t n, const void *a, int64_t m, const void *b, size_t size)
+{
+	return n == m && (n <= 0 || a == b || memcmp(a, b, (size_t)n * size) == 0);
+}
 
-			lost = !copy;
-			if (copy)
-				list->v = memcpy(copy, list->v, bytes);
-		} else if (a->type == AD_NUMLIST && ((ad_reals *)at)->n > 0) {
-			ad_reals *list = at;
-			size_t bytes = (size_t)list->n * sizeof *list->v;
-			void *copy = arena_take(&g->arena, bytes);
+static bool same_word(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
 
-			lost = !copy;
-			if (copy)
-				list->v = memcpy(copy, list->v, bytes);
-		} else if (a->type == AD_WORD && *(const char **)at) {
-			const char *word = *(const char **)at;
+bool same_attrs(const ad_op *op, const void *a, const void *b)
+{
+	if (a == b)
+		return true;
+	for (const ad_attr *t = op->attrs; t && t->name; t++) {
+		const void *x = (const char *)a + t->offset, *y = (const char *)b + t->offset;
+		bool same = true;
 
-			if (a->choice && !word_among(a->choice, word)) {
-				ad_fail(g, AD_ERROR_ARGUMENT, "%s: '%s' is one of %s, not '%s'",
-				        op->name, a->name, a->choice, word);
-				return NULL;
-			}
-			*(const char **)at = arena_copy_text(&g->arena, word);
-			lost = !*(const char **)at;
+		switch (t->type) {
+		case AD_INT:
+			same = *(const int64_t *)x == *(const int64_t *)y;
+			break;
+		case AD_NUM: /* bit by bit: NaN is itself, -0 is not 0 */
+			same = memcmp(x, y, sizeof(double)) == 0;
+			break;
+		case AD_FLAG:
+			same = *(const bool *)x == *(const bool *)y;
+			break;
+		case AD_WORD:
+			same = same_word(*(const char *const *)x, *(const char *const *)y);
+			break;
+		case AD_INTLIST:
+			same = same_list(((const ad_ints *)x)->n, ((const ad_ints *)x)->v,
+			                 ((const ad_ints *)y)->n, ((const ad_ints *)y)->v,
+			                 sizeof(int64_t));
+			break;
+		case AD_NUMLIST:
+			same = same_list(((const ad_reals *)x)->n, ((const ad_reals *)x)->v,
+			                 ((const ad_reals *)y)->n, ((const ad_reals *)y)->v,
+			                 sizeof(double));
+			break;
+		case AD_NOTHING:
+			break;
 		}
-		if (lost) {
-			out_of_memory(g, op->attrs_size);
-			return NULL;
-		}
+		if (!same)
+			return false;
 	}
-	return to;
+	return true;
 }
 
 /* ---- calls by name ------------------------------------------------------------------------------- */
@@ -481,13 +562,9 @@ ad_node *ad_call(ad_graph *g, const char *name, size_t n_in, ad_node *const in[]
 	return call_op(g, op, n_in, in, n_settings, settings);
 }
 
-ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
-                      const char *text)
+bool read_settings(const char *text, struct settings *to, char *message, size_t size)
 {
-	struct numbers room[8];
-	ad_setting settings[8];
-	char names[8][64];
-	size_t n = 0;
+	size_t n = to->n = 0;
 
 	for (const char *at = text ? text : ""; *at;) {
 		size_t length = 0;
@@ -498,20 +575,33 @@ ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const 
 			break;
 		while (at[length] && at[length] != '=' && at[length] != ' ')
 			length++;
-		if (n == 8 || at[length] != '=' || length >= sizeof names[0])
-			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the settings at '%s'",
-			               op->name, at);
-		memset(&settings[n], 0, sizeof settings[n]);
-		memcpy(names[n], at, length);
-		names[n][length] = '\0';
-		settings[n].name = names[n];
+		if (n == 8 || at[length] != '=' || length >= sizeof to->names[0]) {
+			snprintf(message, size, "cannot read the settings at '%s'", at);
+			return false;
+		}
+		memset(&to->of[n], 0, sizeof to->of[n]);
+		memcpy(to->names[n], at, length);
+		to->names[n][length] = '\0';
+		to->of[n].name = to->names[n];
 		at += length + 1;
-		if (!parse_value(&at, &settings[n], &room[n]))
-			return ad_fail(g, AD_ERROR_ARGUMENT, "%s: cannot read the value at '%s'",
-			               op->name, at);
-		n++;
+		if (!parse_value(&at, &to->of[n], &to->room[n])) {
+			snprintf(message, size, "cannot read the value at '%s'", at);
+			return false;
+		}
+		to->n = ++n;
 	}
-	return call_op(g, op, n_in, in, n, settings);
+	return true;
+}
+
+ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
+                      const char *text)
+{
+	struct settings settings;
+	char message[256];
+
+	if (!read_settings(text, &settings, message, sizeof message))
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: %s", op->name, message);
+	return call_op(g, op, n_in, in, settings.n, settings.of);
 }
 
 ad_node *ad_call_text(ad_graph *g, const char *name, size_t n_in, ad_node *const in[],
@@ -610,11 +700,16 @@ static const ad_op *found(_Atomic(const ad_op *) *kept, const char *name)
 	return op;
 }
 
-ad_node *engine_add(ad_node *a, ad_node *b)
+const ad_op *engine_add_op(void)
 {
 	static _Atomic(const ad_op *) add;
 
-	return ad_record(found(&add, "add"), 2, (ad_node *[]){ a, b }, NULL);
+	return found(&add, "add");
+}
+
+ad_node *engine_add(ad_node *a, ad_node *b)
+{
+	return ad_record(engine_add_op(), 2, (ad_node *[]){ a, b }, NULL);
 }
 
 ad_node *engine_to_real(ad_node *x)

@@ -38,6 +38,10 @@ int ad_model_errors(const ad_model *m);
 /* Prints all errors and warnings, by line; as text or as one JSON object a line. */
 void ad_model_messages(const ad_model *m, FILE *to, bool json);
 
+/* Samples, weights, the optimizer's state and what an evaluation takes: no more than this in bytes (0: no
+ * limit). What would take more fails before it takes it. */
+void ad_model_limit_memory(ad_model *m, size_t bytes);
+
 const char *ad_model_name(const ad_model *m);
 ad_graph *ad_model_graph(const ad_model *m);
 
@@ -68,6 +72,42 @@ typedef struct {
 } ad_train_options;
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);
+
+/* ---- optimizers, for training loops of one's own ---------------------------------------------
+ *
+ *	ad_optimizer *o = ad_optimizer_open(g, "adam", "lr=1e-3 betas=[0.9,0.999]", 0, NULL);
+ *
+ *	for (int step = 0; step < 1000; step++)
+ *		if (ad_backward(loss) != AD_OK || ad_optimizer_step(o) != AD_OK)
+ *			return fprintf(stderr, "%s\n", ad_errmsg(g)), 1;
+ *	ad_optimizer_close(o);
+ */
+
+typedef struct ad_optimizer ad_optimizer;
+
+/* An optimizer by its name and settings as in the YAML files ("autograd ops adam" lists them); what is
+ * not set has its default. It moves the n params given, or all params that the graph has now and that want
+ * a gradient if params is NULL, and keeps its state outside the graph: it is closed on its own, before the
+ * graph or after it. NULL after a failure: ad_errmsg(g) says which; the functions below take NULL and fail
+ * with AD_ERROR_ARGUMENT. */
+ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *settings, size_t n,
+                                ad_node *const params[]);
+
+/* One step by the gradients that the last ad_backward gave (ad_gradient); a param that it did not pass
+ * stays. A failure leaves all params as they are. Does not look whether gradients are finite. The same
+ * bits for any number of threads. */
+ad_status ad_optimizer_step(ad_optimizer *o);
+
+/* The Euclidean norm of all these gradients together: to watch it, or to see that it is finite before a
+ * step. NaN after a failure. */
+double ad_optimizer_norm(ad_optimizer *o);
+
+/* The learning rate of the steps to come; a number from 0. */
+double ad_optimizer_rate(const ad_optimizer *o);
+ad_status ad_optimizer_set_rate(ad_optimizer *o, double lr);
+
+/* Frees it; NULL is allowed. */
+void ad_optimizer_close(ad_optimizer *o);
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

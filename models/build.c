@@ -48,8 +48,7 @@ static bool is_kind(const char *name)
 
 /* ---- weights --------------------------------------------------------------------------------- */
 
-/* Whether a size comes from a free dim. */
-static bool is_free(struct recording *r, int64_t size)
+bool is_free(struct recording *r, int64_t size)
 {
 	for (int k = 0; k < r->model->n_dims; k++)
 		if (size > 0 && size % r->model->build->primes[k] == 0)
@@ -58,14 +57,13 @@ static bool is_free(struct recording *r, int64_t size)
 }
 
 /* Takes a weight into the model's list and makes its node in the check's graph. */
-static ad_node *new_weight(struct recording *r, const char *path, struct place at, ad_shape shape,
-                           struct init init, int64_t fan_in, int64_t fan_out)
+static ad_node *new_weight(struct recording *r, struct weight w, ad_shape shape)
 {
 	ad_model *m = r->model;
 	struct build *b = m->build;
-	struct weight w = {
-		.path = path, .init = init, .fan_in = fan_in, .fan_out = fan_out, .at = at
-	};
+	const struct place at = w.at;
+	const char *path = w.path;
+	const struct init init = w.init;
 
 	for (int i = 0; i < shape.rank; i++) {
 		if (!is_free(r, shape.dims[i]))
@@ -76,7 +74,8 @@ static ad_node *new_weight(struct recording *r, const char *path, struct place a
 		        shape_text(r, shape));
 		return NULL;
 	}
-	ad_node *node = ad_param(r->graph, path, shape);
+	ad_node *node = w.buffer ? ad_buffer(r->graph, path, AD_REAL, shape)
+	                          : ad_param(r->graph, path, shape);
 	if (ad_is_error(node)) {
 		say_failure(r, at, "weight", 0, NULL);
 		return NULL;
@@ -114,17 +113,21 @@ static bool site_init(struct layer_site *site, const char *name, struct init *to
 		return true;
 	if (own)
 		return init_of(site->recording, site->scope, own, to);
-	if (yaml_get(y, "weight") || yaml_get(y, "bias") || strcmp(name, "weight") != 0)
+	/* "weight", "weight_ih_l0", "in_proj_weight" */
+	if (yaml_get(y, "weight") || yaml_get(y, "bias") || !strstr(name, "weight"))
 		return true;
 	return init_of(site->recording, site->scope, y, to);
 }
 
-ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
-                      int64_t fan_in, int64_t fan_out)
+static ad_node *site_weight(struct layer_site *site, const char *name, ad_shape shape,
+                            struct weight as)
 {
 	struct recording *r = site->recording;
 	const char *path = store_text(r->store, "%s.%s", site->path, name);
 	struct weight *w = find_weight(r, path);
+
+	as.path = path;
+	as.at = site->at;
 
 	if (!r->messages)
 		return w ? w->node : NULL;
@@ -135,12 +138,30 @@ ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape,
 		message_also(r->messages, w->at, "first here");
 		return NULL;
 	}
-	if (!site_init(site, name, &init))
+	if (!as.buffer && !site_init(site, name, &as.init))
 		return NULL;
-	ad_node *node = new_weight(r, path, site->at, shape, init, fan_in, fan_out);
-	if (node)
+	ad_node *node = new_weight(r, as, shape);
+	if (node && !as.buffer)
 		site->parameters += ad_count(node);
 	return node;
+}
+
+ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
+                      int64_t fan_in, int64_t fan_out)
+{
+	return site_weight(site, name, shape, (struct weight){ .init = init, .fan_in = fan_in,
+	                                                       .fan_out = fan_out });
+}
+
+ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
+                      struct init init)
+{
+	return site_weight(site, name, shape, (struct weight){ .init = init, .buffer = true });
+}
+
+ad_node *layer_input(struct layer_site *site, size_t k)
+{
+	return k < site->n_in ? site->inputs[k] : NULL;
 }
 
 /* ---- origins and rows ------------------------------------------------------------------------ */
@@ -195,6 +216,8 @@ static void add_row(struct recording *r, const char *path, const char *kind, str
 {
 	ad_model *m = r->model;
 
+	mark_nodes(r, path);
+	mark_nodes(r, NULL);
 	if (!r->messages)
 		return;
 	m->rows = store_more(r->store, m->rows, (size_t)m->n_rows, sizeof *m->rows);
@@ -365,6 +388,48 @@ static struct value no_input(struct call *c)
 
 /* ---- layers and ops -------------------------------------------------------------------------- */
 
+/* Which input of a layer has this name, 0 being x; -1: none. And how many there are. */
+static int input_find(const struct layer *l, const char *name)
+{
+	size_t n = strlen(name);
+	int k = 0;
+
+	for (const char *s = l->inputs; s && *s; s += strspn(s, " ?"), k++) {
+		size_t length = strcspn(s, " ?");
+
+		if (length == n && strncmp(s, name, n) == 0)
+			return k;
+		s += length;
+	}
+	return -1;
+}
+
+static size_t most_inputs(const struct layer *l)
+{
+	size_t n = l->inputs ? 0 : 1;
+
+	for (const char *s = l->inputs; s && *s; s += strspn(s, " ?"), n++)
+		s += strcspn(s, " ?");
+	return n;
+}
+
+/* The inputs of a layer as nodes. False: one is unknown, or no tensor, which was said. */
+static bool layer_nodes(struct call *c, struct layer_site *site)
+{
+	struct recording *r = c->r;
+
+	site->n_in = c->n_in;
+	site->inputs = store_take(r->store, (c->n_in + 1) * sizeof(*site->inputs));
+	for (size_t k = 0; k < c->n_in; k++) {
+		if (c->inputs[k].kind == VALUE_NULL)
+			continue;
+		site->inputs[k] = value_node(r, c->inputs[k], c->item->key->at);
+		if (!site->inputs[k])
+			return false;
+	}
+	return true;
+}
+
 static struct value build_layer(struct call *c, const struct layer *l, const char *path,
                                 const char *component, size_t *parameters)
 {
@@ -386,6 +451,13 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 				call_setting(c, a, arg->items[i]);
 			} else if (yaml_is(arg->keys[i], "init")) {
 				site.init = arg->items[i];
+			} else if (input_find(l, arg->keys[i]->text) > 0) {
+				const size_t k = (size_t)input_find(l, arg->keys[i]->text);
+
+				while (c->n_in <= k)
+					call_input(c, (struct value){ .kind = VALUE_NULL });
+				c->inputs[k] = eval_yaml(r, c->in, arg->items[i]);
+				c->known = c->known && c->inputs[k].kind != VALUE_UNKNOWN;
 			} else {
 				say_attribute(r, arg->keys[i]->at, arg->keys[i]->text, l->name,
 				              l->attrs);
@@ -406,26 +478,28 @@ static struct value build_layer(struct call *c, const struct layer *l, const cha
 			c->known = false;
 	}
 	call_missing(c, l->attrs);
-	if (c->n_in != 1 && c->known) {
+	if ((c->n_in < 1 || c->n_in > most_inputs(l)) && c->known) {
 		message(r->messages, E_TYPE, c->item->from ? c->item->from->at : c->item->key->at,
-		        NULL, NULL, "'%s' takes one input, not %zu", l->name, c->n_in);
+		        NULL, NULL, "'%s' takes %s, not %zu", l->name,
+		        l->inputs ? store_text(r->store, "the inputs %s", l->inputs) : "one input",
+		        c->n_in);
 		return unknown;
 	}
 	if (c->known && c->inputs[0].kind == VALUE_NULL)
 		return no_input(c);
 	if (!c->known)
 		return unknown;
-	ad_node *x = value_node(r, c->inputs[0], c->item->key->at);
+	bool nodes = layer_nodes(c, &site);
 	void *attrs = store_take(r->store, l->attrs_size);
 	if (!ad_fill_attrs(l->attrs, attrs, c->n_settings, c->settings, text, sizeof text)) {
 		message(r->messages, E_TYPE, c->item->key->at, NULL, NULL, "%s: %s", l->name, text);
 		return unknown;
 	}
-	if (!x)
+	if (!nodes)
 		return unknown;
 	set_origin(r, c->item->key->at);
 	ad_scope_begin(r->graph, component);
-	ad_node *y = l->build(&site, x, attrs);
+	ad_node *y = l->build(&site, site.inputs[0], attrs);
 	ad_scope_end(r->graph);
 	*parameters = site.parameters;
 	if (y && !ad_is_error(y))
@@ -1160,7 +1234,8 @@ static ad_node *declared_node(struct recording *r, const struct declared_weight 
 	}
 	if (w->init && !init_of(r, &b->file, w->init, &init))
 		return NULL;
-	return new_weight(r, w->name, w->at, shape, init, in, out);
+	return new_weight(r, (struct weight){ .path = w->name, .init = init, .fan_in = in,
+	                                      .fan_out = out, .at = w->at }, shape);
 }
 
 static void build_declared(struct recording *r, struct scope *body)

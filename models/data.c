@@ -2,6 +2,7 @@
  * data: the samples of a model: read by their formats, split, mapped, fed.
  */
 #include "data.h"
+#include "engine.h"
 #include "op.h"
 
 #include <errno.h>
@@ -153,7 +154,76 @@ void data_shuffle(uint64_t seed, enum data_stream kind, uint64_t step, size_t ro
 
 size_t column_element(const struct column *c)
 {
-	return c->type == AD_REAL ? sizeof(double) : c->type == AD_I32 ? sizeof(int32_t) : 1;
+	static const size_t real[] = { [COLUMN_DOUBLES] = sizeof(double), [COLUMN_FLOATS] = sizeof(float),
+		                       [COLUMN_BYTES] = 1 };
+
+	return c->type == AD_REAL ? real[c->form] : c->type == AD_I32 ? sizeof(int32_t) : 1;
+}
+
+double column_value(const struct column *c, size_t k)
+{
+	if (c->type == AD_I32)
+		return ((const int32_t *)c->data)[k];
+	if (c->type == AD_BOOL)
+		return ((const unsigned char *)c->data)[k];
+	switch (c->form) {
+	case COLUMN_BYTES:
+		return c->values[((const unsigned char *)c->data)[k]];
+	case COLUMN_FLOATS:
+		return (double)((const float *)c->data)[k];
+	case COLUMN_DOUBLES:
+		break;
+	}
+	return ((const double *)c->data)[k];
+}
+
+bool column_take_bytes(struct column *c, bool is_signed, char *error, size_t n)
+{
+	c->values = malloc(256 * sizeof *c->values);
+	if (!c->values)
+		return failure_memory(error, n, "samples", 0);
+	for (int b = 0; b < 256; b++)
+		c->values[b] = is_signed && b > 127 ? b - 256 : b;
+	c->form = COLUMN_BYTES;
+	return true;
+}
+
+/* Has a column of n samples lie in memory as doubles. */
+static bool widen(struct column *c, size_t samples, char *error, size_t n)
+{
+	size_t total = samples * c->per;
+	double *wide;
+
+	if (c->form == COLUMN_DOUBLES)
+		return true;
+	wide = total <= SIZE_MAX / sizeof *wide ? malloc(total * sizeof *wide + 1) : NULL;
+	if (!wide)
+		return failure_memory(error, n, "samples", 0);
+	for (size_t k = 0; k < total; k++)
+		wide[k] = column_value(c, k);
+	free(c->data);
+	free(c->values);
+	c->data = wide;
+	c->values = NULL;
+	c->form = COLUMN_DOUBLES;
+	return true;
+}
+
+/* Has a column of doubles lie in memory as floats, which are what a model in f32 takes. */
+static void narrow(struct column *c, size_t samples)
+{
+	const double *wide = c->data;
+	float *data = c->data, *smaller;
+
+	/* from the front, each float lies before the doubles that are still to be read */
+	for (size_t k = 0; k < samples * c->per; k++) {
+		float value = (float)wide[k];
+
+		memcpy(data + k, &value, sizeof value);
+	}
+	smaller = realloc(data, samples * c->per * sizeof *data + 1);
+	c->data = smaller ? smaller : data;
+	c->form = COLUMN_FLOATS;
 }
 
 const char *column_put(struct column *c, size_t k, double value)
@@ -179,16 +249,18 @@ const char *column_put(struct column *c, size_t k, double value)
 
 bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n)
 {
-	size_t total = 0;
+	size_t total = 0, limit = d->limit ? d->limit : DATA_MAX_BYTES;
 
+	d->unreadable = true;
 	for (int i = 0; i < d->n_columns; i++) {
 		size_t bytes;
 
 		if (__builtin_mul_overflow(d->columns[i].per, column_element(&d->columns[i]), &bytes) ||
 		    __builtin_mul_overflow(bytes, samples, &bytes) ||
-		    __builtin_add_overflow(total, bytes, &total) || total > DATA_MAX_BYTES)
-			return failure(error, n, "%zu samples take more than %zu GiB of memory", samples,
-			               DATA_MAX_BYTES >> 30);
+		    __builtin_add_overflow(total, bytes, &total) || total > limit)
+			return failure(error, n,
+			               "%zu samples take more than the %zu bytes of memory that they may have",
+			               samples, limit);
 	}
 	for (int i = 0; i < d->n_columns; i++) {
 		struct column *c = &d->columns[i];
@@ -199,6 +271,7 @@ bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n)
 			return failure_memory(error, n, "samples", bytes);
 		c->data = data;
 	}
+	d->unreadable = false;
 	return true;
 }
 
@@ -262,8 +335,10 @@ bool column_fit(struct column *c, const struct source *s, struct place at, size_
 
 void data_free_set(struct dataset *d)
 {
-	for (int i = 0; i < d->n_columns; i++)
+	for (int i = 0; i < d->n_columns; i++) {
 		free(d->columns[i].data);
+		free(d->columns[i].values);
+	}
 	free(d->columns);
 	free(d->path);
 	free(d->places);
@@ -275,6 +350,15 @@ void data_free(struct parts *p)
 	data_free_set(&p->train);
 	data_free_set(&p->valid);
 	data_free_set(&p->test);
+}
+
+static size_t set_bytes(const struct dataset *d)
+{
+	size_t bytes = 0;
+
+	for (int i = 0; i < d->n_columns; i++)
+		bytes += d->n * d->columns[i].per * column_element(&d->columns[i]);
+	return bytes;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -322,14 +406,24 @@ static bool make_columns(const ad_model *m, bool targets, struct dataset *to, ch
 	return true;
 }
 
-static bool read_source(const ad_model *m, const struct source *from, bool targets,
+size_t data_bytes(const struct parts *p)
+{
+	return set_bytes(&p->train) + set_bytes(&p->valid) + set_bytes(&p->test);
+}
+
+/* `used` bytes of what the model may have are taken already. */
+static bool read_source(const ad_model *m, const struct source *from, bool targets, size_t used,
                         struct dataset *to, char *error, size_t n)
 {
 	struct source s = *from;
 
 	s.path = m->path;
 	s.messages = m->messages;
-	if (!make_columns(m, targets, to, error, n) || !s.format->read(&s, to, error, n))
+	if (!make_columns(m, targets, to, error, n))
+		return false;
+	if (m->memory_limit && m->memory_limit < DATA_MAX_BYTES)
+		to->limit = m->memory_limit > used ? m->memory_limit - used : 1;
+	if (!s.format->read(&s, to, error, n))
 		return false;
 	if (to->n == 0)
 		return source_refuse(&s, s.at, error, n, "the data has no samples");
@@ -355,14 +449,24 @@ static bool take(const struct dataset *from, const size_t rows[], size_t count, 
 	if (!to->columns)
 		return failure_memory(error, n, "columns", 0);
 	for (; to->n_columns < from->n_columns; to->n_columns++) {
-		to->columns[to->n_columns] = from->columns[to->n_columns];
-		to->columns[to->n_columns].data = NULL;
+		struct column *c = &to->columns[to->n_columns];
+
+		*c = from->columns[to->n_columns];
+		c->data = NULL;
+		if (!c->values)
+			continue;
+		c->values = malloc(256 * sizeof *c->values);
+		if (!c->values)
+			return failure_memory(error, n, "columns", 0);
+		memcpy(c->values, from->columns[to->n_columns].values, 256 * sizeof *c->values);
 	}
 	to->places = malloc((count + 1) * sizeof *to->places);
 	if (from->path)
 		to->path = strdup(from->path);
 	if (!to->places || (from->path && !to->path))
 		return failure_memory(error, n, "samples", count * sizeof *to->places);
+	if (from->limit)
+		to->limit = from->limit > set_bytes(from) ? from->limit - set_bytes(from) : 1;
 	if (!dataset_reserve(to, count, error, n))
 		return false;
 	for (size_t k = 0; k < count; k++)
@@ -432,12 +536,13 @@ static struct column *column_of(struct dataset *d, const char *input)
 	return NULL;
 }
 
-/* (x - shift[j]) * factor[j] for element j of every sample; with per = 1 for all elements. */
+/* (x - shift[j]) * factor[j] for element j of every sample, in doubles or, with per = 1 for all elements,
+ * bytes. */
 static void rescale(struct column *c, size_t samples, size_t per, const double shift[],
                     const double factor[])
 {
-	double *x = c->data;
-	size_t total = samples * c->per;
+	double *x = c->form == COLUMN_BYTES ? c->values : c->data;
+	size_t total = c->form == COLUMN_BYTES ? 256 : samples * c->per;
 
 	for (size_t k = 0; k < total; k += per)
 		for (size_t j = 0; j < per; j++)
@@ -474,6 +579,7 @@ static bool standardize(const ad_model *m, struct dataset *const sets[], int n_s
 {
 	struct column *c = column_of(sets[0], input);
 	double *mean, *inverse;
+	bool ok;
 
 	if (sets[0]->n == 0)
 		return failure(error, n,
@@ -488,19 +594,21 @@ static bool standardize(const ad_model *m, struct dataset *const sets[], int n_s
 		free(inverse);
 		return failure_memory(error, n, "standardize", c->per * sizeof *mean);
 	}
-	measure_spread(c, sets[0]->n, mean, inverse);
-	for (int i = 0; i < n_sets; i++) {
+	ok = widen(c, sets[0]->n, error, n);
+	if (ok)
+		measure_spread(c, sets[0]->n, mean, inverse);
+	for (int i = 0; ok && i < n_sets; i++) {
 		struct column *other = sets[i]->n ? column_of(sets[i], input) : NULL;
 
-		if (other && other->per == c->per)
+		if (other && other->per == c->per && (ok = widen(other, sets[i]->n, error, n)))
 			rescale(other, sets[i]->n, c->per, mean, inverse);
 	}
 	free(mean);
 	free(inverse);
-	return true;
+	return ok;
 }
 
-/* Applies the steps of `map` to all sets; sets[0] is the train part, from which it learns. */
+/* Applies the steps of `map` to all sets and gives them the form in which they are fed; sets[0] is the train part, from which it learns. */
 static bool map(const ad_model *m, struct dataset *const sets[], int n_sets, char *error, size_t n)
 {
 	for (int k = 0; k < m->data.n_map; k++) {
@@ -526,6 +634,14 @@ static bool map(const ad_model *m, struct dataset *const sets[], int n_sets, cha
 		    !standardize(m, sets, n_sets, step->input, error, n))
 			return false;
 	}
+	/* rounded once, after all steps */
+	for (int i = 0; i < n_sets && !m->f64; i++)
+		for (int k = 0; k < sets[i]->n_columns; k++) {
+			struct column *c = &sets[i]->columns[k];
+
+			if (c->type == AD_REAL && c->form == COLUMN_DOUBLES)
+				narrow(c, sets[i]->n);
+		}
 	return true;
 }
 
@@ -533,9 +649,9 @@ static bool read_parts(ad_model *m, struct parts *p, char *error, size_t n)
 {
 	const struct data_spec *d = &m->data;
 
-	if ((d->has_train && !read_source(m, &d->train, true, &p->train, error, n)) ||
-	    (d->has_valid && !read_source(m, &d->valid, true, &p->valid, error, n)) ||
-	    (d->has_test && !read_source(m, &d->test, true, &p->test, error, n)))
+	if ((d->has_train && !read_source(m, &d->train, true, 0, &p->train, error, n)) ||
+	    (d->has_valid && !read_source(m, &d->valid, true, data_bytes(p), &p->valid, error, n)) ||
+	    (d->has_test && !read_source(m, &d->test, true, data_bytes(p), &p->test, error, n)))
 		return false;
 	if (d->split_test.given) {
 		if (p->train.n == 0)
@@ -602,7 +718,7 @@ bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *er
 		               "model a csv source", s.format->name);
 	for (int k = 0; k < m->data.n_map; k++)
 		learns |= m->data.map[k].kind == MAP_STANDARDIZE;
-	ok = (!learns || read_parts(m, &parts, error, n)) && read_source(m, &s, false, to, error, n) &&
+	ok = (!learns || read_parts(m, &parts, error, n)) && read_source(m, &s, false, data_bytes(&parts), to, error, n) &&
 	     map(m, (struct dataset *const[]){ &parts.train, to }, 2, error, n);
 	unreadable = to->unreadable || parts.train.unreadable || parts.valid.unreadable ||
 	             parts.test.unreadable;
@@ -656,15 +772,77 @@ bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t
 	return true;
 }
 
+/* Feeding so many values is worth a second thread. */
+#define FEED_WORTH ((size_t)1 << 15)
+#define FEED_PIECES 16
+
+/* Samples of one column on their way into an input. */
+struct feeding {
+	const struct column *c;
+	const size_t *rows;
+	size_t count;
+	bool f64;
+	void *to;
+	float floats[256]; /* the column's values, in the input's type */
+};
+
+/* Whether the samples lie in memory as the input takes them. */
+static bool is_copied(const struct feeding *f)
+{
+	return f->c->type != AD_REAL || f->c->form == (f->f64 ? COLUMN_DOUBLES : COLUMN_FLOATS);
+}
+
+/* Asks for the samples of row k, which may lie anywhere; what is longer the processor asks for itself. */
+static void expect_row(const struct feeding *f, size_t k)
+{
+	size_t bytes = f->c->per * column_element(f->c);
+	const char *row = (const char *)f->c->data + f->rows[k] * bytes;
+
+	for (size_t at = 0; at < bytes && at < 4096; at += 64)
+		__builtin_prefetch(row + at);
+}
+
+static void feed_row(const struct feeding *f, size_t k)
+{
+	const struct column *c = f->c;
+	size_t bytes = c->per * column_element(c), from = f->rows[k] * c->per, to = k * c->per;
+
+	if (k + 1 < f->count)
+		expect_row(f, k + 1);
+	if (is_copied(f)) {
+		memcpy((char *)f->to + k * bytes, (const char *)c->data + f->rows[k] * bytes, bytes);
+	} else if (c->form == COLUMN_BYTES && !f->f64) {
+		const unsigned char *x = (const unsigned char *)c->data + from;
+		float *restrict y = (float *)f->to + to;
+
+#pragma GCC unroll 8
+		for (size_t j = 0; j < c->per; j++)
+			y[j] = f->floats[x[j]];
+	} else {
+		for (size_t j = 0; j < c->per; j++)
+			if (f->f64)
+				((double *)f->to)[to + j] = column_value(c, from + j);
+			else
+				((float *)f->to)[to + j] = (float)column_value(c, from + j);
+	}
+}
+
+static void feed_piece(void *context, size_t i)
+{
+	const struct feeding *f = context;
+
+	for (size_t k = f->count * i / FEED_PIECES; k < f->count * (i + 1) / FEED_PIECES; k++)
+		feed_row(f, k);
+}
+
 bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const size_t rows[],
                size_t count)
 {
 	for (int i = 0; i < d->n_columns; i++) {
 		const struct column *c = &d->columns[i];
-		size_t bytes = c->per * column_element(c);
+		struct feeding f = { .c = c, .rows = rows, .count = count, .f64 = m->f64 };
 		int number;
 		ad_node *x = input_named(m, c->input, &number) ? in->inputs[number] : NULL;
-		void *to;
 
 		if (!x)
 			continue;
@@ -674,21 +852,16 @@ bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const 
 			        count, c->per * count);
 			return false;
 		}
-		to = ad_write(x);
-		if (!to && c->per * count > 0)
+		f.to = ad_write(x);
+		if (!f.to && c->per * count > 0)
 			return false;
-		if (c->type != AD_REAL || ad_is_f64(m->graph)) {
+		for (int b = 0; c->values && b < 256; b++)
+			f.floats[b] = (float)c->values[b];
+		if (c->per * count >= FEED_WORTH)
+			pool_run(FEED_PIECES, feed_piece, &f);
+		else
 			for (size_t k = 0; k < count; k++)
-				memcpy((char *)to + k * bytes, (const char *)c->data + rows[k] * bytes, bytes);
-			continue;
-		}
-		for (size_t k = 0; k < count; k++) {
-			const double *from = (const double *)c->data + rows[k] * c->per;
-			float *row = (float *)to + k * c->per;
-
-			for (size_t j = 0; j < c->per; j++)
-				row[j] = (float)from[j];
-		}
+				feed_row(&f, k);
 	}
 	return true;
 }

@@ -30,7 +30,10 @@ bool column_fit(struct column *c, const struct source *s, struct place at, size_
 /* Makes room for so many samples in every column of a set. */
 bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n);
 
-/* Element k of the column. NULL, or what is wrong with the value: "is not a whole number, ...". */
+/* Has the column, of reals, lie in memory as bytes; byte b stands for b, or for (signed char)b. */
+bool column_take_bytes(struct column *c, bool is_signed, char *error, size_t n);
+
+/* Sets element k of the column, which is not in bytes. NULL, or what is wrong with the value: "is not a whole number, ...". */
 const char *column_put(struct column *c, size_t k, double value);
 size_t column_element(const struct column *c); /* bytes of one element */
 

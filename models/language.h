@@ -342,8 +342,21 @@ struct layer_site {
 	const char *kind;
 	struct place at;
 	const struct yaml *init;
+	size_t n_in;
+	ad_node **inputs;  /* NULL where one was left out */
 	size_t parameters; /* made by this item */
 };
+
+/* Whether a size comes from a free dim. */
+bool is_free(struct recording *r, int64_t size);
+
+/* What was recorded since the mark before belongs to the item of this path; NULL: to the item whose
+ * mark with a path was not followed by one without. Two calls an item: with its path where it is known,
+ * without when it ends. (instance.c) */
+void mark_nodes(struct recording *r, const char *path);
+
+/* Gives the graph the assignments of this recording in place of those of another. (instance.c) */
+struct instance *instance_activate(ad_model *m, struct instance *in);
 
 /* Records the whole model for r->dims into `to`; what is wrong is said in r->messages. */
 void build_model(struct recording *r, struct instance *to);

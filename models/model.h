@@ -75,10 +75,19 @@ void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equa
 
 /* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
 
+/* How the samples of an input of type AD_REAL lie in memory. */
+enum column_form {
+	COLUMN_DOUBLES,
+	COLUMN_FLOATS,
+	COLUMN_BYTES, /* each the number of a value in `values`: an image takes an eighth of its doubles */
+};
+
 /* The samples of one model input: n of them, each of `shape`. */
 struct column {
 	const char *input;
-	ad_type type;    /* of the model's input: data has doubles for AD_REAL, int32_t, or bytes */
+	ad_type type;    /* of the model's input: data has reals as `form` says, int32_t, or bytes for bool */
+	enum column_form form;
+	double *values;  /* of COLUMN_BYTES: 256 */
 	ad_shape shape;  /* of one sample; a size of -1 is found by the format, from the data */
 	size_t per;      /* elements of one sample; 0 where such a size is not found yet */
 	bool target;
@@ -87,9 +96,10 @@ struct column {
 
 struct dataset {
 	size_t n; /* samples */
+	size_t limit; /* bytes that it may take; 0: DATA_MAX_BYTES */
 	int n_columns;
 	struct column *columns;
-	bool unreadable; /* it could not be read for its file, not for what is in it */
+	bool unreadable; /* it could not be read for its file or for want of memory, not for what is in it */
 	char *path;      /* of the text that the samples stand in, each at a line; NULL: they have none */
 	size_t *places;  /* of each sample: its line in path, else its number in its source, from 0 */
 };
@@ -161,19 +171,38 @@ struct data_spec {
 
 /* ---- training (optim/NAME.c, train.c) -------------------------------------------------------------- */
 
-/* An optimizer: one file in optim/, named optimizer_NAME. step updates w from g in place, n elements
- * in f32 or f64; state is `states` arrays of n elements, zero at first; t counts steps from 1. */
+enum { OPTIMIZER_STATES = 3, OPTIMIZER_RATES = 8 };
+
+/* An optimizer: one file in optim/, named optimizer_NAME; see optimizer.h. */
 struct optimizer {
 	const char *name, *doc;
-	const ad_attr *attrs;
+	const struct optimizer *const *variants; /* by 2 * level of instructions + f64 */
+	const ad_attr *attrs;                    /* one of them `lr` */
 	size_t attrs_size;
-	int states;
-	/* Refuses attributes out of range with a sentence ("sgd: lr is -1; ..."); NULL: takes any. */
+	/* Refuses attributes out of range with a sentence ("sgd: lr is -1; ..."). */
 	bool (*check)(const void *attrs, char *error, size_t n);
-	void (*step)(const void *attrs, double lr_scale, int64_t t, bool f64, size_t n, void *w,
-	             const void *g, void *const state[]);
+	/* Which state arrays it keeps for each param: bit k for state[k]. */
+	unsigned (*states)(const void *attrs);
+	/* What is the same for all elements of step t, counted from 1. */
+	void (*prepare)(const void *attrs, double lr, int64_t t, double rates[OPTIMIZER_RATES]);
+	/* Moves n elements w by their gradients g, in the variant's type; state[k] is NULL or n elements, zero
+	 * before the first step. */
+	void (*step)(const double rates[], size_t n, void *w, const void *g, void *const state[]);
+	double (*squares)(size_t n, const void *g); /* their sum */
 };
 extern const struct optimizer *const optimizers[]; /* generated; ends with NULL */
+
+/* An optimizer that moves these params, at most one of them twice. attrs are filled and checked; they are
+ * copied, but for their lists. NULL: a sentence in error. (optimizer.c) */
+ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const void *attrs, size_t n,
+                             ad_node *const params[], char *error, size_t size);
+
+/* A step in three parts: finds the elements of gradients[k] of param k, which may be NULL, after an
+ * evaluation (false: the graph has the failure); their Euclidean norm, one pass over them; moves the params.
+ * before[k], unless it or before is NULL, takes the elements of param k as they were. */
+bool optimizer_find(ad_optimizer *o, ad_node *const gradients[]);
+double optimizer_norm(ad_optimizer *o);
+bool optimizer_move(ad_optimizer *o, void *const before[]);
 
 struct train_spec {
 	bool given;
@@ -204,6 +233,7 @@ struct weight {
 	struct init init;
 	int64_t fan_in, fan_out;
 	struct place at;
+	bool buffer;       /* made by model_buffer: has no gradient */
 };
 
 /* Writes initial values into every weight: a function of (seed, path). */
@@ -213,13 +243,17 @@ bool init_weights(const ad_model *m, uint64_t seed);
  * memory of the size that the file states. False: the graph has the failure. */
 bool model_ready(const ad_model *m);
 
-/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. */
+/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. A
+ * list among its attributes that has a choice takes a word instead of numbers: word k of the choice
+ * arrives as a list whose n is LIST_WORD - k. */
+enum { LIST_WORD = -2 };
 struct layer_site; /* where in the model: path, place, init given on the item; see build.c */
 struct layer {
 	const char *name, *doc;
 	const ad_attr *attrs;
 	size_t attrs_size;
 	ad_node *(*build)(struct layer_site *site, ad_node *x, const void *attrs);
+	const char *inputs; /* "x h? c?": what build asks for by layer_input, `?` may be left out; NULL: x */
 };
 extern const struct layer *const layers[]; /* generated; ends with NULL */
 
@@ -227,6 +261,20 @@ extern const struct layer *const layers[]; /* generated; ends with NULL */
  * NULL after a message. */
 ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
                       int64_t fan_in, int64_t fan_out);
+
+/* The same for state without gradient, such as running statistics: kept in checkpoints. */
+ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
+                      struct init init);
+
+/* Input k of the layer being built; NULL: it was left out. Input 0 is build's x. */
+ad_node *layer_input(struct layer_site *site, size_t k);
+
+/* What a buffer becomes in each step of a training; recordings for evaluation leave it. (instance.c) */
+void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value);
+
+/* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
+ * a layer that unrolls over such an axis records as little as gives the shapes. (instance.c) */
+bool layer_open_size(struct layer_site *site, int64_t size);
 
 /* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
 
@@ -264,6 +312,17 @@ struct instance {
 		const char *name;
 		ad_node *node;
 	} *named;
+	size_t n_assigned;   /* in training phase: what buffers become */
+	struct assigned {
+		ad_node *buffer, *value;
+	} *assigned;
+	size_t n_marks;      /* which nodes were recorded for which item: those from the mark before up to
+	                      * this one belong to its path */
+	struct node_mark {
+		const char *path;
+		size_t nodes;
+		bool ends; /* the item ends here */
+	} *marks;
 	ad_node **gradients; /* of each weight; after model_gradients */
 };
 
@@ -286,14 +345,16 @@ struct ad_model {
 	int n_rows;
 	struct layer_row *rows;
 	int n_instances;
-	struct instance **instances;
+	struct instance **instances, *active; /* whose assignments are the graph's */
 	struct data_spec data;
 	struct train_spec train;
+	size_t memory_limit;       /* bytes; 0: none */
 	struct build *build;       /* build.c's own */
 };
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
- * failure of the graph (ad_errmsg). */
+ * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what
+ * it says. */
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
 
 /* Records the sweep from the instance's loss (or its output, if a single number) once and sets
@@ -310,11 +371,17 @@ struct parts {
 bool data_read(ad_model *m, struct parts *to, char *error, size_t n);
 void data_free(struct parts *p);
 
+/* Bytes that the samples take. */
+size_t data_bytes(const struct parts *p);
+
 /* The samples of another file in the format of the model's train part, mapped as that one is: for
  * predictions. Targets are not read. Freed by data_free_set. After a failure to->unreadable tells which
  * kind it was. */
 bool data_read_input(ad_model *m, const char *path, struct dataset *to, char *error, size_t n);
 void data_free_set(struct dataset *d);
+
+/* Element k of the column. */
+double column_value(const struct column *c, size_t k);
 
 /* The sizes of the model's free dims when `count` samples of d are fed at once. */
 bool data_dims(const ad_model *m, const struct dataset *d, size_t count, int64_t dims[], char *error,

@@ -151,9 +151,13 @@ static bool only_numbers(const ad_model *m)
 static void make_graph(ad_model *m)
 {
 	m->graph = m->f64 ? ad_open_f64() : ad_open();
-	for (int i = 0; i < m->n_weights; i++)
-		m->weights[i].node =
-		    ad_param(m->graph, m->weights[i].path, ad_shape_of(m->build->check_nodes[i]));
+	for (int i = 0; i < m->n_weights; i++) {
+		struct weight *w = &m->weights[i];
+		ad_shape shape = ad_shape_of(m->build->check_nodes[i]);
+
+		w->node = w->buffer ? ad_buffer(m->graph, w->path, AD_REAL, shape)
+		                     : ad_param(m->graph, w->path, shape);
+	}
 	ad_seed(m->graph, m->train.seed);
 }
 
@@ -312,6 +316,13 @@ void ad_model_messages(const ad_model *m, FILE *to, bool json)
 	messages_print(m->messages, to, json);
 }
 
+void ad_model_limit_memory(ad_model *m, size_t bytes)
+{
+	m->memory_limit = bytes;
+	if (m->graph)
+		ad_limit_memory(m->graph, bytes);
+}
+
 const char *ad_model_name(const ad_model *m)
 {
 	return m->name;
@@ -378,11 +389,11 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 		for (int k = 0; same && k < m->n_dims; k++)
 			same = in->dims[k] == dims[k];
 		if (same)
-			return in;
+			return instance_activate(m, in);
 	}
 	bool good = record_instance(m, dims, training);
 	m->build->store.out = NULL;
-	return good ? m->instances[m->n_instances - 1] : NULL;
+	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
 }
 
 static bool take_gradients(ad_model *m, struct instance *in)

@@ -2,6 +2,7 @@
  * train: from a model and its data to trained weights and a run folder.
  */
 #include "data.h"
+#include "engine.h"
 #include "folder.h"
 #include "op.h"
 #include "progress.h"
@@ -74,6 +75,9 @@ static bool graph_failed(ad_model *m, char *error, size_t n)
 {
 	const char *reason = ad_errmsg(m->graph);
 
+	if (ad_status_of(m->graph) == AD_ERROR_MEMORY && m->memory_limit)
+		return failure(error, n, "%s: %s (of %zu for all, samples and optimizer too); make the batch "
+		               "smaller or raise the limit, --max-memory", m->path, reason, m->memory_limit);
 	return failure(error, n, "%s: %s", m->path, reason[0] ? reason : "the graph cannot be recorded");
 }
 
@@ -171,22 +175,22 @@ bool model_measure(ad_model *m, const struct dataset *d, double values[], char *
 struct trainer {
 	ad_model *m;
 	const ad_train_options *o;
-	const struct optimizer *optimizer;
-	const void *attrs;
+	ad_optimizer *optimizer;   /* of the n_moved weights that want a gradient */
 	struct parts parts;
 	size_t batch;              /* samples in a step; 0 without data */
 	int64_t steps_per_epoch, total, epochs;
 	size_t *order, *rows;      /* the samples in this epoch's order; those of this step */
 	int64_t *dims;
 	ad_node **roots;
-	const void **gradients;    /* of weight k: its elements after the evaluation; NULL: it has none */
-	void **states;             /* of weight k: from states[k * optimizer->states] */
+	size_t n_moved;
+	ad_node **moved, **gradients; /* these weights; their gradients in the recording of the step */
+	void **before;             /* of each of these weights: where the optimizer puts it before it moves it */
 	void **kept;               /* each weight as it was when loss and gradients were last finite */
 	int64_t step;              /* steps done */
 	double *now, *sums, *mean; /* loss and metrics: of this step, of this epoch */
 	double *train, *valid, *test;
 	size_t seen, seen_total;   /* samples in this epoch, and since the start */
-	double norm, norm_sum, spent, started, saved;
+	double norm, norm_sum, started, saved;
 	struct run_folder folder;
 	bool has_folder;
 	struct progress progress;
@@ -205,32 +209,50 @@ static size_t real_size(const ad_model *m)
 	return m->f64 ? sizeof(double) : sizeof(float);
 }
 
-static double rate_of(const struct trainer *t)
+/* Leaves the graph what the limit on memory has left when samples, kept weights and optimizer have theirs. */
+static bool share_memory(struct trainer *t)
 {
-	double rate = NAN;
+	const ad_model *m = t->m;
+	const struct optimizer *o = m->train.optimizer;
+	size_t samples = data_bytes(&t->parts), kept = 0, state = 0, need;
 
-	for (const ad_attr *a = t->optimizer->attrs; a && a->name; a++)
-		if (a->type == AD_NUM && strcmp(a->name, "lr") == 0)
-			memcpy(&rate, (const char *)t->attrs + a->offset, sizeof rate);
-	return rate;
+	for (int k = 0; k < m->n_weights; k++) {
+		ad_node *w = m->weights[k].node;
+		size_t bytes = ad_type_of(w) == AD_REAL ? ad_count(w) * real_size(m) : 0;
+
+		kept += bytes;
+		if (ad_wants_gradient(w))
+			state += bytes * (size_t)__builtin_popcount(o->states(m->train.optimizer_attrs));
+	}
+	if (m->memory_limit == 0)
+		return true;
+	if (__builtin_add_overflow(samples, kept, &need) || __builtin_add_overflow(need, state, &need) ||
+	    need >= m->memory_limit)
+		return failure(t->error, t->error_size,
+		               "%s: the samples take %zu bytes of memory, a copy of the weights %zu and the "
+		               "optimizer's state %zu; the limit is %zu", m->path, samples, kept, state,
+		               m->memory_limit);
+	ad_limit_memory(m->graph, m->memory_limit - need);
+	return true;
 }
 
 static bool allocate(struct trainer *t)
 {
 	const ad_model *m = t->m;
 	size_t values = 1 + (size_t)m->n_metrics, weights = (size_t)m->n_weights;
-	size_t per = (size_t)t->optimizer->states;
+	const struct train_spec *spec = &m->train;
 
 	t->order = calloc(t->parts.train.n + 1, sizeof *t->order);
 	t->rows = calloc(t->batch + 1, sizeof *t->rows);
 	t->dims = calloc((size_t)m->n_dims + 1, sizeof *t->dims);
 	t->roots = calloc(values + weights, sizeof(ad_node *));
-	t->gradients = calloc(weights + 1, sizeof(void *));
-	t->states = calloc(weights * per + 1, sizeof(void *));
+	t->moved = calloc(weights + 1, sizeof(ad_node *));
+	t->gradients = calloc(weights + 1, sizeof(ad_node *));
+	t->before = calloc(weights + 1, sizeof(void *));
 	t->kept = calloc(weights + 1, sizeof(void *));
 	t->now = calloc(6 * values, sizeof *t->now);
-	if (!t->order || !t->rows || !t->dims || !t->roots || !t->gradients || !t->states ||
-	    !t->kept || !t->now)
+	if (!t->order || !t->rows || !t->dims || !t->roots || !t->moved || !t->gradients ||
+	    !t->before || !t->kept || !t->now)
 		return failure_memory(t->error, t->error_size, "the training", 0);
 	t->sums = t->now + values;
 	t->mean = t->sums + values;
@@ -247,41 +269,46 @@ static bool allocate(struct trainer *t)
 		t->kept[k] = malloc(count * real_size(m) + 1);
 		if (!t->kept[k])
 			return failure_memory(t->error, t->error_size, "weights", count * real_size(m));
-		for (size_t j = 0; ad_wants_gradient(m->weights[k].node) && j < per; j++)
-			if (!(t->states[k * per + j] = calloc(count + 1, real_size(m))))
-				return failure_memory(t->error, t->error_size, "the optimizer's state",
-				                      count * real_size(m));
+		if (ad_wants_gradient(m->weights[k].node)) {
+			t->moved[t->n_moved] = m->weights[k].node;
+			t->before[t->n_moved++] = t->kept[k];
+		}
 	}
-	return true;
+	t->optimizer = optimizer_open(m->graph, spec->optimizer, spec->optimizer_attrs, t->n_moved,
+	                              t->moved, t->error, t->error_size);
+	return t->optimizer != NULL;
 }
 
 static void release(struct trainer *t)
 {
-	size_t per = t->optimizer ? (size_t)t->optimizer->states : 0;
-
 	for (int k = 0; t->kept && k < t->m->n_weights; k++)
 		free(t->kept[k]);
-	for (size_t k = 0; t->states && k < (size_t)t->m->n_weights * per; k++)
-		free(t->states[k]);
 	free(t->order);
 	free(t->rows);
 	free(t->dims);
 	free(t->roots);
+	ad_optimizer_close(t->optimizer);
+	free(t->moved);
 	free(t->gradients);
-	free(t->states);
+	free(t->before);
 	free(t->kept);
 	free(t->now);
+	ad_limit_memory(t->m->graph, t->m->memory_limit);
 	data_free(&t->parts);
 	folder_close(&t->folder);
 }
 
-static void keep_weights(struct trainer *t)
+/* Keeps all weights, or only running statistics, which an evaluation changes: what the optimizer moves it
+ * keeps itself, in the pass that it makes anyway, and others stay as they are. */
+static void keep_weights(struct trainer *t, bool all)
 {
 	for (int k = 0; k < t->m->n_weights; k++) {
-		const void *data = t->kept[k] ? ad_data(t->m->weights[k].node) : NULL;
+		ad_node *w = t->m->weights[k].node;
+		bool keep = t->kept[k] && (all || ad_kind_of(w) == AD_IS_BUFFER);
+		const void *data = keep ? ad_data(w) : NULL;
 
 		if (data)
-			memcpy(t->kept[k], data, ad_count(t->m->weights[k].node) * real_size(t->m));
+			memcpy(t->kept[k], data, ad_count(w) * real_size(t->m));
 	}
 }
 
@@ -293,32 +320,6 @@ static void restore_weights(struct trainer *t)
 		if (data)
 			memcpy(data, t->kept[k], ad_count(t->m->weights[k].node) * real_size(t->m));
 	}
-}
-
-/* Finds the elements of all gradients, before a weight changes, and their Euclidean norm. */
-static bool find_gradients(struct trainer *t, const struct instance *in)
-{
-	double sum = 0;
-
-	for (int k = 0; k < t->m->n_weights; k++) {
-		size_t n = in->gradients[k] ? ad_count(in->gradients[k]) : 0;
-		const void *g = n ? ad_data(in->gradients[k]) : NULL;
-		double part = 0;
-
-		t->gradients[k] = g;
-		if (n && !g)
-			return graph_failed(t->m, t->error, t->error_size);
-
-		if (t->m->f64)
-			for (size_t j = 0; j < n; j++)
-				part += ((const double *)g)[j] * ((const double *)g)[j];
-		else
-			for (size_t j = 0; j < n; j++)
-				part += (double)((const float *)g)[j] * ((const float *)g)[j];
-		sum += part;
-	}
-	t->norm = sqrt(sum);
-	return true;
 }
 
 static bool all_finite(const ad_model *m, const void *data, size_t n)
@@ -493,7 +494,6 @@ static ad_run_status step(struct trainer *t, size_t count)
 {
 	ad_model *m = t->m;
 	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
-	double begun = seconds_now();
 	struct instance *in;
 	size_t n_roots;
 
@@ -517,6 +517,10 @@ static ad_run_status step(struct trainer *t, size_t count)
 	ad_step(m->graph, (uint64_t)t->step);
 	ad_watch_nonfinite(m->graph, t->o->anomaly);
 	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
+		if (ad_status_of(m->graph) == AD_ERROR_MEMORY) {
+			graph_failed(m, t->error, t->error_size);
+			return AD_RUN_FAILED;
+		}
 		failure(t->error, t->error_size, "%s: step %lld: %s", m->path, (long long)t->step + 1,
 		        ad_errmsg(m->graph));
 		if (ad_status_of(m->graph) != AD_ERROR_NONFINITE)
@@ -527,28 +531,29 @@ static ad_run_status step(struct trainer *t, size_t count)
 		return AD_RUN_DIVERGED;
 	}
 	read_values(m, in, t->now);
-	if (!find_gradients(t, in))
+	for (int k = 0, j = 0; k < m->n_weights; k++)
+		if ((size_t)j < t->n_moved && m->weights[k].node == t->moved[j])
+			t->gradients[j++] = in->gradients[k];
+	if (!optimizer_find(t->optimizer, t->gradients)) {
+		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
+	}
+	t->norm = optimizer_norm(t->optimizer);
 	if (!isfinite(t->now[0]) || !isfinite(t->norm)) {
 		refuse_value(t, n_roots, in->loss);
 		restore_weights(t);
 		return AD_RUN_DIVERGED;
 	}
-	keep_weights(t);
-	for (int k = 0; k < m->n_weights; k++) {
-		size_t per = (size_t)t->optimizer->states;
-		void *w = t->gradients[k] ? ad_write(m->weights[k].node) : NULL;
-
-		if (w)
-			t->optimizer->step(t->attrs, 1, t->step + 1, m->f64, ad_count(m->weights[k].node), w,
-			                   t->gradients[k], &t->states[(size_t)k * per]);
+	keep_weights(t, false);
+	if (!optimizer_move(t->optimizer, t->before)) {
+		graph_failed(m, t->error, t->error_size);
+		return AD_RUN_FAILED;
 	}
 	t->step++;
 	accumulate(t->sums, t->now, 1 + m->n_metrics, count ? count : 1);
 	t->seen += count ? count : 1;
 	t->seen_total += count;
 	t->norm_sum += t->norm;
-	t->spent += seconds_now() - begun;
 	return AD_RUN_DONE;
 }
 
@@ -560,7 +565,7 @@ static void fill_moment(const struct trainer *t, int64_t epoch, int64_t in_epoch
 	*now = (struct moment){ .epoch = epoch, .epochs = t->epochs, .step = in_epoch,
 		                .steps = t->steps_per_epoch, .done = t->step, .total = t->total,
 		                .samples = t->seen_total, .seconds = seconds_now() - t->started,
-		                .lr = rate_of(t), .norm = t->norm_sum / (double)in_epoch, .train = t->mean,
+		                .lr = ad_optimizer_rate(t->optimizer), .norm = t->norm_sum / (double)in_epoch, .train = t->mean,
 		                .valid = valid ? t->valid : NULL };
 }
 
@@ -588,25 +593,33 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	ad_run_status status = AD_RUN_DONE;
 	const struct data_spec *d = &t->m->data;
 	int64_t in_epoch = 0;
+	double begun = seconds_now(), spent;
 	bool valid = false;
 	struct moment now;
+	uint64_t mode;
 
 	memset(t->sums, 0, (1 + (size_t)t->m->n_metrics) * sizeof *t->sums);
 	t->seen = 0;
-	t->norm_sum = t->spent = 0;
+	t->norm_sum = 0;
 	if (d->shuffle && !d->draw_random && t->parts.train.n > 1) {
 		for (size_t k = 0; k < t->parts.train.n; k++)
 			t->order[k] = k;
 		data_shuffle(t->m->train.seed, STREAM_SHUFFLE, (uint64_t)epoch, t->order, t->parts.train.n);
 	}
+	/* once here, not by each step's parts */
+	mode = fp_enter(!t->m->f64);
 	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !asked_to_end(t)) {
 		status = step(t, choose(t, in_epoch));
 		if (status != AD_RUN_DONE)
 			break;
 		in_epoch++;
+		if (!t->progress.to)
+			continue;
 		fill_moment(t, epoch, in_epoch, false, &now);
 		progress_step(&t->progress, &now);
 	}
+	fp_leave(mode);
+	spent = seconds_now() - begun;
 	if (in_epoch == 0)
 		return status;
 	if (status == AD_RUN_DONE && !asked_to_end(t) && t->parts.valid.n > 0) {
@@ -619,7 +632,7 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	if (t->has_folder) {
 		struct log_row row = { .step = t->step, .epoch = epoch, .lr = now.lr,
 			               .grad_norm = now.norm,
-			               .ms = 1000 * t->spent / (double)in_epoch,
+			               .ms = 1000 * spent / (double)in_epoch,
 			               .train = t->mean, .valid = now.valid };
 		char text[512];
 
@@ -729,9 +742,7 @@ static bool check_model(struct trainer *t)
 		               m->path);
 	if (m->train.epochs < 0 && m->train.steps < 0)
 		return failure(error, n, "%s: 'train' needs 'epochs' or 'steps'", m->path);
-	t->optimizer = m->train.optimizer;
-	t->attrs = m->train.optimizer_attrs;
-	if (t->optimizer->check && !t->optimizer->check(t->attrs, error, n))
+	if (!m->train.optimizer->check(m->train.optimizer_attrs, error, n))
 		return false;
 	for (int k = 0; k < m->n_weights; k++)
 		learns |= ad_wants_gradient(m->weights[k].node);
@@ -829,7 +840,7 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 		release(&t);
 		return AD_RUN_REFUSED;
 	}
-	if (allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE) {
+	if (share_memory(&t) && allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE) {
 		status = AD_RUN_FAILED;
 		if (t.o->dry) {
 			t.total = t.total < 1 ? t.total : 1;
@@ -844,7 +855,7 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 			if (t.folder.path && t.o->folder && t.o->folder_size)
 				snprintf(t.o->folder, t.o->folder_size, "%s", t.folder.path);
 		}
-		keep_weights(&t);
+		keep_weights(&t, true);
 		if (t.has_folder || t.o->dry) {
 			progress_begin(&t.progress, m, t.o, t.epochs);
 			if (!t.o->leave_signals)

@@ -14,10 +14,13 @@
  * are (1 - momentum) running + momentum times those, the variance by n - 1. Otherwise mean and
  * variance are the running ones, which stay. All outputs have gradients by all inputs, also the
  * running ones. Ioffe and Szegedy, "Batch normalization: accelerating deep network training by
- * reducing internal covariate shift" (2015). Two passes over each channel, sums in double.
+ * reducing internal covariate shift" (2015). Statistics of parts of a channel
+ * are put together as by Chan, Golub and LeVeque (1979), in double; so x is read twice, the second time to
+ * write y or dx.
  */
 #include "op.h"
 #include "kernels/norms.h"
+#include "kernels/rows.h"
 
 enum { X, RUNNING_MEAN, RUNNING_VAR, WEIGHT, BIAS };
 
@@ -64,9 +67,11 @@ static bool shape(ad_infer *s)
 	return true;
 }
 
-/* N images of C channels of `inner` elements. Channels are worked on in blocks, side by side where
- * inner is small. */
-#define BLOCK 64
+/* N images of C channels of `inner` elements. Channels are worked on in blocks. Of small ones several lie
+ * side by side in an image, as columns; of a large one the elements of an image are a run. */
+#define COLUMNS 64
+#define RUN 256 /* elements summed in the real type; of a column, ROWS */
+#define ROWS 32
 
 struct batch {
 	size_t N, C, inner, block;
@@ -74,12 +79,10 @@ struct batch {
 
 static struct batch batch_of(const ad_array *x)
 {
-	struct batch b = { (size_t)x->dims[0], (size_t)x->dims[1], 1, 1 };
+	struct batch b = { (size_t)x->dims[0], (size_t)x->dims[1], norm_inner(x->rank, x->dims), 1 };
 
-	for (int i = 2; i < x->rank; i++)
-		b.inner *= (size_t)x->dims[i];
-	if (b.inner < 16)
-		b.block = BLOCK;
+	if (b.inner > 0 && b.inner < COLUMNS)
+		b.block = COLUMNS / b.inner;
 	return b;
 }
 
@@ -91,58 +94,191 @@ static void each_block(const ad_run *r, void (*fn)(const ad_run *r, size_t begin
 	ad_parallel(r, (b.C + b.block - 1) / b.block, 8192 / (work + 1) + 1, fn);
 }
 
-/* For each channel of a block, the sums over all images of x - centre, or of its square, or of its
- * product with dy. */
-enum sum { SUM, SQUARES, PRODUCT };
+/* The block of channels c..c+n-1: its numbers, of which those of channel k count for its columns
+ * k * inner..., a number each; of a run there is one. */
+struct block {
+	size_t c, n, columns;
+};
 
-static void sums(const struct batch *b, size_t c, size_t n, const ad_real *x, const ad_real *dy,
-                 const ad_real *centre, enum sum what, double *to)
+static struct block block_of(const struct batch *b, size_t k)
 {
-	for (size_t k = 0; k < n; k++)
-		to[k] = 0;
-	for (size_t i = 0; i < b->N; i++)
-		for (size_t k = 0; k < n; k++) {
-			size_t at = (i * b->C + c + k) * b->inner;
-			const ad_real *v = x + at;
-			ad_real mid = centre ? centre[k] : 0;
+	size_t c = k * b->block, n = b->C - c < b->block ? b->C - c : b->block;
 
-			if (b->inner > 1 && what == SUM)
-				to[k] += AD_VARIANT(norm_sum)(v, b->inner);
-			else if (b->inner > 1 && what == SQUARES)
-				to[k] += AD_VARIANT(norm_squares)(v, b->inner, mid);
-			else if (b->inner > 1)
-				to[k] += AD_VARIANT(norm_products)(dy + at, v, b->inner, mid);
-			else if (what == SUM)
-				to[k] += (double)*v;
-			else
-				to[k] += (double)(*v - mid) *
-				         (double)(what == SQUARES ? *v - mid : dy[at]);
-		}
+	return (struct block){ c, n, b->inner < COLUMNS ? n * b->inner : 1 };
 }
 
-/* Mean and 1 / sqrt(variance + eps) of the channels of a block, as y takes them; var: the variance.
- */
-static void stats_of(const ad_run *r, const struct batch *b, size_t c, size_t n, ad_real *mean,
+/* A number for each channel as one for each column. */
+static void spread(const struct block *k, const ad_real *from, ad_real *to)
+{
+	for (size_t i = 0, each = k->n ? k->columns / k->n : 0; i < k->n; i++)
+		for (size_t j = 0; j < each; j++)
+			to[i * each + j] = from[i];
+}
+
+/* The mean of each channel of a block and the sum of squared distances from it, of n elements so far; n
+ * more come, with means and squares of their own. */
+static void join(const struct block *k, double *n, double *mean, double *squares, double more,
+                 const double *more_mean, const double *more_squares)
+{
+	double all = *n + more, part = more / all, far = *n * part;
+
+	for (size_t i = 0; i < k->n; i++) {
+		double d = more_mean[i] - mean[i];
+
+		mean[i] += d * part;
+		squares[i] += more_squares[i] + d * d * far;
+	}
+	*n = all;
+}
+
+/* A number for each column added up for each channel. */
+static void gather(const struct block *k, const ad_real *from, double *to)
+{
+	for (size_t i = 0, each = k->columns / k->n; i < k->n; i++) {
+		to[i] = 0;
+		for (size_t j = 0; j < each; j++)
+			to[i] += (double)from[i * each + j];
+	}
+}
+
+/* Of each channel of a block, the mean and the sum of squared distances from it. */
+static void moments_of(const struct batch *b, const struct block *k, const ad_real *x, double *mean,
+                       double *squares)
+{
+	size_t image = b->C * b->inner;
+	double all = 0, m[COLUMNS], q[COLUMNS];
+
+	memset(mean, 0, k->n * sizeof *mean);
+	memset(squares, 0, k->n * sizeof *squares);
+	x += k->c * b->inner;
+	for (size_t i = 0; b->inner >= COLUMNS && i < b->N; i++)
+		for (size_t j = 0; j < b->inner; j += RUN) {
+			size_t n = b->inner - j < RUN ? b->inner - j : RUN;
+
+			*m = (double)row_sum(x + i * image + j, n) / (double)n;
+			*q = (double)row_squares(x + i * image + j, n, (ad_real)*m);
+			join(k, &all, mean, squares, (double)n, m, q);
+		}
+	for (size_t i = 0, n; b->inner < COLUMNS && i < b->N; i += n) {
+		ad_real sum[COLUMNS] = { 0 }, centre[COLUMNS], of_channel[COLUMNS];
+		double count;
+
+		n = b->N - i < ROWS ? b->N - i : ROWS;
+		count = (double)n * (double)b->inner;
+		for (size_t row = i; row < i + n; row++)
+#pragma omp simd
+			for (size_t j = 0; j < k->columns; j++)
+				sum[j] += x[row * image + j];
+		gather(k, sum, m);
+		for (size_t c = 0; c < k->n; c++) {
+			m[c] /= count;
+			of_channel[c] = (ad_real)m[c];
+		}
+		spread(k, of_channel, centre);
+		memset(sum, 0, sizeof sum);
+		for (size_t row = i; row < i + n; row++)
+#pragma omp simd
+			for (size_t j = 0; j < k->columns; j++) {
+				ad_real d = x[row * image + j] - centre[j];
+				sum[j] += d * d;
+			}
+		gather(k, sum, q);
+		join(k, &all, mean, squares, count, m, q);
+	}
+}
+
+/* Of each channel of a block, the sums of dy and of dy (x - mean). */
+static void products_of(const struct batch *b, const struct block *k, const ad_real *x,
+                        const ad_real *dy, const ad_real *mean, double *sum, double *product)
+{
+	size_t image = b->C * b->inner;
+	ad_real centre[COLUMNS];
+
+	x += k->c * b->inner;
+	dy += k->c * b->inner;
+	for (size_t i = 0; b->inner >= COLUMNS && i < b->N; i++)
+		for (size_t j = 0; j < b->inner; j += RUN) {
+			size_t n = b->inner - j < RUN ? b->inner - j : RUN, at = i * image + j;
+
+			*sum += (double)row_sum(dy + at, n);
+			*product += (double)row_products(dy + at, x + at, n, *mean);
+		}
+	if (b->inner >= COLUMNS)
+		return;
+	spread(k, mean, centre);
+	for (size_t i = 0, n; i < b->N; i += n) {
+		ad_real s[COLUMNS] = { 0 }, p[COLUMNS] = { 0 };
+		double to_sum[COLUMNS], to_product[COLUMNS];
+
+		n = b->N - i < ROWS ? b->N - i : ROWS;
+		for (size_t row = i; row < i + n; row++)
+#pragma omp simd
+			for (size_t j = 0; j < k->columns; j++) {
+				ad_real d = dy[row * image + j];
+				s[j] += d;
+				p[j] += d * (x[row * image + j] - centre[j]);
+			}
+		gather(k, s, to_sum);
+		gather(k, p, to_product);
+		for (size_t c = 0; c < k->n; c++) {
+			sum[c] += to_sum[c];
+			product[c] += to_product[c];
+		}
+	}
+}
+
+/* to = (x - mean) factor + shift, and plus dy grow if dy is not NULL, with numbers for each channel. */
+static void write_block(const struct batch *b, const struct block *k, const ad_real *x,
+                        const ad_real *dy, ad_real *to, const ad_real *mean, const ad_real *factor,
+                        const ad_real *shift, const ad_real *grow)
+{
+	bool run = b->inner >= COLUMNS;
+	size_t n = run ? b->inner : k->columns;
+	ad_real m[COLUMNS], f[COLUMNS], s[COLUMNS], g[COLUMNS];
+
+	spread(k, mean, m);
+	spread(k, factor, f);
+	spread(k, shift, s);
+	if (grow)
+		spread(k, grow, g);
+	for (size_t i = 0; i < b->N; i++) {
+		size_t at = (i * b->C + k->c) * b->inner;
+		const ad_real *from = x + at, *up = dy ? dy + at : NULL;
+		ad_real *y = to + at;
+
+		if (run && up)
+#pragma omp simd
+			for (size_t j = 0; j < n; j++)
+				y[j] = (from[j] - *m) * *f + *s + up[j] * *g;
+		else if (run)
+#pragma omp simd
+			for (size_t j = 0; j < n; j++)
+				y[j] = (from[j] - *m) * *f + *s;
+		else if (up)
+#pragma omp simd
+			for (size_t j = 0; j < n; j++)
+				y[j] = (from[j] - m[j]) * f[j] + s[j] + up[j] * g[j];
+		else
+#pragma omp simd
+			for (size_t j = 0; j < n; j++)
+				y[j] = (from[j] - m[j]) * f[j] + s[j];
+	}
+}
+
+/* Mean and 1 / sqrt(variance + eps) of the channels of a block, as y takes them; var: the variance. */
+static void stats_of(const ad_run *r, const struct batch *b, const struct block *k, ad_real *mean,
                      ad_real *scale, double *var)
 {
 	const struct attrs *a = r->attrs;
-	const ad_real *x = ad_reals_of(&r->in[X]);
-	double count = (double)b->N * (double)b->inner;
+	double m[COLUMNS], squares[COLUMNS], n = (double)b->N * (double)b->inner;
 
-	if (a->training) {
-		sums(b, c, n, x, NULL, NULL, SUM, var);
-		for (size_t k = 0; k < n; k++)
-			mean[k] = (ad_real)(var[k] / count);
-		sums(b, c, n, x, NULL, mean, SQUARES, var);
-	}
-	for (size_t k = 0; k < n; k++) {
-		if (a->training) {
-			var[k] /= count;
-		} else {
-			mean[k] = ad_reals_of(&r->in[RUNNING_MEAN])[c + k];
-			var[k] = (double)ad_reals_of(&r->in[RUNNING_VAR])[c + k];
-		}
-		scale[k] = (ad_real)(1 / sqrt(var[k] + a->eps));
+	if (a->training)
+		moments_of(b, k, ad_reals_of(&r->in[X]), m, squares);
+	for (size_t i = 0; i < k->n; i++) {
+		mean[i] = a->training ? (ad_real)m[i] : ad_reals_of(&r->in[RUNNING_MEAN])[k->c + i];
+		var[i] = a->training ? squares[i] / n
+		                     : (double)ad_reals_of(&r->in[RUNNING_VAR])[k->c + i];
+		scale[i] = (ad_real)(1 / sqrt(var[i] + a->eps));
 	}
 }
 
@@ -158,32 +294,24 @@ static ad_real moved(const ad_run *r, int input, size_t c, double now)
 static void blocks(const ad_run *r, size_t begin, size_t end)
 {
 	struct batch b = batch_of(&r->in[X]);
-	const ad_real *x = ad_reals_of(&r->in[X]);
 	const ad_real *weight = norm_input(r, WEIGHT), *bias = norm_input(r, BIAS);
 	double count = (double)b.N * (double)b.inner;
 
-	for (size_t c = begin * b.block; c < end * b.block && c < b.C; c += b.block) {
-		ad_real mean[BLOCK], scale[BLOCK], shift[BLOCK];
-		size_t n = b.C - c < b.block ? b.C - c : b.block;
-		double var[BLOCK];
+	for (size_t unit = begin; unit < end; unit++) {
+		struct block k = block_of(&b, unit);
+		ad_real mean[COLUMNS], scale[COLUMNS], shift[COLUMNS];
+		double var[COLUMNS];
 
-		stats_of(r, &b, c, n, mean, scale, var);
-		for (size_t k = 0; k < n; k++) {
-			ad_reals_of(&r->out[1])[c + k] =
-			    moved(r, RUNNING_MEAN, c + k, (double)mean[k]);
-			ad_reals_of(&r->out[2])[c + k] =
-			    moved(r, RUNNING_VAR, c + k, var[k] * count / (count - 1));
-			scale[k] *= weight ? weight[c + k] : 1;
-			shift[k] = bias ? bias[c + k] : 0;
+		stats_of(r, &b, &k, mean, scale, var);
+		for (size_t i = 0, c = k.c; i < k.n; i++, c++) {
+			ad_reals_of(&r->out[1])[c] = moved(r, RUNNING_MEAN, c, (double)mean[i]);
+			ad_reals_of(&r->out[2])[c] =
+			    moved(r, RUNNING_VAR, c, var[i] * count / (count - 1));
+			scale[i] *= weight ? weight[c] : 1;
+			shift[i] = bias ? bias[c] : 0;
 		}
-		for (size_t i = 0; i < b.N; i++)
-			for (size_t k = 0; k < n; k++) {
-				size_t at = (i * b.C + c + k) * b.inner;
-				ad_real *y = ad_reals_of(&r->out[0]) + at;
-
-				for (size_t j = 0; j < b.inner; j++)
-					y[j] = (x[at + j] - mean[k]) * scale[k] + shift[k];
-			}
+		write_block(&b, &k, ad_reals_of(&r->in[X]), NULL, ad_reals_of(&r->out[0]), mean, scale,
+		            shift, NULL);
 	}
 }
 
@@ -208,47 +336,37 @@ static void blocks_back(const ad_run *r, size_t begin, size_t end)
 	double count = (double)b.N * (double)b.inner;
 	double keep = a->training ? 1 - a->momentum : 1;
 
-	for (size_t c = begin * b.block; c < end * b.block && c < b.C; c += b.block) {
-		ad_real mean[BLOCK], scale[BLOCK], grow[BLOCK], slope[BLOCK], start[BLOCK];
-		double var[BLOCK], sum[BLOCK] = { 0 }, product[BLOCK] = { 0 };
-		size_t n = b.C - c < b.block ? b.C - c : b.block;
+	for (size_t unit = begin; unit < end; unit++) {
+		struct block k = block_of(&b, unit);
+		ad_real mean[COLUMNS], scale[COLUMNS], grow[COLUMNS], slope[COLUMNS], start[COLUMNS];
+		double var[COLUMNS], sum[COLUMNS] = { 0 }, product[COLUMNS] = { 0 };
 
-		stats_of(r, &b, c, n, mean, scale, var);
-		if (dy) {
-			sums(&b, c, n, dy, NULL, NULL, SUM, sum);
-			sums(&b, c, n, x, dy, mean, PRODUCT, product);
-		}
+		stats_of(r, &b, &k, mean, scale, var);
+		if (dy)
+			products_of(&b, &k, x, dy, mean, sum, product);
 		/* dx = dy grow + (x - mean) slope + start */
-		for (size_t k = 0; k < n; k++) {
-			double s = (double)scale[k], w = weight ? (double)weight[c + k] : 1;
-			double to_mean = d_mean ? (double)d_mean[c + k] : 0;
-			double to_var = d_var ? (double)d_var[c + k] : 0;
+		for (size_t i = 0, c = k.c; i < k.n; i++, c++) {
+			double s = (double)scale[i], w = weight ? (double)weight[c] : 1;
+			double to_mean = d_mean ? (double)d_mean[c] : 0;
+			double to_var = d_var ? (double)d_var[c] : 0;
 
-			grow[k] = (ad_real)(w * s);
-			slope[k] = start[k] = 0;
+			grow[i] = (ad_real)(w * s);
+			slope[i] = start[i] = 0;
 			if (a->training) {
-				slope[k] = (ad_real)(2 * a->momentum / (count - 1) * to_var -
-				                     w * s * s * s * product[k] / count);
-				start[k] = (ad_real)(a->momentum / count * to_mean -
-				                     w * s * sum[k] / count);
+				slope[i] = (ad_real)(2 * a->momentum / (count - 1) * to_var -
+				                     w * s * s * s * product[i] / count);
+				start[i] = (ad_real)(a->momentum / count * to_mean -
+				                     w * s * sum[i] / count);
 			}
-			put(r, WEIGHT, c + k, product[k] * s);
-			put(r, BIAS, c + k, sum[k]);
-			put(r, RUNNING_MEAN, c + k,
-			    keep * to_mean - (a->training ? 0 : w * s * sum[k]));
-			put(r, RUNNING_VAR, c + k,
-			    keep * to_var - (a->training ? 0 : 0.5 * w * s * s * s * product[k]));
+			put(r, WEIGHT, c, product[i] * s);
+			put(r, BIAS, c, sum[i]);
+			put(r, RUNNING_MEAN, c,
+			    keep * to_mean - (a->training ? 0 : w * s * sum[i]));
+			put(r, RUNNING_VAR, c,
+			    keep * to_var - (a->training ? 0 : 0.5 * w * s * s * s * product[i]));
 		}
-		for (size_t i = 0; r->dx[X].data && i < b.N; i++)
-			for (size_t k = 0; k < n; k++) {
-				size_t at = (i * b.C + c + k) * b.inner;
-				ad_real *dx = ad_reals_of(&r->dx[X]) + at;
-
-				for (size_t j = 0; j < b.inner; j++)
-					dx[j] = (x[at + j] - mean[k]) * slope[k] + start[k];
-				for (size_t j = 0; dy && j < b.inner; j++)
-					dx[j] += dy[at + j] * grow[k];
-			}
+		if (r->dx[X].data)
+			write_block(&b, &k, x, dy, ad_reals_of(&r->dx[X]), mean, slope, start, grow);
 	}
 }
 

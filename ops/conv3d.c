@@ -31,7 +31,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(conv3d, .arity = 2, .optional = 1, .inputs = "x w b", .attrs = attrs,
       .attrs_size = sizeof(struct conv_attrs), .shape = shape, .forward = conv_forward,
-      .backward = conv_backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .backward = conv_backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true, .finishes = 1,
       .samples = { { .in = { AD_DIMS(1, 1, 2, 3, 2), AD_DIMS(2, 1, 2, 2, 1), AD_DIMS(2) },
                      .give = { AD_LIST(-2, 0, 2, -1, 1, -2, 0, 2, -1, 1, -2, 0),
                                AD_LIST(-3, 0, 3, -1, 2, -2, 1, -3), AD_LIST(10, 20) },

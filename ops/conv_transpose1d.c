@@ -32,7 +32,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(conv_transpose1d, .arity = 2, .optional = 1, .inputs = "x w b", .attrs = attrs,
       .attrs_size = sizeof(struct conv_attrs), .shape = shape, .forward = conv_transpose_forward,
-      .backward = conv_transpose_backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .backward = conv_transpose_backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true,
       .samples = { { .in = { AD_DIMS(1, 2, 3), AD_DIMS(2, 2, 2), AD_DIMS(2) },
                      .attrs = "stride=2",
                      .give = { AD_LIST(-2, 0, 2, -1, 1, -2), AD_LIST(-3, 0, 3, -1, 2, -2, 1, -3),

@@ -63,42 +63,39 @@ static bool shape(ad_infer *s)
 	if (!ad_count_of(&w, &count))
 		return ad_refuse(s, "a result of shape %s is too large", ad_show_shape(s, w));
 	s->out[0] = w;
-	conv_work(s, &w, y);
+	conv_work(s, x, &w, y);
 	return true;
 }
 
 static struct conv here(const ad_run *r)
 {
-	return conv_of(&r->in[0], &r->out[0], &r->in[1], r->attrs);
-}
-
-static void units(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = here(r);
-
-	AD_VARIANT(conv_weigh)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->in[1]),
-	 p.slices > 1 ? (ad_real *)r->work : ad_reals_of(&r->out[0]), begin, end);
+	return conv_of(r->in[0].rank, r->in[0].dims, r->out[0].dims, r->in[1].dims, r->attrs);
 }
 
 static void sums(const ad_run *r, size_t begin, size_t end)
 {
 	struct conv p = here(r);
+	struct weigh v = AD_VARIANT(weigh_of)(&p);
 
-	AD_VARIANT(conv_add_slices)
-	(&p, (const ad_real *)r->work, ad_reals_of(&r->out[0]), begin, end);
+	AD_VARIANT(weigh_slices)
+	(&v, ad_reals_of(&r->in[0]), ad_reals_of(&r->in[1]), (ad_real *)r->work, begin, end);
+}
+
+static void weights(const ad_run *r, size_t begin, size_t end)
+{
+	struct conv p = here(r);
+	struct weigh v = AD_VARIANT(weigh_of)(&p);
+
+	AD_VARIANT(weigh_sum)
+	(&v, (const ad_real *)r->work, ad_reals_of(&r->out[0]), ad_adds(r, 0), begin, end);
 }
 
 static void forward(const ad_run *r)
 {
 	struct conv p = here(r);
-	size_t n = conv_weigh_units(&p);
 
-	if (r->out[0].count == 0)
-		return;
-	ad_parallel(r, n, conv_grain(&p, n), units);
-	if (p.slices > 1)
-		ad_parallel(r, r->out[0].count, 32768, sums);
+	if (r->out[0].count > 0)
+		conv_weigh(r, &p, r->out[0].count, sums, weights);
 }
 
 static void grad(ad_node *w, ad_node *const dw[], ad_node *dx[])
@@ -114,7 +111,7 @@ static void grad(ad_node *w, ad_node *const dw[], ad_node *dx[])
 }
 
 AD_OP(conv_weight, .arity = 2, .inputs = "x y", .attrs = attrs,
-      .attrs_size = sizeof(struct conv_attrs), .shape = shape, .forward = forward, .grad = grad,
+      .attrs_size = sizeof(struct conv_attrs), .shape = shape, .forward = forward, .grad = grad, .adds = true,
       .samples = {
 	  { .in = { AD_DIMS(1, 2, 4), AD_DIMS(1, 2, 3) },
             .attrs = "kernel=2",

@@ -14,6 +14,7 @@
 #include "op.h"
 #include "kernels/losses.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 
 struct attrs {
 	int64_t axis, ignore_index;
@@ -34,16 +35,15 @@ static const ad_attr attrs[] = {
 static bool shape(ad_infer *s)
 {
 	const struct attrs *a = s->attrs;
+	size_t count;
 
 	if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1))
 		return ad_refuse(s, "label_smoothing is %g, not in 0..1", a->label_smoothing);
 	if (!class_loss_shape(s, a->axis, a->reduction))
 		return false;
-	if (!is_word(a->reduction, "none")) {
-		size_t count;
-		ad_count_of(&s->in[1], &count);
-		s->work = count * (ad_is_f64(s->graph) ? sizeof(double) : sizeof(float));
-	}
+	/* the divisor, and the losses that are added up */
+	ad_count_of(&s->in[1], &count);
+	s->work = (1 + count) * (ad_is_f64(s->graph) ? sizeof(double) : sizeof(float));
 	return true;
 }
 
@@ -58,40 +58,66 @@ static const ad_real *weights_of(const ad_run *r)
 	return r->n_in > 2 ? ad_reals_of(&r->in[2]) : NULL;
 }
 
-static inline ad_real loss_of_line(const ad_real *x, size_t n, size_t step, size_t target,
-                                   const ad_real *weight, ad_real smooth)
+/* For each line, the sum over the classes of weight (x - max). */
+static void sum_shifted(const struct lines *l, const struct span *s, const ad_real *x,
+                        const ad_real *max, const ad_real *weight, ad_real *sum)
 {
-	ad_real max = line_max(x, n, step), log = real_log(line_sum_exp(x, max, n, step));
-	ad_real loss = log - (x[target * step] - max), even = 0;
+	x += s->start;
+	for (size_t i = 0; l->step == 1 && i < s->count; i++, x += l->n)
+		sum[i] = weight ? row_products(weight, x, l->n, max[i])
+		                : row_shifted(x, l->n, max[i]);
+	if (l->step == 1)
+		return;
+	memset(sum, 0, s->count * sizeof *sum);
+	for (size_t k = 0; k < l->n; k++, x += l->step) {
+		ad_real w = weight ? weight[k] : 1;
 
-	loss *= (1 - smooth) * (weight ? weight[target] : 1);
-	if (smooth == 0)
-		return loss;
-	for (size_t k = 0; k < n; k++)
-		even += (weight ? weight[k] : 1) * (log - (x[k * step] - max));
-	return loss + smooth / (ad_real)n * even;
+#pragma omp simd
+		for (size_t i = 0; i < s->count; i++)
+			sum[i] += w * (x[i] - max[i]);
+	}
 }
 
-static void forward_lines(const ad_run *r, size_t begin, size_t end)
+/* Element `class` of line i of a span. */
+static inline size_t place(const struct lines *l, const struct span *s, size_t i, size_t class)
+{
+	return s->start + (l->step == 1 ? i * l->n + class : i + class * l->step);
+}
+
+static ad_real all_weights(const ad_real *weight, size_t n)
+{
+	return weight ? AD_VARIANT(run_sum)(weight, n) : (ad_real)n;
+}
+
+static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	const struct attrs *a = r->attrs;
 	struct lines l = lines_here(r);
-	const ad_real *weight = weights_of(r);
+	const ad_real *weight = weights_of(r), *x = ad_reals_of(&r->in[0]);
+	const int32_t *target = ad_indices_of(&r->in[1]);
 	bool none = is_word(a->reduction, "none");
-	ad_real *loss = none ? ad_reals_of(&r->out[0]) : (ad_real *)r->work;
+	ad_real *loss = none ? ad_reals_of(&r->out[0]) : (ad_real *)r->work + 1;
+	ad_real max[SPAN_LINES], log[SPAN_LINES], sum[SPAN_LINES];
+	ad_real smooth = (ad_real)a->label_smoothing, weights = all_weights(weight, l.n);
 
-	for (size_t k = begin; k < end; k++) {
-		const ad_real *x = ad_reals_of(&r->in[0]) + line_start(&l, k);
-		size_t target = (size_t)ad_indices_of(&r->in[1])[k];
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		AD_VARIANT(span_exp)(&l, &s, x, NULL, false, max, log);
+#pragma omp simd
+		for (size_t i = 0; i < s.count; i++)
+			log[i] = real_log(log[i]);
+		if (smooth > 0)
+			sum_shifted(&l, &s, x, max, weight, sum);
+		for (size_t i = 0; i < s.count; i++) {
+			size_t k = s.first + i, class = (size_t)target[k];
 
-		if (!is_class(r, k, l.n, a->ignore_index))
 			loss[k] = 0;
-		else if (l.step == 1)
-			loss[k] =
-			    loss_of_line(x, l.n, 1, target, weight, (ad_real)a->label_smoothing);
-		else
-			loss[k] = loss_of_line(x, l.n, l.step, target, weight,
-			                       (ad_real)a->label_smoothing);
+			if (!is_class(r, k, l.n, a->ignore_index))
+				continue;
+			loss[k] = log[i] - (x[place(&l, &s, i, class)] - max[i]);
+			loss[k] *= (1 - smooth) * (weight ? weight[class] : 1);
+			if (smooth > 0)
+				loss[k] += smooth / (ad_real)l.n * (weights * log[i] - sum[i]);
+		}
 	}
 }
 
@@ -100,55 +126,74 @@ static void forward(const ad_run *r)
 	const struct attrs *a = r->attrs;
 	struct lines l = lines_here(r);
 
-	ad_parallel(r, l.count, lines_grain(&l), forward_lines);
+	ad_parallel(r, span_units(&l), span_grain(&l), forward_units);
 	if (!is_word(a->reduction, "none"))
 		*ad_reals_of(&r->out[0]) =
-		    AD_VARIANT(run_sum)((const ad_real *)r->work, l.count) /
+		    AD_VARIANT(run_sum)((const ad_real *)r->work + 1, l.count) /
 		    (ad_real)class_divisor(r, l.n, a->ignore_index, a->reduction);
 }
 
-/* dx = up * (all * softmax(x) - what each class is due), all being the sum of that. */
-static inline void back_line(const ad_real *x, ad_real *dx, size_t n, size_t step, size_t target,
-                             const ad_real *weight, ad_real smooth, ad_real up)
+/* dx less `even` of each line times the weight of each class. */
+static void take_even(const struct lines *l, const struct span *s, ad_real *dx, const ad_real *even,
+                      const ad_real *weight)
 {
-	ad_real max = line_max(x, n, step), sum = 0, all, due, even = smooth / (ad_real)n,
-		weights = 0;
+	dx += s->start;
+	for (size_t i = 0; l->step == 1 && i < s->count; i++, dx += l->n) {
+		ad_real all = even[i];
 
-	for (size_t k = 0; k < n; k++) {
-		dx[k * step] = real_exp(x[k * step] - max);
-		sum += dx[k * step];
+		if (weight)
+#pragma omp simd
+			for (size_t k = 0; k < l->n; k++)
+				dx[k] -= all * weight[k];
+		else
+#pragma omp simd
+			for (size_t k = 0; k < l->n; k++)
+				dx[k] -= all;
 	}
-	due = (1 - smooth) * (weight ? weight[target] : 1);
-	for (size_t k = 0; weight && k < n; k++)
-		weights += weight[k];
-	all = due + even * (weight ? weights : (ad_real)n);
-	sum = up * all / sum;
-	for (size_t k = 0; k < n; k++)
-		dx[k * step] = sum * dx[k * step] - up * even * (weight ? weight[k] : 1);
-	dx[target * step] -= up * due;
+	for (size_t k = 0; l->step != 1 && k < l->n; k++, dx += l->step) {
+		ad_real w = weight ? weight[k] : 1;
+
+#pragma omp simd
+		for (size_t i = 0; i < s->count; i++)
+			dx[i] -= even[i] * w;
+	}
 }
 
-static void backward_lines(const ad_run *r, size_t begin, size_t end)
+/* dx = up (all softmax(x) - what each class is due), all being the sum of that. */
+static void backward_units(const ad_run *r, size_t begin, size_t end)
 {
 	const struct attrs *a = r->attrs;
 	struct lines l = lines_here(r);
 	const ad_real *dy = ad_reals_of(&r->dy[0]), *weight = weights_of(r);
+	const int32_t *target = ad_indices_of(&r->in[1]);
+	ad_real divisor = *(const ad_real *)r->work, *dx = ad_reals_of(&r->dx[0]);
+	ad_real smooth = (ad_real)a->label_smoothing, even = smooth / (ad_real)l.n;
+	ad_real weights = all_weights(weight, l.n);
 	bool none = is_word(a->reduction, "none");
-	ad_real divisor = (ad_real)class_divisor(r, l.n, a->ignore_index, a->reduction);
-	ad_real smooth = (ad_real)a->label_smoothing;
+	ad_real max[SPAN_LINES], factor[SPAN_LINES], due[SPAN_LINES], up[SPAN_LINES];
 
-	for (size_t k = begin; k < end; k++) {
-		size_t at = line_start(&l, k), target = (size_t)ad_indices_of(&r->in[1])[k];
-		const ad_real *x = ad_reals_of(&r->in[0]) + at;
-		ad_real *dx = ad_reals_of(&r->dx[0]) + at, up = dy[none ? k : 0] / divisor;
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		AD_VARIANT(span_exp)(&l, &s, ad_reals_of(&r->in[0]), dx, false, max, factor);
+		for (size_t i = 0; i < s.count; i++) {
+			size_t k = s.first + i;
+			bool counts = is_class(r, k, l.n, a->ignore_index);
 
-		if (!is_class(r, k, l.n, a->ignore_index))
-			for (size_t i = 0; i < l.n; i++)
-				dx[i * l.step] = 0;
-		else if (l.step == 1)
-			back_line(x, dx, l.n, 1, target, weight, smooth, up);
-		else
-			back_line(x, dx, l.n, l.step, target, weight, smooth, up);
+			up[i] = counts ? dy[none ? k : 0] / divisor : 0;
+			due[i] = counts ? (1 - smooth) * (weight ? weight[target[k]] : 1) : 0;
+			factor[i] = up[i] * (due[i] + even * weights) / factor[i];
+			due[i] *= up[i];
+			up[i] *= even;
+		}
+		AD_VARIANT(span_scale)(&l, &s, dx, factor);
+		if (smooth > 0)
+			take_even(&l, &s, dx, up, weight);
+		for (size_t i = 0; i < s.count; i++) {
+			if (is_class(r, s.first + i, l.n, a->ignore_index))
+				dx[place(&l, &s, i, (size_t)target[s.first + i])] -= due[i];
+			else
+				for (size_t k = 0; k < l.n; k++)
+					dx[place(&l, &s, i, k)] = 0;
+		}
 	}
 }
 
@@ -190,12 +235,14 @@ static void backward_weight(const ad_run *r)
 
 static void backward(const ad_run *r)
 {
+	const struct attrs *a = r->attrs;
 	struct lines l = lines_here(r);
 
 	if (r->n_in > 2 && r->dx[2].data)
 		backward_weight(r);
+	*(ad_real *)r->work = (ad_real)class_divisor(r, l.n, a->ignore_index, a->reduction);
 	if (r->dx[0].data)
-		ad_parallel(r, l.count, lines_grain(&l), backward_lines);
+		ad_parallel(r, span_units(&l), span_grain(&l), backward_units);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

@@ -2,10 +2,13 @@
  * embedding: y = the rows of a table that index names.
  *
  *   weight  (V, D)          index   any shape, indices 0..V-1          y   shape of index, then D
- *   dweight = dy added up over the uses of each row; the row padding_idx gets none. Composed of
- *   index_select.
+ *   dweight = dy added up over the uses of each row; the row padding_idx gets none; index
+ *   is kept. An index outside of weight is an error.
  */
 #include "op.h"
+#include "kernels/indexing.h"
+
+#define STRIP 64 /* columns that one unit of the backward pass covers */
 
 struct attrs {
 	int64_t padding_idx;
@@ -17,43 +20,121 @@ static const ad_attr attrs[] = {
 	{ 0 },
 };
 
-static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *attributes)
+static bool shape(ad_infer *s)
 {
-	const struct attrs *a = attributes;
-	ad_shape w = ad_shape_of(in[0]), s = ad_shape_of(in[1]), column = s;
-	char text[192];
-	ad_node *y;
+	const struct attrs *a = s->attrs;
+	const ad_shape *w = &s->in[0];
+	size_t count;
 
-	if (w.rank != 2)
-		return ad_fail(g, AD_ERROR_SHAPE, "embedding: weight must be (rows, width), not %s",
-		               ad_print_shape(text, sizeof text, w));
-	if (ad_type_of(in[1]) != AD_I32)
-		return ad_fail(g, AD_ERROR_TYPE, "embedding: index must be of indices, not of %s",
-		               ad_type_of(in[1]) == AD_BOOL ? "a mask" : "reals");
-	if (s.rank == AD_MAX_RANK)
-		return ad_fail(g, AD_ERROR_SHAPE,
-		               "embedding: index %s has as many axes as there may be",
-		               ad_print_shape(text, sizeof text, s));
+	if (w->rank != 2)
+		return ad_refuse(s, "weight must be (rows, width), not %s", ad_show(s, 0));
+	if (!indices_expected(s, 1, "index"))
+		return false;
+	if (s->in[1].rank == AD_MAX_RANK)
+		return ad_refuse(s, "index %s has as many axes as there may be", ad_show(s, 1));
 	if (a->padding_idx != AD_NONE &&
-	    (a->padding_idx < -w.dims[0] || a->padding_idx >= w.dims[0]))
-		return ad_fail(g, AD_ERROR_ARGUMENT,
-		               "embedding: padding_idx %lld is not one of the %lld rows",
-		               (long long)a->padding_idx, (long long)w.dims[0]);
-	y = ad_index_select(in[0], ad_reshape(in[1], AD_SHAPE((int64_t)ad_count(in[1]))), 0);
-	s.dims[s.rank++] = w.dims[1];
-	y = ad_reshape(y, s);
-	if (a->padding_idx != AD_NONE) {
-		int64_t row = a->padding_idx + (a->padding_idx < 0 ? w.dims[0] : 0);
+	    (a->padding_idx < -w->dims[0] || a->padding_idx >= w->dims[0]))
+		return ad_refuse(s, "padding_idx %lld is not one of the %lld rows",
+		                 (long long)a->padding_idx, (long long)w->dims[0]);
+	s->out[0] = s->in[1];
+	s->out[0].dims[s->out[0].rank++] = w->dims[1];
+	if (!ad_count_of(&s->out[0], &count))
+		return ad_refuse(s, "%s has too many elements", ad_show_shape(s, s->out[0]));
+	return true;
+}
 
-		column.dims[column.rank++] = 1;
-		y = ad_where(ad_equal(ad_reshape(in[1], column), ad_arange(g, row, row + 1, 1)),
-		             ad_stop_gradient(y), y);
+static void rows(const ad_run *r, size_t begin, size_t end)
+{
+	size_t size = (size_t)r->in[0].dims[0], width = (size_t)r->in[0].dims[1];
+	const ad_real *w = ad_reals_of(&r->in[0]);
+	const int32_t *index = ad_indices_of(&r->in[1]);
+	ad_real *y = ad_reals_of(&r->out[0]);
+
+	for (size_t k = begin; k < end; k++) {
+		const ad_real *row;
+
+		if (!index_fits(r, index[k], k, size))
+			return;
+		row = w + (size_t)index[k] * width;
+		for (size_t i = 0; ad_adds(r, 0) && i < width; i++)
+			y[k * width + i] += row[i];
+		if (!ad_adds(r, 0))
+			memcpy(y + k * width, row, width * sizeof *y);
 	}
-	return y;
+}
+
+static void forward(const ad_run *r)
+{
+	if (r->out[0].count > 0)
+		ad_parallel(r, r->in[1].count, 32768 / (size_t)r->in[0].dims[1] + 1, rows);
+}
+
+static void clear(const ad_run *r, size_t begin, size_t end)
+{
+	size_t width = (size_t)r->in[0].dims[1];
+
+	memset(ad_reals_of(&r->dx[0]) + begin * width, 0, (end - begin) * width * sizeof(ad_real));
+}
+
+/* A strip of columns for all indices, in their order: so sums do not depend on the threads. */
+static void strips(const ad_run *r, size_t begin, size_t end)
+{
+	const struct attrs *a = r->attrs;
+	size_t size = (size_t)r->in[0].dims[0], width = (size_t)r->in[0].dims[1];
+	const int32_t *index = ad_indices_of(&r->in[1]);
+	int64_t none = a->padding_idx == AD_NONE ? -1
+	               : a->padding_idx < 0      ? a->padding_idx + r->in[0].dims[0]
+	                                         : a->padding_idx;
+	size_t first = begin * STRIP, stop = end * STRIP < width ? end * STRIP : width;
+
+	for (size_t k = 0; k < r->in[1].count; k++) {
+		const ad_real *dy = ad_reals_of(&r->dy[0]) + k * width;
+		ad_real *to;
+
+		if (!index_fits(r, index[k], k, size))
+			return;
+		to = ad_reals_of(&r->dx[0]) + (size_t)index[k] * width;
+		if (index[k] != none)
+#pragma omp simd
+			for (size_t i = first; i < stop; i++)
+				to[i] += dy[i];
+	}
+}
+
+static void backward(const ad_run *r)
+{
+	size_t width = (size_t)r->in[0].dims[1], n = r->in[1].count;
+
+	if (r->dx[0].count == 0)
+		return;
+	if (!ad_adds(r, 0))
+		ad_parallel(r, (size_t)r->in[0].dims[0], 65536 / width + 1, clear);
+	if (n > 0)
+		ad_parallel(r, (width + STRIP - 1) / STRIP, 32768 / (n * STRIP) + 1, strips);
+}
+
+static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
+{
+	const struct attrs *a = ad_attrs_of(y);
+	ad_node *w = ad_input_of(y, 0), *index = ad_input_of(y, 1), *up = dy[0];
+	ad_shape shape_w = ad_shape_of(w), column = ad_shape_of(index);
+	int64_t n = (int64_t)ad_count(index), row = a->padding_idx;
+
+	if (row != AD_NONE) {
+		row += row < 0 ? shape_w.dims[0] : 0;
+		column.dims[column.rank++] = 1;
+		up = ad_where(
+		    ad_equal(ad_reshape(index, column), ad_arange(ad_graph_of(y), row, row + 1, 1)),
+		    ad_full_like(up, 0), up);
+	}
+	dx[0] = ad_index_add(ad_full_like(w, 0), ad_reshape(index, AD_SHAPE(n)),
+	                     ad_reshape(up, AD_SHAPE(n, shape_w.dims[1])), 0);
 }
 
 AD_OP(embedding, .arity = 2, .inputs = "weight index", .attrs = attrs,
-      .attrs_size = sizeof(struct attrs), .compose = compose,
+      .attrs_size = sizeof(struct attrs), .shape = shape,
+      .forward = forward, .backward = backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true,
+      .as_is = 1u << 1,
       .samples = { { .in = { AD_DIMS(3, 2), AD_DIMS_OF(AD_I32, 2, 2) },
                      .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(2, 0, 2, 1) },
                      .want = { AD_LIST(5, 6, 1, 2, 5, 6, 3, 4) },

@@ -32,50 +32,16 @@ static bool by_tanh(const void *attrs)
 	return word && !strcmp(word, "tanh");
 }
 
-#ifdef AD_F64
-#define ROOT_HALF_REST -4.833646656726457e-17 /* of sqrt(1/2), beyond its digits in f64 */
-#else
-#define ROOT_HALF_REST 1.210161710447897e-8 /* in f32 */
-#endif
-
-static inline ad_real fused(ad_real a, ad_real b, ad_real c)
-{
-#ifdef AD_F64
-	return fma(a, b, c);
-#else
-	return fmaf(a, b, c);
-#endif
-}
-
-static inline ad_real complement(ad_real x)
-{
-#ifdef AD_F64
-	return erfc(x);
-#else
-	return erfcf(x);
-#endif
-}
-
-/* Phi(x), also far below 0, where it is tiny. There the rounding of z = -x / sqrt 2 by d would show
- * z^2-fold: erfc(z + d) = erfc(z) (1 - d r), and r lies just below z + sqrt(z^2 + 4 / pi). */
-static inline ad_real distribution(ad_real x)
-{
-	const ad_real v = x > 40 ? 40 : x < -40 ? -40 : x, c = (ad_real)ROOT_HALF, z = -v * c;
-	const ad_real d = -(fused(v, c, z) + v * (ad_real)ROOT_HALF_REST);
-	const ad_real r = z + real_sqrt(z * z + (ad_real)1.2732395447351628);
-
-	return complement(z) * (1 - (z > 0 ? d * r : 0)) / 2;
-}
-
 static inline ad_real near(ad_real x)
 {
 	x = x > FAR ? FAR : x;
 	return x < -FAR ? -FAR : x;
 }
 
+/* (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)), here the exponential. */
 static inline ad_real tanh_part(ad_real v)
 {
-	return real_tanh((ad_real)ROOT_2_PI * v * (1 + (ad_real)CUBIC * v * v));
+	return real_exp((ad_real)(-2 * ROOT_2_PI) * v * (1 + (ad_real)CUBIC * v * v));
 }
 
 static void map(size_t n, const ad_real *const in[], ad_real *y, const void *attrs)
@@ -85,12 +51,15 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 	if (by_tanh(attrs)) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
-			y[k] = x[k] * ((1 + tanh_part(near(x[k]))) / 2);
+			y[k] = x[k] / (1 + tanh_part(near(x[k])));
 		return;
 	}
 #pragma omp simd
-	for (size_t k = 0; k < n; k++)
-		y[k] = x[k] * distribution(x[k]);
+	for (size_t k = 0; k < n; k++) {
+		ad_real bell;
+
+		y[k] = x[k] * real_normal(x[k], &bell);
+	}
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,
@@ -101,19 +70,20 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 	if (by_tanh(attrs)) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++) {
-			const ad_real v = near(x[k]), t = tanh_part(v);
-			const ad_real slope = (ad_real)ROOT_2_PI * (1 + 3 * (ad_real)CUBIC * v * v);
+			const ad_real v = near(x[k]), s = 1 / (1 + tanh_part(v));
+			const ad_real slope =
+			    (ad_real)(2 * ROOT_2_PI) * (1 + 3 * (ad_real)CUBIC * v * v);
 
-			dx[0][k] = dy[k] * (1 + t + v * (1 - t * t) * slope) / 2;
+			dx[0][k] = dy[k] * (s + v * s * (1 - s) * slope);
 		}
 		return;
 	}
 #pragma omp simd
 	for (size_t k = 0; k < n; k++) {
-		const ad_real part = (1 + real_erf(x[k] * (ad_real)ROOT_HALF)) / 2;
-		const ad_real bell = (ad_real)(ROOT_2_PI / 2) * real_exp(-x[k] * x[k] / 2);
+		ad_real bell;
+		const ad_real part = real_normal(x[k], &bell);
 
-		dx[0][k] = dy[k] * (part + x[k] * bell);
+		dx[0][k] = dy[k] * (part + x[k] * ((ad_real)(ROOT_2_PI / 2) * bell));
 	}
 }
 

@@ -30,9 +30,9 @@ static bool shape(ad_infer *s)
 		                 (long long)x->dims[1], ad_show(s, 0), (long long)a->groups);
 	if (!norm_eps(s, a->eps) || !norm_affine(s, AD_SHAPE(x->dims[1])))
 		return false;
-	norm_work(s, (size_t)x->dims[0] * (size_t)a->groups);
 	s->out[0] = *x;
-	return true;
+	return norm_work(s, (size_t)x->dims[0] * (size_t)a->groups, (size_t)x->dims[1],
+	                 (size_t)a->groups, norm_inner(x->rank, x->dims));
 }
 
 static struct norm norm_here(const ad_run *r)
@@ -40,59 +40,18 @@ static struct norm norm_here(const ad_run *r)
 	const struct norm_attrs *a = r->attrs;
 	const ad_array *x = &r->in[0];
 	struct norm p = { .groups = (size_t)a->groups,
-		          .inner = 1,
+		          .inner = norm_inner(x->rank, x->dims),
 		          .centred = true,
 		          .eps = a->eps,
 		          .w = norm_input(r, 1),
 		          .b = norm_input(r, 2) };
 
-	for (int i = 2; i < x->rank; i++)
-		p.inner *= (size_t)x->dims[i];
 	p.rows = (size_t)x->dims[0] * p.groups;
 	p.n = p.groups ? (size_t)x->dims[1] / p.groups * p.inner : 0;
 	return p;
 }
 
-static void rows(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_apply)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->out[0]), begin, end);
-}
-
-static void forward(const ad_run *r)
-{
-	struct norm p = norm_here(r);
-
-	if (r->in[0].count > 0)
-		ad_parallel(r, p.rows, norm_grain(&p), rows);
-}
-
-static void rows_back(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_back)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]), norm_wanted(r, 0), r->work, begin,
-	 end);
-}
-
-static void weights_back(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_back_weights)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]), r->work, norm_wanted(r, 1),
-	 norm_wanted(r, 2), begin, end);
-}
-
-static void backward(const ad_run *r)
-{
-	struct norm p = norm_here(r);
-
-	norm_backward(r, &p, rows_back, weights_back);
-}
+NORM_KERNELS
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
@@ -110,7 +69,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(group_norm, .arity = 1, .optional = 2, .inputs = "x weight bias", .attrs = attrs,
       .attrs_size = sizeof(struct norm_attrs), .shape = shape, .forward = forward,
-      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true,
       .samples = {
 	  { .in = { AD_DIMS(2, 4, 3), AD_DIMS(4), AD_DIMS(4) },
             .attrs = "groups=2",

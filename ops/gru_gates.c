@@ -44,10 +44,13 @@ static void rows(const ad_run *r, size_t begin, size_t end)
 		ad_real *y = ad_reals_of(&r->out[0]) + k * H;
 		ad_real *gates = ad_reals_of(&r->out[1]) + k * 3 * H;
 
+#pragma omp simd
 		for (size_t j = 0; j < 2 * H; j++)
 			gates[j] = 1 / (1 + real_exp(-(a[j] + b[j])));
+#pragma omp simd
 		for (size_t j = 0; j < H; j++)
 			gates[2 * H + j] = real_tanh(a[2 * H + j] + gates[j] * b[2 * H + j]);
+#pragma omp simd
 		for (size_t j = 0; j < H; j++)
 			y[j] = (1 - gates[H + j]) * gates[2 * H + j] + gates[H + j] * h[j];
 	}
@@ -61,30 +64,37 @@ static void forward(const ad_run *r)
 
 static void back_rows(const ad_run *run, size_t begin, size_t end)
 {
-	size_t H = width(run);
+	const size_t H = width(run);
 
-	for (size_t k = begin * H; k < end * H; k++) {
-		size_t at = k / H * 3 * H + k % H;
-		const ad_real *gate = ad_reals_of(&run->out[1]) + at;
-		const ad_real *up = run->dy[1].data ? ad_reals_of(&run->dy[1]) + at : NULL;
-		const ad_real r = gate[0], z = gate[H], n = gate[2 * H];
-		const ad_real b = ad_reals_of(&run->in[1])[at + 2 * H],
-			      h = ad_reals_of(&run->in[2])[k];
-		const ad_real dy = run->dy[0].data ? ad_reals_of(&run->dy[0])[k] : 0;
-		const ad_real dn = (dy * (1 - z) + (up ? up[2 * H] : 0)) * (1 - n) * (1 + n);
-		const ad_real dr = (dn * b + (up ? up[0] : 0)) * r * (1 - r);
-		const ad_real dz = (dy * (h - n) + (up ? up[H] : 0)) * z * (1 - z);
+	for (size_t k = begin * H; k < end * H;) {
+		size_t at = k / H * 3 * H + k % H, part = H - k % H < CELL_PART ? H - k % H : CELL_PART;
+		const ad_real *r = ad_reals_of(&run->out[1]) + at, *z = r + H, *n = z + H;
+		const ad_real *b = ad_reals_of(&run->in[1]) + at + 2 * H;
+		const ad_real *h = ad_reals_of(&run->in[2]) + k;
+		ad_real dy[CELL_PART], dr[CELL_PART], dz[CELL_PART], dn[CELL_PART];
 
+		cell_part(dy, ad_reals_of(&run->dy[0]), k, part);
+		cell_part(dr, ad_reals_of(&run->dy[1]), at, part);
+		cell_part(dz, ad_reals_of(&run->dy[1]), at + H, part);
+		cell_part(dn, ad_reals_of(&run->dy[1]), at + 2 * H, part);
+#pragma omp simd
+		for (size_t j = 0; j < part; j++) {
+			dn[j] = (dy[j] * (1 - z[j]) + dn[j]) * (1 - n[j]) * (1 + n[j]);
+			dr[j] = (dn[j] * b[j] + dr[j]) * r[j] * (1 - r[j]);
+			dz[j] = (dy[j] * (h[j] - n[j]) + dz[j]) * z[j] * (1 - z[j]);
+		}
 		for (int i = 0; i < 2; i++)
 			if (run->dx[i].data) {
 				ad_real *d = ad_reals_of(&run->dx[i]) + at;
 
-				d[0] = dr;
-				d[H] = dz;
-				d[2 * H] = i ? dn * r : dn;
+				memcpy(d, dr, part * sizeof *d);
+				memcpy(d + H, dz, part * sizeof *d);
+				for (size_t j = 0; j < part; j++)
+					d[2 * H + j] = i ? dn[j] * r[j] : dn[j];
 			}
-		if (run->dx[2].data)
-			ad_reals_of(&run->dx[2])[k] = dy * z;
+		for (size_t j = 0; run->dx[2].data && j < part; j++)
+			ad_reals_of(&run->dx[2])[k + j] = dy[j] * z[j];
+		k += part;
 	}
 }
 

@@ -36,7 +36,7 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		dx[0][k] = real_fabs(x[k]) <= lam ? 0 : dy[k];
+		dx[0][k] = real_where(real_fabs(x[k]) <= lam, 0, dy[k]);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

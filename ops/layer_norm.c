@@ -54,9 +54,8 @@ static bool shape(ad_infer *s)
 		return false;
 	ad_count_of(x, &count);
 	ad_count_of(&w, &n);
-	norm_work(s, n ? count / n : 0);
 	s->out[0] = *x;
-	return true;
+	return norm_work(s, n ? count / n : 0, n, 1, 1);
 }
 
 static struct norm norm_here(const ad_run *r)
@@ -74,46 +73,7 @@ static struct norm norm_here(const ad_run *r)
 		              norm_input(r, 2) };
 }
 
-static void rows(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_apply)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->out[0]), begin, end);
-}
-
-static void forward(const ad_run *r)
-{
-	struct norm p = norm_here(r);
-
-	if (r->in[0].count > 0)
-		ad_parallel(r, p.rows, norm_grain(&p), rows);
-}
-
-static void rows_back(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_back)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]), norm_wanted(r, 0), r->work, begin,
-	 end);
-}
-
-static void weights_back(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_back_weights)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]), r->work, norm_wanted(r, 1),
-	 norm_wanted(r, 2), begin, end);
-}
-
-static void backward(const ad_run *r)
-{
-	struct norm p = norm_here(r);
-
-	norm_backward(r, &p, rows_back, weights_back);
-}
+NORM_KERNELS
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
@@ -126,7 +86,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(layer_norm, .arity = 1, .optional = 2, .inputs = "x weight bias", .attrs = attrs,
       .attrs_size = sizeof(struct norm_attrs), .shape = shape, .forward = forward,
-      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true,
       .samples = {
 	  { .in = { AD_DIMS(2, 4), AD_DIMS(4), AD_DIMS(4) },
             .attrs = "normalized_shape=4",

@@ -48,85 +48,106 @@ static struct product product_here(const ad_run *r)
 	return p;
 }
 
+static struct gemm_slices slices_of_y(struct product p)
+{
+	return AD_VARIANT(gemm_slices)(false, true, p.rows, p.out, p.in);
+}
+
+static struct gemm_slices slices_of_x(struct product p)
+{
+	return AD_VARIANT(gemm_slices)(false, false, p.rows, p.in, p.out);
+}
+
+static struct gemm_slices slices_of_w(struct product p)
+{
+	return AD_VARIANT(gemm_slices)(true, false, p.out, p.in, p.rows);
+}
+
 static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = gemm_slices(p.rows, p.out, p.in);
+	struct gemm_slices cut = slices_of_y(p);
 	const ad_real *b = r->n_in > 2 && r->in[2].data ? ad_reals_of(&r->in[2]) : NULL;
-	ad_real *y = ad_reals_of(&r->out[0]);
 
 	for (size_t k = begin; k < end; k++) {
-		/* The product is added to the bias, which is put into this slice beforehand. */
-		if (b) {
-			size_t at = k * cut.size, all = cut.columns ? p.out : p.rows;
-			size_t size = all - at < cut.size ? all - at : cut.size;
-			if (cut.columns)
-				for (size_t i = 0; i < p.rows; i++)
-					memcpy(y + i * p.out + at, b + at, size * sizeof *y);
-			else
-				for (size_t i = at; i < at + size; i++)
-					memcpy(y + i * p.out, b, p.out * sizeof *y);
-		}
-		gemm_slice(&cut, k, false, true, p.rows, p.out, p.in, ad_reals_of(&r->in[0]), p.in,
-		           ad_reals_of(&r->in[1]), p.in, y, p.out, b != NULL);
+		gemm_slice(&cut, k, ad_reals_of(&r->in[0]), p.in, ad_reals_of(&r->in[1]), p.in, b,
+		           ad_reals_of(&r->out[0]), p.out, ad_adds(r, 0));
+		gemm_finish(r, 0, 0, &cut, k);
 	}
 }
 
 static void forward(const ad_run *r)
 {
-	struct product p = product_here(r);
-
 	if (r->out[0].count > 0)
-		ad_parallel(r, gemm_slices(p.rows, p.out, p.in).n, 1, forward_units);
+		ad_parallel(r, slices_of_y(product_here(r)).n, 1, forward_units);
 }
 
-static void units_of_x(const ad_run *r, size_t begin, size_t end)
+/* db for the outputs begin..end-1. */
+static void sum_rows(const ad_run *r, struct product p, size_t begin, size_t end)
+{
+	struct reduction rows = reduction_of(2, (int64_t[]){ (int64_t)p.rows, (int64_t)p.out },
+	                                     (bool[]){ true, false });
+	ad_real *db = ad_reals_of(&r->dx[2]), sum[REDUCE_STRIP];
+
+	for (size_t at = begin, width; at < end; at += width) {
+		width = end - at < REDUCE_STRIP ? end - at : REDUCE_STRIP;
+		rows.columns = width; /* of all, which are as far apart as before */
+		AD_VARIANT(reduce_sum)(&rows, ad_reals_of(&r->dy[0]) + at, 1, sum, 0, 1);
+		for (size_t j = 0; j < width; j++)
+			db[at + j] = ad_adds(r, 2) ? db[at + j] + sum[j] : sum[j];
+	}
+}
+
+/* What the backward pass is cut into: slices of dx, then slices of dw, each with its share of db, which reads
+ * the same dy. */
+struct units {
+	struct gemm_slices x, w;
+	size_t n_x, n_w;
+	bool b;
+};
+
+static struct units units_here(const ad_run *r, struct product p)
+{
+	struct units u = { .x = slices_of_x(p), .w = slices_of_w(p) };
+
+	if (r->dx[0].data && r->dx[0].count > 0)
+		u.n_x = u.x.n;
+	if (r->dx[1].data && r->dx[1].count > 0)
+		u.n_w = u.w.n;
+	u.b = r->n_in > 2 && r->dx[2].data;
+	if (u.b && u.n_w == 0)
+		u.n_w = 1;
+	return u;
+}
+
+static void backward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = gemm_slices(p.rows, p.in, p.out);
+	struct units u = units_here(r, p);
+	const ad_real *dy = ad_reals_of(&r->dy[0]);
 
-	for (size_t k = begin; k < end; k++)
-		gemm_slice(&cut, k, false, false, p.rows, p.in, p.out, ad_reals_of(&r->dy[0]),
-		           p.out, ad_reals_of(&r->in[1]), p.in, ad_reals_of(&r->dx[0]), p.in,
-		           false);
-}
+	for (size_t unit = begin; unit < end; unit++) {
+		size_t k = unit - u.n_x;
 
-static void units_of_w(const ad_run *r, size_t begin, size_t end)
-{
-	struct product p = product_here(r);
-	struct gemm_slices cut = gemm_slices(p.out, p.in, p.rows);
-
-	for (size_t k = begin; k < end; k++)
-		gemm_slice(&cut, k, true, false, p.out, p.in, p.rows, ad_reals_of(&r->dy[0]), p.out,
-		           ad_reals_of(&r->in[0]), p.in, ad_reals_of(&r->dx[1]), p.in, false);
-}
-
-static struct reduction rows_of(struct product p)
-{
-	return reduction_of(2, (int64_t[]){ (int64_t)p.rows, (int64_t)p.out },
-	                    (bool[]){ true, false });
-}
-
-static void units_of_b(const ad_run *r, size_t begin, size_t end)
-{
-	struct reduction rows = rows_of(product_here(r));
-	AD_VARIANT(reduce_sum)
-	(&rows, ad_reals_of(&r->dy[0]), 1, ad_reals_of(&r->dx[2]), begin, end);
+		if (unit < u.n_x) {
+			gemm_slice(&u.x, unit, dy, p.out, ad_reals_of(&r->in[1]), p.in, NULL,
+			           ad_reals_of(&r->dx[0]), p.in, ad_adds(r, 0));
+			gemm_finish(r, 0, 0, &u.x, unit);
+			continue;
+		}
+		if (r->dx[1].data && r->dx[1].count > 0)
+			gemm_slice(&u.w, k, dy, p.out, ad_reals_of(&r->in[0]), p.in, NULL,
+			           ad_reals_of(&r->dx[1]), p.in, ad_adds(r, 1));
+		if (u.b)
+			sum_rows(r, p, p.out * k / u.n_w, p.out * (k + 1) / u.n_w);
+	}
 }
 
 static void backward(const ad_run *r)
 {
-	struct product p = product_here(r);
+	struct units u = units_here(r, product_here(r));
 
-	if (r->dx[0].data && r->dx[0].count > 0)
-		ad_parallel(r, gemm_slices(p.rows, p.in, p.out).n, 1, units_of_x);
-	if (r->dx[1].data && r->dx[1].count > 0)
-		ad_parallel(r, gemm_slices(p.out, p.in, p.rows).n, 1, units_of_w);
-	if (r->n_in > 2 && r->dx[2].data && r->dx[2].count > 0) {
-		struct reduction rows = rows_of(p);
-		ad_parallel(r, rows.outer * reduction_strips(&rows), reduction_grain(&rows),
-		            units_of_b);
-	}
+	ad_parallel(r, u.n_x + u.n_w, 1, backward_units);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
@@ -148,7 +169,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 }
 
 AD_OP(linear, .arity = 2, .optional = 1, .inputs = "x w b", .shape = shape, .forward = forward,
-      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true, .finishes = 1 | 2,
       .samples = {
 	  { .in = { AD_DIMS(2, 3), AD_DIMS(2, 3), AD_DIMS(2) },
             .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(1, 0, -1, 2, 1, 0), AD_LIST(10, 20) },

@@ -6,7 +6,7 @@
  *   first, so nothing overflows.
  */
 #include "op.h"
-#include "kernels/lines.h"
+#include "kernels/softmax.h"
 
 struct attrs {
 	int64_t axis;
@@ -29,66 +29,69 @@ static struct lines lines_here(const ad_run *r)
 	return lines_along(r->out[0].rank, r->out[0].dims, a->axis);
 }
 
-/* Inlined twice, so that the step of 1 is known where it is 1. */
-static inline void line(const ad_real *x, ad_real *y, size_t n, size_t step)
-{
-	ad_real max = line_max(x, n, step), log = real_log(line_sum_exp(x, max, n, step));
-
-	for (size_t k = 0; k < n; k++)
-		y[k * step] = (x[k * step] - max) - log;
-}
-
-static void forward_lines(const ad_run *r, size_t begin, size_t end)
+static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct lines l = lines_here(r);
+	ad_real max[SPAN_LINES], log[SPAN_LINES];
 
-	for (size_t k = begin; k < end; k++) {
-		const ad_real *x = ad_reals_of(&r->in[0]) + line_start(&l, k);
-		ad_real *y = ad_reals_of(&r->out[0]) + line_start(&l, k);
-		if (l.step == 1)
-			line(x, y, l.n, 1);
-		else
-			line(x, y, l.n, l.step);
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		const ad_real *x = ad_reals_of(&r->in[0]) + s.start;
+		ad_real *y = ad_reals_of(&r->out[0]) + s.start;
+
+		AD_VARIANT(span_exp)(&l, &s, ad_reals_of(&r->in[0]), NULL, false, max, log);
+#pragma omp simd
+		for (size_t i = 0; i < s.count; i++)
+			log[i] = real_log(log[i]);
+		for (size_t i = 0; l.step == 1 && i < s.count; i++, x += l.n, y += l.n)
+#pragma omp simd
+			for (size_t k = 0; k < l.n; k++)
+				y[k] = (x[k] - max[i]) - log[i];
+		for (size_t k = 0; l.step != 1 && k < l.n; k++, x += l.step, y += l.step)
+#pragma omp simd
+			for (size_t i = 0; i < s.count; i++)
+				y[i] = (x[i] - max[i]) - log[i];
 	}
 }
 
 static void forward(const ad_run *r)
 {
 	struct lines l = lines_here(r);
-	ad_parallel(r, l.count, lines_grain(&l), forward_lines);
+	ad_parallel(r, span_units(&l), span_grain(&l), forward_units);
 }
 
-static inline void back_line(const ad_real *y, const ad_real *dy, ad_real *dx, size_t n,
-                             size_t step)
-{
-	ad_real sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-	for (size_t k = 0; k < n; k++)
-		sum += dy[k * step];
-	for (size_t k = 0; k < n; k++)
-		dx[k * step] = dy[k * step] - real_exp(y[k * step]) * sum;
-}
-
-static void backward_lines(const ad_run *r, size_t begin, size_t end)
+static void backward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct lines l = lines_here(r);
+	ad_real sum[SPAN_LINES];
 
-	for (size_t k = begin; k < end; k++) {
-		size_t at = line_start(&l, k);
-		const ad_real *y = ad_reals_of(&r->out[0]) + at, *dy = ad_reals_of(&r->dy[0]) + at;
-		ad_real *dx = ad_reals_of(&r->dx[0]) + at;
-		if (l.step == 1)
-			back_line(y, dy, dx, l.n, 1);
-		else
-			back_line(y, dy, dx, l.n, l.step);
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		const ad_real *y = ad_reals_of(&r->out[0]) + s.start;
+		const ad_real *dy = ad_reals_of(&r->dy[0]) + s.start;
+		ad_real *dx = ad_reals_of(&r->dx[0]) + s.start;
+
+		AD_VARIANT(span_sum)(&l, &s, ad_reals_of(&r->dy[0]), NULL, sum);
+		if (l.step == 1) {
+			/* as one run, however short the lines are */
+#pragma omp simd
+			for (size_t k = 0; k < s.count * l.n; k++)
+				dx[k] = real_exp(y[k]);
+			for (size_t i = 0; i < s.count; i++, dy += l.n, dx += l.n)
+#pragma omp simd
+				for (size_t k = 0; k < l.n; k++)
+					dx[k] = dy[k] - dx[k] * sum[i];
+			continue;
+		}
+		for (size_t k = 0; k < l.n; k++, y += l.step, dy += l.step, dx += l.step)
+#pragma omp simd
+			for (size_t i = 0; i < s.count; i++)
+				dx[i] = dy[i] - real_exp(y[i]) * sum[i];
 	}
 }
 
 static void backward(const ad_run *r)
 {
 	struct lines l = lines_here(r);
-	ad_parallel(r, l.count, lines_grain(&l), backward_lines);
+	ad_parallel(r, span_units(&l), span_grain(&l), backward_units);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

@@ -13,7 +13,7 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		y[k] = (a[k] != 0) & (b[k] != 0);
+		y[k] = real_where((a[k] != 0) & (b[k] != 0), 1, 0);
 }
 
 AD_OP(logical_and, .arity = 2, .shape = ad_broadcast_shape, .map = map, .gives_mask = true,

@@ -6,6 +6,7 @@
  */
 #include "op.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 
 struct attrs {
 	ad_ints axis;
@@ -29,6 +30,28 @@ static struct reduction reduction_here(const ad_run *r)
 {
 	const struct attrs *a = r->attrs;
 	return reduction_over(&r->in[0], a->axis);
+}
+
+/* Axes that lie side by side are one axis of lines; others have rows in between. */
+static bool as_lines(const struct reduction *p, struct lines *l)
+{
+	*l = (struct lines){ p->outer * p->columns, p->row * p->run, p->columns };
+	return p->n_rows == 0 || (p->n_rows == 1 && p->run == 1 && p->n_kept <= 1);
+}
+
+static void line_units(const ad_run *r, size_t begin, size_t end)
+{
+	struct reduction p = reduction_here(r);
+	ad_real max[SPAN_LINES], sum[SPAN_LINES], *y = ad_reals_of(&r->out[0]);
+	struct lines l;
+
+	as_lines(&p, &l);
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		AD_VARIANT(span_exp)(&l, &s, ad_reals_of(&r->in[0]), NULL, true, max, sum);
+#pragma omp simd
+		for (size_t i = 0; i < s.count; i++)
+			y[s.first + i] = max[i] + real_log(sum[i]);
+	}
 }
 
 static void outputs(const ad_run *r, size_t begin, size_t end)
@@ -63,10 +86,30 @@ static void forward(const ad_run *r)
 {
 	struct reduction p = reduction_here(r);
 	size_t n = p.row * p.run;
-	ad_parallel(r, r->out[0].count, n >= 4096 ? 1 : 4096 / (n ? n : 1), outputs);
+	struct lines l;
+
+	if (as_lines(&p, &l))
+		ad_parallel(r, span_units(&l), span_grain(&l), line_units);
+	else
+		ad_parallel(r, r->out[0].count, n >= 4096 ? 1 : 4096 / (n ? n : 1), outputs);
 }
 
 /* exp(x - y) as softmax has it: y may be so large that its rounding would show. */
+static void line_units_back(const ad_run *r, size_t begin, size_t end)
+{
+	struct reduction p = reduction_here(r);
+	ad_real max[SPAN_LINES], sum[SPAN_LINES], *dx = ad_reals_of(&r->dx[0]);
+	struct lines l;
+
+	as_lines(&p, &l);
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		AD_VARIANT(span_exp)(&l, &s, ad_reals_of(&r->in[0]), dx, false, max, sum);
+		for (size_t i = 0; i < s.count; i++)
+			sum[i] = ad_reals_of(&r->dy[0])[s.first + i] / sum[i];
+		AD_VARIANT(span_scale)(&l, &s, dx, sum);
+	}
+}
+
 static void back_outputs(const ad_run *r, size_t begin, size_t end)
 {
 	struct reduction p = reduction_here(r);
@@ -100,7 +143,12 @@ static void backward(const ad_run *r)
 {
 	struct reduction p = reduction_here(r);
 	size_t n = p.row * p.run;
-	ad_parallel(r, r->out[0].count, n >= 4096 ? 1 : 4096 / (n ? n : 1), back_outputs);
+	struct lines l;
+
+	if (as_lines(&p, &l))
+		ad_parallel(r, span_units(&l), span_grain(&l), line_units_back);
+	else
+		ad_parallel(r, r->out[0].count, n >= 4096 ? 1 : 4096 / (n ? n : 1), back_outputs);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

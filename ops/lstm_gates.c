@@ -32,9 +32,12 @@ static size_t width(const ad_run *r)
 	return (size_t)r->in[1].dims[r->in[1].rank - 1];
 }
 
-static inline ad_real logistic(ad_real x)
+/* n sigmoids of a. */
+static void logistic(const ad_real *a, ad_real *y, size_t n)
 {
-	return 1 / (1 + real_exp(-x));
+#pragma omp simd
+	for (size_t j = 0; j < n; j++)
+		y[j] = 1 / (1 + real_exp(-a[j]));
 }
 
 static void rows(const ad_run *r, size_t begin, size_t end)
@@ -48,14 +51,15 @@ static void rows(const ad_run *r, size_t begin, size_t end)
 			*next = ad_reals_of(&r->out[1]) + k * H;
 		ad_real *gates = ad_reals_of(&r->out[2]) + k * 4 * H;
 
-		for (size_t j = 0; j < 2 * H; j++)
-			gates[j] = logistic(a[j]);
+		logistic(a, gates, 2 * H);
+		logistic(a + 3 * H, gates + 3 * H, H);
+#pragma omp simd
 		for (size_t j = 2 * H; j < 3 * H; j++)
 			gates[j] = real_tanh(a[j]);
-		for (size_t j = 3 * H; j < 4 * H; j++)
-			gates[j] = logistic(a[j]);
+#pragma omp simd
 		for (size_t j = 0; j < H; j++)
 			next[j] = gates[H + j] * c[j] + gates[j] * gates[2 * H + j];
+#pragma omp simd
 		for (size_t j = 0; j < H; j++)
 			h[j] = gates[3 * H + j] * real_tanh(next[j]);
 	}
@@ -69,30 +73,39 @@ static void forward(const ad_run *r)
 
 static void back_rows(const ad_run *r, size_t begin, size_t end)
 {
-	size_t H = width(r);
+	const size_t H = width(r);
+	ad_real *dc_out = ad_reals_of(&r->dx[1]), *da_out = ad_reals_of(&r->dx[0]);
 
-	for (size_t k = begin * H; k < end * H; k++) {
-		size_t at = k / H * 4 * H + k % H;
-		const ad_real *gate = ad_reals_of(&r->out[2]) + at;
-		const ad_real *up = r->dy[2].data ? ad_reals_of(&r->dy[2]) + at : NULL;
-		const ad_real i = gate[0], f = gate[H], g = gate[2 * H], o = gate[3 * H];
-		const ad_real c = ad_reals_of(&r->in[1])[k],
-			      t = real_tanh(ad_reals_of(&r->out[1])[k]);
-		const ad_real dh = r->dy[0].data ? ad_reals_of(&r->dy[0])[k] : 0;
-		ad_real dc = dh * o * (1 - t) * (1 + t);
+	for (size_t k = begin * H; k < end * H;) {
+		size_t at = k / H * 4 * H + k % H, n = H - k % H < CELL_PART ? H - k % H : CELL_PART;
+		const ad_real *i = ad_reals_of(&r->out[2]) + at, *f = i + H, *g = f + H, *o = g + H;
+		const ad_real *c = ad_reals_of(&r->in[1]) + k, *next = ad_reals_of(&r->out[1]) + k;
+		ad_real dh[CELL_PART], dc[CELL_PART], up[4][CELL_PART], t[CELL_PART];
 
-		if (r->dy[1].data)
-			dc += ad_reals_of(&r->dy[1])[k];
-		if (r->dx[1].data)
-			ad_reals_of(&r->dx[1])[k] = dc * f;
-		if (r->dx[0].data) {
-			ad_real *da = ad_reals_of(&r->dx[0]) + at;
-
-			da[0] = (dc * g + (up ? up[0] : 0)) * i * (1 - i);
-			da[H] = (dc * c + (up ? up[H] : 0)) * f * (1 - f);
-			da[2 * H] = (dc * i + (up ? up[2 * H] : 0)) * (1 - g) * (1 + g);
-			da[3 * H] = (dh * t + (up ? up[3 * H] : 0)) * o * (1 - o);
+		cell_part(dh, ad_reals_of(&r->dy[0]), k, n);
+		cell_part(dc, ad_reals_of(&r->dy[1]), k, n);
+		for (size_t gate = 0; gate < 4; gate++)
+			cell_part(up[gate], ad_reals_of(&r->dy[2]), at + gate * H, n);
+#pragma omp simd
+		for (size_t j = 0; j < n; j++) {
+			t[j] = real_tanh(next[j]);
+			dc[j] += dh[j] * o[j] * (1 - t[j]) * (1 + t[j]);
 		}
+		if (dc_out)
+#pragma omp simd
+			for (size_t j = 0; j < n; j++)
+				dc_out[k + j] = dc[j] * f[j];
+		if (da_out) {
+			ad_real *da = da_out + at;
+#pragma omp simd
+			for (size_t j = 0; j < n; j++) {
+				da[j] = (dc[j] * g[j] + up[0][j]) * i[j] * (1 - i[j]);
+				da[H + j] = (dc[j] * c[j] + up[1][j]) * f[j] * (1 - f[j]);
+				da[2 * H + j] = (dc[j] * i[j] + up[2][j]) * (1 - g[j]) * (1 + g[j]);
+				da[3 * H + j] = (dh[j] * t[j] + up[3][j]) * o[j] * (1 - o[j]);
+			}
+		}
+		k += n;
 	}
 }
 

@@ -116,114 +116,142 @@ static size_t matrix_of(const struct product *p, const int64_t x[], size_t k)
 	return at;
 }
 
+static struct gemm_slices slices_of_y(const struct product *p)
+{
+	return AD_VARIANT(gemm_slices)(p->ta, p->tb, p->M, p->N, p->K);
+}
+
 static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = gemm_slices(p.M, p.N, p.K);
+	struct gemm_slices cut = slices_of_y(&p);
 	const ad_real *a = ad_reals_of(&r->in[0]), *b = ad_reals_of(&r->in[1]);
 	ad_real *y = ad_reals_of(&r->out[0]);
 
 	for (size_t unit = begin; unit < end; unit++) {
-		size_t k = unit / cut.n;
-		gemm_slice(&cut, unit % cut.n, p.ta, p.tb, p.M, p.N, p.K,
-		           a + matrix_of(&p, p.a, k) * p.M * p.K, p.ta ? p.M : p.K,
-		           b + matrix_of(&p, p.b, k) * p.K * p.N, p.tb ? p.K : p.N,
-		           y + k * p.M * p.N, p.N, false);
+		size_t k = unit / cut.n, base = k * p.M * p.N;
+		gemm_slice(&cut, unit % cut.n, a + matrix_of(&p, p.a, k) * p.M * p.K,
+		           p.ta ? p.M : p.K, b + matrix_of(&p, p.b, k) * p.K * p.N,
+		           p.tb ? p.K : p.N, NULL, y + base, p.N, ad_adds(r, 0));
+		gemm_finish(r, 0, base, &cut, unit % cut.n);
 	}
 }
 
-/* How many units make it worth a thread. */
-static size_t grain(const struct product *p, const struct gemm_slices *cut)
+/* How many of n units that multiply this often all together make it worth a thread. */
+static size_t grain(double work, size_t n)
 {
-	double work = (double)p->M * (double)p->N * (double)p->K / (double)cut->n;
-	return work >= 1 << 18 ? 1 : (size_t)((1 << 18) / (work + 1)) + 1;
+	double each = work / (double)n;
+	return each >= 1 << 18 ? 1 : (size_t)((1 << 18) / (each + 1)) + 1;
 }
 
 static void forward(const ad_run *r)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = gemm_slices(p.M, p.N, p.K);
+	struct gemm_slices cut = slices_of_y(&p);
+	size_t n = p.n * cut.n;
 
 	if (r->out[0].count > 0)
-		ad_parallel(r, p.n * cut.n, grain(&p, &cut), forward_units);
+		ad_parallel(r, n, grain((double)p.n * (double)p.M * (double)p.N * (double)p.K, n),
+		            forward_units);
 }
 
-/* The gradient of a or of b as products of their own: of matrices as they are stored, added up over
- * all matrices of y that the operand took part in. */
-static void backward_units(const ad_run *r, bool of_b, size_t begin, size_t end)
+/* The gradient of an operand: products of their own, of matrices as they are stored, added up over all matrices
+ * of y that the operand's took part in. */
+struct gradient {
+	struct gemm_slices cut;
+	const int64_t *dims; /* the leading axes of the operand */
+	size_t n;            /* units: slices of all its matrices; 0: unwanted */
+};
+
+static struct gradient gradient_of(const ad_run *r, const struct product *p, bool of_b)
 {
-	struct product p = product_here(r);
+	struct gradient g = { .dims = of_b ? p->b : p->a };
+
+	if (!r->dx[of_b].data || r->dx[of_b].count == 0)
+		return g;
+	if (of_b)
+		g.cut = p->tb ? AD_VARIANT(gemm_slices)(true, p->ta, p->N, p->K, p->M)
+		              : AD_VARIANT(gemm_slices)(!p->ta, false, p->K, p->N, p->M);
+	else
+		g.cut = p->ta ? AD_VARIANT(gemm_slices)(p->tb, true, p->K, p->M, p->N)
+		              : AD_VARIANT(gemm_slices)(false, !p->tb, p->M, p->K, p->N);
+	g.n = g.cut.n * (p->rank == 0 ? p->n : 1);
+	for (int k = 0; k < p->rank; k++)
+		g.n *= (size_t)g.dims[k];
+	return g;
+}
+
+static void gradient_unit(const ad_run *r, const struct product *p, const struct gradient *g,
+                          bool of_b, size_t unit)
+{
 	const ad_real *a = ad_reals_of(&r->in[0]), *b = ad_reals_of(&r->in[1]);
 	const ad_real *dy = ad_reals_of(&r->dy[0]);
-	const int64_t *dims = of_b ? p.b : p.a;
-	size_t rows = of_b ? (p.tb ? p.N : p.K) : p.ta ? p.K : p.M;
-	size_t columns = of_b ? (p.tb ? p.K : p.N) : p.ta ? p.M : p.K;
-	size_t inner = of_b ? p.M : p.N;
-	struct gemm_slices cut = gemm_slices(rows, columns, inner);
+	size_t x = unit / g->cut.n, slice = unit % g->cut.n, base = x * g->cut.M * g->cut.N;
+	size_t lda = p->ta ? p->M : p->K, ldb = p->tb ? p->K : p->N;
+	size_t first, at[AD_MAX_RANK] = { 0 };
+	ad_real *dx = ad_reals_of(&r->dx[of_b]) + base;
 	bool reduced[AD_MAX_RANK];
 	struct reduction uses;
 
-	for (int i = 0; i < p.rank; i++)
-		reduced[i] = dims[i] == 1 && p.y[i] != 1;
-	uses = reduction_of(p.rank, p.y, reduced);
-	for (size_t unit = begin; unit < end; unit++) {
-		size_t x = unit / cut.n, at[AD_MAX_RANK] = { 0 };
-		size_t first = reduction_base(&uses, x / uses.columns) + x % uses.columns;
-		ad_real *dx = ad_reals_of(&r->dx[of_b]) + x * rows * columns;
+	for (int i = 0; i < p->rank; i++)
+		reduced[i] = g->dims[i] == 1 && p->y[i] != 1;
+	uses = reduction_of(p->rank, p->y, reduced);
+	first = reduction_base(&uses, x / uses.columns) + x % uses.columns;
+	for (size_t row = 0; row < uses.row; row++) {
+		for (size_t k = first; k < first + uses.run; k++) {
+			const ad_real *ka = a ? a + matrix_of(p, p->a, k) * p->M * p->K : NULL;
+			const ad_real *kb = b ? b + matrix_of(p, p->b, k) * p->K * p->N : NULL;
+			const ad_real *kd = dy + k * p->M * p->N;
+			bool add = ad_adds(r, of_b) || row > 0 || k > first;
 
-		for (size_t row = 0; row < uses.row; row++) {
-			for (size_t k = first; k < first + uses.run; k++) {
-				const ad_real *ka = a + matrix_of(&p, p.a, k) * p.M * p.K;
-				const ad_real *kb = b + matrix_of(&p, p.b, k) * p.K * p.N;
-				const ad_real *kd = dy + k * p.M * p.N;
-				size_t lda = p.ta ? p.M : p.K, ldb = p.tb ? p.K : p.N;
-				bool add = row > 0 || k > first;
-
-				if (!of_b && !p.ta)
-					gemm_slice(&cut, unit % cut.n, false, !p.tb, rows, columns,
-					           inner, kd, p.N, kb, ldb, dx, columns, add);
-				else if (!of_b)
-					gemm_slice(&cut, unit % cut.n, p.tb, true, rows, columns,
-					           inner, kb, ldb, kd, p.N, dx, columns, add);
-				else if (!p.tb)
-					gemm_slice(&cut, unit % cut.n, !p.ta, false, rows, columns,
-					           inner, ka, lda, kd, p.N, dx, columns, add);
-				else
-					gemm_slice(&cut, unit % cut.n, true, p.ta, rows, columns,
-					           inner, kd, p.N, ka, lda, dx, columns, add);
-			}
-			reduction_step(uses.n_rows, uses.rows, uses.row_stride, at, &first);
+			if (of_b && p->tb)
+				gemm_slice(&g->cut, slice, kd, p->N, ka, lda, NULL, dx, g->cut.N, add);
+			else if (of_b)
+				gemm_slice(&g->cut, slice, ka, lda, kd, p->N, NULL, dx, g->cut.N, add);
+			else if (p->ta)
+				gemm_slice(&g->cut, slice, kb, ldb, kd, p->N, NULL, dx, g->cut.N, add);
+			else
+				gemm_slice(&g->cut, slice, kd, p->N, kb, ldb, NULL, dx, g->cut.N, add);
 		}
+		reduction_step(uses.n_rows, uses.rows, uses.row_stride, at, &first);
 	}
+	if (!of_b)
+		gemm_finish(r, 0, base, &g->cut, slice);
 }
 
-static void units_of_a(const ad_run *r, size_t begin, size_t end)
+static void backward_units(const ad_run *r, size_t begin, size_t end)
 {
-	backward_units(r, false, begin, end);
-}
+	struct product p = product_here(r);
+	struct gradient of_a = gradient_of(r, &p, false), of_b = gradient_of(r, &p, true);
 
-static void units_of_b(const ad_run *r, size_t begin, size_t end)
-{
-	backward_units(r, true, begin, end);
+	for (size_t unit = begin; unit < end; unit++)
+		if (unit < of_a.n)
+			gradient_unit(r, &p, &of_a, false, unit);
+		else
+			gradient_unit(r, &p, &of_b, true, unit - of_a.n);
 }
 
 static void backward(const ad_run *r)
 {
 	struct product p = product_here(r);
+	size_t n_a = gradient_of(r, &p, false).n, n_b = gradient_of(r, &p, true).n;
+	double work = (double)p.n * (double)p.M * (double)p.N * (double)p.K;
 
+	if (n_a + n_b == 0)
+		return;
+	if (p.n > 0) {
+		work *= (n_a > 0) + (n_b > 0);
+		ad_parallel(r, n_a + n_b, grain(work, n_a + n_b), backward_units);
+		return;
+	}
+	/* broadcast to nothing: no use of either */
 	for (int i = 0; i < 2; i++) {
-		struct gemm_slices cut = i ? gemm_slices(p.tb ? p.N : p.K, p.tb ? p.K : p.N, p.M)
-		                           : gemm_slices(p.ta ? p.K : p.M, p.ta ? p.M : p.K, p.N);
-		size_t n = p.rank == 0 ? p.n : 1;
-
-		if (!r->dx[i].data || r->dx[i].count == 0)
+		if (!r->dx[i].data)
 			continue;
-		for (int k = 0; k < p.rank; k++)
-			n *= (size_t)(i ? p.b[k] : p.a[k]);
-		if (p.n == 0) /* broadcast to nothing: no use of it */
+		if (!ad_adds(r, i))
 			memset(r->dx[i].data, 0, r->dx[i].count * sizeof(ad_real));
-		else
-			ad_parallel(r, n * cut.n, grain(&p, &cut), i ? units_of_b : units_of_a);
+		if (i == 0 && r->dx[i].count > 0)
+			ad_finish(r, 0, 0, r->dx[i].count);
 	}
 }
 
@@ -267,8 +295,33 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 	}
 }
 
+/* A matrix with its two last axes swapped is read as it was stored. */
+static bool fold(const ad_node *y, int i, const ad_node *x, void *attributes)
+{
+	struct attrs *at = attributes;
+	int rank = ad_shape_of(x).rank;
+	const ad_ints *dims;
+
+	if (rank < 2 || strcmp(ad_op_of(x), "permute") != 0)
+		return false;
+	dims = (const ad_ints *)(const void *)((const char *)ad_attrs_of(x) +
+	                                       ad_op_attrs(ad_op_find("permute"))->offset);
+	for (int k = 0; k < rank; k++) {
+		int64_t axis = dims->v[k] < 0 ? dims->v[k] + rank : dims->v[k];
+
+		if (axis != (k == rank - 1 ? rank - 2 : k == rank - 2 ? rank - 1 : k))
+			return false;
+	}
+	if (i == 0)
+		at->transpose_a = !at->transpose_a;
+	else
+		at->transpose_b = !at->transpose_b;
+	return true;
+}
+
 AD_OP(matmul, .arity = 2, .attrs = attrs, .attrs_size = sizeof(struct attrs), .shape = shape,
       .forward = forward, .backward = backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .adds = true, .finishes = 1 | 2, .fold = fold,
       .samples = { { .in = { AD_DIMS(2, 3), AD_DIMS(3, 2) },
                      .give = { AD_LIST(1, 2, 3, 4, 5, 6), AD_LIST(1, -1, 0, 2, 3, 1) },
                      .want = { AD_LIST(10, 6, 22, 12) },

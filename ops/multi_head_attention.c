@@ -32,28 +32,22 @@ static bool shape_is(ad_graph *g, const char *name, ad_node *x, ad_shape want)
 	return false;
 }
 
-/* (..., T, heads, C / heads) as (..., heads, T, C / heads), and back. */
-static ad_node *swap(ad_node *x)
-{
-	return ad_transpose(x, -3, -2);
-}
-
 static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *attributes)
 {
 	const struct attrs *a = attributes;
-	ad_node *w_o = n_in > 3 ? in[3] : NULL, *b_o = n_in > 4 ? in[4] : NULL, *all, *part[3], *y;
-	ad_shape x = ad_shape_of(in[0]), heads = x;
+	ad_node *w_o = n_in > 3 ? in[3] : NULL, *b_o = n_in > 4 ? in[4] : NULL, *y;
+	ad_shape x = ad_shape_of(in[0]);
 	char text[192];
 	int64_t C, rows;
 
 	if (!w_o)
 		return ad_fail(g, AD_ERROR_ARGUMENT,
 		               "multi_head_attention: w_o, input 3, is missing");
-	if (x.rank < 2 || x.rank == AD_MAX_RANK)
+	if (x.rank < 2 || x.rank > AD_MAX_RANK - 2)
 		return ad_fail(
 		    g, AD_ERROR_SHAPE,
 		    "multi_head_attention: x must be (..., T, C) with at most %d axes, not %s",
-		    AD_MAX_RANK - 1, ad_print_shape(text, sizeof text, x));
+		    AD_MAX_RANK - 2, ad_print_shape(text, sizeof text, x));
 	C = x.dims[x.rank - 1];
 	if (a->heads < 1 || C % a->heads != 0 || __builtin_mul_overflow(C, 3, &rows))
 		return ad_fail(
@@ -65,15 +59,9 @@ static ad_node *compose(ad_graph *g, ad_node *const in[], int n_in, const void *
 	    !shape_is(g, "w_o", w_o, AD_SHAPE(C, C)) ||
 	    (b_o && !shape_is(g, "b_o", b_o, AD_SHAPE(C))))
 		return ad_fail(g, AD_ERROR_SHAPE, "multi_head_attention: shapes do not fit");
-	all = ad_split(ad_linear(in[0], in[1], in[2]), AD_INTS(C, C, C), -1);
-	if (ad_is_error(all))
-		return all;
-	heads.dims[heads.rank - 1] = a->heads;
-	heads.dims[heads.rank++] = C / a->heads;
-	for (int k = 0; k < 3; k++)
-		part[k] = swap(ad_reshape(ad_output(all, k), heads));
-	y = swap(ad_attention(part[0], part[1], part[2], NULL, a->causal, (double)NAN));
-	return ad_linear(ad_reshape(y, x), w_o, b_o);
+	y = ad_attention_heads(ad_linear(in[0], in[1], in[2]), NULL, NULL, NULL, a->heads, AD_NONE,
+	                       a->causal, (double)NAN);
+	return ad_linear(y, w_o, b_o);
 }
 
 AD_OP(multi_head_attention, .arity = 2, .optional = 3, .inputs = "x w_qkv b_qkv w_o b_o",

@@ -31,7 +31,8 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 	if (dx[1]) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
-			dx[1][k] = (a[k] == 0) & (b[k] >= 0) ? 0 : dy[k] * y[k] * real_log(a[k]);
+			dx[1][k] = real_where((a[k] == 0) & (b[k] >= 0), 0,
+			                      dy[k] * y[k] * real_log(a[k]));
 	}
 }
 

@@ -31,9 +31,8 @@ static bool shape(ad_infer *s)
 	if (!norm_eps(s, a->eps) || !norm_affine(s, AD_SHAPE(n)))
 		return false;
 	ad_count_of(x, &count);
-	norm_work(s, n ? count / (size_t)n : 0);
 	s->out[0] = *x;
-	return true;
+	return norm_work(s, n ? count / (size_t)n : 0, (size_t)n, 1, 1);
 }
 
 static struct norm norm_here(const ad_run *r)
@@ -45,46 +44,7 @@ static struct norm norm_here(const ad_run *r)
 		              norm_input(r, 1),           NULL };
 }
 
-static void rows(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_apply)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->out[0]), begin, end);
-}
-
-static void forward(const ad_run *r)
-{
-	struct norm p = norm_here(r);
-
-	if (r->in[0].count > 0)
-		ad_parallel(r, p.rows, norm_grain(&p), rows);
-}
-
-static void rows_back(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_back)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]), norm_wanted(r, 0), r->work, begin,
-	 end);
-}
-
-static void weights_back(const ad_run *r, size_t begin, size_t end)
-{
-	struct norm p = norm_here(r);
-
-	AD_VARIANT(norm_back_weights)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]), r->work, norm_wanted(r, 1),
-	 norm_wanted(r, 2), begin, end);
-}
-
-static void backward(const ad_run *r)
-{
-	struct norm p = norm_here(r);
-
-	norm_backward(r, &p, rows_back, weights_back);
-}
+NORM_KERNELS
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
@@ -96,7 +56,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(rms_norm, .arity = 1, .optional = 1, .inputs = "x weight", .attrs = attrs,
       .attrs_size = sizeof(struct norm_attrs), .shape = shape, .forward = forward,
-      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS,
+      .backward = backward, .grad = grad, .reads = AD_READS_INPUTS, .adds = true,
       .samples = {
 	  { .in = { AD_DIMS(2, 3), AD_DIMS(3) },
             .give = { AD_LIST(-4, 3.5, 0, 6, 2.5, -1), AD_LIST(0.5, 0.75, 1) },

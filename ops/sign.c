@@ -13,7 +13,7 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		y[k] = (ad_real)((x[k] > 0) - (x[k] < 0));
+		y[k] = real_where(x[k] > 0, 1, real_where(x[k] < 0, -1, 0));
 }
 
 AD_OP(sign, .arity = 1, .shape = ad_same_shape, .map = map, .integral = true, .flat = true,

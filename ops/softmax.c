@@ -7,7 +7,7 @@
  * The largest x is taken off first, so nothing overflows; a line of nothing but -inf gives NaN.
  */
 #include "op.h"
-#include "kernels/lines.h"
+#include "kernels/softmax.h"
 
 struct attrs {
 	int64_t axis;
@@ -30,71 +30,51 @@ static struct lines lines_here(const ad_run *r)
 	return lines_along(r->out[0].rank, r->out[0].dims, a->axis);
 }
 
-/* Inlined twice, so that the step of 1 is known where it is 1. */
-static inline void line(const ad_real *x, ad_real *y, size_t n, size_t step)
-{
-	ad_real max = line_max(x, n, step), sum = 0;
-
-	for (size_t k = 0; k < n; k++) {
-		y[k * step] = real_exp(x[k * step] - max);
-		sum += y[k * step];
-	}
-	sum = 1 / sum;
-	for (size_t k = 0; k < n; k++)
-		y[k * step] *= sum;
-}
-
-static void forward_lines(const ad_run *r, size_t begin, size_t end)
+static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct lines l = lines_here(r);
+	ad_real max[SPAN_LINES], sum[SPAN_LINES], *y = ad_reals_of(&r->out[0]);
 
-	for (size_t k = begin; k < end; k++) {
-		const ad_real *x = ad_reals_of(&r->in[0]) + line_start(&l, k);
-		ad_real *y = ad_reals_of(&r->out[0]) + line_start(&l, k);
-		if (l.step == 1)
-			line(x, y, l.n, 1);
-		else
-			line(x, y, l.n, l.step);
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		AD_VARIANT(span_exp)(&l, &s, ad_reals_of(&r->in[0]), y, false, max, sum);
+		for (size_t i = 0; i < s.count; i++)
+			sum[i] = 1 / sum[i];
+		AD_VARIANT(span_scale)(&l, &s, y, sum);
 	}
 }
 
 static void forward(const ad_run *r)
 {
 	struct lines l = lines_here(r);
-	ad_parallel(r, l.count, lines_grain(&l), forward_lines);
+	ad_parallel(r, span_units(&l), span_grain(&l), forward_units);
 }
 
-static inline void back_line(const ad_real *y, const ad_real *dy, ad_real *dx, size_t n,
-                             size_t step)
-{
-	ad_real sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-	for (size_t k = 0; k < n; k++)
-		sum += y[k * step] * dy[k * step];
-	for (size_t k = 0; k < n; k++)
-		dx[k * step] = y[k * step] * (dy[k * step] - sum);
-}
-
-static void backward_lines(const ad_run *r, size_t begin, size_t end)
+static void backward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct lines l = lines_here(r);
+	ad_real sum[SPAN_LINES];
 
-	for (size_t k = begin; k < end; k++) {
-		size_t at = line_start(&l, k);
-		const ad_real *y = ad_reals_of(&r->out[0]) + at, *dy = ad_reals_of(&r->dy[0]) + at;
-		ad_real *dx = ad_reals_of(&r->dx[0]) + at;
-		if (l.step == 1)
-			back_line(y, dy, dx, l.n, 1);
-		else
-			back_line(y, dy, dx, l.n, l.step);
+	for (struct span s; span_next(&l, &begin, end, &s);) {
+		const ad_real *y = ad_reals_of(&r->out[0]), *dy = ad_reals_of(&r->dy[0]);
+		ad_real *dx = ad_reals_of(&r->dx[0]);
+
+		AD_VARIANT(span_sum)(&l, &s, y, dy, sum);
+		y += s.start, dy += s.start, dx += s.start;
+		for (size_t i = 0; l.step == 1 && i < s.count; i++, y += l.n, dy += l.n, dx += l.n)
+#pragma omp simd
+			for (size_t k = 0; k < l.n; k++)
+				dx[k] = y[k] * (dy[k] - sum[i]);
+		for (size_t k = 0; l.step != 1 && k < l.n; k++, y += l.step, dy += l.step, dx += l.step)
+#pragma omp simd
+			for (size_t i = 0; i < s.count; i++)
+				dx[i] = y[i] * (dy[i] - sum[i]);
 	}
 }
 
 static void backward(const ad_run *r)
 {
 	struct lines l = lines_here(r);
-	ad_parallel(r, l.count, lines_grain(&l), backward_lines);
+	ad_parallel(r, span_units(&l), span_grain(&l), backward_units);
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

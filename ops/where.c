@@ -26,7 +26,7 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		y[k] = cond[k] != 0 ? a[k] : b[k];
+		y[k] = real_where(cond[k] != 0, a[k], b[k]);
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,
@@ -37,12 +37,12 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 	if (dx[1]) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
-			dx[1][k] = cond[k] != 0 ? dy[k] : 0;
+			dx[1][k] = real_where(cond[k] != 0, dy[k], 0);
 	}
 	if (dx[2]) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
-			dx[2][k] = cond[k] != 0 ? 0 : dy[k];
+			dx[2][k] = real_where(cond[k] != 0, 0, dy[k]);
 	}
 }
 

@@ -15,7 +15,7 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		y[k] = (a[k] == 0) & (b[k] == b[k]) ? 0 : a[k] * real_log(b[k]);
+		y[k] = real_where((a[k] == 0) & (b[k] == b[k]), 0, a[k] * real_log(b[k]));
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,
@@ -28,7 +28,7 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 		for (size_t k = 0; k < n; k++) {
 			const ad_real log_b = real_log(b[k]);
 
-			dx[0][k] = (a[k] == 0) & (b[k] <= 0) ? 0 : dy[k] * log_b;
+			dx[0][k] = real_where((a[k] == 0) & (b[k] <= 0), 0, dy[k] * log_b);
 		}
 	}
 	if (dx[1]) {

@@ -27,6 +27,8 @@ enum option_kind {
 	OPTION_TEXT,   /* const char *, NULL if not given */
 	OPTION_TEXTS,  /* struct texts; may be repeated */
 	OPTION_WHOLE,  /* int64_t, 0 or more */
+	OPTION_THREADS, /* nothing: it sets the threads of the process */
+	OPTION_MEMORY,  /* nothing: it sets the limit on memory of the models opened later */
 	OPTION_CHOICE  /* int, the position of the word in `value` */
 };
 
@@ -46,6 +48,14 @@ struct option {
 	size_t offset;
 	const char *doc;
 };
+
+/* The rows of the commands that compute. */
+#define LIMIT_OPTIONS                                                                              \
+	{ "threads", 0, OPTION_THREADS, "N", NULL, false, 0,                                       \
+	  "how many threads compute, 1 to 64; if not given, AUTOGRAD_THREADS says, else the "      \
+	  "processors; the results are the same" },                                                \
+	{ "max-memory", 0, OPTION_MEMORY, "SIZE", NULL, false, 0,                                  \
+	  "no more memory is taken than 500M, 4G or 80% of what the machine has; 50% if not given" }
 
 struct command {
 	const char *name;
@@ -87,6 +97,13 @@ ad_model *open_run(const char *name, const char *path, int *status);
 
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
+
+/* The limit on memory, in bytes, of the models that are opened from now on; at first half of what the
+ * machine has. */
+void limit_memory(size_t bytes);
+
+/* What the machine has, in bytes; 0: not known. */
+size_t machine_memory(void);
 
 bool is_folder(const char *path);
 

@@ -29,6 +29,7 @@ static const struct option options[] = {
 	  "the gradient flows; auto: circuit for few single numbers, else flow" },
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct draw_options, set),
 	  "replaces a value of the file, in its own grammar; may be repeated" },
+	LIMIT_OPTIONS,
 	{ 0 },
 };
 

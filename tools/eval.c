@@ -31,6 +31,7 @@ static const struct option options[] = {
 	  "text: prints every element of every array" },
 	{ "samples", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct eval_options, samples),
 	  "takes the first N training samples; default: as many as the file's batch" },
+	LIMIT_OPTIONS,
 	{ 0 },
 };
 

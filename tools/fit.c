@@ -37,12 +37,15 @@ bool has_fit(const ad_model *m)
 	       only_input(m, false) >= 0 && only_input(m, true) >= 0;
 }
 
-static const double *column_of(const struct dataset *d, const char *input)
+/* The numbers of an input, one a sample; from malloc, NULL without memory. */
+static double *numbers_of(const struct dataset *d, const char *input)
 {
-	for (int k = 0; k < d->n_columns; k++)
-		if (strcmp(d->columns[k].input, input) == 0)
-			return d->columns[k].data;
-	return NULL;
+	double *numbers = malloc((d->n + 1) * sizeof *numbers);
+
+	for (int i = 0; numbers && i < d->n_columns; i++)
+		for (size_t k = 0; k < d->n && strcmp(d->columns[i].input, input) == 0; k++)
+			numbers[k] = column_value(&d->columns[i], k);
+	return numbers;
 }
 
 /* Even steps over the range of the samples. */
@@ -71,6 +74,8 @@ static bool compute(ad_model *m, const struct dataset *like, int input, double *
 		if (strcmp(like->columns[k].input, m->inputs[input].name) == 0)
 			d.columns[0] = like->columns[k];
 	d.columns[0].data = x;
+	d.columns[0].form = COLUMN_DOUBLES;
+	d.columns[0].values = NULL;
 	for (size_t k = 0; k < CURVE; k++)
 		rows[k] = k;
 	if (!data_dims(m, &d, CURVE, &dims, error, n))
@@ -91,9 +96,9 @@ static bool compute(ad_model *m, const struct dataset *like, int input, double *
 bool draw_fit(ad_model *m, const char *path, char *error, size_t n)
 {
 	int input = only_input(m, false), target = only_input(m, true);
-	double x[CURVE], y[CURVE];
+	double x[CURVE], y[CURVE], *point_x, *point_y;
 	struct parts parts;
-	bool done;
+	bool done = false;
 
 	if (input < 0 || target < 0) {
 		snprintf(error, n, "the model is not a function of one number");
@@ -101,8 +106,14 @@ bool draw_fit(ad_model *m, const char *path, char *error, size_t n)
 	}
 	if (!data_read(m, &parts, error, n))
 		return false;
-	spread(column_of(&parts.train, m->inputs[input].name), parts.train.n, x);
-	done = compute(m, &parts.train, input, x, y, error, n);
+	point_x = numbers_of(&parts.train, m->inputs[input].name);
+	point_y = numbers_of(&parts.train, m->inputs[target].name);
+	if (!point_x || !point_y) {
+		snprintf(error, n, "out of memory");
+	} else {
+		spread(point_x, parts.train.n, x);
+		done = compute(m, &parts.train, input, x, y, error, n);
+	}
 	if (done) {
 		struct fit fit = {
 			.title = m->name,
@@ -110,14 +121,16 @@ bool draw_fit(ad_model *m, const char *path, char *error, size_t n)
 			.y_label = m->inputs[target].name,
 			.n_points = parts.train.n,
 			.n_curve = CURVE,
-			.point_x = column_of(&parts.train, m->inputs[input].name),
-			.point_y = column_of(&parts.train, m->inputs[target].name),
+			.point_x = point_x,
+			.point_y = point_y,
 			.curve_x = x,
 			.curve_y = y,
 		};
 
 		done = plot_fit(&fit, path, error, n);
 	}
+	free(point_x);
+	free(point_y);
 	data_free(&parts);
 	return done;
 }

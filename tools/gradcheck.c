@@ -26,6 +26,7 @@ static const struct option options[] = {
 	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
 	  offsetof(struct gradcheck_options, format),
 	  "json: one object with ok and params, each with all its numbers" },
+	LIMIT_OPTIONS,
 	{ 0 },
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 bool is_folder(const char *path)
 {
@@ -23,6 +24,20 @@ char *join_path(const char *folder, const char *file)
 	bool slash = length > 0 && folder[length - 1] == '/';
 
 	return asprintf(&path, "%s%s%s", folder, slash ? "" : "/", file) < 0 ? NULL : path;
+}
+
+static size_t most_memory; /* 0: not set */
+
+void limit_memory(size_t bytes)
+{
+	most_memory = bytes;
+}
+
+size_t machine_memory(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
 }
 
 static ad_model *open_path(const char *name, const char *path, const struct texts *set, bool warn,
@@ -41,6 +56,7 @@ static ad_model *open_path(const char *name, const char *path, const struct text
 		ad_model_close(m);
 		return NULL;
 	}
+	ad_model_limit_memory(m, most_memory ? most_memory : machine_memory() / 2);
 	*status = EXIT_DONE;
 	return m;
 }

@@ -29,7 +29,8 @@ static size_t place_of(const char *text)
 }
 
 /* A sentence about a place in a file begins with it, so that editors jump there. */
-static void complain(const char *name, const char *format, va_list values)
+static __attribute__((format(printf, 2, 0))) void complain(const char *name, const char *format,
+                                                           va_list values)
 {
 	char text[2048];
 	size_t place;
@@ -248,6 +249,51 @@ static bool read_whole(const char *text, int64_t *to)
 	return errno == 0 && *end == '\0';
 }
 
+/* Bytes: "500M", "1.5G", "1048576" or a share of the machine's memory, "80%". K, M, G and T are powers of
+ * 1024, with or without B or iB behind them. */
+static bool read_size(const char *text, size_t *to)
+{
+	static const char units[] = "KMGT";
+	double value = 0, place = 1, factor = 1;
+	const char *unit;
+	bool fraction = false, digits = false;
+
+	for (; (*text >= '0' && *text <= '9') || (*text == '.' && !fraction); text++) {
+		if (*text == '.') {
+			fraction = true;
+			continue;
+		}
+		digits = true;
+		value = value * 10 + (*text - '0');
+		place *= fraction ? 10 : 1;
+	}
+	value /= place;
+	if (*text == '%') {
+		factor = (double)machine_memory() / 100;
+		text++;
+	} else if (*text && (unit = strchr(units, *text))) {
+		for (const char *u = units; u <= unit; u++)
+			factor *= 1024;
+		text++;
+		text += strncmp(text, "iB", 2) == 0 ? 2 : *text == 'B';
+	}
+	value *= factor;
+	if (!digits || *text || !(value >= 1 && value < 0x1p62))
+		return false;
+	*to = (size_t)value;
+	return true;
+}
+
+static bool read_threads(const char *text, int *to)
+{
+	int64_t value;
+
+	if (!read_whole(text, &value) || value < 1 || value > 64)
+		return false;
+	*to = (int)value;
+	return true;
+}
+
 /* The position of word in a list of words separated by single spaces; -1: none. */
 static int position_of(const char *word, const char *list)
 {
@@ -268,6 +314,8 @@ static int position_of(const char *word, const char *list)
 static int take(const struct command *c, const struct option *o, const char *value, char *options)
 {
 	void *to = options + o->offset;
+	size_t bytes;
+	int threads;
 
 	switch (o->kind) {
 	case OPTION_SWITCH:
@@ -286,6 +334,18 @@ static int take(const struct command *c, const struct option *o, const char *val
 		if (!read_whole(value, to))
 			return misused(c->name, "--%s wants a whole number, 0 or more, not '%s'",
 			               o->name, value);
+		return EXIT_DONE;
+	case OPTION_THREADS:
+		if (!read_threads(value, &threads))
+			return misused(c->name, "--%s wants a whole number from 1 to 64, not '%s'", o->name,
+			               value);
+		ad_set_threads(threads);
+		return EXIT_DONE;
+	case OPTION_MEMORY:
+		if (!read_size(value, &bytes))
+			return misused(c->name, "--%s wants a size such as 500M, 4G or 80%%, not '%s'",
+			               o->name, value);
+		limit_memory(bytes);
 		return EXIT_DONE;
 	case OPTION_CHOICE: {
 		int k = position_of(value, o->value);
@@ -413,9 +473,12 @@ int command_run(const struct command *c, int n, char *const words[])
 {
 	struct reading r = { .c = c, .n = n, .words = words };
 	size_t lists = 0, used = 0, room = (size_t)n + 1;
-	const char **list;
-	int status = EXIT_DONE;
+	const char **list, *threads = getenv("AUTOGRAD_THREADS");
+	int status = EXIT_DONE, number;
 
+	if (threads && *threads && !read_threads(threads, &number))
+		return misused(c->name, "the variable AUTOGRAD_THREADS is '%s'; it is a whole number from 1 "
+		               "to 64", threads);
 	for (const struct option *o = c->options; o && o->name; o++)
 		lists += o->kind == OPTION_TEXTS;
 	r.options = calloc(1, c->options_size + 1);

@@ -19,6 +19,7 @@ static const struct option options[] = {
 	  "targets are not read and may be missing behind the others" },
 	{ "argmax", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct predict_options, argmax),
 	  "prints the number of the largest output of each sample: the class" },
+	LIMIT_OPTIONS,
 	{ 0 },
 };
 

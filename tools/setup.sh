@@ -1,8 +1,15 @@
 #!/bin/sh
 # setup: installs the Debian packages named as arguments that are missing, or says which they are.
+# One that ends with a question mark is not needed: it is installed where Debian has it.
 set -eu
 missing=
 for package in "$@"; do
+	case $package in
+	*\?)
+		package=${package%\?}
+		apt-cache show "$package" >/dev/null 2>&1 || continue
+		;;
+	esac
 	dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed' ||
 		missing="$missing $package"
 done

@@ -19,6 +19,7 @@ static const struct option options[] = {
 	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
 	  offsetof(struct test_options, format),
 	  "json: one object with part, samples, loss and the metrics" },
+	LIMIT_OPTIONS,
 	{ 0 },
 };
 

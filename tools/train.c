@@ -37,6 +37,7 @@ static const struct option options[] = {
 	  "progress in ASCII only" },
 	{ "quiet", 'q', OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, quiet),
 	  "no progress and no notes" },
+	LIMIT_OPTIONS,
 	{ 0 },
 };
 

@@ -94,6 +94,10 @@ static bool read_elements(struct reader *file, int type, struct column *c, size_
 	size_t width = size_of(type), done = 0, extra;
 	bool ok = piece || failure_memory(error, n, file->path, PIECE);
 
+	if (ok && c->form == COLUMN_BYTES) {
+		ok = need(file, c->data, count, error, n);
+		done = count;
+	}
 	while (ok && done < count) {
 		size_t now = count - done < PIECE / width ? count - done : PIECE / width;
 
@@ -145,11 +149,14 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 		ok = failure(error, n, "%s: has %u samples, but the file of '%s' has %zu", path, sizes[0],
 		             to->columns[0].input, to->n);
 	if (ok) {
-		struct dataset one = { .n_columns = 1, .columns = c };
+		struct dataset one = { .n_columns = 1, .columns = c, .limit = to->limit };
 
 		to->n = sizes[0];
-		ok = dataset_reserve(&one, to->n, error, n) &&
-		     read_elements(&file, type, c, to->n * per, error, n);
+		if (c->type == AD_REAL && size_of(type) == 1)
+			ok = column_take_bytes(c, type == 0x09, error, n);
+		ok = ok && dataset_reserve(&one, to->n, error, n);
+		to->unreadable |= one.unreadable;
+		ok = ok && read_elements(&file, type, c, to->n * per, error, n);
 	}
 	reader_close(&file);
 	free(path);

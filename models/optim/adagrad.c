@@ -2,11 +2,9 @@
  * adagrad: w -= lr / (1 + (t - 1) lr_decay) * g / (sqrt(s) + eps) with the sum s of all g^2 so far.
  *
  * As torch.optim.Adagrad. J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online
- * learning and stochastic optimization", 2011. Computed in double and rounded once.
+ * learning and stochastic optimization", 2011.
  */
-#include "file.h"
-#include "model.h"
-#include "op.h"
+#include "optimizer.h"
 
 struct attrs {
 	double lr, lr_decay, eps, weight_decay;
@@ -38,49 +36,36 @@ static bool check(const void *attributes, char *error, size_t n)
 	return true;
 }
 
-static inline double move(const struct attrs *a, double rate, double w, double g, double *sum)
+static unsigned states(const void *attributes)
 {
-	g += a->weight_decay * w;
-	*sum += g * g;
-	return w - rate * g / (sqrt(*sum) + a->eps);
+	(void)attributes;
+	return 1;
 }
 
-static void step_f32(const struct attrs *a, double rate, size_t n, float *w, const float *g,
-                     float *sum)
-{
-	for (size_t k = 0; k < n; k++) {
-		double s = sum[k];
+enum { RATE, DECAY, EPS };
 
-		w[k] = (float)move(a, rate, w[k], g[k], &s);
-		sum[k] = (float)s;
+static void prepare(const void *attributes, double lr, int64_t t, double rates[])
+{
+	const struct attrs *a = attributes;
+
+	rates[RATE] = lr / (1 + (double)(t - 1) * a->lr_decay);
+	rates[DECAY] = a->weight_decay;
+	rates[EPS] = a->eps;
+}
+
+static void step(const double rates[], size_t n, void *weights, const void *gradients, void *const state[])
+{
+	const ad_real rate = (ad_real)rates[RATE], decay = (ad_real)rates[DECAY], eps = (ad_real)rates[EPS];
+	ad_real *restrict w = weights, *restrict sum = state[0];
+	const ad_real *restrict g = gradients;
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++) {
+		const ad_real d = g[k] + decay * w[k];
+
+		sum[k] += d * d;
+		w[k] -= rate * d / (real_sqrt(sum[k]) + eps);
 	}
 }
 
-static void step_f64(const struct attrs *a, double rate, size_t n, double *w, const double *g,
-                     double *sum)
-{
-	for (size_t k = 0; k < n; k++)
-		w[k] = move(a, rate, w[k], g[k], &sum[k]);
-}
-
-static void step(const void *attributes, double lr_scale, int64_t t, bool f64, size_t n, void *w,
-                 const void *g, void *const state[])
-{
-	const struct attrs *a = attributes;
-	double rate = a->lr * lr_scale / (1 + (double)(t - 1) * a->lr_decay);
-
-	if (f64)
-		step_f64(a, rate, n, w, g, state[0]);
-	else
-		step_f32(a, rate, n, w, g, state[0]);
-}
-
-const struct optimizer optimizer_adagrad = {
-	.name = "adagrad",
-	.doc = "steps divided by the root of the sum of all squares so far",
-	.attrs = attrs,
-	.attrs_size = sizeof(struct attrs),
-	.states = 1,
-	.check = check,
-	.step = step,
-};
+AD_OPTIMIZER(adagrad, .doc = "steps divided by the root of the sum of all squares so far");

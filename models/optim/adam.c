@@ -3,12 +3,9 @@
  * m' = m / (1 - beta1^t), v' = v / (1 - beta2^t); amsgrad: the largest v so far in place of v.
  *
  * As torch.optim.Adam: weight_decay is L2 in the gradient. D. Kingma, J. Ba, "Adam: a method for
- * stochastic optimization", ICLR 2015; amsgrad: S. Reddi, S. Kale, S. Kumar, ICLR 2018. Computed in
- * double and rounded once.
+ * stochastic optimization", ICLR 2015; amsgrad: S. Reddi, S. Kale, S. Kumar, ICLR 2018.
  */
-#include "file.h"
-#include "model.h"
-#include "op.h"
+#include "optimizer.h"
 
 struct attrs {
 	double lr;
@@ -47,66 +44,52 @@ static bool check(const void *attributes, char *error, size_t n)
 	return true;
 }
 
-/* What does not change over the elements of a step. */
-struct rates {
-	double rate, beta1, beta2, root, eps, decay; /* root: of 1 - beta2^t */
-	bool amsgrad;
-};
-
-static inline double move(const struct rates *r, double w, double g, double *m, double *v, double *most)
+static unsigned states(const void *attributes)
 {
-	double mean_square;
-
-	g += r->decay * w;
-	*m = r->beta1 * *m + (1 - r->beta1) * g;
-	*v = r->beta2 * *v + (1 - r->beta2) * g * g;
-	if (r->amsgrad && *v > *most)
-		*most = *v;
-	mean_square = r->amsgrad ? *most : *v;
-	return w - r->rate * *m / (sqrt(mean_square) / r->root + r->eps);
+	return ((const struct attrs *)attributes)->amsgrad ? 7 : 3;
 }
 
-static void step_f32(const struct rates *r, size_t n, float *w, const float *g, float *m, float *v,
-                     float *most)
-{
-	for (size_t k = 0; k < n; k++) {
-		double mean = m[k], square = v[k], largest = most[k];
+enum { RATE, TAKE1, TAKE2, ROOT, EPS, DECAY };
 
-		w[k] = (float)move(r, w[k], g[k], &mean, &square, &largest);
-		m[k] = (float)mean;
-		v[k] = (float)square;
-		most[k] = (float)largest;
+static void prepare(const void *attributes, double lr, int64_t t, double rates[])
+{
+	const struct attrs *a = attributes;
+
+	rates[RATE] = lr / (1 - pow(a->betas.v[0], (double)t));
+	rates[TAKE1] = 1 - a->betas.v[0];
+	rates[TAKE2] = 1 - a->betas.v[1];
+	rates[ROOT] = 1 / sqrt(1 - pow(a->betas.v[1], (double)t));
+	rates[EPS] = a->eps;
+	rates[DECAY] = a->weight_decay;
+}
+
+/* The means move by a share of the difference: a beta near 1 would lose digits as a factor of its own. */
+static inline void move(const double rates[], size_t n, ad_real *restrict w, const ad_real *restrict g,
+                        ad_real *restrict m, ad_real *restrict v, ad_real *restrict most)
+{
+	const ad_real rate = (ad_real)rates[RATE], take1 = (ad_real)rates[TAKE1],
+	              take2 = (ad_real)rates[TAKE2], root = (ad_real)rates[ROOT],
+	              eps = (ad_real)rates[EPS], decay = (ad_real)rates[DECAY];
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++) {
+		const ad_real d = g[k] + decay * w[k];
+		ad_real square;
+
+		m[k] += take1 * (d - m[k]);
+		square = v[k] += take2 * (d * d - v[k]);
+		if (most)
+			square = most[k] = square > most[k] ? square : most[k];
+		w[k] = w[k] - rate * m[k] / (real_sqrt(square) * root + eps);
 	}
 }
 
-static void step_f64(const struct rates *r, size_t n, double *w, const double *g, double *m, double *v,
-                     double *most)
+static void step(const double rates[], size_t n, void *w, const void *g, void *const state[])
 {
-	for (size_t k = 0; k < n; k++)
-		w[k] = move(r, w[k], g[k], &m[k], &v[k], &most[k]);
-}
-
-static void step(const void *attributes, double lr_scale, int64_t t, bool f64, size_t n, void *w,
-                 const void *g, void *const state[])
-{
-	const struct attrs *a = attributes;
-	struct rates r = { .beta1 = a->betas.v[0], .beta2 = a->betas.v[1], .eps = a->eps,
-		           .decay = a->weight_decay, .amsgrad = a->amsgrad };
-
-	r.rate = a->lr * lr_scale / (1 - pow(r.beta1, (double)t));
-	r.root = sqrt(1 - pow(r.beta2, (double)t));
-	if (f64)
-		step_f64(&r, n, w, g, state[0], state[1], state[2]);
+	if (state[2])
+		move(rates, n, w, g, state[0], state[1], state[2]);
 	else
-		step_f32(&r, n, w, g, state[0], state[1], state[2]);
+		move(rates, n, w, g, state[0], state[1], NULL);
 }
 
-const struct optimizer optimizer_adam = {
-	.name = "adam",
-	.doc = "steps scaled by running means of the gradient and its square",
-	.attrs = attrs,
-	.attrs_size = sizeof(struct attrs),
-	.states = 3,
-	.check = check,
-	.step = step,
-};
+AD_OPTIMIZER(adam, .doc = "steps scaled by running means of the gradient and its square");

@@ -3,12 +3,9 @@
  * less the square of its running mean; with momentum steps add up, b = momentum * b + step.
  *
  * As torch.optim.RMSprop. G. Hinton, "Neural networks for machine learning", lecture 6, 2012;
- * centered: A. Graves, "Generating sequences with recurrent neural networks", 2013. Computed in
- * double and rounded once.
+ * centered: A. Graves, "Generating sequences with recurrent neural networks", 2013.
  */
-#include "file.h"
-#include "model.h"
-#include "op.h"
+#include "optimizer.h"
 
 struct attrs {
 	double lr, alpha, eps, weight_decay, momentum;
@@ -48,60 +45,63 @@ static bool check(const void *attributes, char *error, size_t n)
 	return true;
 }
 
-static inline double move(const struct attrs *a, double rate, double w, double g, double *square,
-                          double *mean, double *last)
-{
-	double v;
-
-	g += a->weight_decay * w;
-	v = *square = a->alpha * *square + (1 - a->alpha) * g * g;
-	if (a->centered) {
-		*mean = a->alpha * *mean + (1 - a->alpha) * g;
-		v -= *mean * *mean;
-	}
-	/* a variance, but for rounding */
-	g /= sqrt(v > 0 ? v : 0) + a->eps;
-	*last = a->momentum * *last + g;
-	return w - rate * *last;
-}
-
-static void step_f32(const struct attrs *a, double rate, size_t n, float *w, const float *g,
-                     float *square, float *mean, float *last)
-{
-	for (size_t k = 0; k < n; k++) {
-		double s = square[k], m = mean[k], b = last[k];
-
-		w[k] = (float)move(a, rate, w[k], g[k], &s, &m, &b);
-		square[k] = (float)s;
-		mean[k] = (float)m;
-		last[k] = (float)b;
-	}
-}
-
-static void step_f64(const struct attrs *a, double rate, size_t n, double *w, const double *g,
-                     double *square, double *mean, double *last)
-{
-	for (size_t k = 0; k < n; k++)
-		w[k] = move(a, rate, w[k], g[k], &square[k], &mean[k], &last[k]);
-}
-
-static void step(const void *attributes, double lr_scale, int64_t t, bool f64, size_t n, void *w,
-                 const void *g, void *const state[])
+static unsigned states(const void *attributes)
 {
 	const struct attrs *a = attributes;
 
-	if (f64)
-		step_f64(a, a->lr * lr_scale, n, w, g, state[0], state[1], state[2]);
-	else
-		step_f32(a, a->lr * lr_scale, n, w, g, state[0], state[1], state[2]);
+	return 1u | (a->centered ? 2u : 0) | (a->momentum != 0 ? 4u : 0);
 }
 
-const struct optimizer optimizer_rmsprop = {
-	.name = "rmsprop",
-	.doc = "steps divided by the root of a running mean square",
-	.attrs = attrs,
-	.attrs_size = sizeof(struct attrs),
-	.states = 3,
-	.check = check,
-	.step = step,
-};
+enum { RATE, DECAY, TAKE, EPS, STAY };
+
+static void prepare(const void *attributes, double lr, int64_t t, double rates[])
+{
+	const struct attrs *a = attributes;
+
+	(void)t;
+	rates[RATE] = lr;
+	rates[DECAY] = a->weight_decay;
+	rates[TAKE] = 1 - a->alpha;
+	rates[EPS] = a->eps;
+	rates[STAY] = a->momentum;
+}
+
+static inline void move(const double rates[], size_t n, ad_real *restrict w, const ad_real *restrict g,
+                        ad_real *restrict square, ad_real *restrict mean, ad_real *restrict last)
+{
+	const ad_real rate = (ad_real)rates[RATE], decay = (ad_real)rates[DECAY],
+	              take = (ad_real)rates[TAKE], eps = (ad_real)rates[EPS],
+	              stay = (ad_real)rates[STAY];
+
+#pragma omp simd
+	for (size_t k = 0; k < n; k++) {
+		const ad_real d = g[k] + decay * w[k];
+		ad_real v, b;
+
+		v = square[k] += take * (d * d - square[k]);
+		if (mean) {
+			mean[k] += take * (d - mean[k]);
+			v -= mean[k] * mean[k];
+			/* a variance, but for rounding */
+			v = v > 0 ? v : 0;
+		}
+		b = d / (real_sqrt(v) + eps);
+		if (last)
+			b = last[k] = stay * last[k] + b;
+		w[k] -= rate * b;
+	}
+}
+
+static void step(const double rates[], size_t n, void *w, const void *g, void *const state[])
+{
+	if (state[1] && state[2])
+		move(rates, n, w, g, state[0], state[1], state[2]);
+	else if (state[1])
+		move(rates, n, w, g, state[0], state[1], NULL);
+	else if (state[2])
+		move(rates, n, w, g, state[0], NULL, state[2]);
+	else
+		move(rates, n, w, g, state[0], NULL, NULL);
+}
+
+AD_OPTIMIZER(rmsprop, .doc = "steps divided by the root of a running mean square");

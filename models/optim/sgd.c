@@ -2,11 +2,9 @@
  * sgd: w -= lr * d with d = g + weight_decay * w; with momentum d is replaced by a velocity,
  * v = momentum * v + (1 - dampening) * d, the first time v = d; nesterov: d + momentum * v.
  *
- * As torch.optim.SGD. Computed in double and rounded once.
+ * As torch.optim.SGD.
  */
-#include "file.h"
-#include "model.h"
-#include "op.h"
+#include "optimizer.h"
 
 struct attrs {
 	double lr, momentum, dampening, weight_decay;
@@ -40,59 +38,46 @@ static bool check(const void *attributes, char *error, size_t n)
 	return true;
 }
 
-/* The new weight; v is NULL without momentum. */
-static inline double move(const struct attrs *a, double rate, bool first, double w, double g, double *v)
+static unsigned states(const void *attributes)
 {
-	double d = g + a->weight_decay * w;
-
-	if (v) {
-		*v = first ? d : a->momentum * *v + (1 - a->dampening) * d;
-		d = a->nesterov ? d + a->momentum * *v : *v;
-	}
-	return w - rate * d;
+	return ((const struct attrs *)attributes)->momentum != 0;
 }
 
-static void step_f32(const struct attrs *a, double rate, bool first, size_t n, float *w, const float *g,
-                     float *velocity)
-{
-	if (a->momentum == 0) {
-		for (size_t k = 0; k < n; k++)
-			w[k] = (float)move(a, rate, first, w[k], g[k], NULL);
-		return;
-	}
-	for (size_t k = 0; k < n; k++) {
-		double v = velocity[k];
+enum { RATE, DECAY, STAY, TAKE, DIRECT, ALONG };
 
-		w[k] = (float)move(a, rate, first, w[k], g[k], &v);
-		velocity[k] = (float)v;
-	}
-}
-
-static void step_f64(const struct attrs *a, double rate, bool first, size_t n, double *w,
-                     const double *g, double *velocity)
-{
-	for (size_t k = 0; k < n; k++)
-		w[k] = move(a, rate, first, w[k], g[k], a->momentum == 0 ? NULL : &velocity[k]);
-}
-
-static void step(const void *attributes, double lr_scale, int64_t t, bool f64, size_t n, void *w,
-                 const void *g, void *const state[])
+static void prepare(const void *attributes, double lr, int64_t t, double rates[])
 {
 	const struct attrs *a = attributes;
-	double rate = a->lr * lr_scale;
 
-	if (f64)
-		step_f64(a, rate, t == 1, n, w, g, state[0]);
-	else
-		step_f32(a, rate, t == 1, n, w, g, state[0]);
+	rates[RATE] = lr;
+	rates[DECAY] = a->weight_decay;
+	rates[STAY] = t == 1 ? 0 : a->momentum;
+	rates[TAKE] = t == 1 ? 1 : 1 - a->dampening;
+	rates[DIRECT] = a->nesterov ? 1 : 0;
+	rates[ALONG] = a->nesterov ? a->momentum : 1;
 }
 
-const struct optimizer optimizer_sgd = {
-	.name = "sgd",
-	.doc = "stochastic gradient descent, with momentum and L2",
-	.attrs = attrs,
-	.attrs_size = sizeof(struct attrs),
-	.states = 1,
-	.check = check,
-	.step = step,
-};
+static void step(const double rates[], size_t n, void *weights, const void *gradients, void *const state[])
+{
+	const ad_real rate = (ad_real)rates[RATE], decay = (ad_real)rates[DECAY],
+	              stay = (ad_real)rates[STAY], take = (ad_real)rates[TAKE],
+	              direct = (ad_real)rates[DIRECT], along = (ad_real)rates[ALONG];
+	ad_real *restrict w = weights, *restrict v = state[0];
+	const ad_real *restrict g = gradients;
+
+	if (!v) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			w[k] -= rate * (g[k] + decay * w[k]);
+		return;
+	}
+#pragma omp simd
+	for (size_t k = 0; k < n; k++) {
+		const ad_real d = g[k] + decay * w[k];
+
+		v[k] = stay * v[k] + take * d;
+		w[k] -= rate * (direct * d + along * v[k]);
+	}
+}
+
+AD_OPTIMIZER(sgd, .doc = "stochastic gradient descent, with momentum and L2");

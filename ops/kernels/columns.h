@@ -62,9 +62,9 @@ static inline struct conv columns_conv(const struct columns_attrs *a, int64_t ch
 		kernel[i] = w.kernel;
 		out[i] = window_count(&w, false);
 	}
-	return conv_of(&(ad_array){ .rank = 4, .dims = { 1, channels, in[0], in[1] } },
-	               &(ad_array){ .rank = 4, .dims = { 1, channels, kernel[0], kernel[1] } },
-	               &(ad_array){ .rank = 4, .dims = { 1, 1, out[0], out[1] } }, &c);
+	return conv_of(4, (int64_t[]){ 1, channels, in[0], in[1] },
+	               (int64_t[]){ 1, channels, kernel[0], kernel[1] },
+	               (int64_t[]){ 1, 1, out[0], out[1] }, &c);
 }
 
 #endif

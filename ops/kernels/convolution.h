@@ -5,7 +5,7 @@
 #ifndef OPS_KERNELS_CONVOLUTION_H
 #define OPS_KERNELS_CONVOLUTION_H
 
-#include "conv.h"
+#include "direct.h"
 
 static inline const char *conv_axes(int d)
 {
@@ -60,21 +60,18 @@ static inline struct window conv_window(const struct conv_attrs *a, int i, int64
 		                .dilation = window_entry(a->dilation, i, 1) };
 }
 
-/* Room for the partial sums of the weights, of this geometry. */
-static inline void conv_work(ad_infer *s, const ad_shape *w, const ad_shape *y)
+/* Room for the weights in the order in which they are read, or for the partial sums of their gradient. */
+static inline void conv_work(ad_infer *s, const ad_shape *x, const ad_shape *w, const ad_shape *y)
 {
-	const struct conv_attrs *a = s->attrs;
-	size_t places = (size_t)y->dims[0], size, rows = (size_t)w->dims[1], slices;
+	struct conv p = conv_of(x->rank, x->dims, w->dims, y->dims, s->attrs);
+	double size = (double)p.G * (double)p.plane_k, product, spread, sums;
 
-	for (int i = 2; i < y->rank; i++) {
-		places *= (size_t)y->dims[i];
-		rows *= (size_t)w->dims[i];
-	}
-	ad_count_of(w, &size);
-	slices =
-	    conv_slices(places, (size_t)a->groups, (size_t)w->dims[0] / (size_t)a->groups, rows);
-	if (slices > 1)
-		s->work = slices * size * (ad_is_f64(s->graph) ? sizeof(double) : sizeof(float));
+	product = size * (double)(p.M + CONV_TILE) * (double)p.C;
+	spread = size * (double)(p.C + CONV_TILE) * (double)p.M;
+	sums = product * (double)p.slices;
+	size = product > spread ? product : spread;
+	size = (size > sums ? size : sums) * (ad_is_f64(s->graph) ? sizeof(double) : sizeof(float));
+	s->work = size < (double)(SIZE_MAX / 4) ? (size_t)size : SIZE_MAX / 4;
 }
 
 static inline bool conv_shape(ad_infer *s, int d)
@@ -111,7 +108,7 @@ static inline bool conv_shape(ad_infer *s, int d)
 	if (!ad_count_of(&y, &count))
 		return ad_refuse(s, "a result of shape %s is too large", ad_show_shape(s, y));
 	s->out[0] = y;
-	conv_work(s, w, &y);
+	conv_work(s, x, w, &y);
 	return true;
 }
 
@@ -159,181 +156,236 @@ static inline bool conv_transpose_shape(ad_infer *s, int d)
 	if (!ad_count_of(&y, &count))
 		return ad_refuse(s, "a result of shape %s is too large", ad_show_shape(s, y));
 	s->out[0] = y;
-	conv_work(s, w, x);
+	conv_work(s, &y, w, x);
 	return true;
 }
 
-static inline ad_real *conv_bias_of(const ad_run *r)
-{
-	return r->n_in > 2 ? ad_reals_of(&r->in[2]) : NULL;
-}
-
-/* ---- as units of work: conv, with x, w, y in their roles --------------------------------------
+/* ---- kernels: conv, and conv_transpose, whose input has the role of y and whose output that of x -----
  */
 
-static inline struct conv conv_here(const ad_run *r)
+/* What makes output 0, or dx[0]: to = the product of `from` with w, or `from` spread by w. */
+struct conv_roles {
+	struct conv p;
+	bool spread;
+	const ad_real *from, *w, *b;
+	ad_real *to;
+};
+
+static inline struct conv conv_here(const ad_run *r, bool transposed)
 {
-	return conv_of(&r->in[0], &r->in[1], &r->out[0], r->attrs);
+	const ad_array *in = &r->in[0], *out = &r->out[0];
+
+	return conv_of(in->rank, transposed ? out->dims : in->dims, r->in[1].dims,
+	               transposed ? in->dims : out->dims, r->attrs);
 }
 
-static inline void conv_units(const ad_run *r, size_t begin, size_t end)
+static inline struct conv_roles conv_roles_of(const ad_run *r, bool transposed, bool back)
 {
-	struct conv p = conv_here(r);
+	return (struct conv_roles){
+		.p = conv_here(r, transposed),
+		.spread = back != transposed,
+		.from = ad_reals_of(back ? &r->dy[0] : &r->in[0]),
+		.w = ad_reals_of(&r->in[1]),
+		.b = !back && r->n_in > 2 ? ad_reals_of(&r->in[2]) : NULL,
+		.to = ad_reals_of(back ? &r->dx[0] : &r->out[0]),
+	};
+}
 
-	AD_VARIANT(conv_product)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->in[1]), conv_bias_of(r),
-	 ad_reals_of(&r->out[0]), begin, end);
+/* Of which gathers it is made up, in this order. */
+static inline size_t conv_gathers(const struct conv_roles *c)
+{
+	return c->spread ? direct_remainders(&c->p) : 1;
+}
+
+static inline struct direct conv_gather(const struct conv_roles *c, size_t k)
+{
+	return c->spread ? AD_VARIANT(direct_spread)(&c->p, k) : AD_VARIANT(direct_product)(&c->p);
+}
+
+/* The weights of all gathers, one behind the other; a unit is a block of rows. */
+static inline void conv_pack(const ad_run *r, bool transposed, bool back, size_t begin, size_t end)
+{
+	struct conv_roles c = conv_roles_of(r, transposed, back);
+	ad_real *to = (ad_real *)r->work;
+
+	for (size_t k = 0; k < conv_gathers(&c); k++) {
+		struct direct q = conv_gather(&c, k);
+
+		AD_VARIANT(direct_pack)(&q, c.w, to, begin, end);
+		to += direct_packed(&q);
+	}
+}
+
+/* Units of the gather that has the most. */
+static inline size_t conv_most_units(const struct conv_roles *c)
+{
+	size_t most = 0;
+
+	for (size_t k = 0; k < conv_gathers(c); k++) {
+		struct direct q = conv_gather(c, k);
+		size_t units = direct_units(&q);
+
+		most = most > units ? most : units;
+	}
+	return most;
+}
+
+/* Unit k of every gather, for k from begin to end: they write to the same cache lines. */
+static inline void conv_units(const ad_run *r, bool transposed, bool back, size_t begin, size_t end)
+{
+	enum { AT_ONCE = 4 };
+	struct conv_roles c = conv_roles_of(r, transposed, back);
+	const ad_real *packed = (const ad_real *)r->work;
+	size_t gathers = conv_gathers(&c);
+
+	for (size_t first = 0; first < gathers; first += AT_ONCE) {
+		size_t n = gathers - first < AT_ONCE ? gathers - first : AT_ONCE;
+		struct direct q[AT_ONCE];
+		const ad_real *w[AT_ONCE];
+
+		for (size_t k = 0; k < n; k++) {
+			q[k] = conv_gather(&c, first + k);
+			w[k] = packed;
+			packed += direct_packed(&q[k]);
+		}
+		for (size_t unit = begin; unit < end; unit++)
+			for (size_t k = 0; k < n; k++)
+				if (unit < direct_units(&q[k]))
+					AD_VARIANT(direct_gather)
+		(&q[k], c.from, w[k], c.b, c.to, ad_adds(r, 0), transposed || back ? NULL : r, unit,
+		 unit + 1);
+	}
+}
+
+static inline void conv_sums(const ad_run *r, bool transposed, size_t begin, size_t end)
+{
+	struct conv p = conv_here(r, transposed);
+	struct weigh v = AD_VARIANT(weigh_of)(&p);
+
+	AD_VARIANT(weigh_slices)
+	(&v, ad_reals_of(transposed ? &r->dy[0] : &r->in[0]),
+	 ad_reals_of(transposed ? &r->in[0] : &r->dy[0]), (ad_real *)r->work, begin, end);
+}
+
+static inline void conv_weights(const ad_run *r, bool transposed, size_t begin, size_t end)
+{
+	struct conv p = conv_here(r, transposed);
+	struct weigh v = AD_VARIANT(weigh_of)(&p);
+
+	AD_VARIANT(weigh_sum)
+	(&v, (const ad_real *)r->work, ad_reals_of(&r->dx[1]), ad_adds(r, 1), begin, end);
+}
+
+/* db of the outputs begin..end-1: sums of planes, image by image. */
+static inline void conv_biases(const ad_run *r, size_t begin, size_t end)
+{
+	const ad_array *dy = &r->dy[0];
+	size_t channels = (size_t)dy->dims[1], images = (size_t)dy->dims[0];
+	size_t plane = dy->count ? dy->count / channels / images : 0;
+	ad_real *db = ad_reals_of(&r->dx[2]);
+
+	for (size_t m = begin; m < end; m++) {
+		ad_real all = 0;
+
+		for (size_t n = 0; n < images; n++)
+			all += AD_VARIANT(run_sum)(
+			    ad_reals_of(dy) + (n * channels + m) * plane, plane);
+		db[m] = ad_adds(r, 2) ? db[m] + all : all;
+	}
+}
+
+/* As ad_parallel calls them. */
+typedef void conv_slice(const ad_run *r, size_t begin, size_t end);
+
+#define CONV_SLICE(name, call, ...)                                                                \
+	static inline void name(const ad_run *r, size_t begin, size_t end)                         \
+	{                                                                                          \
+		call(r, __VA_ARGS__, begin, end);                                                  \
+	}
+CONV_SLICE(conv_pack_forward, conv_pack, false, false)
+CONV_SLICE(conv_pack_backward, conv_pack, false, true)
+CONV_SLICE(conv_transpose_pack_forward, conv_pack, true, false)
+CONV_SLICE(conv_transpose_pack_backward, conv_pack, true, true)
+CONV_SLICE(conv_units_forward, conv_units, false, false)
+CONV_SLICE(conv_units_backward, conv_units, false, true)
+CONV_SLICE(conv_transpose_units_forward, conv_units, true, false)
+CONV_SLICE(conv_transpose_units_backward, conv_units, true, true)
+CONV_SLICE(conv_sums_as_is, conv_sums, false)
+CONV_SLICE(conv_sums_transposed, conv_sums, true)
+CONV_SLICE(conv_weights_as_is, conv_weights, false)
+CONV_SLICE(conv_weights_transposed, conv_weights, true)
+#undef CONV_SLICE
+
+static inline size_t conv_grain(double worth, double work, size_t units)
+{
+	double one = work / (double)(units ? units : 1) + 1;
+
+	return one >= worth ? 1 : (size_t)(worth / one) + 1;
+}
+
+/* output 0, or dx[0] */
+static inline void conv_result(const ad_run *r, bool transposed, bool back)
+{
+	struct conv_roles c = conv_roles_of(r, transposed, back);
+	struct direct q = conv_gather(&c, 0);
+	size_t blocks = q.G * q.blocks, units = conv_most_units(&c);
+	conv_slice *const packs[] = { conv_pack_forward, conv_pack_backward, conv_transpose_pack_forward,
+		                      conv_transpose_pack_backward };
+	conv_slice *const gathers[] = { conv_units_forward, conv_units_backward,
+		                        conv_transpose_units_forward, conv_transpose_units_backward };
+
+	if ((back ? &r->dx[0] : &r->out[0])->count == 0)
+		return;
+	if (r->in[1].count > 0)
+		ad_parallel(r, blocks, conv_grain(1 << 15, (double)r->in[1].count, blocks),
+		            packs[2 * transposed + back]);
+	ad_parallel(r, units, conv_grain(1 << 18, conv_multiplications(&c.p), units),
+	            gathers[2 * transposed + back]);
+}
+
+/* The gradient of the weights, of which there are `count`. */
+static inline void conv_weigh(const ad_run *r, const struct conv *p, size_t count,
+                              conv_slice *sums, conv_slice *weights)
+{
+	struct weigh v = AD_VARIANT(weigh_of)(p);
+	size_t units = weigh_units(&v), rows = p->G * p->M;
+
+	ad_parallel(r, units, conv_grain(1 << 18, conv_multiplications(p), units), sums);
+	ad_parallel(r, rows, conv_grain(1 << 15, (double)count * (double)v.slices, rows), weights);
+}
+
+static inline void conv_gradients(const ad_run *r, bool transposed)
+{
+	struct conv p = conv_here(r, transposed);
+
+	if (r->dx[0].data)
+		conv_result(r, transposed, true);
+	if (r->dx[1].data && r->dx[1].count > 0)
+		conv_weigh(r, &p, r->dx[1].count, transposed ? conv_sums_transposed : conv_sums_as_is,
+		           transposed ? conv_weights_transposed : conv_weights_as_is);
+	if (r->n_in > 2 && r->dx[2].data && r->dx[2].count > 0)
+		ad_parallel(r, r->dx[2].count,
+		            conv_grain(1 << 15, (double)r->dy[0].count, r->dx[2].count), conv_biases);
 }
 
 static inline void conv_forward(const ad_run *r)
 {
-	struct conv p = conv_here(r);
-	size_t units = conv_product_units(&p);
-
-	if (r->out[0].count > 0)
-		ad_parallel(r, units, conv_grain(&p, units), conv_units);
-}
-
-static inline void conv_units_of_x(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_here(r);
-
-	AD_VARIANT(conv_spread)
-	(&p, ad_reals_of(&r->dy[0]), ad_reals_of(&r->in[1]), NULL, ad_reals_of(&r->dx[0]), begin,
-	 end);
-}
-
-static inline void conv_units_of_w(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_here(r);
-
-	AD_VARIANT(conv_weigh)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->dy[0]),
-	 p.slices > 1 ? (ad_real *)r->work : ad_reals_of(&r->dx[1]), begin, end);
-}
-
-static inline void conv_sums_of_w(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_here(r);
-
-	AD_VARIANT(conv_add_slices)
-	(&p, (const ad_real *)r->work, ad_reals_of(&r->dx[1]), begin, end);
-}
-
-static inline struct reduction conv_channels(const ad_array *dy)
-{
-	bool reduced[AD_MAX_RANK];
-
-	for (int i = 0; i < AD_MAX_RANK; i++)
-		reduced[i] = i != 1;
-	return reduction_of(dy->rank, dy->dims, reduced);
-}
-
-static inline void conv_units_of_b(const ad_run *r, size_t begin, size_t end)
-{
-	struct reduction channels = conv_channels(&r->dy[0]);
-
-	AD_VARIANT(reduce_sum)
-	(&channels, ad_reals_of(&r->dy[0]), 1, ad_reals_of(&r->dx[2]), begin, end);
-}
-
-static inline void conv_backward_bias(const ad_run *r)
-{
-	struct reduction channels;
-
-	if (r->n_in < 3 || !r->dx[2].data || r->dx[2].count == 0)
-		return;
-	channels = conv_channels(&r->dy[0]);
-	ad_parallel(r, channels.outer * reduction_strips(&channels), reduction_grain(&channels),
-	            conv_units_of_b);
+	conv_result(r, false, false);
 }
 
 static inline void conv_backward(const ad_run *r)
 {
-	struct conv p = conv_here(r);
-	size_t units;
-
-	if (r->dx[0].data && r->dx[0].count > 0) {
-		units = conv_spread_units(&p);
-		ad_parallel(r, units, conv_grain(&p, units), conv_units_of_x);
-	}
-	if (r->dx[1].data && r->dx[1].count > 0) {
-		units = conv_weigh_units(&p);
-		ad_parallel(r, units, conv_grain(&p, units), conv_units_of_w);
-		if (p.slices > 1)
-			ad_parallel(r, r->dx[1].count, 32768, conv_sums_of_w);
-	}
-	conv_backward_bias(r);
-}
-
-/* ---- conv_transpose: its input has the role of y, its output that of x ------------------------
- */
-
-static inline struct conv conv_transpose_here(const ad_run *r)
-{
-	return conv_of(&r->out[0], &r->in[1], &r->in[0], r->attrs);
-}
-
-static inline void conv_transpose_units(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_transpose_here(r);
-
-	AD_VARIANT(conv_spread)
-	(&p, ad_reals_of(&r->in[0]), ad_reals_of(&r->in[1]), conv_bias_of(r),
-	 ad_reals_of(&r->out[0]), begin, end);
+	conv_gradients(r, false);
 }
 
 static inline void conv_transpose_forward(const ad_run *r)
 {
-	struct conv p = conv_transpose_here(r);
-	size_t units = conv_spread_units(&p);
-
-	if (r->out[0].count > 0)
-		ad_parallel(r, units, conv_grain(&p, units), conv_transpose_units);
-}
-
-static inline void conv_transpose_units_of_x(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_transpose_here(r);
-
-	AD_VARIANT(conv_product)
-	(&p, ad_reals_of(&r->dy[0]), ad_reals_of(&r->in[1]), NULL, ad_reals_of(&r->dx[0]), begin,
-	 end);
-}
-
-static inline void conv_transpose_units_of_w(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_transpose_here(r);
-
-	AD_VARIANT(conv_weigh)
-	(&p, ad_reals_of(&r->dy[0]), ad_reals_of(&r->in[0]),
-	 p.slices > 1 ? (ad_real *)r->work : ad_reals_of(&r->dx[1]), begin, end);
-}
-
-static inline void conv_transpose_sums_of_w(const ad_run *r, size_t begin, size_t end)
-{
-	struct conv p = conv_transpose_here(r);
-
-	AD_VARIANT(conv_add_slices)
-	(&p, (const ad_real *)r->work, ad_reals_of(&r->dx[1]), begin, end);
+	conv_result(r, true, false);
 }
 
 static inline void conv_transpose_backward(const ad_run *r)
 {
-	struct conv p = conv_transpose_here(r);
-	size_t units;
-
-	if (r->dx[0].data && r->dx[0].count > 0) {
-		units = conv_product_units(&p);
-		ad_parallel(r, units, conv_grain(&p, units), conv_transpose_units_of_x);
-	}
-	if (r->dx[1].data && r->dx[1].count > 0) {
-		units = conv_weigh_units(&p);
-		ad_parallel(r, units, conv_grain(&p, units), conv_transpose_units_of_w);
-		if (p.slices > 1)
-			ad_parallel(r, r->dx[1].count, 32768, conv_transpose_sums_of_w);
-	}
-	conv_backward_bias(r);
+	conv_gradients(r, true);
 }
 
 /* ---- as nodes -----------------------------------------------------------------------------------

@@ -5,13 +5,18 @@
  * into slices by the shape alone (gemm_slices) and call once per slice, also when one thread runs
  * them all: then the number of threads does not change a bit of the result.
  *
- * A library does the larger products where one is found (blas.c), our own kernel the small ones,
- * and all of them where there is none.
+ * Our own kernel does the small and middling products, a library the large ones where one is found
+ * that gains on it (gemm_library.c). Which of them is chosen by the shape of the whole product.
  */
 #ifndef OPS_KERNELS_GEMM_H
 #define OPS_KERNELS_GEMM_H
 
 #include "op.h"
+
+enum gemm_maker { GEMM_OWN, GEMM_OPENBLAS, GEMM_ONEDNN };
+
+/* Products of this many multiplications or less are always our own. */
+#define GEMM_SMALL 32768
 
 /* c = op(a) op(b), or c += op(a) op(b) if add is set; op(a) is M x K, op(b) is K x N, c is M x N. A
  * transposed matrix is stored as K x M, or N x K. lda, ldb, ldc: from one stored row to the next.
@@ -20,66 +25,75 @@ void AD_VARIANT(gemm)(bool transpose_a, bool transpose_b, size_t M, size_t N, si
                       const ad_real *a, size_t lda, const ad_real *b, size_t ldb, ad_real *c,
                       size_t ldc, bool add);
 
-/* The same by our own kernel alone. */
-void AD_VARIANT(gemm_own)(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
-                          const ad_real *a, size_t lda, const ad_real *b, size_t ldb, ad_real *c,
-                          size_t ldc, bool add);
+/* The same by this maker, which gemm_maker has named, or else our own kernel; and with bias, N numbers, added
+ * to each row of c, unless it is NULL. */
+void AD_VARIANT(gemm_by)(enum gemm_maker maker, bool transpose_a, bool transpose_b, size_t M,
+                         size_t N, size_t K, const ad_real *a, size_t lda, const ad_real *b,
+                         size_t ldb, const ad_real *bias, ad_real *c, size_t ldc, bool add);
 
-/* How c is cut: into strips of rows, or of columns where there are more of these. */
+/* How a product is cut: into strips of rows of c, or of columns where there are far more of these. */
 struct gemm_slices {
-	bool columns;
-	size_t n, size; /* how many, and the rows or columns of each but the last */
+	enum gemm_maker maker;
+	bool columns, transpose_a, transpose_b;
+	size_t M, N, K;
+	size_t n, unit; /* how many, and what number of rows or columns stays together */
 };
 
-static inline struct gemm_slices gemm_slices(size_t M, size_t N, size_t K)
-{
-	/* A slice is worth a thread from about this many multiplications on (some 10 microseconds).
-	 */
-	const double worth = 1 << 19;
-	double work = (double)M * (double)N * (double)K / worth;
-	struct gemm_slices s = { .columns = N > M };
-	size_t size = s.columns ? N : M, n = work >= 32 ? 32 : work >= 2 ? (size_t)work : 1;
+struct gemm_slices AD_VARIANT(gemm_slices)(bool transpose_a, bool transpose_b, size_t M, size_t N,
+                                           size_t K);
 
-	/* Whole tiles of the kernels: 16 rows, 64 columns. */
-	size_t tile = s.columns ? 64 : 16;
-	s.size = ((size + n - 1) / n + tile - 1) / tile * tile;
-	s.n = size ? (size + s.size - 1) / s.size : 1;
-	return s;
+/* The rows and columns of c that slice k covers. */
+struct gemm_part {
+	size_t row, rows, column, columns;
+};
+
+static inline struct gemm_part gemm_part(const struct gemm_slices *s, size_t k)
+{
+	size_t all = s->columns ? s->N : s->M, units = (all + s->unit - 1) / s->unit;
+	size_t at = units * k / s->n * s->unit, end = units * (k + 1) / s->n * s->unit;
+	size_t size = (end < all ? end : all) - at;
+
+	return s->columns ? (struct gemm_part){ 0, s->M, at, size }
+	                  : (struct gemm_part){ at, size, 0, s->N };
 }
 
 /* Slice k of a product that is cut that way. */
-static inline void gemm_slice(const struct gemm_slices *s, size_t k, bool transpose_a,
-                              bool transpose_b, size_t M, size_t N, size_t K, const ad_real *a,
-                              size_t lda, const ad_real *b, size_t ldb, ad_real *c, size_t ldc,
-                              bool add)
+static inline void gemm_slice(const struct gemm_slices *s, size_t k, const ad_real *a, size_t lda,
+                              const ad_real *b, size_t ldb, const ad_real *bias, ad_real *c,
+                              size_t ldc, bool add)
 {
-	size_t at = k * s->size, all = s->columns ? N : M;
-	size_t size = all - at < s->size ? all - at : s->size;
+	struct gemm_part p = gemm_part(s, k);
 
-	if (s->columns)
-		AD_VARIANT(gemm)
-	(transpose_a, transpose_b, M, size, K, a, lda, b + (transpose_b ? at * ldb : at), ldb,
-	 c + at, ldc, add);
-	else AD_VARIANT(gemm)(transpose_a, transpose_b, size, N, K,
-	                      a + (transpose_a ? at : at * lda), lda, b, ldb, c + at * ldc, ldc,
-	                      add);
+	AD_VARIANT(gemm_by)
+	(s->maker, s->transpose_a, s->transpose_b, p.rows, p.columns, s->K,
+	 a + (s->transpose_a ? p.row : p.row * lda), lda,
+	 b + (s->transpose_b ? p.column * ldb : p.column), ldb, bias ? bias + p.column : NULL,
+	 c + p.row * ldc + p.column, ldc, add);
 }
 
-/* The library's products, with the C interface of BLAS; NULL where none was found. */
-typedef void gemm_library_f32(int order, int transpose_a, int transpose_b, int M, int N, int K,
-                              float alpha, const float *a, int lda, const float *b, int ldb,
-                              float beta, float *c, int ldc);
-typedef void gemm_library_f64(int order, int transpose_a, int transpose_b, int M, int N, int K,
-                              double alpha, const double *a, int lda, const double *b, int ldb,
-                              double beta, double *c, int ldc);
+/* Says that slice k of result `result`, in which c begins at element base and is contiguous, is final. */
+static inline void gemm_finish(const ad_run *r, int result, size_t base,
+                               const struct gemm_slices *s, size_t k)
+{
+	struct gemm_part p = gemm_part(s, k);
 
-struct gemm_library {
-	const char *name; /* "openblas", or "own" */
-	gemm_library_f32 *f32;
-	gemm_library_f64 *f64;
-};
+	if (p.columns == s->N)
+		ad_finish(r, result, base + p.row * s->N, p.rows * s->N);
+	else
+		for (size_t i = p.row; i < p.row + p.rows; i++)
+			ad_finish(r, result, base + i * s->N + p.column, p.columns);
+}
 
-/* Looks for it at the first call, from any thread. Environment: AUTOGRAD_GEMM=own leaves it out. */
-const struct gemm_library *gemm_library(void);
+/* Who makes a product of this shape. Environment: AUTOGRAD_GEMM=own, openblas or onednn leaves no choice where
+ * that library is found; small products are our own in any case. */
+enum gemm_maker gemm_maker(bool f64, bool transpose_b, size_t M, size_t N, size_t K);
+
+/* A product by a library. False, with c as it was, if that is none for this type, or it refuses. */
+bool gemm_library_f32(enum gemm_maker maker, bool transpose_a, bool transpose_b, size_t M, size_t N,
+                      size_t K, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                      size_t ldc, bool add);
+bool gemm_library_f64(enum gemm_maker maker, bool transpose_a, bool transpose_b, size_t M, size_t N,
+                      size_t K, const double *a, size_t lda, const double *b, size_t ldb, double *c,
+                      size_t ldc, bool add);
 
 #endif

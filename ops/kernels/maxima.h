@@ -58,11 +58,127 @@ static inline bool max_shape(ad_infer *s, int axes)
 	return max_outputs(s, axes, w);
 }
 
+/* One output: the windows over the rows top..bottom-1, columns left..right-1 that lie inside. */
+static inline void max_one(const ad_real *x, const struct window w[2], int64_t i, int64_t j,
+                           ad_real *y, int32_t *index)
+{
+	int64_t top, bottom, left, right, at, step = w[1].dilation;
+	ad_real best = -(ad_real)INFINITY;
+
+	window_inside(&w[0], i, &top, &bottom);
+	window_inside(&w[1], j, &left, &right);
+	i = i * w[0].stride - w[0].padding;
+	j = j * w[1].stride - w[1].padding;
+	at = (i + top * w[0].dilation) * w[1].in + j + left * step;
+	for (int64_t row = top; row < bottom; row++) {
+		int64_t from = (i + row * w[0].dilation) * w[1].in + j;
+
+		for (int64_t p = from + left * step; p < from + right * step; p += step)
+			if (x[p] > best || x[p] != x[p]) {
+				best = x[p];
+				at = p;
+			}
+	}
+	*y = best;
+	*index = (int32_t)at;
+}
+
+/* Several outputs side by side, whose windows lie inside of the columns. */
+#define MAX_LANES 4
+typedef ad_real max_vector
+    __attribute__((vector_size(MAX_LANES * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
+#ifdef AD_F64
+typedef int64_t max_bits __attribute__((vector_size(MAX_LANES * 8)));
+#else
+typedef int32_t max_bits __attribute__((vector_size(MAX_LANES * 4)));
+#endif
+typedef int32_t max_indices __attribute__((vector_size(MAX_LANES * 4), aligned(4), may_alias));
+
+/* Every stride-th element from x on. Of a stride of 2 two vectors are read, of which `odd` takes the odd
+ * ones, beginning one before x: so nothing is read that is not between the first element and the last,
+ * or next to one of them within its window. */
+static inline __attribute__((always_inline)) void max_load(max_vector *v, const ad_real *x,
+                                                           int64_t stride, bool odd)
+{
+	if (stride == 1) {
+		*v = *(const max_vector *)x;
+	} else if (stride == 2) {
+		const ad_real *from = odd ? x - 1 : x;
+		max_vector a = *(const max_vector *)from, b = *(const max_vector *)(from + MAX_LANES);
+
+		*v = odd ? __builtin_shufflevector(a, b, 1, 3, 5, 7)
+		         : __builtin_shufflevector(a, b, 0, 2, 4, 6);
+	} else {
+		*v = (max_vector){ x[0], x[stride], x[2 * stride], x[3 * stride] };
+	}
+}
+
+/* Outputs j..j+MAX_LANES-1 of row i, whose windows have the rows top..bottom-1. kernel, stride, dilation:
+ * those of the columns, for the compiler to know where the caller does. */
+static inline __attribute__((always_inline)) void max_some(const ad_real *x,
+                                                           const struct window w[2], int64_t i,
+                                                           int64_t top, int64_t bottom,
+                                                           int64_t j, int64_t kernel,
+                                                           int64_t stride, int64_t dilation,
+                                                           ad_real *y, int32_t *index)
+{
+	max_vector best = { 0 };
+	max_bits at = { 0 }, step = { 0, 1, 2, 3 };
+
+	step = step * (__typeof__(step[0]))stride;
+	for (int64_t row = top; row < bottom; row++) {
+		int64_t from = (i * w[0].stride - w[0].padding + row * w[0].dilation) * w[1].in +
+		               j * stride - w[1].padding;
+
+		for (int64_t k = 0; k < kernel; k++) {
+			int64_t p = from + k * dilation;
+			max_vector v;
+			max_bits more;
+
+			max_load(&v, x + p, stride, k > 0);
+			more = (v > best) | (v != v);
+			if (row == top && k == 0)
+				more = (max_bits){ 0 } - 1;
+			best = (max_vector)(((max_bits)v & more) | ((max_bits)best & ~more));
+			at = ((step + (__typeof__(step[0]))p) & more) | (at & ~more);
+		}
+	}
+	*(max_vector *)y = best;
+	*(max_indices *)index = __builtin_convertvector(at, max_indices);
+}
+
+/* Row i of the outputs of a plane, of which those from `begin` up to `end` lie inside of the columns. */
+static inline __attribute__((always_inline)) void max_row(const ad_real *x,
+                                                          const struct window w[2], int64_t i,
+                                                          int64_t begin, int64_t end,
+                                                          int64_t kernel, int64_t stride,
+                                                          int64_t dilation, ad_real *y,
+                                                          int32_t *index)
+{
+	int64_t j = begin, top, bottom;
+
+	window_inside(&w[0], i, &top, &bottom);
+	for (; j + MAX_LANES <= end; j += MAX_LANES)
+		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
+	/* The last ones together with some that are done already. */
+	if (j < end && end - begin >= MAX_LANES) {
+		j = end - MAX_LANES;
+		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
+		j = end;
+	}
+	for (; j < end; j++)
+		max_one(x, w, i, j, y + j, index + j);
+	for (j = 0; j < begin; j++)
+		max_one(x, w, i, j, y + j, index + j);
+	for (j = end > begin ? end : begin; j < w[1].out; j++)
+		max_one(x, w, i, j, y + j, index + j);
+}
+
 static inline void max_planes(const ad_run *r, int axes, size_t begin, size_t end)
 {
 	const struct max_attrs *a = r->attrs;
 	struct window w[2] = { { 1, 1, 1, 1, 0, 1 } };
-	int64_t in[2], out[2];
+	int64_t in[2], out[2], first, last, columns;
 	ad_real *y;
 	int32_t *index;
 
@@ -78,34 +194,30 @@ static inline void max_planes(const ad_run *r, int axes, size_t begin, size_t en
 		v->padding = window_entry(a->padding, i, 0);
 		v->dilation = window_entry(a->dilation, i, 1);
 	}
+	/* The outputs whose windows lie inside of the columns; none for a window of one element with
+	 * a stride of 2, which is not read beyond. */
+	columns = w[1].in + w[1].padding - window_extent(&w[1]);
+	first = (w[1].padding + w[1].stride - 1) / w[1].stride;
+	last = columns < 0 ? 0 : columns / w[1].stride + 1;
+	last = last < w[1].out ? last : w[1].out;
+	if (w[1].stride == 2 && w[1].kernel == 1)
+		last = 0;
+	first = first < last ? first : last;
 	y = ad_reals_of(&r->out[0]) + begin * (size_t)(out[0] * out[1]);
 	index = ad_indices_of(&r->out[1]) + begin * (size_t)(out[0] * out[1]);
 	for (size_t n = begin; n < end; n++) {
 		const ad_real *x = ad_reals_of(&r->in[0]) + n * (size_t)(in[0] * in[1]);
 
-		for (int64_t k = 0; k < out[0] * out[1]; k++) {
-			int64_t i = k / out[1], j = k % out[1], top, bottom, left, right, at;
-			int64_t step = w[1].dilation;
-			ad_real best = -(ad_real)INFINITY;
-
-			window_inside(&w[0], i, &top, &bottom);
-			window_inside(&w[1], j, &left, &right);
-			i = i * w[0].stride - w[0].padding;
-			j = j * w[1].stride - w[1].padding;
-			at = (i + top * w[0].dilation) * in[1] + j + left * step;
-			for (int64_t row = top; row < bottom; row++) {
-				int64_t from = (i + row * w[0].dilation) * in[1] + j;
-
-				for (int64_t p = from + left * step; p < from + right * step;
-				     p += step)
-					if (x[p] > best || x[p] != x[p]) {
-						best = x[p];
-						at = p;
-					}
-			}
-			*y++ = best;
-			*index++ = (int32_t)at;
-		}
+		for (int64_t i = 0; i < out[0]; i++, y += out[1], index += out[1])
+			if (w[1].stride == 2 && w[1].kernel == 2 && w[1].dilation == 1)
+				max_row(x, w, i, first, last, 2, 2, 1, y, index);
+			else if (w[1].stride == 2)
+				max_row(x, w, i, first, last, w[1].kernel, 2, w[1].dilation, y, index);
+			else if (w[1].stride == 1)
+				max_row(x, w, i, first, last, w[1].kernel, 1, w[1].dilation, y, index);
+			else
+				max_row(x, w, i, first, last, w[1].kernel, w[1].stride,
+				        w[1].dilation, y, index);
 	}
 }
 

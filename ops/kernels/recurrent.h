@@ -100,6 +100,17 @@ static inline void cut_steps(ad_node *x, ad_node *to[])
 		cut_steps(ad_output(parts, (int)k), to + each * k);
 }
 
+/* Gates are worked on so many at a time; what may be missing is zeros then. */
+#define CELL_PART 64
+
+static inline void cell_part(ad_real *to, const ad_real *from, size_t at, size_t n)
+{
+	if (from)
+		memcpy(to, from + at, n * sizeof *to);
+	else
+		memset(to, 0, n * sizeof *to);
+}
+
 /* How many rows make it worth a thread, of about 5 H exponential functions each. */
 static inline size_t cell_grain(size_t H)
 {

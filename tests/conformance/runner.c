@@ -511,39 +511,29 @@ static const struct optimizer *optimizer_of(const char *op)
 	return NULL;
 }
 
-/* The numbers in the real type of the run. */
-static void *in_type(const double *v, size_t n, bool f64)
+/* The params after each step, from those at first and a row of gradients a step. The gradient of the sum of
+ * p g by p is g. False: a sentence in why. */
+static bool updates(const struct optimizer *by, const void *attrs, bool f64, const struct array *p0,
+                    const struct array *grads, double *params, struct sentence *why)
 {
-	void *to = malloc((n ? n : 1) * sizeof(double));
+	ad_graph *g = f64 ? ad_open_f64() : ad_open();
+	ad_node *p = ad_param(g, "p", AD_SHAPE((int64_t)p0->count));
+	ad_node *given = ad_input(g, "g", AD_REAL, AD_SHAPE((int64_t)p0->count));
+	ad_node *y = ad_sum(ad_mul(p, given), AD_ALL, false);
+	size_t n = p0->count, steps = n ? grads->count / n : 0;
+	ad_optimizer *o = optimizer_open(g, by, attrs, 1, &p, why->text, sizeof why->text);
 
-	for (size_t k = 0; to && k < n; k++)
-		if (f64)
-			((double *)to)[k] = v[k];
-		else
-			((float *)to)[k] = (float)v[k];
-	return to;
-}
-
-/* The params after each step, from those at first and a row of gradients a step. */
-static void updates(const struct optimizer *by, const void *attrs, bool f64, const struct array *p0,
-                    const struct array *grads, double *params)
-{
-	size_t n = p0->count, steps = n ? grads->count / n : 0, size = f64 ? 8 : 4;
-	void *w = in_type(p0->v, n, f64), *g = in_type(grads->v, grads->count, f64);
-	void *state[16] = { NULL };
-	bool ok = w && g;
-
-	for (int k = 0; k < by->states && k < 16; k++)
-		ok = (state[k] = calloc(n ? n : 1, size)) && ok;
-	for (size_t t = 0; ok && t < steps; t++) {
-		by->step(attrs, 1, (int64_t)t + 1, f64, n, w, (char *)g + t * n * size, state);
-		for (size_t k = 0; k < n; k++)
-			params[t * n + k] = f64 ? ((double *)w)[k] : (double)((float *)w)[k];
-	}
-	for (int k = 0; k < 16; k++)
-		free(state[k]);
-	free(w);
-	free(g);
+	if (o && ad_set(p, p0->v, n) == AD_OK)
+		for (size_t t = 0; t < steps && ad_status_of(g) == AD_OK; t++) {
+			ad_set(given, grads->v + t * n, n);
+			if (ad_backward(y) == AD_OK && ad_optimizer_step(o) == AD_OK)
+				ad_get(p, params + t * n, n);
+		}
+	if (o && ad_status_of(g) != AD_OK)
+		snprintf(why->text, sizeof why->text, "%s", ad_errmsg(g));
+	ad_optimizer_close(o);
+	ad_close(g);
+	return why->text[0] == '\0';
 }
 
 static void check_optimizer(const struct problem *p, bool f64, struct outcome *o)
@@ -576,8 +566,10 @@ static void check_optimizer(const struct problem *p, bool f64, struct outcome *o
 	} else if ((params = calloc(want.count ? want.count : 1, sizeof *params))) {
 		double slack = f64 ? 0 : f32_slack(p, "out.params", &differs);
 
-		updates(by, attrs, f64, &p0, &grads, params);
-		compare_values(o, p, f64, "out.params", params, want.v, want.count, false, slack);
+		if (updates(by, attrs, f64, &p0, &grads, params, &why))
+			compare_values(o, p, f64, "out.params", params, want.v, want.count, false, slack);
+		else
+			wrong(o, p, f64, "%s", why.text);
 	}
 	free(params);
 	free(attrs);

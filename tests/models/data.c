@@ -331,7 +331,7 @@ Test(data, idx)
 			} else {
 				cr_assert(ok, "case %zu: %s", k, error);
 				cr_assert_eq(d.n, cases[k].n);
-				cr_assert_eq(((double *)d.columns[0].data)[2 * d.n - 1], cases[k].last);
+				cr_assert_eq(column_value(&d.columns[0], 2 * d.n - 1), cases[k].last);
 			}
 			data_free_set(&d);
 		}
@@ -350,6 +350,69 @@ Test(data, idx_with_bytes_behind_it)
 	cr_assert(!read_idx("x", "y", &d, error, sizeof error));
 	cr_assert(strstr(error, "has bytes behind its last element"), "%s", error);
 	data_free_set(&d);
+}
+
+/* ---- how samples lie in memory ------------------------------------------------------------------ */
+
+/* The values that samples 2 and 0 have in the model's input x when they are fed. */
+static void feed_two(const char *format, const char *map, const char *precision, double fed[6])
+{
+	char text[1024], error[512];
+	ad_model *m;
+	struct parts parts;
+	struct instance *in;
+	int64_t dims[1];
+
+	snprintf(text, sizeof text,
+	         "version: 1\ninputs:\n  x: [B, 3]\n  y: {shape: [B], dtype: i32, role: target}\n"
+	         "model: [{linear: 2, as: out}]\nloss: cross_entropy(out, y)\n"
+	         "data:\n  train: {format: %s}\n  map: {x: %s}\n"
+	         "train: {epochs: 1, precision: %s, optimizer: {sgd: {lr: 1}}}\n", format, map, precision);
+	m = ad_model_open(scratch_text("m.yaml", text), 0, NULL);
+	ad_model_messages(m, stderr, false);
+	cr_assert_eq(ad_model_errors(m), 0);
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_assert(data_dims(m, &parts.train, 2, dims, error, sizeof error), "%s", error);
+	in = model_instance(m, dims, true);
+	cr_assert(in && data_feed(m, in, &parts.train, (const size_t[]){ 2, 0 }, 2));
+	cr_assert_eq(ad_get(in->inputs[0], fed, 6), AD_OK);
+	data_free(&parts);
+	ad_model_close(m);
+}
+
+/* Bytes and floats give what doubles, mapped and then rounded once, would. */
+Test(data, forms_lose_nothing)
+{
+	static const unsigned char x[] = { 0, 0, 8, 2, 0, 0, 0, 3, 0, 0, 0, 3, 7, 0, 255, 1, 254, 3, 128, 99, 60 };
+	static const unsigned char y[] = { 0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 0 };
+	static const char idx[] = "idx, x: x, y: y", csv[] = "csv, file: a.csv, x: 0..2, y: 3";
+	static const int order[] = { 6, 7, 8, 0, 1, 2 };
+	char text[512];
+	size_t at = 0;
+
+	scratch_write("x", x, sizeof x);
+	scratch_write("y", y, sizeof y);
+	for (int k = 0; k < 3; k++)
+		at += (size_t)sprintf(text + at, "%d,%d,%d,%d\n", x[12 + 3 * k], x[13 + 3 * k], x[14 + 3 * k],
+		                      y[8 + k]);
+	scratch_text("a.csv", text);
+	for (int f64 = 0; f64 < 2; f64++) {
+		const char *precision = f64 ? "f64" : "f32", *two = "[{scale: 1/255}, {scale: 3}]";
+		double bytes[6], reals[6];
+
+		feed_two(idx, two, precision, bytes);
+		feed_two(csv, two, precision, reals);
+		for (int k = 0; k < 6; k++) {
+			double exact = x[12 + order[k]] * (1 / 255.0) * 3;
+
+			cr_assert_eq(bytes[k], f64 ? exact : (double)(float)exact, "%s, element %d", precision, k);
+			cr_assert_eq(reals[k], bytes[k], "%s, element %d", precision, k);
+		}
+		feed_two(idx, "[{scale: 1/255}, standardize]", precision, bytes);
+		feed_two(csv, "[{scale: 1/255}, standardize]", precision, reals);
+		cr_assert_arr_eq(bytes, reals, sizeof bytes, "%s", precision);
+		cr_assert_neq(bytes[0], bytes[3]);
+	}
 }
 
 /* ---- random numbers, splits ------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "scratch.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -249,6 +250,43 @@ Test(train, a_loss_that_is_not_finite_stops)
 	ad_model_close(m);
 }
 
+/* What is kept is bit for bit what a training of fewer steps gives. */
+Test(train, keeps_the_weights_of_the_last_finite_step)
+{
+	static const char *const optimizers_of[] = { "{sgd: {lr: 0.3}}", "{sgd: {lr: 0.05, momentum: 0.9}}",
+		                                     "{adamw: {lr: 0.4}}", "{rmsprop: {lr: 0.04}}" };
+
+	for (size_t k = 0; k < sizeof optimizers_of / sizeof *optimizers_of; k++) {
+		const char *told;
+		char text[512], error[512], run[16], again[16], steps[64];
+		int64_t step, kept;
+		double w[2];
+
+		for (int short_run = 0; short_run < 2; short_run++) {
+			ad_model *m;
+
+			snprintf(text, sizeof text,
+			         "version: 1\nweights: {w: 1.5}\nmodel: {bad: log(w)}\nloss: bad\n"
+			         "train: {epochs: 200, optimizer: %s}\n", optimizers_of[k]);
+			snprintf(run, sizeof run, "run%zu", k);
+			snprintf(again, sizeof again, "again%zu", k);
+			m = open_text(text, short_run ? steps : NULL);
+			cr_assert_eq(train(m, short_run ? again : run, error),
+			             short_run ? AD_RUN_DONE : AD_RUN_DIVERGED, "%s", error);
+			w[short_run] = ad_item(ad_model_weight(m, 0, NULL));
+			ad_model_close(m);
+			if (short_run)
+				break;
+			told = strstr(error, "the weights after step ");
+			cr_assert(told && sscanf(error, "step %" SCNd64, &step) == 1 &&
+			          sscanf(told, "the weights after step %" SCNd64, &kept) == 1, "%s", error);
+			cr_assert_eq(kept, step - 2, "%s", error);
+			snprintf(steps, sizeof steps, "train.epochs=%" PRId64, kept);
+		}
+		cr_assert_eq(w[0], w[1], "%s: %.17g was kept, not %.17g", optimizers_of[k], w[0], w[1]);
+	}
+}
+
 Test(train, a_gradient_that_is_not_finite_stops)
 {
 	ad_model *m = open_text("version: 1\nweights: {w: 0}\nmodel: {twice: 2*w, root: sqrt(twice)}\n"
@@ -384,40 +422,33 @@ Test(train, ctrl_c_saves)
 
 /* Minimises sum of w^2 c / 2 for c = 1, 2 in four steps against values computed with PyTorch's rules by
  * hand in doubles. */
-static void follow(const char *name, const ad_setting settings[], size_t n, double w[2])
+static void follow(const char *name, const char *settings, double w[2])
 {
-	const struct optimizer *o = NULL;
-	char attrs[256] = { 0 }, error[256];
-	double states[4][2] = { { 0 } }, g[2];
-	void *const state[] = { states[0], states[1], states[2], states[3] };
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_param(g, "w", AD_SHAPE(2)), *c = ad_input(g, "c", AD_REAL, AD_SHAPE(2));
+	ad_node *y = ad_sum(ad_mul(ad_constant(g, 0.5), ad_mul(c, ad_mul(x, x))), AD_ALL, false);
+	ad_optimizer *o = ad_optimizer_open(g, name, settings, 0, NULL);
 
-	for (int k = 0; optimizers[k]; k++)
-		if (strcmp(optimizers[k]->name, name) == 0)
-			o = optimizers[k];
-	cr_assert(o && o->states <= 4);
-	cr_assert(ad_fill_attrs(o->attrs, attrs, n, settings, error, sizeof error), "%s", error);
-	cr_assert(!o->check || o->check(attrs, error, sizeof error), "%s", error);
-	w[0] = 1;
-	w[1] = -2;
+	ad_set(x, (const double[]){ 1, -2 }, 2);
+	ad_set(c, (const double[]){ 1, 2 }, 2);
 	for (int t = 1; t <= 4; t++) {
-		g[0] = w[0];
-		g[1] = 2 * w[1];
-		o->step(attrs, 1, t, true, 2, w, g, state);
+		cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+		cr_assert_eq(ad_optimizer_step(o), AD_OK, "%s", ad_errmsg(g));
 	}
+	cr_assert_eq(ad_get(x, w, 2), AD_OK, "%s", ad_errmsg(g));
+	ad_optimizer_close(o);
+	ad_close(g);
 }
-
-#define SET(key, number) { .name = key, .type = AD_NUM, .r = number }
 
 Test(train, sgd_follows_its_rule)
 {
 	double w[2], expected, v;
 
-	follow("sgd", (ad_setting[]){ SET("lr", 0.1) }, 1, w);
+	follow("sgd", "lr=0.1", w);
 	cr_assert_float_eq(w[0], pow(0.9, 4), 1e-15);
 	cr_assert_float_eq(w[1], -2 * pow(0.8, 4), 1e-15);
 
-	follow("sgd", (ad_setting[]){ SET("lr", 0.1), SET("momentum", 0.9), SET("dampening", 0.5),
-	                              SET("weight_decay", 0.01) }, 4, w);
+	follow("sgd", "lr=0.1 momentum=0.9 dampening=0.5 weight_decay=0.01", w);
 	expected = 1;
 	v = 0;
 	for (int t = 1; t <= 4; t++) {
@@ -428,8 +459,7 @@ Test(train, sgd_follows_its_rule)
 	}
 	cr_assert_float_eq(w[0], expected, 1e-15);
 
-	follow("sgd", (ad_setting[]){ SET("lr", 0.1), SET("momentum", 0.9),
-	                              { .name = "nesterov", .type = AD_FLAG, .b = true } }, 3, w);
+	follow("sgd", "lr=0.1 momentum=0.9 nesterov=true", w);
 	expected = 1;
 	v = 0;
 	for (int t = 1; t <= 4; t++) {
@@ -445,7 +475,7 @@ Test(train, adam_follows_its_rule)
 {
 	double w[2], expected = -2, m = 0, v = 0;
 
-	follow("adam", (ad_setting[]){ SET("lr", 0.1), SET("weight_decay", 0.1) }, 2, w);
+	follow("adam", "lr=0.1 weight_decay=0.1", w);
 	for (int t = 1; t <= 4; t++) {
 		double g = 2 * expected + 0.1 * expected;
 

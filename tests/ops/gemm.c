@@ -1,22 +1,24 @@
 /*
- * gemm: matrix products against three loops: both backends, both types, each instruction set that
- * this processor has, every pair of transpositions, writing and adding.
+ * gemm: matrix products against three loops: our own kernel and each library, both types, each
+ * instruction set that this processor has, every pair of transpositions, writing and adding, with a
+ * bias and without; and no library starts a thread.
  */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DECLARE(real, name)                                                                        \
-	void name(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K, const real *a, \
-	          size_t lda, const real *b, size_t ldb, real *c, size_t ldc, bool add)
+	void name(int maker, bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,     \
+	          const real *a, size_t lda, const real *b, size_t ldb, const real *bias, real *c, \
+	          size_t ldc, bool add)
 #define DECLARE_LEVEL(level)                                                                       \
-	DECLARE(float, gemm_f32_##level);                                                          \
-	DECLARE(float, gemm_own_f32_##level);                                                      \
-	DECLARE(double, gemm_f64_##level);                                                         \
-	DECLARE(double, gemm_own_f64_##level)
+	DECLARE(float, gemm_by_f32_##level);                                                       \
+	DECLARE(double, gemm_by_f64_##level)
 
 DECLARE_LEVEL(0);
 #if AD_LEVELS == 3
@@ -31,7 +33,8 @@ static const struct {
 	{ 2, 2, 2 },      { 1, 7, 5 },      { 7, 1, 5 },     { 1, 1, 300 },  { 2, 33, 9 },
 	{ 6, 16, 4 },     { 12, 32, 8 },    { 13, 33, 17 },  { 11, 31, 3 },  { 5, 64, 257 },
 	{ 64, 10, 100 },  { 37, 41, 43 },   { 1, 300, 513 }, { 300, 1, 77 }, { 25, 300, 7 },
-	{ 29, 530, 300 }, { 100, 23, 515 },
+	{ 29, 530, 300 }, { 100, 23, 515 }, { 3, 50, 40 },   { 16, 128, 64 },  { 17, 300, 70 },
+	{ 4, 4, 4 },      { 60, 50, 130 },  { 5, 9, 1100 },  { 12, 400, 1 },  { 70, 1, 1 },
 };
 
 static uint32_t state = 1;
@@ -44,9 +47,12 @@ static double next(void)
 	return ((int)(state >> 24) % 33 - 16) / 8.0;
 }
 
+/* Who makes it: as in gemm.h. */
+enum { OWN, OPENBLAS, ONEDNN };
+
 #define CHECK(real, call, what)                                                                    \
-	static void check_##call(size_t M, size_t N, size_t K, bool ta, bool tb, bool add,         \
-	                         size_t gap)                                                       \
+	static void check_##call(int maker, size_t M, size_t N, size_t K, bool ta, bool tb,        \
+	                         bool add, bool with_bias, size_t gap)                             \
 	{                                                                                          \
 		size_t lda = (ta ? M : K) + gap, ldb = (tb ? K : N) + gap, ldc = N + gap;          \
 		size_t rows_a = ta ? K : M, rows_b = tb ? N : K, wrong = 0;                        \
@@ -57,17 +63,23 @@ static double next(void)
 		size_t nc = M ? (M - 1) * ldc + N : 0;                                             \
 		real *a = malloc(na * sizeof *a + 1), *b = malloc(nb * sizeof *b + 1);             \
 		real *c = malloc(nc * sizeof *c + 1), *old = malloc(nc * sizeof *c + 1);           \
-		cr_assert(a &&b &&c &&old);                                                        \
+		real *bias = malloc(N * sizeof *bias + 1);                                         \
+		cr_assert(a && b && c && old && bias);                                             \
 		for (size_t k = 0; k < na; k++)                                                    \
 			a[k] = (real)next();                                                       \
 		for (size_t k = 0; k < nb; k++)                                                    \
 			b[k] = (real)next();                                                       \
+		for (size_t k = 0; k < N; k++)                                                     \
+			bias[k] = (real)next();                                                    \
 		for (size_t k = 0; k < nc; k++)                                                    \
 			c[k] = old[k] = add ? (real)next() : (real)NAN;                            \
-		call(ta, tb, M, N, K, a, lda, b, ldb, c, ldc, add);                                \
+		call(maker, ta, tb, M, N, K, a, lda, b, ldb, with_bias ? bias : NULL, c, ldc,      \
+		     add);                                                                         \
 		for (size_t i = 0; i < M; i++)                                                     \
 			for (size_t j = 0; j < ldc && i * ldc + j < nc; j++) {                     \
 				double want = add ? (double)old[i * ldc + j] : 0;                  \
+				if (with_bias && j < N)                                            \
+					want += (double)bias[j];                                   \
 				for (size_t k = 0; k < K && j < N; k++)                            \
 					want += (double)a[ta ? k * lda + i : i * lda + k] *        \
 					        (double)b[tb ? j * ldb + k : k * ldb + j];         \
@@ -78,61 +90,43 @@ static double next(void)
 					wrong += (double)c[i * ldc + j] != want;                   \
 			}                                                                          \
 		cr_assert(wrong == 0,                                                              \
-		          "%s: %zu x %zu x %zu, transposed %d %d, add %d, gap %zu: %zu wrong",     \
-		          what, M, N, K, ta, tb, add, gap, wrong);                                 \
+		          "%s: %zu x %zu x %zu, transposed %d %d, add %d, bias %d, gap %zu: "      \
+		          "%zu wrong",                                                             \
+		          what, M, N, K, ta, tb, add, with_bias, gap, wrong);                      \
 		free(a);                                                                           \
 		free(b);                                                                           \
 		free(c);                                                                           \
 		free(old);                                                                         \
+		free(bias);                                                                        \
 	}                                                                                          \
-	static void check_all_##call(void)                                                         \
+	static void check_all_##call(int maker)                                                    \
 	{                                                                                          \
 		for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)                          \
-			for (int mode = 0; mode < 16; mode++)                                      \
-				check_##call(sizes[s].M, sizes[s].N, sizes[s].K, mode & 1,         \
-				             mode & 2, mode & 4, mode & 8 ? 3 : 0);                \
+			for (int mode = 0; mode < 32; mode++)                                      \
+				check_##call(maker, sizes[s].M, sizes[s].N, sizes[s].K, mode & 1,  \
+				             mode & 2, mode & 4, mode & 16, mode & 8 ? 3 : 0);     \
 	}
 
-#define CHECK_LEVEL(real, type, level)                                                             \
-	CHECK(real, gemm_own_##type##_##level, "own, " #type ", level " #level)                    \
-	CHECK(real, gemm_##type##_##level, #type ", level " #level)
-
-CHECK_LEVEL(float, f32, 0)
-CHECK_LEVEL(double, f64, 0)
+CHECK(float, gemm_by_f32_0, "f32, level 0")
+CHECK(double, gemm_by_f64_0, "f64, level 0")
 
 Test(gemm, portable_kernel)
 {
-	check_all_gemm_own_f32_0();
-	check_all_gemm_own_f64_0();
-}
-
-Test(gemm, with_library)
-{
-	check_all_gemm_f32_0();
-	check_all_gemm_f64_0();
-}
-
-/* The backend is chosen once in a process; each test is a process of its own. */
-Test(gemm, library_left_out)
-{
-	setenv("AUTOGRAD_GEMM", "own", 1);
-	check_all_gemm_f32_0();
-	check_all_gemm_f64_0();
+	check_all_gemm_by_f32_0(OWN);
+	check_all_gemm_by_f64_0(OWN);
 }
 
 #if AD_LEVELS == 3
-CHECK_LEVEL(float, f32, 1)
-CHECK_LEVEL(double, f64, 1)
-CHECK_LEVEL(float, f32, 2) /* f64 has no variant at level 2 */
+CHECK(float, gemm_by_f32_1, "f32, level 1")
+CHECK(double, gemm_by_f64_1, "f64, level 1")
+CHECK(float, gemm_by_f32_2, "f32, level 2") /* f64 has no variant at level 2 */
 
 Test(gemm, avx2_kernel)
 {
 	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
 		return;
-	check_all_gemm_own_f32_1();
-	check_all_gemm_own_f64_1();
-	check_all_gemm_f32_1();
-	check_all_gemm_f64_1();
+	check_all_gemm_by_f32_1(OWN);
+	check_all_gemm_by_f64_1(OWN);
 }
 
 Test(gemm, avx512_kernel)
@@ -140,7 +134,128 @@ Test(gemm, avx512_kernel)
 	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
 	    !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
 		return;
-	check_all_gemm_own_f32_2();
-	check_all_gemm_f32_2();
+	check_all_gemm_by_f32_2(OWN);
 }
 #endif
+
+int gemm_maker(bool f64, bool transpose_b, size_t M, size_t N, size_t K);
+
+static size_t threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	size_t n = 0;
+
+	if (!tasks)
+		return 0;
+	for (struct dirent *entry; (entry = readdir(tasks));)
+		n += entry->d_name[0] != '.';
+	closedir(tasks);
+	return n;
+}
+
+#define SIDE 200
+
+struct at_once {
+	int maker;
+	float a[SIDE * SIDE], b[SIDE * SIDE], want[SIDE * SIDE];
+	size_t wrong;
+};
+
+static void *multiply(void *context)
+{
+	static const size_t times = 20;
+	struct at_once *t = context;
+	float *c = malloc(sizeof t->want);
+
+	for (size_t k = 0; c && k < times; k++) {
+		gemm_by_f32_0(t->maker, k & 1, k & 2, SIDE, SIDE, SIDE, t->a, SIDE, t->b, SIDE, NULL,
+		              c, SIDE, false);
+		t->wrong += memcmp(c, t->want, sizeof t->want) != 0;
+	}
+	t->wrong += !c;
+	free(c);
+	return NULL;
+}
+
+/* Two threads multiply, from the library's first call on. Both matrices are symmetric, so that their product
+ * is the same however they are stored. */
+static void check_at_once(const char *name, int maker)
+{
+	struct at_once *t = calloc(2, sizeof *t);
+	pthread_t thread[2];
+
+	cr_assert(t);
+	for (int n = 0; n < 2; n++) {
+		t[n].maker = maker;
+		for (size_t i = 0; i < SIDE; i++)
+			for (size_t j = 0; j <= i; j++) {
+				t[n].a[i * SIDE + j] = t[n].a[j * SIDE + i] = (float)next();
+				t[n].b[i * SIDE + j] = t[n].b[j * SIDE + i] = (float)next();
+			}
+		for (size_t i = 0; i < SIDE; i++)
+			for (size_t k = 0; k < SIDE; k++)
+				for (size_t j = 0; j < SIDE; j++)
+					t[n].want[i * SIDE + j] +=
+					    t[n].a[i * SIDE + k] * t[n].b[k * SIDE + j];
+	}
+	for (int n = 0; n < 2; n++)
+		cr_assert(pthread_create(&thread[n], NULL, multiply, &t[n]) == 0);
+	for (int n = 0; n < 2; n++)
+		pthread_join(thread[n], NULL);
+	for (int n = 0; n < 2; n++)
+		cr_assert(t[n].wrong == 0, "%s: %zu of 20 products wrong", name, t[n].wrong);
+	free(t);
+}
+
+/* A library is asked for once in a process; each test is a process of its own. Where it is not
+ * found, our own kernel is tested again. */
+static void check_library(const char *name, int maker)
+{
+	size_t before = threads();
+
+	setenv("AUTOGRAD_GEMM", name, 1);
+	check_at_once(name, gemm_maker(false, false, SIDE, SIDE, SIDE));
+	for (int f64 = 0; f64 < 2; f64++) {
+		int made_by = gemm_maker(f64, false, 300, 300, 300);
+
+		cr_assert(made_by == maker || made_by == OWN, "%s: made by %d", name, made_by);
+		cr_assert(gemm_maker(f64, false, 4, 4, 4) == OWN);
+		if (f64)
+			check_all_gemm_by_f64_0(made_by);
+		else
+			check_all_gemm_by_f32_0(made_by);
+	}
+	/* large enough for a library to want all processors */
+	check_gemm_by_f32_0(gemm_maker(false, false, 300, 300, 300), 300, 300, 300, false, false,
+	                    false, false, 0);
+	/* OpenBLAS starts its own when it is loaded, and never uses them */
+	if (maker != OPENBLAS)
+		cr_assert(threads() == before, "%s: %zu threads, not %zu", name, threads(), before);
+}
+
+Test(gemm, own)
+{
+	check_library("own", OWN);
+}
+
+Test(gemm, openblas)
+{
+	check_library("openblas", OPENBLAS);
+}
+
+Test(gemm, onednn)
+{
+	check_library("onednn", ONEDNN);
+}
+
+/* Left to itself, the choice is a function of the shape; and small products need no library. */
+Test(gemm, choice)
+{
+	unsetenv("AUTOGRAD_GEMM");
+	cr_assert(gemm_maker(false, true, 32, 32, 32) == OWN);
+	cr_assert(gemm_maker(false, true, 1, 4096, 4096) == OWN);
+	for (size_t n = 64; n <= 2048; n *= 2)
+		for (int f64 = 0; f64 < 2; f64++)
+			cr_assert(gemm_maker(f64, false, n, n, n) ==
+			          gemm_maker(f64, false, n, n, n));
+}

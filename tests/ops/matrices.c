@@ -1,8 +1,9 @@
 /*
- * matrices: inverse, solve, cholesky, logabsdet and det by what they must satisfy, in sizes that
- * samples do not have; and the gradient of det for singular matrices against minors.
+ * matrices: which transposed operands a matrix product reads in place; inverse, solve, cholesky,
+ * logabsdet and det by what they must satisfy, in sizes that samples do not have; and the gradient
+ * of det for singular matrices against minors.
  */
-#include "autograd.h"
+#include "op.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -143,4 +144,63 @@ Test(matrices, gradient_of_singular_determinant)
 		for (int rank = 0; rank <= n; rank++)
 			for (int trial = 0; trial < 5; trial++)
 				check_rank(n, rank);
+}
+
+/* A matrix product reads x, which was permuted to a, where it lies if the last two axes alone changed
+ * places; and with the attributes changed it gives the same. */
+static void check_fold(int rank, const int64_t order[], int i, bool transposed, bool folds)
+{
+	static const int64_t dims[4] = { 2, 3, 4, 5 };
+	ad_graph *g = ad_open_f64();
+	double v[120], have[1200], want[1200];
+	ad_shape shape = { .rank = rank };
+	ad_node *x, *a, *other, *y, *z;
+	struct {
+		bool transpose_a, transpose_b;
+	} at;
+	int64_t inner;
+	size_t n;
+
+	memcpy(shape.dims, dims, sizeof dims);
+	for (int k = 0; k < 120; k++)
+		v[k] = next();
+	x = leaf(g, shape, v);
+	a = ad_permute(x, (ad_ints){ rank, order });
+	shape = ad_shape_of(a);
+	inner = shape.dims[rank - ((i == 0) == transposed ? 2 : 1)];
+	other = leaf(g, i == 0 ? AD_SHAPE(inner, 7) : AD_SHAPE(7, inner), v);
+	y = i == 0 ? ad_matmul_transposed(a, other, transposed, false)
+	           : ad_matmul_transposed(other, a, false, transposed);
+	cr_assert(!ad_is_error(y), "%s", ad_errmsg(g));
+	memcpy(&at, ad_attrs_of(y), sizeof at);
+	cr_assert(ad_op_find("matmul")->fold(y, i, a, &at) == folds, "rank %d, input %d", rank, i);
+	cr_assert((i == 0 ? at.transpose_a : at.transpose_b) == (transposed != folds));
+	cr_assert(!(i == 0 ? at.transpose_b : at.transpose_a));
+	if (folds) {
+		z = i == 0 ? ad_matmul_transposed(x, other, at.transpose_a, false)
+		           : ad_matmul_transposed(other, x, false, at.transpose_b);
+		cr_assert(ad_evaluate(g, (ad_node *[]){ y, z }, 2) == AD_OK, "%s", ad_errmsg(g));
+		n = ad_count(y);
+		cr_assert(n <= 1200 && ad_count(z) == n);
+		ad_get(y, want, n);
+		ad_get(z, have, n);
+		for (size_t k = 0; k < n; k++)
+			cr_assert(fabs(have[k] - want[k]) <= 1e-12);
+	}
+	ad_close(g);
+}
+
+Test(matrices, transposed_operands_are_read_in_place)
+{
+	for (int i = 0; i < 2; i++)
+		for (int transposed = 0; transposed < 2; transposed++) {
+			check_fold(2, (const int64_t[]){ 1, 0 }, i, transposed, true);
+			check_fold(2, (const int64_t[]){ -1, 0 }, i, transposed, true);
+			check_fold(4, (const int64_t[]){ 0, 1, 3, 2 }, i, transposed, true);
+			check_fold(4, (const int64_t[]){ 0, -3, -1, -2 }, i, transposed, true);
+			check_fold(2, (const int64_t[]){ 0, 1 }, i, transposed, false);
+			check_fold(4, (const int64_t[]){ 1, 0, 3, 2 }, i, transposed, false);
+			check_fold(4, (const int64_t[]){ 0, 1, 2, 3 }, i, transposed, false);
+			check_fold(3, (const int64_t[]){ 2, 1, 0 }, i, transposed, false);
+		}
 }

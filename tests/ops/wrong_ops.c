@@ -478,10 +478,12 @@ static bool pair_shape(ad_infer *s)
 static void pair_forward(const ad_run *r)
 {
 	const ad_real *a = ad_reals_of(&r->in[0]), *b = ad_reals_of(&r->in[1]);
+	ad_real *y = ad_reals_of(&r->out[0]), *z = ad_reals_of(&r->out[1]);
 
 	for (size_t k = 0; k < r->in[0].count; k++) {
-		ad_reals_of(&r->out[0])[k] = a[k] * b[k];
-		ad_reals_of(&r->out[1])[k] = a[k] + b[k];
+		y[k] = (ad_adds(r, 0) ? y[k] : 0) + a[k] * b[k];
+		z[k] = (ad_adds(r, 1) ? z[k] : 0) + (a[k] + b[k]);
+		ad_finish(r, 0, k, 1);
 	}
 }
 
@@ -493,7 +495,9 @@ static void pair_pass(const ad_run *r, const ad_real *dy, const ad_real *dz)
 		ad_real *dx = ad_reals_of(&r->dx[i]);
 
 		for (size_t k = 0; dx && k < r->in[0].count; k++)
-			dx[k] = (dy ? dy[k] * other[k] : 0) + (dz ? dz[k] : 0);
+			dx[k] = (ad_adds(r, i) ? dx[k] : 0) + (dy ? dy[k] * other[k] : 0) +
+			        (dz ? dz[k] : 0);
+		ad_finish(r, i, 0, dx ? r->in[0].count : 0);
 	}
 }
 
@@ -512,7 +516,7 @@ static void pair_grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 }
 
 RIGHT(pair, .arity = 2, .shape = pair_shape, .forward = pair_forward, .backward = pair_backward,
-      .grad = pair_grad, .reads = AD_READS_INPUTS,
+      .grad = pair_grad, .reads = AD_READS_INPUTS, .adds = true, .finishes = 1 | 2 | 4,
       .samples = { { .in = { AD_DIMS(2), AD_DIMS(2) },
                      .give = { AD_LIST(2, 3), AD_LIST(4, 5) },
                      .want = { AD_LIST(8, 15), AD_LIST(6, 8) } },
@@ -534,6 +538,59 @@ static void lone_output_backward(const ad_run *r)
 }
 
 WRONG(lone_output, .backward = lone_output_backward);
+
+/* right, but writes where it was to add */
+static void only_writes_forward(const ad_run *r)
+{
+	ad_run alone = *r;
+
+	alone.adds = 0;
+	pair_forward(&alone);
+}
+
+WRONG(only_writes, .forward = only_writes_forward);
+
+static void only_writes_gradient_backward(const ad_run *r)
+{
+	ad_run alone = *r;
+
+	alone.adds &= ~2u;
+	pair_backward(&alone);
+}
+
+WRONG(only_writes_gradient, .backward = only_writes_gradient_backward);
+
+static void finishes_twice_forward(const ad_run *r)
+{
+	pair_forward(r);
+	ad_finish(r, 0, 1, 1);
+}
+
+WRONG(finishes_twice, .forward = finishes_twice_forward);
+
+static void finishes_early_backward(const ad_run *r)
+{
+	ad_run silent = *r;
+
+	silent.finish = NULL;
+	for (int i = 0; i < 2; i++)
+		ad_finish(r, i, 0, r->dx[i].count);
+	pair_backward(&silent);
+}
+
+WRONG(finishes_early, .backward = finishes_early_backward);
+
+static void leaves_one_out_backward(const ad_run *r)
+{
+	ad_run silent = *r;
+
+	silent.finish = NULL;
+	pair_backward(&silent);
+	ad_finish(r, 0, 0, r->dx[0].count);
+	ad_finish(r, 1, 0, r->dx[1].count - 1);
+}
+
+WRONG(leaves_one_out, .backward = leaves_one_out_backward);
 
 /* ---- length: y = sqrt(sum of x^2); its gradient at 0 is 0 ------------------------------------ */
 
@@ -629,6 +686,13 @@ static const struct {
 	{ &right_window_f32_0, &wrong_unknown_value_f32_0, "no sample has known values" },
 	{ &right_pair_f32_0, &wrong_other_output_f32_0, "the derivative of output 0[0, 0] by" },
 	{ &right_pair_f32_0, &wrong_lone_output_f32_0, "the derivative of output 1[0, 0] by" },
+	{ &right_pair_f32_0, &wrong_only_writes_f32_0, "output 0, added to what was there," },
+	{ &right_pair_f32_0, &wrong_only_writes_gradient_f32_0,
+	  "gradient 1, added to what was there," },
+	{ &right_pair_f32_0, &wrong_finishes_twice_f32_0,
+	  "element 1 of output 0 is finished 2 times, not once" },
+	{ &right_pair_f32_0, &wrong_finishes_early_f32_0, "element 0 of gradient 0 is" },
+	{ &right_pair_f32_0, &wrong_leaves_one_out_f32_0, "of gradient 1 is finished 0 times" },
 	{ &right_length_f32_0, &wrong_undefined_at_zero_f32_0,
 	  "gradient 0 is undefined (NaN), not 0" },
 };

@@ -2,11 +2,13 @@
  * threads: results do not depend on the number of threads, and graphs on different threads do not
  * disturb each other. A program of its own, as Criterion does not run under the thread sanitizer.
  */
-#include "autograd.h"
+#include "graph.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { M = 96, K = 64, N = 80, REPEATS = 5 };
@@ -71,20 +73,156 @@ static bool change_threads(void)
 	return ok;
 }
 
+/* Every piece once, for any numbers of pieces and threads. */
+static void count_piece(void *context, size_t i)
+{
+	atomic_fetch_add((atomic_int *)context + i, 1);
+}
+
+static bool all_pieces_once(void)
+{
+	static atomic_int counts[300];
+	static const size_t numbers[] = { 0, 1, 2, 3, 5, 64, 299 };
+	static const int threads[] = { 1, 2, 3, 7, 64 };
+	bool ok = true;
+
+	alarm(120);
+	for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+		ad_set_threads(threads[t]);
+		for (int repeat = 0; repeat < 40; repeat++)
+			for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++) {
+				for (size_t k = 0; k < 300; k++)
+					atomic_store(&counts[k], 0);
+				pool_run(numbers[n], count_piece, counts);
+				for (size_t k = 0; k < 300; k++)
+					ok &= atomic_load(&counts[k]) == (k < numbers[n]);
+			}
+	}
+	alarm(0);
+	return ok;
+}
+
+/* A helper that is held up in its first piece, as if it had lost its processor, until all others are done:
+ * without others that take what it would have done next this never ends. */
+struct held {
+	pthread_t caller;
+	size_t n;
+	atomic_size_t done;
+	atomic_bool is_held;
+};
+
+static void hold(void *context, size_t i)
+{
+	struct held *h = context;
+	bool free = false;
+
+	(void)i;
+	if (!pthread_equal(pthread_self(), h->caller) &&
+	    atomic_compare_exchange_strong(&h->is_held, &free, true))
+		while (atomic_load(&h->done) < h->n - 1)
+			usleep(100);
+	else
+		usleep(1000); /* time for the helper to come */
+	atomic_fetch_add(&h->done, 1);
+}
+
+static bool pieces_of_a_lost_helper(void)
+{
+	bool was_held = false;
+
+	ad_set_threads(2);
+	alarm(120);
+	for (int k = 0; k < 100 && !was_held; k++) {
+		struct held h = { .caller = pthread_self(), .n = 8 };
+
+		pool_run(h.n, hold, &h);
+		was_held = atomic_load(&h.is_held);
+	}
+	alarm(0);
+	return was_held;
+}
+
+#ifndef __SANITIZE_THREAD__
+/* A child process has helpers of its own. */
+static bool after_fork(void)
+{
+	static float before[K * N], after[K * N];
+	float loss, loss_after;
+	int status = 1;
+	pid_t child;
+
+	ad_set_threads(3);
+	if (!compute(5, &loss, before))
+		return false;
+	child = fork();
+	if (child == 0) {
+		alarm(120);
+		_exit(!compute(5, &loss_after, after) || loss != loss_after ||
+		      memcmp(before, after, sizeof before) != 0);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+#endif
+
+/* What a denormal number times one is, on each thread, flushed and not. */
+struct tiny {
+	pthread_t caller;
+	atomic_int zeros, others, helped;
+};
+
+static void multiply(void *context, size_t i)
+{
+	struct tiny *t = context;
+	volatile float x = 1e-40f, y = 1;
+
+	(void)i;
+	x *= y;
+	atomic_fetch_add(x == 0 ? &t->zeros : &t->others, 1);
+	atomic_fetch_add(&t->helped, !pthread_equal(pthread_self(), t->caller));
+	usleep(1000);
+}
+
+static bool flushes_where_asked(void)
+{
+	bool ok = true;
+	volatile float x = 1e-40f, y = 1;
+
+	ad_set_threads(2);
+	for (int flush = 0; flush < 3; flush++) {
+		struct tiny t = { .caller = pthread_self() };
+		uint64_t mode = fp_enter(flush == 1);
+
+		for (int k = 0; k < 100 && atomic_load(&t.helped) == 0; k++)
+			pool_run(8, multiply, &t);
+		fp_leave(mode);
+		ok &= atomic_load(&t.helped) > 0 && x * y > 0;
+#if defined __SSE2__ || defined __aarch64__
+		ok &= atomic_load(flush == 1 ? &t.others : &t.zeros) == 0;
+#endif
+	}
+	return ok;
+}
+
+static int report(int number, bool ok, const char *what)
+{
+	printf("%s %d - %s\n", ok ? "ok" : "not ok", number, what);
+	return !ok;
+}
+
 int main(void)
 {
 	static float dw[4][K * N];
 	float loss[4];
 	int failed = 0;
 
-	puts("1..3");
+	puts("1..7");
 	for (int n = 1; n <= 4; n++) {
 		ad_set_threads(n);
 		if (!compute(3, &loss[n - 1], dw[n - 1]) || loss[n - 1] != loss[0] ||
 		    memcmp(dw[n - 1], dw[0], sizeof dw[0]) != 0)
 			failed = 1;
 	}
-	printf("%s 1 - the same bits with 1, 2, 3 and 4 threads\n", failed ? "not ok" : "ok");
+	report(1, !failed, "the same bits with 1, 2, 3 and 4 threads");
 
 	pthread_t threads[4];
 	int seeds[4] = { 1, 2, 3, 4 }, wrong = 0;
@@ -97,8 +235,15 @@ int main(void)
 		pthread_join(threads[t], &bad);
 		wrong |= bad != NULL;
 	}
-	printf("%s 2 - graphs on four threads at once\n", wrong ? "not ok" : "ok");
-	printf("%s 3 - the number of threads changes between evaluations\n",
-	       change_threads() ? "ok" : "not ok");
-	return failed || wrong;
+	failed |= report(2, !wrong, "graphs on four threads at once");
+	failed |= report(3, change_threads(), "the number of threads changes between evaluations");
+	failed |= report(4, all_pieces_once(), "every piece is done once");
+	failed |= report(5, pieces_of_a_lost_helper(), "others take the pieces of a helper that is held up");
+#ifdef __SANITIZE_THREAD__
+	puts("ok 6 # SKIP the thread sanitizer lets no child of several threads have threads");
+#else
+	failed |= report(6, after_fork(), "a child process computes the same");
+#endif
+	failed |= report(7, flushes_where_asked(), "denormals are flushed in all threads where asked");
+	return failed;
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -279,6 +280,60 @@ static double number(const cJSON *from, const char *key, const char *name)
 
 	cr_assert(cJSON_IsNumber(value), "%s.%s is no number", key, name);
 	return value->valuedouble;
+}
+
+#if !defined __SANITIZE_ADDRESS__
+/* A start touches little memory: no tables are relocated, no heavy library is loaded. */
+Test(command, starts_fast)
+{
+	static const char *const lines[] = { "--version", "check configs/residual.yaml" };
+
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+		struct rusage before, after;
+		struct result r;
+
+		getrusage(RUSAGE_CHILDREN, &before);
+		r = run(lines[k]);
+		getrusage(RUSAGE_CHILDREN, &after);
+		cr_expect_eq(r.status, 0, "%s", r.err);
+		cr_expect_lt(after.ru_minflt - before.ru_minflt, 800, "autograd %s: %ld page faults", lines[k],
+		             after.ru_minflt - before.ru_minflt);
+		done(&r);
+	}
+}
+#endif
+
+/* Threads and memory: what is refused, and where a training stops before it takes too much. */
+Test(command, limits)
+{
+	static const struct expected cases[] = {
+		{ "train configs/digits.yaml --threads 0", 2, "", "--threads wants a whole number from 1 to 64" },
+		{ "eval configs/gates.yaml --threads many", 2, "", "from 1 to 64, not 'many'" },
+		{ "eval configs/gates.yaml --threads 65", 2, "", "not '65'" },
+		{ "eval configs/gates.yaml --threads 3", 0, "f = -12", "" },
+		{ "test configs --max-memory 5Q", 2, "", "a size such as 500M, 4G or 80%, not '5Q'" },
+		{ "train configs/digits.yaml --max-memory 0", 2, "", "not '0'" },
+		{ "train configs/digits.yaml --max-memory M", 2, "", "not 'M'" },
+		{ "train configs/digits.yaml --max-memory 1.5.5M", 2, "", "not '1.5.5M'" },
+		{ "train configs/digits.yaml --max-memory 50M2", 2, "", "not '50M2'" },
+		{ "train configs/digits.yaml --dry-run -q --threads 2 --max-memory 80%", 0, "", "" },
+		{ "train configs/digits.yaml --dry-run -q --max-memory 0.1GiB", 0, "", "" },
+		{ "train configs/digits.yaml --dry-run -q --max-memory 200K", 1, "",
+		  "samples take more than the 204800 bytes of memory that they may have" },
+		{ "train configs/digits.yaml --dry-run -q --max-memory 1MB", 1, "", "samples take more than the" },
+		{ "train configs/digits.yaml --dry-run -q --max-memory 2MB --set data.batch=1000", 1, "",
+		  "of 2097152 for all, samples and optimizer too); make the batch smaller or raise the limit" },
+		{ "train configs/digits.yaml --dry-run -q --max-memory 2500kB", 2, "", "not '2500kB'" },
+	};
+	struct result r;
+
+	check_all(cases, sizeof cases / sizeof *cases);
+	setenv("AUTOGRAD_THREADS", "two", 1);
+	r = run("eval configs/gates.yaml");
+	cr_assert_eq(r.status, 2);
+	cr_assert(strstr(r.err, "the variable AUTOGRAD_THREADS is 'two'; it is a whole number from 1 to 64"), "%s",
+	          r.err);
+	done(&r);
 }
 
 Test(command, eval_json)

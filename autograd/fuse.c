@@ -1,0 +1,268 @@
+/*
+ * fuse: which steps of a plan run together.
+ *
+ * Gradients that arrive from several uses are added by the kernels that make them, where these can.
+ * Element-wise steps of one shape that follow each other, forward or backward, become a group: it passes
+ * over memory once, and what only its own steps read is never stored. Views and reshapes in between do
+ * nothing and separate nothing.
+ */
+#include "plan.h"
+
+/* ---- additions done in place ---------------------------------------------------------------------- */
+
+/* Which steps read a value or one that shares its memory: the last two but for those that are gone. */
+struct readers {
+	uint32_t last, before;
+};
+
+#define NO_STEP UINT32_MAX
+
+static void find_readers(const struct plan *p, struct readers *of)
+{
+	for (size_t k = 0; k < p->n_values; k++)
+		of[k] = (struct readers){ NO_STEP, NO_STEP };
+	for (uint32_t s = 0; s < p->n_steps; s++)
+		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+			uint32_t k = value_of(p->steps[s].in[i]);
+			struct readers *r = k == NO_VALUE ? NULL : &of[p->values[k].base];
+
+			if (r && r->last != s)
+				r->before = r->last, r->last = s;
+		}
+}
+
+/* The number of the result that the step makes v as: of a backward kernel the input whose gradient it is. */
+static int result_number(const struct step *s, uint32_t v)
+{
+	uint32_t k = v - s->value;
+
+	return s->node->op == &backward_op ? ((const struct backward *)s->node->attrs)->which[k] : (int)k;
+}
+
+/* Whether the step that makes c can add to x instead of writing: then y = x + c is done. x may be such a
+ * sum itself. */
+static bool can_add_to(const struct plan *p, const struct readers *of, uint32_t sum, uint32_t x, uint32_t c)
+{
+	const struct value *vx = &p->values[x], *vc = &p->values[c];
+	const struct step *maker = &p->steps[vc->step];
+	const ad_op *op = node_behind(maker->node)->op;
+	bool whole = vx->base == x || (p->steps[vx->step].gone && !p->steps[vx->step].node->op->alias);
+
+	return op && op->adds && !is_map(maker) && !maker->node->op->alias && x != c && whole &&
+	       vx->step < vc->step && vc->base == c && !vx->outer && !vc->outer &&
+	       vx->where == IN_SPACE && vc->where == IN_SPACE && vx->node->type == AD_REAL &&
+	       of[c].last == sum && of[c].before == NO_STEP && of[x].last == sum &&
+	       (of[x].before == NO_STEP || of[x].before < vc->step) && result_number(maker, c) < 32 &&
+	       ad_equal_shapes(&vx->node->shape, &vc->node->shape);
+}
+
+/* Sums of contributions to a gradient: where a kernel can add to what is there, the addition is its. */
+static bool fold_additions(struct plan *p)
+{
+	const ad_op *add = engine_add_op();
+	struct readers *of;
+
+	if (p->mode != SHARED)
+		return true;
+	of = malloc((p->n_values + 1) * sizeof *of);
+	if (!of)
+		return false;
+	find_readers(p, of);
+	for (uint32_t s = 0; s < p->n_steps; s++) {
+		struct step *sum = &p->steps[s];
+		uint32_t a, b, y = sum->value;
+		bool ab, ba;
+
+		if (sum->node->op != add || p->values[y].base != y)
+			continue;
+		a = value_of(sum->in[0]);
+		b = value_of(sum->in[1]);
+		if (a == NO_VALUE || b == NO_VALUE)
+			continue;
+		/* in a chain of sums, x is one that is done in another's place already */
+		ab = can_add_to(p, of, s, a, b);
+		ba = !ab && can_add_to(p, of, s, b, a);
+		if (!ab && !ba)
+			continue;
+		if (ba) {
+			uint32_t t = a;
+
+			a = b, b = t;
+		}
+		p->steps[p->values[b].step].adds |= 1u << result_number(&p->steps[p->values[b].step], b);
+		a = p->values[a].base;
+		p->values[b].base = p->values[y].base = a;
+		p->values[a].where = p->values[y].where;
+		sum->gone = true;
+	}
+	free(of);
+	return true;
+}
+
+/* ---- groups ---------------------------------------------------------------------------------------- */
+
+/* Whether nothing is to be done for the step: each of its outputs is a view of something. */
+static bool is_view(const struct plan *p, const struct step *s)
+{
+	if (!s->node->op->alias)
+		return false;
+	for (uint32_t k = s->value; k < s->value + s->node->n_out; k++)
+		if (p->values[k].base == k && !p->values[k].outer)
+			return false;
+	return true;
+}
+
+/* Whether what the step reads of the open group is one to one with what it makes. */
+static bool reads_straight(const struct plan *p, const struct action *open, const struct step *s)
+{
+	const ad_shape *shape = &node_behind(s->node)->shape;
+
+	for (int i = 0; i < s->node->n_in; i++) {
+		uint32_t k = value_of(s->in[i]);
+		const struct value *base = k == NO_VALUE ? NULL : &p->values[p->values[k].base];
+
+		if (base && base->step >= open->first &&
+		    (!ad_equal_shapes(&s->in[i]->shape, shape) || s->in[i]->type != base->node->type))
+			return false;
+	}
+	return true;
+}
+
+/* Whether the step can be part of a program of single numbers. */
+static bool is_single(const struct plan *p, const struct step *s)
+{
+	return p->mode != SEPARATE && is_scalar(s->node);
+}
+
+/* The steps in order, as actions. */
+static void group_steps(struct plan *p)
+{
+	struct action *open = NULL, *singles = NULL; /* a group, a program that may go on */
+	const ad_shape *shape = NULL;
+	uint32_t joined = 0;
+	bool f64 = false;
+
+	for (uint32_t k = 0; k < p->n_steps; k++) {
+		struct step *s = &p->steps[k];
+
+		if (s->gone || is_view(p, s)) {
+			s->gone = true;
+			s->stage = open || singles ? (uint32_t)p->n_actions - 1 : (uint32_t)p->n_actions;
+			continue;
+		}
+		if (is_single(p, s)) {
+			if (!singles)
+				singles = &p->actions[p->n_actions++], singles->first = k;
+			singles->n = k + 1 - singles->first;
+			s->stage = (uint32_t)p->n_actions - 1;
+			open = NULL;
+			continue;
+		}
+		singles = NULL;
+		if (open && joined < MAX_GROUP && joins_group(s, shape, f64) &&
+		    reads_straight(p, open, s)) {
+			s->stage = (uint32_t)(open - p->actions);
+			open->n = k + 1 - open->first;
+			joined++;
+			continue;
+		}
+		s->stage = (uint32_t)p->n_actions;
+		p->actions[p->n_actions++] = (struct action){ .first = k, .n = 1 };
+		open = NULL;
+		if (is_map(s) && p->mode != SEPARATE && node_behind(s->node)->count > 0) {
+			open = &p->actions[p->n_actions - 1];
+			shape = &node_behind(s->node)->shape;
+			f64 = computes_f64(s);
+			joined = 1;
+		}
+	}
+}
+
+/* What is read by its own group alone needs no memory. */
+static void find_tiles(struct plan *p)
+{
+	for (uint32_t k = 0; k < p->n_values; k++) {
+		struct value *v = &p->values[k];
+
+		if (v->where == IN_SPACE && v->base == k && !v->outer && is_map(&p->steps[v->step]) &&
+		    !is_single(p, &p->steps[v->step]))
+			v->where = IN_TILE;
+	}
+	for (uint32_t s = 0; s < p->n_steps; s++)
+		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+			uint32_t k = value_of(p->steps[s].in[i]);
+			struct value *base = k == NO_VALUE ? NULL : &p->values[p->values[k].base];
+
+			if (base && base->where == IN_TILE &&
+			    p->steps[base->step].stage != p->steps[s].stage)
+				base->where = IN_SPACE;
+		}
+}
+
+/* The result of a kernel that the group behind it can take piece by piece; -1 if there is none. */
+static int leading_result(const struct plan *p, const struct action *a)
+{
+	const struct step *s = &p->steps[a->first];
+	const struct action *group = a + 1;
+	bool backward = s->node->op == &backward_op;
+	int found = -1;
+
+	if (!a->call || !group->group)
+		return -1;
+	for (uint32_t g = group->first; g < group->first + group->n; g++)
+		for (int i = 0; i < p->steps[g].node->n_in; i++) {
+			uint32_t k = value_of(p->steps[g].in[i]), made = NO_VALUE;
+			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
+			int result;
+
+			/* what the kernel makes, or adds to */
+			for (uint32_t c = s->value; v && c < s->value + s->node->n_out; c++)
+				if (&p->values[p->values[c].base] == v)
+					made = c;
+			if (made == NO_VALUE)
+				continue;
+			result = result_number(s, made);
+			if (found >= 0 && found != result)
+				return -1; /* another result, which may not be there yet */
+			found = result;
+			/* bit 0 is output 0, the only one of its kind */
+			if (!group_reads_straight(p, group, v->node) || (!backward && result > 0) ||
+			    !(node_behind(s->node)->op->finishes >> (backward ? 1 + result : 0) & 1))
+				return -1;
+		}
+	return found;
+}
+
+/* Groups that are run by the kernel before them, while what it makes is in the cache. */
+static bool find_leads(struct plan *p)
+{
+	for (size_t k = 0; k + 1 < p->n_actions && p->mode != SEPARATE; k++) {
+		struct action *a = &p->actions[k];
+		int result = leading_result(p, a);
+		struct finish *f;
+
+		if (result < 0)
+			continue;
+		f = arena_take(&p->arena, sizeof *f);
+		if (!f)
+			return false;
+		*f = (struct finish){ .result = result, .group = a[1].group };
+		a->kernel.finish = f;
+		a->leads = true;
+		a[1].run = NULL;
+	}
+	return true;
+}
+
+bool fuse(struct plan *p)
+{
+	p->actions = arena_take(&p->arena, (p->n_steps + 1) * sizeof *p->actions);
+	if (!p->actions || !fold_additions(p))
+		return false;
+	group_steps(p);
+	find_tiles(p);
+	for (size_t k = 0; k < p->n_actions; k++)
+		if (!make_action(p, &p->actions[k]))
+			return false;
+	return find_leads(p);
+}

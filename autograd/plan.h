@@ -1,0 +1,161 @@
+/*
+ * plan: how a set of roots is computed. Made by plan.c (which steps), fuse.c (which of them run
+ * together), layout.c (where values lie); run by run.c. Not installed.
+ */
+#ifndef AUTOGRAD_PLAN_H
+#define AUTOGRAD_PLAN_H
+
+#include "graph.h"
+
+#define NO_VALUE UINT32_MAX
+#define MAX_MAP_INPUTS 8
+#define MAX_GROUP 32 /* steps */
+
+/* One op to run. */
+struct step {
+	ad_node *node;      /* the owner of what it makes */
+	ad_node *const *in; /* what it reads: the node's inputs, or others after a fold */
+	const void *attrs;  /* of the op whose kernels run, likewise */
+	uint32_t value;     /* the number of its first output among the values */
+	uint32_t stage;     /* the action that it is part of */
+	unsigned adds;      /* results that it adds to what is there, as bits */
+	bool gone;          /* nothing is to be done: a view, or an addition that another step does */
+};
+
+/* One output of a step. */
+struct value {
+	ad_node *node;
+	ad_node *outer;   /* it is a view of this older node; else NULL */
+	uint32_t base;    /* the value whose memory it shares; its own number for most */
+	uint32_t step;
+	uint32_t first;   /* the stage that writes it */
+	uint32_t last;    /* the last stage that reads it or shares its memory */
+	uint32_t uses;    /* how many inputs of steps it is */
+	enum where {
+		IN_SPACE, /* in the workspace, where others follow it */
+		IN_BLOCK, /* in the plan's block: it can be read after the evaluation */
+		IN_TILE,  /* only ever as a tile of its group */
+	} where;
+	bool live;
+	size_t offset, bytes;
+};
+
+/* What is run at once: one step, or a group of element-wise ones. */
+struct action {
+	bool (*run)(ad_graph *g, struct action *a); /* NULL: the one before runs it, piece by piece */
+	size_t row;        /* of the profile, counted from 1 */
+	bool leads;        /* it runs the next one, a group, on what it has finished */
+	uint32_t first, n; /* its steps, among those of the plan */
+	ad_run kernel;     /* of one step on whole arrays */
+	ad_kernel *call;
+	ad_node *copied;   /* an alias that is a copy */
+	struct group *group;
+	struct program *program; /* of single numbers, or a tape */
+};
+
+struct plan {
+	struct plan *next;
+	struct arena arena; /* what it consists of, but for the roots */
+	uint64_t wishes;
+	enum mode {
+		SHARED,   /* buffers are shared, steps run together, additions are done in place */
+		KEPT,     /* every value is kept; steps run together */
+		SEPARATE, /* every value is kept, one step after the other */
+	} mode;
+	size_t n_roots, n_given, n_steps, n_values, n_actions, n_assign, n_buffers, n_leaves;
+	ad_node **roots;
+	ad_node **given;    /* taken as they are: computed by an earlier evaluation */
+	void **given_data;  /* where they were when it was bound */
+	struct step *steps; /* in order */
+	struct value *values;
+	struct action *actions;
+	ad_node **leaves;   /* read by it, each once */
+	ad_node **assign;   /* buffers that take a new value at the end */
+	struct next_value { /* every buffer in it, and the node assigned to it, or NULL */
+		ad_node *buffer, *node;
+	} *buffers;
+	ad_node *newest;    /* of its nodes; all others were recorded before it */
+	size_t workspace, scratch, kept; /* bytes: shared, of a kernel, and of its block */
+	struct block block;
+	bool holding;       /* the block may hold values to be read: see holds_values */
+	uint32_t block_from; /* the lowest node index in the block */
+	bool bound;         /* the actions point to the values' memory */
+	const void *space, *scratch_space; /* the graph's memory when they were bound */
+	uint64_t ran;       /* the graph's clock when it last ran; 0: never */
+};
+
+/* ---- plan.c ------------------------------------------------------------------------------------ */
+
+/* A plan for these roots, made or found; NULL on failure. */
+struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], enum mode mode);
+
+/* Whether values in the plan's block can be read still. */
+bool holds_values(struct plan *p);
+
+/* The number of x among the values of the plan that is being made, or NO_VALUE. */
+static inline uint32_t value_of(const ad_node *x)
+{
+	return x && x->op ? x->last : NO_VALUE;
+}
+
+/* The op whose kernels the step runs: for a backward node that of the node behind it. */
+static inline const ad_node *node_behind(const ad_node *y)
+{
+	return y->op == &backward_op ? ((const struct backward *)y->attrs)->y : y;
+}
+
+/* ---- layout.c: where each value lies ------------------------------------------------------------- */
+
+/* First, which values are kept and which are views of others. */
+void find_views(struct plan *p);
+
+/* Then, when it is known what runs together, their places; false without memory. */
+bool lay_out(struct plan *p);
+
+/* ---- fuse.c ------------------------------------------------------------------------------------- */
+
+/* Decides which steps run together, and which need not run: makes the actions. False without memory. */
+bool fuse(struct plan *p);
+
+/* ---- tiles.c: element-wise steps, tile by tile --------------------------------------------------- */
+
+/* Whether the step is element-wise. */
+bool is_map(const struct step *s);
+
+/* Whether a step can be one of a group with shape and f64. */
+bool joins_group(const struct step *s, const ad_shape *shape, bool f64);
+
+/* In which type its kernel computes: indices alone in f64. */
+bool computes_f64(const struct step *s);
+
+/* The group of an action, in the plan's arena; NULL without memory. */
+struct group *make_group(struct plan *p, const struct action *a);
+
+/* Points it to the memory of the values. */
+void bind_group(struct group *t);
+
+bool run_group(ad_graph *g, struct action *a);
+
+/* Whether every step of the group that reads x reads it one to one, as reals. */
+bool group_reads_straight(const struct plan *p, const struct action *a, const ad_node *x);
+
+/* What a kernel's finished elements lead to. */
+struct finish {
+	int result; /* of the kernel: output, or gradient of an input */
+	struct group *group;
+	/* instead of the group, where the check of an op wants to know what is finished */
+	void (*told)(const struct finish *f, size_t begin, size_t n);
+};
+
+/* ---- profile.c ----------------------------------------------------------------------------------- */
+
+double seconds_now(void);
+void profile_action(ad_graph *g, const struct plan *p, struct action *a, double seconds);
+void profile_total(ad_graph *g, double seconds);
+
+/* ---- run.c --------------------------------------------------------------------------------------- */
+
+/* Prepares what an action runs; false without memory. */
+bool make_action(struct plan *p, struct action *a);
+
+#endif

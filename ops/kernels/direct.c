@@ -1,0 +1,476 @@
+/*
+ * direct: the gather of a convolution, tile by tile.
+ *
+ * A tile is some channels by some places of the result, kept in registers while the taps of all
+ * channels pass by. Its places are read where they lie in the padded copy, rows behind one another
+ * with what is between them (which is computed in vain); or, where there are channels enough to pay
+ * for it, from a strip of their own that is gathered first, as in a packed matrix product.
+ */
+#include "direct.h"
+#include "padded.h"
+
+/* Tiles: rows, each of so many vectors, such that all stay in 32 registers, or in 16. */
+#if AD_LEVEL == 2
+#define TILES(X) X(8, 3) X(12, 2) X(6, 4) X(4, 6) X(2, 8) X(1, 8)
+#define ROWS 12
+#else
+#define TILES(X) X(4, 3) X(6, 2) X(3, 4) X(2, 4) X(1, 8)
+#define ROWS 6
+#endif
+#define WIDTH (8 * LANES) /* of the widest */
+
+/* Steps of a tile at most, and numbers in a strip. */
+#define DEEP 512
+#define STEPS 640
+#define STRIP 40960
+
+typedef void tile_kernel(size_t vectors, size_t K, const ad_real *a, const ad_real *b, const uint32_t *distance,
+                         const ad_real *start, ad_real *c, size_t ldc, bool add);
+
+/* c (+)= start + a b: a has R numbers a step; step k of b is distance[k] from b. */
+static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_t K,
+                                                       const ad_real *a, const ad_real *b,
+                                                       const uint32_t *distance,
+                                                       const ad_real *start, ad_real *c,
+                                                       size_t ldc, bool add)
+{
+	vector sum[ROWS][8];
+
+#pragma GCC unroll 16
+	for (size_t i = 0; i < R; i++)
+#pragma GCC unroll 8
+		for (size_t j = 0; j < V; j++)
+			sum[i][j] = (vector){ 0 } + start[i];
+	for (size_t k = 0; k < K; k++, a += R) {
+		const ad_real *at = b + distance[k];
+		vector now[8];
+
+#pragma GCC unroll 8
+		for (size_t j = 0; j < V; j++) {
+			now[j] = *(const vector *)(at + j * LANES);
+			if (R > 1)
+				KEEP(now[j]);
+		}
+#pragma GCC unroll 16
+		for (size_t i = 0; i < R; i++)
+#pragma GCC unroll 8
+			for (size_t j = 0; j < V; j++)
+				sum[i][j] += a[i] * now[j];
+	}
+#pragma GCC unroll 16
+	for (size_t i = 0; i < R; i++)
+#pragma GCC unroll 8
+		for (size_t j = 0; j < V; j++) {
+			vector *to = (vector *)(c + i * ldc + j * LANES);
+
+			if (add)
+				sum[i][j] += *to;
+			*to = sum[i][j];
+		}
+}
+
+/* Of as many vectors as are needed, or a few more. */
+#define TILE(R, V)                                                                                 \
+	static void tile_##R(size_t vectors, size_t K, const ad_real *a, const ad_real *b,         \
+	                     const uint32_t *distance, const ad_real *start, ad_real *c,           \
+	                     size_t ldc, bool add)                                                 \
+	{                                                                                          \
+		if (vectors == 1)                                                                  \
+			tile(R, 1, K, a, b, distance, start, c, ldc, add);                         \
+		else if (vectors == 2 && V > 2)                                                    \
+			tile(R, V > 2 ? 2 : 1, K, a, b, distance, start, c, ldc, add);             \
+		else if (vectors <= 4 && V > 4)                                                    \
+			tile(R, V > 4 ? 4 : 1, K, a, b, distance, start, c, ldc, add);             \
+		else                                                                               \
+			tile(R, V, K, a, b, distance, start, c, ldc, add);                         \
+	}
+TILES(TILE)
+
+static const struct {
+	size_t rows, vectors;
+	tile_kernel *kernel;
+} tiles[] = {
+#define ENTRY(R, V) { R, V, tile_##R },
+	TILES(ENTRY)
+};
+
+static tile_kernel *kernel_of(const struct direct *q)
+{
+	size_t k = 0;
+
+	while (tiles[k].rows != q->rows)
+		k++;
+	return tiles[k].kernel;
+}
+
+/* Steps per block of rows cost about one row's worth of loads. */
+static void choose_tile(struct direct *q)
+{
+	size_t best = SIZE_MAX;
+
+	for (size_t k = 0; k < sizeof tiles / sizeof *tiles; k++) {
+		size_t blocks = (q->M + tiles[k].rows - 1) / tiles[k].rows;
+		size_t cost = blocks * (tiles[k].rows + 1);
+
+		if (cost < best) {
+			best = cost;
+			q->rows = tiles[k].rows;
+			q->vectors = tiles[k].vectors;
+			q->blocks = blocks;
+		}
+	}
+}
+
+static void cut(struct direct *q)
+{
+	size_t taps = (size_t)(q->axis[0].taps * q->axis[1].taps * q->axis[2].taps);
+	bool in_place = direct_in_place(q);
+
+	choose_tile(q);
+	/* What lies in place takes no room, but has to be packed. */
+	direct_cut(q, in_place ? STRIP / ((q->vectors + 1) * LANES) : taps ? DEEP / taps : 1,
+	           in_place ? DEEP : STEPS, 8 * q->vectors * LANES, SIZE_MAX,
+	           in_place ? SIZE_MAX : ROOM);
+}
+
+struct direct AD_VARIANT(direct_product)(const struct conv *p)
+{
+	struct direct q = direct_of(p);
+
+	cut(&q);
+	return q;
+}
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+	while (b) {
+		int64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+struct direct AD_VARIANT(direct_spread)(const struct conv *p, size_t remainder)
+{
+	struct direct q = { .N = p->N,
+		            .G = p->G,
+		            .C = p->M,
+		            .M = p->C,
+		            .plane_in = p->plane_y,
+		            .plane_out = p->plane_x,
+		            .plane_k = p->plane_k,
+		            .w_in = p->rows,
+		            .w_out = p->plane_k };
+
+	for (int i = 2; i >= 0; i--) {
+		int64_t stride = p->stride[i], dilation = p->dilation[i];
+		int64_t common = common_divisor(stride, dilation);
+		size_t most = (size_t)(stride < p->x[i] ? stride : p->x[i]);
+		int64_t at = most ? (int64_t)(remainder % most) : 0;
+		struct direct_axis *a = &q.axis[i];
+
+		remainder /= most ? most : 1;
+		*a = (struct direct_axis){ .in = p->y[i],
+			                   .out = p->x[i],
+			                   .kernel = p->k[i],
+			                   .n = p->x[i] > at ? (p->x[i] - at - 1) / stride + 1 : 0,
+			                   .out_step = stride,
+			                   .out_at = at,
+			                   .step = 1,
+			                   .shift_step = -dilation / common,
+			                   .tap_step = stride / common };
+		/* The first tap that reaches such places, if any does. */
+		while (a->tap < a->tap_step && a->tap < a->kernel &&
+		       (at + p->padding[i] - a->tap * dilation) % stride)
+			a->tap++;
+		if (a->tap < a->tap_step && a->tap < a->kernel) {
+			a->taps = (a->kernel - 1 - a->tap) / a->tap_step + 1;
+			a->shift = (at + p->padding[i] - a->tap * dilation) / stride;
+		}
+	}
+	direct_simplify(&q);
+	cut(&q);
+	return q;
+}
+
+void AD_VARIANT(direct_pack)(const struct direct *q, const ad_real *w, ad_real *to, size_t begin,
+                             size_t end)
+{
+	size_t size = direct_packed(q) / q->G, element[STEPS];
+
+	for (size_t unit = begin; unit < end; unit++) {
+		size_t g = unit / q->blocks, block = unit % q->blocks, m = block * q->rows;
+		size_t rows = q->M - m < q->rows ? q->M - m : q->rows;
+		const ad_real *from = w + g * q->C * q->M * q->plane_k + m * q->w_out;
+		ad_real *t = to + g * size;
+		struct part part;
+
+		for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
+			ad_real *a = t + block * part.K * q->rows;
+
+			part_elements(q, &part, element);
+			for (size_t k = 0; k < part.K; k++, a += q->rows) {
+				for (size_t i = 0; i < rows; i++)
+					a[i] = from[i * q->w_out + element[k]];
+				for (size_t i = rows; i < q->rows; i++)
+					a[i] = 0;
+			}
+			t += q->blocks * q->rows * part.K;
+		}
+	}
+}
+
+/* Places of a strip that lie side by side in the copy and in the result. */
+struct segment {
+	size_t at, n, from, to; /* in the strip, the copy, the result */
+};
+
+struct strip {
+	size_t n, start, places; /* segments, where it starts in the copy, places in all */
+	bool together;           /* its places lie side by side in the result */
+	struct segment segment[WIDTH];
+};
+
+/* The next strip after the place `column` of row r. */
+static void next_strip(const struct direct *q, const struct box *b, const struct padded *p,
+                       size_t width, bool packed, struct rows *r, size_t *column,
+                       struct strip *s)
+{
+	size_t at = 0, step = (size_t)q->axis[2].out_step, follows = 0;
+
+	s->n = s->places = 0;
+	s->together = step == 1;
+	s->start = r->from + *column;
+	while (r->left > 0) {
+		size_t n = (size_t)b->n[2] - *column;
+
+		if (!packed)
+			at = r->from + *column - s->start;
+		if (at >= width)
+			return;
+		n = n < width - at ? n : width - at;
+		s->together = s->together &&
+		              (s->n == 0 || (at == s->places && r->to + *column == follows));
+		follows = r->to + *column + n;
+		s->segment[s->n++] =
+		    (struct segment){ at, n, r->from + *column, r->to + *column * step };
+		at += n;
+		s->places += n;
+		*column += n;
+		if (*column == (size_t)b->n[2]) {
+			*column = 0;
+			rows_next(q, b, p, r);
+		}
+	}
+}
+
+/* K rows of n numbers, of at most `vectors` vectors; writes whole vectors. */
+static inline __attribute__((always_inline)) void
+pack_segment(size_t vectors, size_t K, const ad_real *from, const uint32_t *distance, ad_real *to,
+             size_t ld)
+{
+	for (size_t k = 0; k < K; k++, to += ld) {
+		const vector *f = (const vector *)(from + distance[k]);
+		vector *t = (vector *)to;
+
+#pragma GCC unroll 4
+		for (size_t j = 0; j < vectors; j++)
+			t[j] = f[j];
+	}
+}
+
+/* to (K x ld) = the places of s under each tap, in their order. Rows may spill by a vector, into
+ * segments that follow, or what ld leaves. `exact`: nothing beyond a segment may be read. */
+static void pack_strip(const struct strip *s, size_t K, const ad_real *from,
+                       const uint32_t *distance, bool exact, ad_real *to, size_t ld)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		size_t n = s->segment[i].n;
+		const ad_real *f = from + s->segment[i].from;
+		ad_real *t = to + s->segment[i].at;
+
+		if (n > 3 * LANES || (exact && n % LANES))
+			for (size_t k = 0; k < K; k++)
+				copy(t + k * ld, f + distance[k], n);
+		else if (n > 2 * LANES)
+			pack_segment(3, K, f, distance, t, ld);
+		else if (n > LANES)
+			pack_segment(2, K, f, distance, t, ld);
+		else
+			pack_segment(1, K, f, distance, t, ld);
+	}
+}
+
+static void put(const struct strip *s, const ad_real *from, ad_real *to, size_t step, bool add)
+{
+	for (size_t i = 0; i < (s->together ? 1 : s->n); i++) {
+		size_t n = s->together ? s->places : s->segment[i].n;
+		const ad_real *f = from + s->segment[i].at;
+		ad_real *t = to + s->segment[i].to;
+
+		if (step > 1 && add)
+			for (size_t j = 0; j < n; j++)
+				t[j * step] += f[j];
+		else if (step > 1)
+			for (size_t j = 0; j < n; j++)
+				t[j * step] = f[j];
+		else if (add)
+			add_to(t, f, n);
+		else
+			copy(t, f, n);
+	}
+}
+
+/* Whether gathering strips costs less than computing what is between the rows: strips hold more
+ * places, but a step of theirs costs about as much as six more rows of a tile. */
+static bool is_packing_cheaper(const struct direct *q, const struct box *b, const struct padded *p)
+{
+	double rows = (double)b->images * (double)b->n[0] * (double)b->n[1];
+	double places = rows * (double)b->n[2], width = (double)(q->vectors * LANES);
+	double apart = rows * ceil((double)b->n[2] / (double)LANES) * (double)LANES;
+	double flat = rows * (double)q->axis[1].step * (double)p->pitch;
+	double size = (double)(q->blocks * q->rows);
+
+	apart = (double)b->n[2] > width ? apart : rows * width;
+	return places * (size + 6) < (flat < apart ? flat : apart) * size;
+}
+
+/* One part of the steps, for all places and rows of a box. */
+static void gather_part(const struct direct *q, const struct box *b, const struct part *part,
+                        const ad_real *in, const ad_real *a, const ad_real *bias, ad_real *out,
+                        bool add)
+{
+	_Alignas(64) ad_real copied[ROOM + MARGIN], packed[STRIP + MARGIN], edge[ROWS * WIDTH];
+	uint32_t distance[STEPS], place[STEPS];
+	size_t width = q->vectors * LANES, column = 0;
+	tile_kernel *kernel = kernel_of(q);
+	const ad_real *from = copied;
+	bool in_place, pack;
+	struct padded p;
+	struct rows r;
+	struct strip s;
+
+	padded_of(q, b, part, &p);
+	pack = part->K * (width + LANES) <= STRIP;
+	in_place = pack && direct_in_place(q) && q->plane_in * part->channels <= UINT32_MAX;
+	if (in_place) {
+		padded_in_place(q, b, &p);
+		from = in + b->image * q->G * q->C * q->plane_in + part->channel * q->plane_in;
+	} else {
+		pack &= is_packing_cheaper(q, b, &p);
+		padded_fill(q, b, part, &p, in, copied);
+	}
+	padded_distances(q, part, &p, distance);
+	for (size_t k = 0; pack && k < part->K; k++)
+		place[k] = (uint32_t)(k * (width + LANES));
+	rows_first(q, b, &p, &r);
+	while (r.left > 0) {
+		size_t vectors;
+		const ad_real *at;
+
+		next_strip(q, b, &p, width, pack, &r, &column, &s);
+		vectors = (s.segment[s.n - 1].at + s.segment[s.n - 1].n + LANES - 1) / LANES;
+		at = from + s.start;
+		if (pack) {
+			pack_strip(&s, part->K, from, distance, in_place, packed, width + LANES);
+			at = packed;
+		}
+		for (size_t block = 0; block < q->blocks; block++) {
+			size_t m = block * q->rows, rows = q->M - m < q->rows ? q->M - m : q->rows;
+			ad_real start[ROWS] = { 0 }, *to = out + m * q->plane_out;
+			const ad_real *w = a + m * part->K;
+
+			for (size_t i = 0; bias && i < rows; i++)
+				start[i] = bias[m + i];
+			if (s.together && s.places == width && rows == q->rows) {
+				kernel(vectors, part->K, w, at, pack ? place : distance, start,
+				       to + s.segment[0].to, q->plane_out, add);
+				continue;
+			}
+			kernel(vectors, part->K, w, at, pack ? place : distance, start, edge, width, false);
+			for (size_t i = 0; i < rows; i++)
+				put(&s, edge + i * width, to + i * q->plane_out,
+				    (size_t)q->axis[2].out_step, add);
+		}
+	}
+}
+
+/* No tap reaches these places. */
+static void fill_box(const struct direct *q, const struct box *b, const ad_real *bias, ad_real *out)
+{
+	const struct padded none = { 0 };
+	size_t step = (size_t)q->axis[2].out_step;
+	struct rows r;
+
+	for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r))
+		for (size_t m = 0; m < q->M; m++)
+			for (size_t j = 0; j < (size_t)b->n[2]; j++)
+				out[m * q->plane_out + r.to + j * step] = bias ? bias[m] : 0;
+}
+
+static void add_bias(const struct direct *q, const struct box *b, const ad_real *bias, ad_real *out)
+{
+	const struct padded none = { 0 };
+	size_t step = (size_t)q->axis[2].out_step;
+	struct rows r;
+
+	for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r))
+		for (size_t m = 0; m < q->M; m++)
+			for (size_t j = 0; j < (size_t)b->n[2]; j++)
+				out[m * q->plane_out + r.to + j * step] += bias[m];
+}
+
+/* Says that the places of a box are final: stretches as long as they lie side by side. */
+static void finish_box(const struct direct *q, const struct box *b, size_t g, const ad_run *run)
+{
+	bool rows = b->n[2] == q->axis[2].out, planes = rows && b->n[1] == q->axis[1].out;
+	bool all = planes && b->n[0] == q->axis[0].out;
+	size_t n = (size_t)b->n[2];
+	const struct padded none = { 0 };
+	struct rows r;
+
+	if (rows)
+		n *= (size_t)b->n[1];
+	if (planes)
+		n *= (size_t)b->n[0];
+	for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r)) {
+		if ((rows && r.row > 0) || (planes && r.depth > 0))
+			continue;
+		if (all)
+			ad_finish(run, 0, g * q->M * q->plane_out + r.to, n * q->M);
+		else
+			for (size_t m = 0; m < q->M; m++)
+				ad_finish(run, 0, (g * q->M + m) * q->plane_out + r.to, n);
+	}
+}
+
+void AD_VARIANT(direct_gather)(const struct direct *q, const ad_real *in, const ad_real *packed,
+                               const ad_real *b, ad_real *out, bool add, const ad_run *finish,
+                               size_t begin, size_t end)
+{
+	size_t size = direct_packed(q) / q->G;
+
+	for (size_t unit = begin; unit < end; unit++) {
+		size_t g = unit % q->G;
+		struct box box = box_at(q, unit / q->G);
+		const ad_real *a = packed + g * size, *bias = b ? b + g * q->M : NULL;
+		ad_real *to = out + g * q->M * q->plane_out;
+		struct part part;
+		bool any = false;
+
+		for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
+			gather_part(q, &box, &part, in + g * q->C * q->plane_in, a,
+			            any ? NULL : bias, to, add || any);
+			a += q->blocks * q->rows * part.K;
+			any = true;
+		}
+		if (!any && !add)
+			fill_box(q, &box, bias, to);
+		else if (!any && bias)
+			add_bias(q, &box, bias, to);
+		if (finish)
+			finish_box(q, &box, g, finish);
+	}
+}
