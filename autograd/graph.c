@@ -40,6 +40,7 @@ static ad_graph *open_graph(bool f64)
 #else
 	(void)level;
 #endif
+	g->arena.mark = g->lasting_arena.mark = g;
 	g->error = arena_take(&g->lasting_arena, sizeof *g->error);
 	if (!g->error) {
 		free(g);

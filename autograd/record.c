@@ -456,8 +456,13 @@ ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *a
 	ad_node *a = n ? in[0] : NULL;
 
 	if (a) {
-		ad_graph *g = a->graph;
+		const struct slab *slab = slab_of(a);
+		ad_graph *g;
 
+		if (a == nowhere())
+			return nowhere();
+		/* a long step passes so many nodes that none of them is in the cache: a is not looked at */
+		g = slab->self == slab ? slab->mark : a->graph;
 		/* the same call as the last time, in most of the cases where speed counts */
 		if (g->n_nodes < g->n_path) {
 			const struct key *k = &g->keys[g->n_nodes];
