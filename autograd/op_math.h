@@ -8,8 +8,9 @@
  * library's.
  *
  * Polynomials: coefficients by Sollya's fpminimax (Brisebarre and Chevillard, "Efficient polynomial
- * L-infinity approximations", ARITH 2007); the error stated beside each is relative to the function.
- * Errors of the whole functions are in the comments of the ops, measured by `make accuracy`.
+ * L-infinity approximations", ARITH 2007); the error stated beside each is relative to the
+ * function. Errors of the whole functions are in the comments of the ops, measured by `make
+ * accuracy`.
  */
 #ifndef AUTOGRAD_OP_MATH_H
 #define AUTOGRAD_OP_MATH_H
@@ -36,15 +37,15 @@ typedef uint32_t ad_real_word;
 /* Always inline: a loop with a call in it stays scalar. */
 #define AD_MATHS static inline __attribute__((always_inline))
 
-/* ---- from the C library, or an instruction ---------------------------------------------------- */
+/* ---- from the C library, or an instruction ---- */
 
 #define AD_REAL_FUNCTION1(name)                                                                    \
-	AD_MATHS ad_real real_##name(ad_real x)                                               \
+	AD_MATHS ad_real real_##name(ad_real x)                                                    \
 	{                                                                                          \
 		return AD_REAL_CALL(name)(x);                                                      \
 	}
 #define AD_REAL_FUNCTION2(name)                                                                    \
-	AD_MATHS ad_real real_##name(ad_real a, ad_real b)                                    \
+	AD_MATHS ad_real real_##name(ad_real a, ad_real b)                                         \
 	{                                                                                          \
 		return AD_REAL_CALL(name)(a, b);                                                   \
 	}
@@ -131,7 +132,7 @@ AD_REAL_FUNCTION1(trunc)
 #endif
 #undef AD_REAL_FUNCTION1
 
-/* ---- exponentials ----------------------------------------------------------------------------- */
+/* ---- exponentials ---- */
 
 /* Adding it leaves the nearest whole number in the last digits: those of an integer. */
 #define AD_REAL_ROUND AD_PICK(0x1.8p23, 0x1.8p52)
@@ -258,7 +259,7 @@ AD_MATHS ad_real real_tanh(ad_real x)
 	return real_copysign(e / (2 + e), x);
 }
 
-/* ---- logarithms ------------------------------------------------------------------------------- */
+/* ---- logarithms ---- */
 
 /* x = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for normal x above 0. */
 AD_MATHS ad_real real_log_split(ad_real x, ad_real *k)
@@ -268,8 +269,8 @@ AD_MATHS ad_real real_log_split(ad_real x, ad_real *k)
 	const ad_real_word root = real_to_word(AD_PICK(0x1.6a09e6p-1, 0x1.6a09e667f3bcdp-1));
 	const ad_real_word word = real_to_word(x) + (AD_REAL_BIAS * one - root);
 
-	*k = real_from_word(real_to_word(point) + (word >> AD_REAL_DIGITS)) -
-	     (point + AD_REAL_BIAS);
+	*k =
+	    real_from_word(real_to_word(point) + (word >> AD_REAL_DIGITS)) - (point + AD_REAL_BIAS);
 	return real_from_word((word & (one - 1)) + root) - 1;
 }
 
@@ -277,8 +278,7 @@ AD_MATHS ad_real real_log_split(ad_real x, ad_real *k)
 AD_MATHS ad_real real_log_split_any(ad_real x, ad_real *k)
 {
 	const ad_real tiny = x < AD_REAL_NORMAL ? 1 : 0; /* a number: compilers branch on truth */
-	const ad_real f =
-	    real_log_split(x * real_fused(tiny, AD_PICK(0x1p23, 0x1p52) - 1, 1), k);
+	const ad_real f = real_log_split(x * real_fused(tiny, AD_PICK(0x1p23, 0x1p52) - 1, 1), k);
 
 	*k = real_fused(tiny, -AD_REAL_DIGITS, *k);
 	return f;
@@ -360,13 +360,14 @@ AD_MATHS ad_real real_log1p(ad_real x)
 	const ad_real u = 1 + x, part = u - 1, c = (x - part) + (1 - (u - part));
 	ad_real k, f = real_log_split(u, &k), g, y;
 
-	g = c * real_from_word(real_to_word(1) - (real_to_word(k + AD_REAL_ROUND) << AD_REAL_DIGITS));
+	g = c *
+	    real_from_word(real_to_word(1) - (real_to_word(k + AD_REAL_ROUND) << AD_REAL_DIGITS));
 	g = u < AD_PICK(0x1p30, 0x1p60) ? g * real_fused(f, f - 1, 1) : 0;
 	y = real_log_or_limit(u, real_log_join(k, f, g));
 	return real_fabs(x) < AD_PICK(0x1p-25, 0x1p-54) ? x : y;
 }
 
-/* ---- the error function ----------------------------------------------------------------------- */
+/* ---- the error function ---- */
 
 /* x + x^3 P(x^2) up to 0.9 in f32 and 1 in f64 (within 2^-26 and 2^-55), above it 1 - exp(-Q(|x|)),
  * Q by remez, weighted with erfc, which keeps 1 - exp(-Q) within 2^-28 and 2^-58. In f64,
@@ -434,8 +435,8 @@ AD_MATHS ad_real real_erf(ad_real x)
 }
 
 /* The normal distribution function Phi(x), accurate also far below 0, where it is tiny, and
- * *bell = exp(-x^2 / 2). Phi(-a) = exp(-a^2 / 2) r P(1 - 2 c r) with r = 1 / (a + c), P within 2^-25
- * and 2^-53. The square is taken of few digits, so that it is exact, and the rest added. */
+ * *bell = exp(-x^2 / 2). Phi(-a) = exp(-a^2 / 2) r P(1 - 2 c r) with r = 1 / (a + c), P within
+ * 2^-24 and 2^-53. The square is taken of few digits, so that it is exact, and the rest added. */
 AD_MATHS ad_real real_normal(ad_real x, ad_real *bell)
 {
 	const ad_real far = AD_PICK(15.0, 39.5), c = AD_PICK(2.0, 3.0); /* Phi(-far) is 0 */

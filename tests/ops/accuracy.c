@@ -140,13 +140,14 @@ Test(accuracy, bits_do_not_depend_on_the_place)
 					memcpy(to, f64 ? (void *)&x : (void *)&x32, f64 ? 8 : 4);
 				}
 			}
-			run_in_slices(op->variants[level * 2 + f64], f64, RUN,
-			              ad_attrs_of(y), in, dy, whole);
-			run_in_slices(op->variants[level * 2 + f64], f64,
-			              slices[trial % 4], ad_attrs_of(y), in, dy, cut);
+			run_in_slices(op->variants[level * 2 + f64], f64, RUN, ad_attrs_of(y), in,
+			              dy, whole);
+			run_in_slices(op->variants[level * 2 + f64], f64, slices[trial % 4],
+			              ad_attrs_of(y), in, dy, cut);
 			for (size_t j = 0; j < RUN * (op->dmap ? 1 + (size_t)c->n_in : 1); j++) {
 				size_t at = j % RUN * (f64 ? 8 : 4);
-				bool same = same_number(whole[j / RUN] + at, cut[j / RUN] + at, f64);
+				bool same =
+				    same_number(whole[j / RUN] + at, cut[j / RUN] + at, f64);
 
 				cr_expect(same,
 				          "%s %s, %s, level %d: %s %zu differs at element %zu in "
