@@ -41,7 +41,7 @@ static bool have_value(ad_node *x, bool *never)
 	*never = false;
 	if (!x->op) {
 		*never = x->place != OWN && !x->lasting;
-		return *never ? false : own_memory(x);
+		return x->place == OWN || (x->lasting && own_memory(x));
 	}
 	if (computed_at(x) == 0 || computed_at(x) < recorded_at(x)) {
 		*never = true;
