@@ -298,6 +298,16 @@ ad_status ad_set_i32(ad_node *leaf, const int32_t *values, size_t n)
 
 ad_status ad_set_item(ad_node *leaf, double value)
 {
+	/* a single number that has been set before */
+	if (leaf && leaf->count == 1 && !leaf->op && leaf->data && leaf->data == leaf->own && leaf->place == OWN &&
+	    leaf->type == AD_REAL && leaf->kind != AD_IS_CONSTANT && is_recorded(leaf)) {
+		if (leaf->graph->f64)
+			*(double *)leaf->own = value;
+		else
+			*(float *)leaf->own = (float)value;
+		leaf->changed = ++leaf->graph->clock;
+		return AD_OK;
+	}
 	void *data = leaf ? start_set(leaf, leaf->count) : NULL;
 
 	if (!data)

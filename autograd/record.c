@@ -180,6 +180,16 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 
 	if (g->node_by_node)
 		return NULL;
+	if (g->n_nodes < g->n_path) {
+		ad_node *x = g->nodes[g->n_nodes];
+
+		if (x->op == op && x->context == g->context && same_inputs(x, n_in, in) &&
+		    same(op, x->attrs, attrs)) {
+			g->n_nodes += x->n_out;
+			g->ordinal += op->random;
+			return x;
+		}
+	}
 	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++) {
 		ad_node *x = *at;
 
@@ -187,8 +197,7 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 		    !same(op, x->attrs, attrs))
 			continue;
 		follow(g, at);
-		if (op->random)
-			g->ordinal++;
+		g->ordinal += op->random;
 		return x;
 	}
 	return NULL;
@@ -226,18 +235,34 @@ bool set_name(ad_node *x, const char *name)
 	return x->name != NULL;
 }
 
-ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape)
+static bool is_such_leaf(const ad_node *x, ad_kind kind, ad_type type, const ad_shape *shape)
+{
+	return !x->op && x->kind == kind && x->type == type && x->context == x->graph->context &&
+	       ad_equal_shapes(&x->shape, shape);
+}
+
+/* The leaf that followed here before, on the path of the last time or another; NULL if there is none. */
+static ad_node *replay_leaf(ad_graph *g, ad_kind kind, ad_type type, const ad_shape *shape)
 {
 	int looked = 0;
-	ad_node *x;
 
-	for (ad_node **at = children(g); !g->node_by_node && *at && looked < MOST_SIBLINGS;
-	     at = &(*at)->sibling, looked++) {
-		x = *at;
-		if (x->op || x->kind != kind || x->type != type || x->context != g->context ||
-		    !ad_equal_shapes(&x->shape, &shape))
-			continue;
-		follow(g, at);
+	if (g->n_nodes < g->n_path && is_such_leaf(g->nodes[g->n_nodes], kind, type, shape))
+		return g->nodes[g->n_nodes++];
+	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++)
+		if (is_such_leaf(*at, kind, type, shape)) {
+			ad_node *x = *at;
+
+			follow(g, at);
+			return x;
+		}
+	return NULL;
+}
+
+ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape)
+{
+	ad_node *x = g->node_by_node ? NULL : replay_leaf(g, kind, type, &shape);
+
+	if (x) {
 		x->place = NOWHERE; /* no values yet */
 		return set_name(x, name) ? x : NULL;
 	}

@@ -452,7 +452,7 @@ ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bo
 	uint64_t fp;
 	ad_status status;
 
-	if (!roots_fit(g, n, roots) || n == 0)
+	if (g->status != AD_OK || n == 0)
 		return g->status;
 	p = plan_for(g, n, roots, mode_of(g, share));
 	if (!p)
@@ -488,6 +488,8 @@ ad_status ad_memory(ad_graph *g, ad_node *const roots[], size_t n, ad_memory_use
 
 ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n)
 {
+	if (!roots_fit(g, n, roots))
+		return g->status;
 	return evaluate(g, n, roots, true, false);
 }
 
