@@ -1,7 +1,7 @@
 /*
- * diff: two declarations compared by what they mean: the items with their shapes, weights and what they
- * compute, the loss, the data, the training. Comments, order of keys, short and long forms, and the names of
- * free dims do not count.
+ * diff: two declarations compared by what they mean: the items with their shapes, weights and what
+ * they compute, the loss, the data, the training. Comments, order of keys, short and long forms,
+ * and the names of free dims do not count.
  */
 #include "command.h"
 
@@ -16,19 +16,21 @@ static const struct option options[] = {
 /* One side, recorded for some small sizes of its free dims. */
 struct side {
 	ad_model *m;
-	const struct instance *in; /* NULL: no small sizes suit it; then what items compute is not compared */
+	const struct instance
+	    *in; /* NULL: no small sizes suit it; then what items compute is not compared */
 	size_t n_nodes;
 	struct numbered {
 		const ad_node *node;
 		size_t number;
-	} *sorted;       /* all nodes by their addresses */
-	int *owner;      /* of each node the row it belongs to; m->n_rows: none, the loss or a metric */
+	} * sorted; /* all nodes by their addresses */
+	int *owner; /* of each node the row it belongs to; m->n_rows: none, the loss or a metric */
 	size_t *place;   /* its number among that row's nodes */
-	char **computed; /* of each row: its nodes as text; the last: of what is in no row, the loss and metrics */
+	char **computed; /* of each row: its nodes as text; the last: of what is in no row, the loss
+	                    and metrics */
 	size_t n_leaves;
 	struct leaf {
 		char *path, *text;
-	} *leaves; /* of the trees under data, train, and others that are no graph */
+	} * leaves; /* of the trees under data, train, and others that are no graph */
 };
 
 static size_t differences;
@@ -45,16 +47,19 @@ static void differ(const char *format, ...)
 	differences++;
 }
 
-/* ---- what items compute ---------------------------------------------------------------------------------------- */
+/* ---- what items compute
+ * ---------------------------------------------------------------------------------------- */
 
 static int by_address(const void *a, const void *b)
 {
-	const ad_node *x = ((const struct numbered *)a)->node, *y = ((const struct numbered *)b)->node;
+	const ad_node *x = ((const struct numbered *)a)->node,
+		      *y = ((const struct numbered *)b)->node;
 
 	return (x > y) - (x < y);
 }
 
-/* Node x as an input of a node of row `row`: by place in the row, by the name of a leaf, by another row. */
+/* Node x as an input of a node of row `row`: by place in the row, by the name of a leaf, by another
+ * row. */
 static void print_use(FILE *to, const struct side *s, int row, ad_node *x)
 {
 	int output = 0;
@@ -72,8 +77,8 @@ static void print_use(FILE *to, const struct side *s, int row, ad_node *x)
 		return;
 	}
 	owner = ad_owner_of(x, &output);
-	const struct numbered *found = bsearch(&(struct numbered){ owner, 0 }, s->sorted, s->n_nodes,
-	                                       sizeof *s->sorted, by_address);
+	const struct numbered *found = bsearch(&(struct numbered){ owner, 0 }, s->sorted,
+	                                       s->n_nodes, sizeof *s->sorted, by_address);
 	const int its_row = found ? s->owner[found->number] : s->m->n_rows;
 	if (found && its_row == row)
 		fprintf(to, "%%%zu", s->place[found->number]);
@@ -105,7 +110,8 @@ static int row_of(const ad_model *m, int from, const char *path)
 	return m->n_rows;
 }
 
-/* Fills s->computed: the nodes of a row come together, but for those of an item that has items inside. */
+/* Fills s->computed: the nodes of a row come together, but for those of an item that has items
+ * inside. */
 static bool print_rows(struct side *s)
 {
 	const ad_model *m = s->m;
@@ -151,7 +157,8 @@ static bool describe_rows(struct side *s)
 		bool tail = k == s->in->n_marks;
 		size_t end = tail ? s->n_nodes : s->in->marks[k].nodes;
 
-		row = tail || m->n_rows == 0 ? m->n_rows : row_of(m, row % m->n_rows, s->in->marks[k].path);
+		row = tail || m->n_rows == 0 ? m->n_rows
+		                             : row_of(m, row % m->n_rows, s->in->marks[k].path);
 		for (; node < end; node++) {
 			ad_node *y = ad_node_at(m->graph, node);
 			int output;
@@ -168,13 +175,15 @@ static bool describe_rows(struct side *s)
 	return print_rows(s);
 }
 
-/* ---- the other parts of the file ------------------------------------------------------------------------------------ */
+/* ---- the other parts of the file
+ * ------------------------------------------------------------------------------------ */
 
 /* Replaces a name by the value of the file's param of that name. */
 static const char *resolved(const ad_model *m, const struct yaml *y)
 {
 	const struct yaml *params = yaml_get(yaml_root(m->tree), "params");
-	const struct yaml *value = params && params->kind == YAML_MAP ? yaml_get(params, y->text) : NULL;
+	const struct yaml *value =
+	    params && params->kind == YAML_MAP ? yaml_get(params, y->text) : NULL;
 
 	return value && value->kind == YAML_SCALAR && !y->quoted ? value->text : y->text;
 }
@@ -214,12 +223,16 @@ static bool add_leaves(struct side *s, const char *path, const struct yaml *y, i
 	char *inner = NULL;
 
 	for (const ad_attr *a = o ? o->attrs : NULL; ok && a && a->name; a++) {
-		bool primary = a == o->attrs && y->kind == YAML_SCALAR && *y->text && strcmp(y->text, "null") != 0;
+		bool primary = a == o->attrs && y->kind == YAML_SCALAR && *y->text &&
+		               strcmp(y->text, "null") != 0;
 
 		if (y->kind == YAML_MAP && yaml_get(y, a->name))
 			continue;
 		ok = asprintf(&inner, "%s.%s", path, a->name) >= 0 &&
-		     add_leaf(s, inner, primary ? resolved(s->m, y) : a->def ? a->def : "");
+		     add_leaf(s, inner,
+		              primary  ? resolved(s->m, y)
+		              : a->def ? a->def
+		                       : "");
 		free(inner);
 	}
 	if (y->kind == YAML_SCALAR)
@@ -253,7 +266,9 @@ static bool add_trees(struct side *s)
 	return true;
 }
 
-/* ---- a side ------------------------------------------------------------------------------------------------------------ */
+/* ---- a side
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* A recording with all free dims of one small size that the model takes. */
 static const struct instance *record_small(ad_model *m)
@@ -302,11 +317,14 @@ static void close_side(struct side *s)
 	ad_model_close(s->m);
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------------- */
+/* ---- comparing
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_word_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
 }
 
 /* The number of the free dim whose name stands at text, *n its length; -1: none. */
@@ -348,7 +366,8 @@ static const struct layer_row *find(const ad_model *m, int hint, const char *pat
 }
 
 /* The first parts of two texts "...; ...; " that differ. */
-static void first_difference(const char *a, const char *b, size_t *from, int *length_a, int *length_b)
+static void first_difference(const char *a, const char *b, size_t *from, int *length_a,
+                             int *length_b)
 {
 	size_t start = 0, k = 0;
 
@@ -396,9 +415,11 @@ static void compare_rows(const struct side *a, const struct side *b)
 			continue;
 		}
 		if (strcmp(x->kind, y->kind) != 0 || !same_shape(a->m, x->shape, b->m, y->shape))
-			differ("  %s: %s %s -> %s %s", x->path, x->kind, x->shape, y->kind, y->shape);
+			differ("  %s: %s %s -> %s %s", x->path, x->kind, x->shape, y->kind,
+			       y->shape);
 		else if (x->parameters != y->parameters)
-			differ("  %s: parameters %s -> %s", x->path, print_thousands(p, x->parameters),
+			differ("  %s: parameters %s -> %s", x->path,
+			       print_thousands(p, x->parameters),
 			       print_thousands(q, y->parameters));
 		else if (strcmp(x->from, y->from) != 0)
 			differ("  %s: connected to %s -> %s", x->path, x->from, y->from);
@@ -429,8 +450,8 @@ static bool same_init(const struct init *a, const struct init *b)
 	}
 }
 
-/* Weights of the same path: their initial values, whether they are trained. Others belong to items that
- * differ, or are declared by name. */
+/* Weights of the same path: their initial values, whether they are trained. Others belong to items
+ * that differ, or are declared by name. */
 static void compare_weights(const ad_model *a, const ad_model *b)
 {
 	for (int i = 0; i < a->n_weights; i++) {
@@ -446,18 +467,21 @@ static void compare_weights(const ad_model *a, const ad_model *b)
 			continue;
 		}
 		y = ad_shape_of(other->node);
-		if (x.rank != y.rank || memcmp(x.dims, y.dims, (size_t)x.rank * sizeof *x.dims) != 0) {
+		if (x.rank != y.rank ||
+		    memcmp(x.dims, y.dims, (size_t)x.rank * sizeof *x.dims) != 0) {
 			char p[192], q[192];
 
 			/* of an item's weight its row has told */
 			if (!strchr(w->path, '.'))
-				differ("  weight %s: %s -> %s", w->path, ad_print_shape(p, sizeof p, x),
+				differ("  weight %s: %s -> %s", w->path,
+				       ad_print_shape(p, sizeof p, x),
 				       ad_print_shape(q, sizeof q, y));
 		} else if (!same_init(&w->init, &other->init)) {
 			differ("  weight %s: other initial values", w->path);
 		} else if (ad_wants_gradient(w->node) != ad_wants_gradient(other->node)) {
 			differ("  weight %s: %s", w->path,
-			       ad_wants_gradient(w->node) ? "trained -> not trained" : "not trained -> trained");
+			       ad_wants_gradient(w->node) ? "trained -> not trained"
+			                                  : "not trained -> trained");
 		}
 	}
 	for (int i = 0; i < b->n_weights; i++) {
@@ -472,7 +496,9 @@ static void compare_weights(const ad_model *a, const ad_model *b)
 
 static void compare_inputs(const ad_model *a, const ad_model *b)
 {
-	static const char *const types[] = { [AD_REAL] = "real", [AD_I32] = "i32", [AD_BOOL] = "bool" };
+	static const char *const types[] = {
+		[AD_REAL] = "real", [AD_I32] = "i32", [AD_BOOL] = "bool"
+	};
 
 	for (int side = 0; side < 2; side++) {
 		const ad_model *m = side ? b : a, *o = side ? a : b;
@@ -486,10 +512,12 @@ static void compare_inputs(const ad_model *a, const ad_model *b)
 			if (!y)
 				differ("%c input %s", side ? '+' : '-', x->name);
 			else if (side == 0 && x->type != y->type)
-				differ("  input %s: %s -> %s", x->name, types[x->type], types[y->type]);
-			else if (side == 0 && (x->rank != y->rank || x->target != y->target ||
-			                       x->scalar_leaf != y->scalar_leaf || x->value != y->value ||
-			                       memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims) != 0))
+				differ("  input %s: %s -> %s", x->name, types[x->type],
+				       types[y->type]);
+			else if (side == 0 &&
+			         (x->rank != y->rank || x->target != y->target ||
+			          x->scalar_leaf != y->scalar_leaf || x->value != y->value ||
+			          memcmp(x->dims, y->dims, (size_t)x->rank * sizeof *x->dims) != 0))
 				differ("  input %s: another shape, role or value", x->name);
 		}
 	}
@@ -533,7 +561,8 @@ static void compare_trees(const struct side *a, const struct side *b)
 /* The params that both have, as a hint to why other things differ. */
 static void compare_params(const ad_model *a, const ad_model *b)
 {
-	const struct yaml *x = yaml_get(yaml_root(a->tree), "params"), *y = yaml_get(yaml_root(b->tree), "params");
+	const struct yaml *x = yaml_get(yaml_root(a->tree), "params"),
+			  *y = yaml_get(yaml_root(b->tree), "params");
 
 	if (!x || !y || x->kind != YAML_MAP || y->kind != YAML_MAP)
 		return;
@@ -542,7 +571,8 @@ static void compare_params(const ad_model *a, const ad_model *b)
 
 		if (other && other->kind == YAML_SCALAR && x->items[i]->kind == YAML_SCALAR &&
 		    !same_text(x->items[i]->text, other->text))
-			differ("  params.%s: %s -> %s", x->keys[i]->text, x->items[i]->text, other->text);
+			differ("  params.%s: %s -> %s", x->keys[i]->text, x->items[i]->text,
+			       other->text);
 	}
 }
 
@@ -567,7 +597,8 @@ static int run(const void *given, int n, const char *const args[])
 		differ("  precision: %s -> %s", a.m->f64 ? "f64" : "f32", b.m->f64 ? "f64" : "f32");
 	compare_trees(&a, &b);
 	if (!a.in || !b.in)
-		fprintf(stderr, "autograd diff: what the items compute is not compared: no small sizes of the free "
+		fprintf(stderr, "autograd diff: what the items compute is not compared: no small "
+		                "sizes of the free "
 		                "dims suit both files\n");
 	close_side(&a);
 	close_side(&b);
@@ -580,10 +611,13 @@ const struct command command_diff = {
 	.least = 2,
 	.most = 2,
 	.doc = "tells how two models differ, by what they mean",
-	.details = "Compares params, inputs, items (shapes, parameters, connections, what they compute), initial "
-	           "values, loss, data and training. '-' stands in the first alone, '+' in the second alone. "
-	           "Comments, the order of keys, short and long forms and names of free dims do not count. "
-	           "Exit status 0 if they mean the same, 1 if they differ, 2 if one is wrong.",
+	.details = "Compares params, inputs, items (shapes, parameters, connections, what they "
+	           "compute), initial "
+		   "values, loss, data and training. '-' stands in the first alone, '+' in the "
+	           "second alone. "
+		   "Comments, the order of keys, short and long forms and names of free dims do "
+	           "not count. "
+		   "Exit status 0 if they mean the same, 1 if they differ, 2 if one is wrong.",
 	.options = options,
 	.options_size = 1,
 	.run = run,

@@ -1,5 +1,6 @@
 /*
- * new: writes a model file to begin with, commented, which trains at once on data that it makes itself.
+ * new: writes a model file to begin with, commented, which trains at once on data that it makes
+ * itself.
  */
 #include "command.h"
 #include "file.h"
@@ -15,8 +16,10 @@ struct new_options {
 };
 
 static const struct option options[] = {
-	{ "like", 0, OPTION_CHOICE, "mlp cnn lstm gpt graph", NULL, false, offsetof(struct new_options, like),
-	  "what it declares: mlp: linear layers on points; cnn: convolutions on pictures; lstm: a forecast of "
+	{ "like", 0, OPTION_CHOICE, "mlp cnn lstm gpt graph", NULL, false,
+	  offsetof(struct new_options, like),
+	  "what it declares: mlp: linear layers on points; cnn: convolutions on pictures; lstm: a "
+	  "forecast of "
 	  "series; gpt: attention on text; graph: equations" },
 	{ 0 },
 };
@@ -26,7 +29,8 @@ static const char *const templates[] = {
 	/* mlp */
 	"# @: which of three spiral arms is a point on?\n"
 	"#\n"
-	"#   autograd train @.yaml              learns; leaves a folder runs/@-1 with weights and curves\n"
+	"#   autograd train @.yaml              learns; leaves a folder runs/@-1 with weights and "
+	"curves\n"
 	"#   autograd show @.yaml               shapes, parameters, cost of each item\n"
 	"#   autograd draw @.yaml --grad -o @.svg\n"
 	"version: 1\n"
@@ -49,7 +53,8 @@ static const char *const templates[] = {
 	"metrics:\n"
 	"  accuracy: mean(argmax(logits, axis=1) == y)\n"
 	"\n"
-	"data:                              # made up; for your own: {format: csv, file: points.csv, x: 0..1, y: 2}\n"
+	"data:                              # made up; for your own: {format: csv, file: "
+	"points.csv, x: 0..1, y: 2}\n"
 	"  train: {format: spirals, n: 600, classes: 3}\n"
 	"  test: {format: spirals, n: 300, classes: 3}\n"
 	"  batch: 32\n"
@@ -94,7 +99,8 @@ static const char *const templates[] = {
 	"metrics:\n"
 	"  accuracy: mean(argmax(logits, axis=1) == y)\n"
 	"\n"
-	"data:                              # made up; for your own: {format: idx, x: images.gz, y: labels.gz}\n"
+	"data:                              # made up; for your own: {format: idx, x: images.gz, "
+	"y: labels.gz}\n"
 	"  train: {format: shapes, n: 2000}\n"
 	"  test: {format: shapes, n: 500}\n"
 	"  batch: 32\n"
@@ -134,7 +140,8 @@ static const char *const templates[] = {
 	"  seed: 1\n"
 	"  optimizer: {adam: {lr: 5e-3}}\n",
 	/* gpt */
-	"# @: which byte of a text comes next? A small transformer, here reading its own declaration.\n"
+	"# @: which byte of a text comes next? A small transformer, here reading its own "
+	"declaration.\n"
 	"#\n"
 	"#   autograd train @.yaml\n"
 	"#   autograd train @.yaml --set params.file=book.txt\n"
@@ -164,7 +171,8 @@ static const char *const templates[] = {
 	"  accuracy: mean(argmax(logits, axis=-1) == next)\n"
 	"\n"
 	"data:\n"
-	"  train: {format: text, file: \"${file}\", tokens: bytes, window: T, step: 1, x: ids, y: next}\n"
+	"  train: {format: text, file: \"${file}\", tokens: bytes, window: T, step: 1, x: ids, y: "
+	"next}\n"
 	"  batch: 16\n"
 	"  draw: random                     # each step draws 16 stretches at random\n"
 	"\n"
@@ -210,9 +218,11 @@ static const char *const templates[] = {
 /* What may stand as a name and in a path as it is. */
 static bool is_plain(const char *name)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
-	return *name && name[0] != '-' && strlen(name) <= 64 && strspn(name, allowed) == strlen(name);
+	return *name && name[0] != '-' && strlen(name) <= 64 &&
+	       strspn(name, allowed) == strlen(name);
 }
 
 static char *expand(const char *template, const char *name)
@@ -224,7 +234,7 @@ static char *expand(const char *template, const char *name)
 	if (!to)
 		return NULL;
 	fputs("# yaml-language-server: $schema=model.schema.json\n", to);
-	for (; *template; template++)
+	for (; *template; template ++)
 		if (*template == '@')
 			fputs(name, to);
 		else
@@ -281,12 +291,15 @@ static int run(const void *given, int n, const char *const args[])
 {
 	const struct new_options *o = given;
 	const char *name;
-	char *stem = stem_of(args[0], &name), *path = NULL, *text = NULL, error[512] = "out of memory";
+	char *stem = stem_of(args[0], &name), *path = NULL, *text = NULL,
+	     error[512] = "out of memory";
 	int status = EXIT_FAILED;
 
 	if (stem && !is_plain(name)) {
-		status = misused("new", "'%s' is no name for a model: letters, digits, '_' and '-'", args[0]);
-	} else if (stem && asprintf(&path, "%s.yaml", stem) >= 0 && (text = expand(templates[o->like], name))) {
+		status = misused("new", "'%s' is no name for a model: letters, digits, '_' and '-'",
+		                 args[0]);
+	} else if (stem && asprintf(&path, "%s.yaml", stem) >= 0 &&
+	           (text = expand(templates[o->like], name))) {
 		if (access(path, F_OK) == 0)
 			status = misused("new", "there is a '%s' already", path);
 		else if (write_text(path, text, error, sizeof error) &&
@@ -312,9 +325,11 @@ const struct command command_new = {
 	.least = 1,
 	.most = 1,
 	.doc = "writes a commented model file that trains at once",
-	.details = "Writes NAME.yaml, which must not be there yet, and model.schema.json beside it if there is "
-	           "none: with it an editor that speaks to yaml-language-server completes and explains keys, ops "
-	           "and layers.",
+	.details = "Writes NAME.yaml, which must not be there yet, and model.schema.json beside it "
+	           "if there is "
+		   "none: with it an editor that speaks to yaml-language-server completes and "
+	           "explains keys, ops "
+		   "and layers.",
 	.options = options,
 	.options_size = sizeof(struct new_options),
 	.run = run,

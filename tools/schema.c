@@ -1,6 +1,7 @@
 /*
- * schema: the model language as a JSON Schema (draft 7), for completion and hover in editors: its keys, the
- * ops, layers, optimizers and data formats of this build by their tables, the blocks of a file.
+ * schema: the model language as a JSON Schema (draft 7), for completion and hover in editors: its
+ * keys, the ops, layers, optimizers and data formats of this build by their tables, the blocks of a
+ * file.
  *
  * It is lenient where an expression may stand: `autograd check` is what judges a file.
  */
@@ -21,16 +22,22 @@ static const struct {
 } docs[] = {
 	{ "", "version", "The version of the language: 1." },
 	{ "", "name", "The name of the model: runs are called NAME-1, NAME-2." },
-	{ "", "params", "Hyper-parameters: names for numbers, words and lists, used in expressions." },
-	{ "", "inputs", "What is fed: {x: [B, 784], y: {shape: [B], dtype: i32, role: target}}; a number is a "
-	                "leaf that wants a gradient." },
+	{ "", "params",
+	  "Hyper-parameters: names for numbers, words and lists, used in expressions." },
+	{ "", "inputs",
+	  "What is fed: {x: [B, 784], y: {shape: [B], dtype: i32, role: target}}; a number is a "
+	  "leaf that wants a gradient." },
 	{ "", "weights", "Weights by name: {w: 5} or {W: {shape: [4, 3], init: xavier}}." },
-	{ "", "defs", "Blocks: parts of a model with parameters, used as items or called in expressions." },
-	{ "", "defaults", "Arguments of ops and layers for the whole file: {conv2d: {kernel: 3}}." },
-	{ "", "model", "A list is a chain, each item eats the one before; a mapping is a set of equations." },
+	{ "", "defs",
+	  "Blocks: parts of a model with parameters, used as items or called in expressions." },
+	{ "", "defaults",
+	  "Arguments of ops and layers for the whole file: {conv2d: {kernel: 3}}." },
+	{ "", "model",
+	  "A list is a chain, each item eats the one before; a mapping is a set of equations." },
 	{ "", "output", "The result: a name or an expression; else the last item." },
 	{ "", "loss", "The number that training makes small." },
-	{ "", "metrics", "Numbers that are measured beside the loss: {acc: mean(argmax(logits, axis=1) == y)}." },
+	{ "", "metrics",
+	  "Numbers that are measured beside the loss: {acc: mean(argmax(logits, axis=1) == y)}." },
 	{ "", "data", "Where the samples come from, and how they are split, mapped and batched." },
 	{ "", "train", "How it is trained." },
 	{ "", "sweep", "Trainings over several values of params." },
@@ -47,9 +54,11 @@ static const struct {
 	{ "train", "log", "A line on the terminal every so many epochs." },
 	{ "train", "schedule", "How the learning rate changes." },
 	{ "train", "clip", "A limit for gradients: {norm: 1.0}." },
-	{ "train", "groups", "Other settings for weights that match: [{match: \"*.bias\", weight_decay: 0}]." },
+	{ "train", "groups",
+	  "Other settings for weights that match: [{match: \"*.bias\", weight_decay: 0}]." },
 	{ "train", "early_stop", "{watch: valid.loss, patience: 3}" },
-	{ "train", "checkpoint", "When weights are saved: {every: 1 epoch, keep: 3, best: valid.acc}." },
+	{ "train", "checkpoint",
+	  "When weights are saved: {every: 1 epoch, keep: 3, best: valid.acc}." },
 	{ "train", "gradients", "When gradients are drawn: {every: 200 steps, draw: true}." },
 	{ "train", "accumulate", "Batches whose gradients are added up for one step." },
 	{ "train", "eval", "When the valid part is measured." },
@@ -64,7 +73,8 @@ static const struct {
 	{ "data", "draw", "random: each step draws its samples at random." },
 	{ "item", "as", "The name of the result, or a list of names where there are several." },
 	{ "item", "from", "What it reads, instead of the item before." },
-	{ "item", "repeat", "So many copies with weights of their own: n, or {j: n} with a counter j." },
+	{ "item", "repeat",
+	  "So many copies with weights of their own: n, or {j: n} with a counter j." },
 	{ "item", "each", "A copy for each element of lists: {c: [16, 32], s: [1, 2]}." },
 	{ "item", "when", "A condition; if it is false the item passes on what it gets." },
 	{ "item", "share", "The weights of another item, or tensors: {weight: tok.weight}." },
@@ -76,9 +86,12 @@ static const struct {
 	{ "part", "chain", "A list of items as one." },
 	{ "part", "residual", "x + f(x): a list of items, or {body: [...], skip: auto}." },
 	{ "part", "parallel", "{branches: {a: [...], b: [...]}, join: concat, axis: 1}" },
-	{ "part", "scan", "A block with state over the steps of a sequence: {cell: NAME, axis: 1, state: {h: zeros}}." },
-	{ "block", "params", "Parameters: a type (int float bool str op block shape) is required, a value is a "
-	                     "default, `int = 4` is both." },
+	{ "part", "scan",
+	  "A block with state over the steps of a sequence: {cell: NAME, axis: 1, state: {h: "
+	  "zeros}}." },
+	{ "block", "params",
+	  "Parameters: a type (int float bool str op block shape) is required, a value is a "
+	  "default, `int = 4` is both." },
 	{ "block", "inputs", "Inputs by name, with shapes." },
 	{ "block", "weights", "Weights of its own." },
 	{ "block", "body", "A list of items or a mapping of equations." },
@@ -104,7 +117,8 @@ struct schema {
 	struct messages **messages;
 };
 
-/* ---- JSON ---------------------------------------------------------------------------------------------- */
+/* ---- JSON
+ * ---------------------------------------------------------------------------------------------- */
 
 static void open_with(struct schema *s, const char *key, char bracket)
 {
@@ -168,7 +182,8 @@ static const char *doc_of(const char *where, const char *key)
 	return NULL;
 }
 
-/* ---- tables of attributes -------------------------------------------------------------------------------- */
+/* ---- tables of attributes
+ * -------------------------------------------------------------------------------- */
 
 static void words(struct schema *s, const char *key, const char *list)
 {
@@ -214,7 +229,8 @@ static void attribute(struct schema *s, const ad_attr *a)
 	char *doc = NULL;
 
 	open_with(s, a->name, '{');
-	if (asprintf(&doc, a->def ? "%s (default: %s)" : "%s (required)", a->doc ? a->doc : a->name, a->def) >= 0)
+	if (asprintf(&doc, a->def ? "%s (default: %s)" : "%s (required)", a->doc ? a->doc : a->name,
+	             a->def) >= 0)
 		text(s, "description", doc);
 	free(doc);
 	attribute_types(s, a);
@@ -264,7 +280,9 @@ static void arguments(struct schema *s, const char *name, const char *doc, const
 	shut(s, '}');
 }
 
-/* ---- items --------------------------------------------------------------------------------------------------- */
+/* ---- items
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static const struct layer *layer_named(const char *name)
 {
@@ -330,7 +348,8 @@ static void define_item(struct schema *s)
 			continue;
 		open_with(s, docs[k].key, '{');
 		text(s, "description", docs[k].doc);
-		if (part && (strcmp(docs[k].key, "chain") == 0 || strcmp(docs[k].key, "residual") == 0)) {
+		if (part &&
+		    (strcmp(docs[k].key, "chain") == 0 || strcmp(docs[k].key, "residual") == 0)) {
 			open_with(s, "anyOf", '[');
 			refer(s, NULL, "items");
 			open_with(s, NULL, '{');
@@ -347,12 +366,14 @@ static void define_item(struct schema *s)
 	for (size_t k = 0; k < s->n_blocks; k++)
 		block_arguments(s, &s->blocks[k]);
 	for (size_t k = 0; layers[k]; k++)
-		arguments(s, layers[k]->name, layers[k]->doc, layers[k]->attrs, layers[k]->inputs, true);
+		arguments(s, layers[k]->name, layers[k]->doc, layers[k]->attrs, layers[k]->inputs,
+		          true);
 	for (size_t k = 0; k < ad_ops(); k++) {
 		const ad_op *op = ad_op_at(k);
 
 		if (!layer_named(ad_op_name(op)))
-			arguments(s, ad_op_name(op), ad_op_doc(op), ad_op_attrs(op), ad_op_inputs(op), false);
+			arguments(s, ad_op_name(op), ad_op_doc(op), ad_op_attrs(op),
+			          ad_op_inputs(op), false);
 	}
 	shut(s, '}');
 	shut(s, '}');
@@ -360,7 +381,8 @@ static void define_item(struct schema *s)
 	shut(s, '}');
 }
 
-/* ---- the other parts of a file --------------------------------------------------------------------------------- */
+/* ---- the other parts of a file
+ * --------------------------------------------------------------------------------- */
 
 static void define_source(struct schema *s)
 {
@@ -405,7 +427,8 @@ static void define_optimizer(struct schema *s)
 	raw(s, "type", "[\"object\",\"string\"]");
 	open_with(s, "properties", '{');
 	for (size_t k = 0; optimizers[k]; k++)
-		arguments(s, optimizers[k]->name, optimizers[k]->doc, optimizers[k]->attrs, NULL, false);
+		arguments(s, optimizers[k]->name, optimizers[k]->doc, optimizers[k]->attrs, NULL,
+		          false);
 	shut(s, '}');
 	shut(s, '}');
 }
@@ -415,18 +438,29 @@ static void define_plain(struct schema *s)
 	raw(s, "expression", "{\"type\":[\"number\",\"string\",\"boolean\"]}");
 	raw(s, "shape", "{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]}}");
 	raw(s, "items", "{\"type\":\"array\",\"items\":{\"$ref\":\"#/definitions/item\"}}");
-	raw(s, "model", "{\"anyOf\":[{\"$ref\":\"#/definitions/items\"},{\"type\":\"object\",\"additionalProperties\":"
-	                "{\"anyOf\":[{\"$ref\":\"#/definitions/expression\"},{\"$ref\":\"#/definitions/item\"}]}}]}");
-	raw(s, "init", "{\"description\":\"initial values: a word, or a mapping with one key\",\"anyOf\":[{\"enum\":["
-	               "\"zeros\",\"ones\",\"xavier\",\"xavier_normal\",\"xavier_uniform\",\"he\",\"he_normal\","
-	               "\"he_uniform\",\"normal\",\"uniform\"]},{\"type\":[\"object\",\"string\"]}]}");
-	raw(s, "input", "{\"anyOf\":[{\"type\":[\"number\",\"string\"]},{\"$ref\":\"#/definitions/shape\"},{\"type\":"
-	                "\"object\",\"additionalProperties\":false,\"properties\":{\"shape\":{\"$ref\":"
-	                "\"#/definitions/shape\"},\"dtype\":{\"enum\":[\"f32\",\"f64\",\"i32\",\"bool\"]},"
-	                "\"role\":{\"enum\":[\"target\"],\"description\":\"target: what is to be found\"}}}]}");
-	raw(s, "weight", "{\"anyOf\":[{\"type\":[\"number\",\"string\"]},{\"$ref\":\"#/definitions/shape\"},{\"type\":"
-	                 "\"object\",\"properties\":{\"shape\":{\"$ref\":\"#/definitions/shape\"},\"init\":{\"$ref\":"
-	                 "\"#/definitions/init\"}}}]}");
+	raw(s, "model",
+	    "{\"anyOf\":[{\"$ref\":\"#/definitions/"
+	    "items\"},{\"type\":\"object\",\"additionalProperties\":"
+	    "{\"anyOf\":[{\"$ref\":\"#/definitions/expression\"},{\"$ref\":\"#/definitions/"
+	    "item\"}]}}]}");
+	raw(s, "init",
+	    "{\"description\":\"initial values: a word, or a mapping with one "
+	    "key\",\"anyOf\":[{\"enum\":["
+	    "\"zeros\",\"ones\",\"xavier\",\"xavier_normal\",\"xavier_uniform\",\"he\",\"he_"
+	    "normal\","
+	    "\"he_uniform\",\"normal\",\"uniform\"]},{\"type\":[\"object\",\"string\"]}]}");
+	raw(s, "input",
+	    "{\"anyOf\":[{\"type\":[\"number\",\"string\"]},{\"$ref\":\"#/definitions/"
+	    "shape\"},{\"type\":"
+	    "\"object\",\"additionalProperties\":false,\"properties\":{\"shape\":{\"$ref\":"
+	    "\"#/definitions/shape\"},\"dtype\":{\"enum\":[\"f32\",\"f64\",\"i32\",\"bool\"]},"
+	    "\"role\":{\"enum\":[\"target\"],\"description\":\"target: what is to be found\"}}}]}");
+	raw(s, "weight",
+	    "{\"anyOf\":[{\"type\":[\"number\",\"string\"]},{\"$ref\":\"#/definitions/"
+	    "shape\"},{\"type\":"
+	    "\"object\",\"properties\":{\"shape\":{\"$ref\":\"#/definitions/"
+	    "shape\"},\"init\":{\"$ref\":"
+	    "\"#/definitions/init\"}}}]}");
 	open_with(s, "block", '{');
 	raw(s, "type", "\"object\"");
 	open_with(s, "properties", '{');
@@ -450,14 +484,18 @@ static const struct {
 	{ "", "version", "\"enum\":[1]" },
 	{ "", "name", "\"type\":\"string\"" },
 	{ "", "params", "\"type\":\"object\"" },
-	{ "", "inputs", "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/input\"}" },
-	{ "", "weights", "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/weight\"}" },
-	{ "", "defs", "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/block\"}" },
+	{ "", "inputs",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/input\"}" },
+	{ "", "weights",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/weight\"}" },
+	{ "", "defs",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/block\"}" },
 	{ "", "defaults", "\"type\":\"object\"" },
 	{ "", "model", "\"anyOf\":[{\"$ref\":\"#/definitions/model\"}]" },
 	{ "", "loss", "\"anyOf\":[{\"$ref\":\"#/definitions/expression\"}]" },
 	{ "", "output", "\"anyOf\":[{\"$ref\":\"#/definitions/expression\"}]" },
-	{ "", "metrics", "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/expression\"}" },
+	{ "", "metrics",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/expression\"}" },
 	{ "train", "optimizer", "\"anyOf\":[{\"$ref\":\"#/definitions/optimizer\"}]" },
 	{ "train", "epochs", "\"type\":[\"integer\",\"string\"]" },
 	{ "train", "steps", "\"type\":[\"integer\",\"string\"]" },
@@ -508,9 +546,11 @@ static void mapping(struct schema *s, const char *where)
 	shut(s, '}');
 }
 
-/* ---- the blocks of a file ------------------------------------------------------------------------------------------ */
+/* ---- the blocks of a file
+ * ------------------------------------------------------------------------------------------ */
 
-static void add_block(struct schema *s, const char *prefix, const struct yaml *key, const struct yaml *block)
+static void add_block(struct schema *s, const char *prefix, const struct yaml *key,
+                      const struct yaml *block)
 {
 	struct file_block *more = realloc(s->blocks, (s->n_blocks + 1) * sizeof *more);
 	char *name = NULL;
@@ -560,8 +600,8 @@ static struct yaml *read_tree(struct schema *s, const char *path)
 	return root && root->kind == YAML_MAP ? root : NULL;
 }
 
-/* The blocks of a file, of what it extends, and of what it includes as FILE.NAME. What cannot be read is
- * left out: the schema is for a file that is being written. */
+/* The blocks of a file, of what it extends, and of what it includes as FILE.NAME. What cannot be
+ * read is left out: the schema is for a file that is being written. */
 static void add_file(struct schema *s, const char *path, const char *prefix, int depth)
 {
 	const struct yaml *root = depth <= DEEPEST_BASE ? read_tree(s, path) : NULL;
@@ -594,7 +634,9 @@ static void add_file(struct schema *s, const char *path, const char *prefix, int
 	free(folder);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+/* ---- the whole
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 char *schema_text(const char *file)
 {
@@ -661,9 +703,11 @@ const struct command command_schema = {
 	.least = 0,
 	.most = 0,
 	.doc = "prints a JSON Schema of model files, for completion and help in editors",
-	.details = "Save it as model.schema.json beside the file and begin the file with the line "
-	           "'# yaml-language-server: $schema=model.schema.json'. It knows the keys, ops, layers, "
-	           "optimizers and formats of this build. Whether a file is right is what 'autograd check' says.",
+	.details =
+	    "Save it as model.schema.json beside the file and begin the file with the line "
+	    "'# yaml-language-server: $schema=model.schema.json'. It knows the keys, ops, layers, "
+	    "optimizers and formats of this build. Whether a file is right is what 'autograd "
+	    "check' says.",
 	.options = options,
 	.options_size = sizeof(struct schema_options),
 	.run = run,
