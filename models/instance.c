@@ -1,5 +1,6 @@
 /*
- * instance: what belongs to one recording of a model: what its buffers become, which nodes are whose.
+ * instance: what belongs to one recording of a model: what its buffers become, which nodes are
+ * whose.
  */
 #include "language.h"
 
@@ -53,7 +54,8 @@ void mark_nodes(struct recording *r, const char *path)
 
 	if (r->messages || !in)
 		return;
-	const struct node_mark mark = { path ? path : open_path(in), ad_nodes(r->graph), path == NULL };
+	const struct node_mark mark = { path ? path : open_path(in), ad_nodes(r->graph),
+		                        path == NULL };
 	in->marks = store_more(r->store, in->marks, in->n_marks, sizeof *in->marks);
 	in->marks[in->n_marks++] = mark;
 }
