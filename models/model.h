@@ -13,9 +13,11 @@
 
 /* ---- places and messages (message.c) ------------------------------------------------------- */
 
-/* A stretch of one line of the file, counted in code points from 1; end is one past the last. */
+/* A stretch of one line of a file, counted in code points from 1; end is one past the last. file: the
+ * number of a source of the messages, 0 for the model file itself. */
 struct place {
 	int line, col, end;
+	int file;
 };
 
 /* Everything said about one file, in the form of LANGUAGE.md: errors by line, at most 20 printed. */
@@ -53,6 +55,8 @@ const char *nearest(const char *word, size_t n, const char *const candidates[]);
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
+struct expr;
+
 struct yaml {
 	enum yaml_kind kind;
 	struct place at;   /* of a scalar; of the opening of a list or map */
@@ -62,6 +66,7 @@ struct yaml {
 	size_t n;          /* items of a list or pairs of a map */
 	struct yaml **items; /* values */
 	struct yaml **keys;  /* of a map; NULL for a list */
+	struct expr **expr;  /* of a scalar: where its expression is kept once it was read; may be NULL */
 };
 
 /* Reads one document under the limits of the language; messages tell what is wrong. NULL only
@@ -197,13 +202,17 @@ struct init {
 	size_t n_values;
 };
 
-/* A weight of the model: a param, or a frozen or running one. */
+/* A weight of the model: a param, a frozen one, or a running statistic. */
 struct weight {
 	const char *path;  /* "linear_2.weight" */
 	ad_node *node;
 	struct init init;
 	int64_t fan_in, fan_out;
 	struct place at;
+	ad_type type;      /* AD_REAL, but for a buffer */
+	bool buffer;       /* made by model_buffer: has no gradient */
+	bool frozen;       /* `freeze: true`: wants no gradient */
+	double lr_scale;   /* factor of the learning rate: the product of `lr_scale` around it, else 1 */
 };
 
 /* Writes initial values into every weight: a function of (seed, path). */
@@ -213,20 +222,41 @@ bool init_weights(const ad_model *m, uint64_t seed);
  * memory of the size that the file states. False: the graph has the failure. */
 bool model_ready(const ad_model *m);
 
-/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. */
-struct layer_site; /* where in the model: path, place, init given on the item; see build.c */
+/* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. A
+ * layer of several results returns ad_pack of them: `as: [y, h]` names them. */
+struct layer_site; /* where in the model: path, place, init given on the item; see weight.c */
 struct layer {
 	const char *name, *doc;
 	const ad_attr *attrs;
 	size_t attrs_size;
 	ad_node *(*build)(struct layer_site *site, ad_node *x, const void *attrs);
+	const char *inputs; /* "x h? c?": what build asks for by layer_input, `?` may be left out; NULL: x */
+	const char *blocks; /* attributes, AD_WORD, whose value is a block, layer or op, "field"; NULL: none */
 };
 extern const struct layer *const layers[]; /* generated; ends with NULL */
+
+/* Input k of the layer being built; NULL: it was left out. Input 0 is build's x. */
+ad_node *layer_input(struct layer_site *site, size_t k);
 
 /* The weight NAME of the layer being built: made at the first call for its path, found afterwards.
  * NULL after a message. */
 ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
                       int64_t fan_in, int64_t fan_out);
+
+/* The same for state without gradient, such as running statistics: written by ad_assign, kept in
+ * checkpoints. */
+ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
+                      struct init init);
+
+/* What the attribute `attr` of `blocks` names, applied to n_in inputs. Its weights have paths below
+ * the layer's, "ode.field.linear.weight"; they are made at the first application and shared by all
+ * later ones. The first result, ad_pack of several. NULL after a message. */
+ad_node *layer_apply(struct layer_site *site, const char *attr, size_t n_in, ad_node *const in[]);
+
+/* size / by for an attribute that must divide a size: layer_quotient(site, "d", 384, "heads", 7). 0
+ * after the message "d/heads = 384/7 is not a whole number, and a dimension must be". */
+int64_t layer_quotient(struct layer_site *site, const char *what, int64_t size, const char *attr,
+                       int64_t by);
 
 /* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
 
@@ -265,13 +295,15 @@ struct instance {
 		ad_node *node;
 	} *named;
 	ad_node **gradients; /* of each weight; after model_gradients */
+	int n_checkpoints;   /* `checkpoint: true`: scopes of the graph whose values the backward pass */
+	int *checkpoints;    /* is to compute again rather than to keep */
 };
 
 struct ad_model {
 	char *path, *folder;
 	const char *name;
 	struct messages *messages;
-	struct yaml_tree *tree;    /* resolved: --set applied */
+	struct yaml_tree *tree;    /* resolved: extends, include and overrides applied */
 	ad_graph *graph;           /* NULL while there are errors */
 	bool f64;
 	int n_dims;
@@ -291,6 +323,9 @@ struct ad_model {
 	struct train_spec train;
 	struct build *build;       /* build.c's own */
 };
+
+/* ad_model_open with the overrides of the environment, AUTOGRAD_SET, before those given. */
+ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[]);
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
  * failure of the graph (ad_errmsg). */
