@@ -38,7 +38,7 @@ static const char *argument_text(struct recording *r, struct value v)
 	const char *text = "[";
 
 	if (v.kind == VALUE_WORD)
-		return v.s;
+		return store_text(r->store, "%.40s%s", v.s, strlen(v.s) > 40 ? "..." : "");
 	if (v.kind == VALUE_KIND)
 		return v.of->name;
 	if (v.kind != VALUE_LIST)
@@ -56,7 +56,7 @@ static const char *where_text(struct recording *r, const struct definition *d,
 	const char *path = store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
 	const char *text = store_text(r->store, "in %s", *path ? path : d->name);
 
-	for (size_t k = 0; k < d->n_params; k++)
+	for (size_t k = 0; k < d->n_params && k < 8; k++)
 		text = store_text(r->store, "%s%s%s = %s", text, k ? ", " : ", with ",
 		                  d->params[k].name,
 		                  argument_text(r, scope_own(block, d->params[k].name)->value));
@@ -348,14 +348,14 @@ struct value build_block(struct call *c, const char *component)
 	struct recording *r = c->r;
 	const struct definition *d = c->kind.block;
 	struct scope *block = store_take(r->store, sizeof *block);
-	struct level own = level_below(r, component, c->shared), *outer_level = r->level;
+	struct level own = level_below(r, component, c->shared, c->at), *outer_level = r->level;
 	const char *outer_space = r->space,
 		   *path = store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
 	struct value outer_prev = r->prev, y = unknown;
 	int row = component ? open_row(r, path, d->name) : -1;
 
 	scope_own(&r->model->build->blocks, d->name)->used = true;
-	if (d->broken || !count_step(r, c->at))
+	if (d->broken || own.too_long || !count_step(r, c->at))
 		return unknown;
 	if (r->blocks >= MOST_BLOCKS)
 		return too_deep(c);

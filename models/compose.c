@@ -208,10 +208,12 @@ struct value build_residual(struct recording *r, const struct scope *in, const s
 static struct value build_branch(struct recording *r, const struct scope *in,
                                  const struct yaml *branch, const char *component, struct value x)
 {
-	struct level own = level_below(r, component, NULL), *outer = r->level;
+	struct level own = level_below(r, component, NULL, branch->at), *outer = r->level;
 	struct scope *body = store_take(r->store, sizeof *body);
 	struct value y;
 
+	if (own.too_long)
+		return unknown;
 	body->up = in;
 	r->level = &own;
 	ad_scope_begin(r->graph, component);

@@ -20,6 +20,7 @@ struct extension {
 	struct store *store;
 	struct messages *messages;
 	int depth; /* of files that extend or include each other */
+	bool failed; /* a file is missing: what it would bring is not known */
 };
 
 static struct yaml *resolve(struct extension *x, struct yaml *root, const char *path);
@@ -35,7 +36,7 @@ static const char *path_beside(struct store *s, const char *file, const char *na
 }
 
 /* The tree of another file, with what it extends and includes. NULL after a message at `y`. */
-static struct yaml *load(struct extension *x, const struct yaml *y, const char *path)
+static struct yaml *read_guest(struct extension *x, const struct yaml *y, const char *path)
 {
 	struct messages *m = x->messages;
 	const char *wrong = "it is too large";
@@ -76,6 +77,14 @@ static struct yaml *load(struct extension *x, const struct yaml *y, const char *
 	x->depth++;
 	root = resolve(x, root, path);
 	x->depth--;
+	return root;
+}
+
+static struct yaml *load(struct extension *x, const struct yaml *y, const char *path)
+{
+	struct yaml *root = read_guest(x, y, path);
+
+	x->failed = x->failed || !root;
 	return root;
 }
 
@@ -298,9 +307,10 @@ static struct yaml *resolve(struct extension *x, struct yaml *root, const char *
 	return extended(x, root, path);
 }
 
-void extend_tree(struct yaml_tree *t, struct messages *m, const char *path)
+bool extend_tree(struct yaml_tree *t, struct messages *m, const char *path)
 {
 	struct extension x = { .tree = t, .store = yaml_store(t), .messages = m };
 
 	yaml_set_root(t, resolve(&x, yaml_root(t), path));
+	return !x.failed;
 }

@@ -82,6 +82,11 @@ bool open_item(struct recording *r, const struct scope *in, const struct yaml *y
 		if (yaml_is_null(y))
 			return message(r->messages, E_MISSING, y->at, NULL, NULL, "an empty item");
 	}
+	if (to->each && to->each->kind == YAML_MAP && yaml_get(to->each, to->key->text)) {
+		to->kind = (struct kind){ .what = KIND_OP, .name = to->key->text };
+		to->varies = true;
+		return true;
+	}
 	if (kind_find(r, in, to->key->text, &to->kind))
 		return true;
 	if (r->messages)
@@ -93,7 +98,8 @@ bool open_item(struct recording *r, const struct scope *in, const struct yaml *y
 
 /* ---- levels of paths ------------------------------------------------------------------------- */
 
-struct level level_below(const struct recording *r, const char *component, const char *shared)
+struct level level_below(struct recording *r, const char *component, const char *shared,
+                         struct place at)
 {
 	const struct level *up = r->level;
 	struct level own = { .prefix = up->prefix,
@@ -104,6 +110,12 @@ struct level level_below(const struct recording *r, const char *component, const
 	if (component) {
 		own.prefix = store_text(r->store, "%s%s.", up->prefix, component);
 		own.weights = store_text(r->store, "%s%s.", up->weights, component);
+		if (strlen(own.prefix) > LONGEST_PATH || strlen(own.weights) > LONGEST_PATH) {
+			wrong(r, E_LIMIT, at, "the path '%.40s...' is longer than %d bytes", own.prefix,
+			      LONGEST_PATH);
+			own.prefix = own.weights = "";
+			own.too_long = true;
+		}
 	}
 	if (shared)
 		own.weights = store_text(r->store, "%s.", shared);
@@ -112,8 +124,11 @@ struct level level_below(const struct recording *r, const char *component, const
 
 const char *next_component(struct recording *r, const char *kind, struct place at)
 {
-	struct name *count = scope_own(&r->level->counts, kind);
+	const char *dot = strrchr(kind, '.'); /* a block of an included file */
+	struct name *count;
 
+	kind = dot ? dot + 1 : kind;
+	count = scope_own(&r->level->counts, kind);
 	if (!count)
 		count =
 		    scope_add(r->store, &r->level->counts, kind, NAME_VALUE, at, value_int(0));
@@ -346,7 +361,9 @@ static struct value build_kind(struct call *c, const struct item *item, const ch
 	}
 	/* What adds nothing to paths counts with the items around it. */
 	if (component) {
-		own = level_below(r, component, c->shared);
+		own = level_below(r, component, c->shared, item->key->at);
+		if (own.too_long)
+			return unknown;
 		r->level = &own;
 		ad_scope_begin(r->graph, component);
 	} else {
@@ -460,14 +477,15 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 		to->at = y->keys[0]->at;
 		y = y->items[0];
 	}
-	if (!whole_of(r, field_of(r, in, y, "repeat", "a whole number"), y->at, "repeat", y->text, 0,
-	              r->messages ? MOST_STEPS : INT32_MAX, &to->n))
-		return false;
-	return !is_free(r, to->n) ||
-	       message(r->messages, E_TYPE, y->at, NULL,
-	               "'scan' goes along an axis of any length",
-	               "'repeat' wants a number that is known before the data; '%s' is a free dim",
-	               y->text);
+	struct value v = field_of(r, in, y, "repeat", "a whole number");
+	if (v.kind == VALUE_INT && is_free(r, v.i))
+		return message(r->messages, E_TYPE, y->at, NULL,
+		               "'scan' goes along an axis of any length",
+		               "'repeat' wants a number that is known before the data; '%s' is a free "
+		               "dim",
+		               y->text);
+	return whole_of(r, v, y->at, "repeat", y->text, 0, r->messages ? MOST_STEPS : INT32_MAX,
+	                &to->n);
 }
 
 /* `each: {c: [16, 32], s: [1, 2]}`: lists of one length, side by side. */
@@ -523,7 +541,12 @@ static struct value build_copies(struct recording *r, struct scope *body, const 
 		for (size_t k = 0; k < copies.n_lists; k++)
 			scope_add(r->store, &own, copies.names[k]->text, NAME_COUNTER,
 			          copies.names[k]->at, copies.lists[k].items[i]);
-		prev = build_copy(r, &own, body, item,
+		struct item copy = *item;
+		if (item->varies && !kind_find(r, &own, item->key->text, &copy.kind)) {
+			say_op(r, item->key->at, item->key->text, true);
+			return unknown;
+		}
+		prev = build_copy(r, &own, body, &copy,
 		                  store_text(r->store, "%s[%lld]", component, (long long)i), prev);
 	}
 	return prev;

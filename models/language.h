@@ -20,9 +20,10 @@ enum {
 	MOST_ALIASES = 1000,
 	MOST_NODES = 100000,  /* after aliases are expanded */
 	MOST_OPERATORS = 400, /* nested in an expression */
-	MOST_STEPS = 200000,  /* items and expressions of the check, copies included */
+	MOST_STEPS = 100000,  /* items and expressions of the check, copies included */
 	MOST_RECORDED = 20000000, /* of a recording for given sizes */
-	MOST_NESTED = 1500,   /* evaluations and items inside each other */
+	LONGEST_PATH = 256,   /* bytes of the path of an item */
+	MOST_NESTED = 1000,   /* evaluations and items inside each other */
 	MOST_BLOCKS = 64,     /* blocks inside each other */
 	MOST_FILES = 32,      /* that one model is made of */
 	MOST_PARENTS = 8,     /* files that extend or include each other in a row */
@@ -118,8 +119,9 @@ void override_apply(struct yaml_tree *t, struct messages *m, int number, const c
 char *read_model_file(const char *path, size_t *length, const char **wrong);
 
 /* Replaces a tree's `extends` and `include` by what they name, and applies `unset`; paths are relative
- * to the folder of `path`. Included blocks become defs of dotted names, "common.double" (extend.c). */
-void extend_tree(struct yaml_tree *t, struct messages *m, const char *path);
+ * to the folder of `path`. Included blocks become defs of dotted names, "common.double". False after a
+ * message: a file could not be read, so what it brings is not known (extend.c). */
+bool extend_tree(struct yaml_tree *t, struct messages *m, const char *path);
 
 /* ---- expressions (expr.c) -------------------------------------------------------------------- */
 
@@ -274,6 +276,7 @@ struct level {
 	const char *weights; /* the prefix of paths of weights: another item's where they are shared */
 	struct scope counts;
 	int depth;
+	bool too_long; /* the prefix has reached the limit, which was said */
 	bool known; /* the weights are there already: shared, or of a further step of a scan */
 };
 
@@ -529,6 +532,7 @@ struct item {
 	const struct yaml *as, *from, *repeat, *each, *when, *share, *freeze, *lr_scale, *init, *shape,
 		*checkpoint;
 	struct kind kind;
+	bool varies; /* the key is a counter of `each`: the kind is another one each time */
 };
 
 /* An op, layer or block with its arguments as they come. */
@@ -635,7 +639,8 @@ struct value build_block(struct call *c, const char *component);
 
 /* The level below a component, NULL: the same paths with counts of its own; with the weights of
  * another item where `shared` is its path. */
-struct level level_below(const struct recording *r, const char *component, const char *shared);
+struct level level_below(struct recording *r, const char *component, const char *shared,
+                         struct place at);
 
 /* The component of a path for the next item of a kind: "linear", then "linear_2". */
 const char *next_component(struct recording *r, const char *kind, struct place at);

@@ -210,11 +210,11 @@ static void read_tree(ad_model *m, const char *text, size_t length, size_t n,
 		return;
 	}
 	yaml_store(m->tree)->out = b->store.out;
-	extend_tree(m->tree, m->messages, m->path);
+	bool whole = extend_tree(m->tree, m->messages, m->path);
 	for (size_t i = 0; i < n; i++)
 		override_apply(m->tree, m->messages, (int)i + 1, overrides[i]);
 	yaml_store(m->tree)->out = NULL;
-	b->root = yaml_root(m->tree);
+	b->root = whole ? yaml_root(m->tree) : NULL;
 }
 
 /* What is to be changed: "a.b=v", of the environment, then of the caller. */

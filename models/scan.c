@@ -171,6 +171,7 @@ static struct value step(struct scan *s, ad_node *const x[])
 	struct value y;
 	size_t next = 0;
 
+	c.parameters = 0;
 	c.n_in = s->cell->inputs->n;
 	c.inputs = store_take(r->store, c.n_in * sizeof *c.inputs);
 	for (size_t k = 0; k < s->n_states; k++)
