@@ -493,11 +493,13 @@ void ad_assign(ad_node *buffer, ad_node *node)
 {
 	ad_graph *g;
 
-	if (ad_is_error(buffer) || ad_is_error(node))
+	if (ad_is_error(buffer) || (node && ad_is_error(node)))
 		return;
 	g = buffer->graph;
 	if (buffer->kind != AD_IS_BUFFER || buffer->op)
 		ad_fail(g, AD_ERROR_ARGUMENT, "assign: %s is no buffer", called(buffer));
+	else if (!node)
+		buffer->assign = NULL, g->wishes++;
 	else if (node->graph != g)
 		ad_fail(g, AD_ERROR_TYPE, "assign: the two belong to different graphs");
 	else if (!ad_equal_shapes(&buffer->shape, &node->shape) || buffer->type != node->type)

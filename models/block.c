@@ -352,7 +352,7 @@ struct value build_block(struct call *c, const char *component)
 	const char *outer_space = r->space,
 		   *path = store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
 	struct value outer_prev = r->prev, y = unknown;
-	int row = component ? open_row(r, path, d->name) : -1;
+	int row;
 
 	scope_own(&r->model->build->blocks, d->name)->used = true;
 	if (d->broken || own.too_long || !count_step(r, c->at))
@@ -361,6 +361,7 @@ struct value build_block(struct call *c, const char *component)
 		return too_deep(c);
 	if (!go_deeper(r, c->at))
 		return unknown;
+	row = component ? open_row(r, path, d->name) : -1;
 	r->blocks++;
 	block->up = *d->space ? &r->model->build->bare : &r->model->build->file;
 	r->space = d->space;
@@ -381,7 +382,8 @@ struct value build_block(struct call *c, const char *component)
 	r->space = outer_space;
 	r->blocks--;
 	r->nested--;
-	fill_row(r, row, y, c->parameters);
+	if (component)
+		fill_row(r, row, y, c->parameters);
 	if (y.kind == VALUE_NODE && component) {
 		struct origin *inner = y.from;
 

@@ -349,6 +349,21 @@ bool setting_of(struct recording *r, const struct scope *in, const ad_attr *attr
 	return false;
 }
 
+/* The place of a word in a list that has it, from 0. */
+static int word_place(const char *list, const char *word)
+{
+	const size_t n = strlen(word);
+	int k = 0;
+
+	for (;; k++) {
+		size_t length = strcspn(list, " ");
+
+		if (length == n && memcmp(list, word, n) == 0)
+			return k;
+		list += length + strspn(list + length, " ");
+	}
+}
+
 bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr *attr,
                      const struct yaml *y, ad_setting *to)
 {
@@ -363,6 +378,10 @@ bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr 
 			param->used = true;
 			v = param->value;
 		}
+	} else if (attr->type == AD_INTLIST && y->kind == YAML_SCALAR && word_in(attr->choice, y->text)) {
+		*to = (ad_setting){ .name = attr->name, .type = AD_INTLIST };
+		to->ints.n = LIST_WORD - word_place(attr->choice, y->text);
+		return true;
 	} else if (attr->type == AD_INTLIST || attr->type == AD_NUMLIST) {
 		v = eval_yaml(r, in, y);
 	} else {

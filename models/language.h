@@ -658,7 +658,8 @@ struct origin *reads_origin(struct recording *r, struct place at);
 struct origin *item_origin(struct recording *r, const char *name, const char *path,
                            struct place at);
 
-/* A row of `autograd show`: added, or its place taken first and filled later. -1: none is wanted. */
+/* A row of `autograd show`: added, or its place taken first and filled later, in pairs. -1: none is
+ * wanted. */
 int open_row(struct recording *r, const char *path, const char *kind);
 void fill_row(struct recording *r, int row, struct value v, size_t parameters);
 void add_row(struct recording *r, const char *path, const char *kind, struct value v,
@@ -667,6 +668,14 @@ void add_named(struct recording *r, const char *name, ad_node *node);
 
 /* Takes a mapping or word apart into the op and the reserved words; false after a message. */
 bool open_item(struct recording *r, const struct scope *in, const struct yaml *y, struct item *to);
+
+/* What was recorded since the mark before belongs to the item of this path; NULL: to the item whose
+ * mark with a path was not followed by one without. Two calls an item: with its path where it is known,
+ * without when it ends (instance.c). Rows make these calls. */
+void mark_nodes(struct recording *r, const char *path);
+
+/* Gives the graph the assignments of this recording in place of those of another (instance.c). */
+struct instance *instance_activate(ad_model *m, struct instance *in);
 
 /* Records the whole model for r->dims into `to`; what is wrong is said in r->messages. */
 void build_model(struct recording *r, struct instance *to);

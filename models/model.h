@@ -223,7 +223,10 @@ bool init_weights(const ad_model *m, uint64_t seed);
 bool model_ready(const ad_model *m);
 
 /* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. A
- * layer of several results returns ad_pack of them: `as: [y, h]` names them. */
+ * list among its attributes that has a choice takes a word instead of numbers: word k of the choice
+ * arrives as a list whose n is LIST_WORD - k. A layer of several results returns ad_pack of them:
+ * `as: [y, h]` names them. */
+enum { LIST_WORD = -2 };
 struct layer_site; /* where in the model: path, place, init given on the item; see weight.c */
 struct layer {
 	const char *name, *doc;
@@ -243,10 +246,16 @@ ad_node *layer_input(struct layer_site *site, size_t k);
 ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape, struct init init,
                       int64_t fan_in, int64_t fan_out);
 
-/* The same for state without gradient, such as running statistics: written by ad_assign, kept in
- * checkpoints. */
+/* The same for state without gradient, such as running statistics: kept in checkpoints. */
 ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
                       struct init init);
+
+/* What a buffer becomes in each step of a training; recordings for evaluation leave it. (instance.c) */
+void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value);
+
+/* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
+ * a layer that unrolls over such an axis records as little as gives the shapes. (instance.c) */
+bool layer_open_size(struct layer_site *site, int64_t size);
 
 /* What the attribute `attr` of `blocks` names, applied to n_in inputs. Its weights have paths below
  * the layer's, "ode.field.linear.weight"; they are made at the first application and shared by all
@@ -294,6 +303,17 @@ struct instance {
 		const char *name;
 		ad_node *node;
 	} *named;
+	size_t n_assigned;   /* in training phase: what buffers become */
+	struct assigned {
+		ad_node *buffer, *value;
+	} *assigned;
+	size_t n_marks;      /* which nodes were recorded for which item: those from the mark before up to
+	                      * this one belong to its path */
+	struct node_mark {
+		const char *path;
+		size_t nodes;
+		bool ends; /* the item ends here */
+	} *marks;
 	ad_node **gradients; /* of each weight; after model_gradients */
 	int n_checkpoints;   /* `checkpoint: true`: scopes of the graph whose values the backward pass */
 	int *checkpoints;    /* is to compute again rather than to keep */
@@ -318,7 +338,7 @@ struct ad_model {
 	int n_rows;
 	struct layer_row *rows;
 	int n_instances;
-	struct instance **instances;
+	struct instance **instances, *active; /* whose assignments are the graph's */
 	struct data_spec data;
 	struct train_spec train;
 	struct build *build;       /* build.c's own */
@@ -328,7 +348,8 @@ struct ad_model {
 ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[]);
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
- * failure of the graph (ad_errmsg). */
+ * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what
+ * it says. */
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
 
 /* Records the sweep from the instance's loss (or its output, if a single number) once and sets

@@ -427,11 +427,11 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 		for (int k = 0; same && k < m->n_dims; k++)
 			same = in->dims[k] == dims[k];
 		if (same)
-			return in;
+			return instance_activate(m, in);
 	}
 	bool good = record_instance(m, dims, training);
 	m->build->store.out = NULL;
-	return good ? m->instances[m->n_instances - 1] : NULL;
+	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
 }
 
 static bool take_gradients(ad_model *m, struct instance *in)

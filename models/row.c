@@ -46,6 +46,7 @@ int open_row(struct recording *r, const char *path, const char *kind)
 {
 	ad_model *m = r->model;
 
+	mark_nodes(r, path);
 	if (!r->messages || r->again)
 		return -1;
 	m->rows = store_more(r->store, m->rows, (size_t)m->n_rows, sizeof *m->rows);
@@ -59,6 +60,7 @@ int open_row(struct recording *r, const char *path, const char *kind)
 
 void fill_row(struct recording *r, int row, struct value v, size_t parameters)
 {
+	mark_nodes(r, NULL);
 	if (row < 0)
 		return;
 	r->model->rows[row].parameters = parameters;

@@ -120,7 +120,8 @@ static bool site_init(struct layer_site *site, const char *name, struct init *to
 		return true;
 	if (own)
 		return init_of(site->recording, in, own, to);
-	if (yaml_get(y, "weight") || yaml_get(y, "bias") || strcmp(name, "weight") != 0)
+	/* "weight", "weight_ih_l0", "in_proj_weight" */
+	if (yaml_get(y, "weight") || yaml_get(y, "bias") || !strstr(name, "weight"))
 		return true;
 	return init_of(site->recording, in, y, to);
 }
@@ -157,7 +158,7 @@ static ad_node *site_weight(struct layer_site *site, struct wanted *want)
 
 		return w ? w->node : NULL;
 	}
-	if (!site_init(site, want->name, &want->init))
+	if (!want->buffer && !site_init(site, want->name, &want->init))
 		return NULL;
 	node = check_weight(r, want, &made);
 	if (made && !want->buffer)

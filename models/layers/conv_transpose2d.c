@@ -1,0 +1,35 @@
+/*
+ * conv_transpose2d: a convolution backwards: every element of x spreads over a window of y.
+ *
+ *   x   (N, channels, height, width)     weight   (channels, out / groups, kh, kw)     bias   (out)
+ *   y   (N, out, ...), each size (in - 1) stride - 2 padding + dilation (kernel - 1) + 1 +
+ *       output_padding; with padding same in * stride
+ */
+#include "convolution.h"
+
+struct attrs {
+	struct convolution c;
+	ad_ints output_padding;
+};
+
+static const ad_attr attrs[] = {
+	CONVOLUTION_ATTRS,
+	AD_ATTR(struct attrs, output_padding, AD_INTLIST, "0",
+	        "what is added to each size at the end; padding same finds it", NULL),
+	{ 0 },
+};
+
+static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
+{
+	const struct attrs *a = given;
+
+	return convolve_transposed(site, x, "conv_transpose2d", 2, &a->c, a->output_padding);
+}
+
+const struct layer layer_conv_transpose2d = {
+	.name = "conv_transpose2d",
+	.doc = "transposed convolution over height and width: x is (N, channels, height, width)",
+	.attrs = attrs,
+	.attrs_size = sizeof(struct attrs),
+	.build = build,
+};
