@@ -59,7 +59,7 @@ static struct value kind_value(struct recording *r, const struct scope *in,
 	struct value v = { .kind = VALUE_KIND, .of = kind };
 
 	if (!kind_find(r, in, word, kind)) {
-		say_op(r, at, word, true);
+		say_op(r, at, word, strcmp(p->type, "block") == 0 ? AS_BLOCK : AS_ITEM);
 		return unknown;
 	}
 	if (strcmp(p->type, "block") == 0 && kind->what != KIND_BLOCK)
@@ -588,7 +588,7 @@ void call_complete(struct call *c)
 }
 
 bool call_named(struct call *c, struct recording *r, const struct scope *in, const struct yaml *y,
-                const char *what)
+                const char *what, enum op_place place)
 {
 	const struct yaml *word = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;
 
@@ -599,7 +599,7 @@ bool call_named(struct call *c, struct recording *r, const struct scope *in, con
 	c->name = word->text;
 	c->arg = word == y ? NULL : y->items[0];
 	if (!kind_find(r, in, word->text, &c->kind)) {
-		say_op(r, word->at, word->text, true);
+		say_op(r, word->at, word->text, place);
 		return false;
 	}
 	if (c->kind.what >= KIND_CHAIN)

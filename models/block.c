@@ -49,12 +49,20 @@ static const char *argument_text(struct recording *r, struct value v)
 	return store_text(r->store, "%s]", text);
 }
 
-/* "in stage[1].basic, with out = 32, stride = 2" */
+/* "in stage[1].basic, with out = 32, stride = 2"; NULL: it has no params that could matter. */
 static const char *where_text(struct recording *r, const struct definition *d,
                               const struct scope *block, const char *component)
 {
 	const char *path = store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
-	const char *text = store_text(r->store, "in %s", *path ? path : d->name);
+	size_t n = strlen(path);
+	const char *text;
+
+	if (d->n_params == 0)
+		return NULL;
+	if (!component && n > 0)
+		path = store_copy(r->store, path, n - 1); /* without its dot */
+	text = store_text(r->store, n > 64 ? "in ...%s" : "in %s",
+	                  n > 64 ? path + n - 60 : *path ? path : d->name);
 
 	for (size_t k = 0; k < d->n_params && k < 8; k++)
 		text = store_text(r->store, "%s%s%s = %s", text, k ? ", " : ", with ",
@@ -195,11 +203,23 @@ static bool filled_input(struct call *c, const struct scope *block, const struct
 		               store_text(r->store, "write inputs: {%s: [B, hidden]} in the block",
 		                          key->text),
 		               "the state '%s' needs a shape to begin as %s", key->text, v->s);
-	for (size_t i = 0; i < shape->n; i++)
-		if (!whole_of(r, field_of(r, block, shape->items[i], "shape", "a size"),
-		              shape->items[i]->at, "a size", shape->items[i]->text, 0, INT64_MAX,
-		              &dims[i]))
+	for (size_t i = 0; i < shape->n; i++) {
+		const struct yaml *d = shape->items[i];
+
+		if (d->kind == YAML_SCALAR && is_name(d->text) && !scope_find(block, d->text)) {
+			message(r->messages, E_MISSING, c->at, NULL,
+			        store_text(r->store, "make '%s' a param of the block, or begin with a "
+			                             "tensor: state: {%s: h0}",
+			                   d->text, key->text),
+			        "the state '%s' begins as %s, but nothing tells its size '%s'",
+			        key->text, v->s, d->text);
+			message_also(r->messages, d->at, "declared here");
 			return false;
+		}
+		if (!whole_of(r, field_of(r, block, d, "shape", "a size"), d->at, "a size", d->text, 0,
+		              INT64_MAX, &dims[i]))
+			return false;
+	}
 	s[0].ints = (ad_ints){ (int64_t)shape->n, dims };
 	*v = record(r, "full", c->at, c->at, 0, NULL, 2, s);
 	return v->kind == VALUE_NODE;

@@ -207,7 +207,7 @@ void define_defaults(struct recording *r, const struct yaml *defaults)
 
 		r->space = dot ? store_copy(r->store, key->text, (size_t)(dot + 1 - key->text)) : "";
 		if (!kind_find(r, &b->bare, dot ? dot + 1 : key->text, &kind)) {
-			say_op(r, key->at, dot ? dot + 1 : key->text, true);
+			say_op(r, key->at, dot ? dot + 1 : key->text, AS_ITEM);
 			good = false;
 		} else if (kind.what >= KIND_CHAIN) {
 			good = message(r->messages, E_TYPE, key->at, NULL, NULL,

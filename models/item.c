@@ -90,7 +90,7 @@ bool open_item(struct recording *r, const struct scope *in, const struct yaml *y
 	if (kind_find(r, in, to->key->text, &to->kind))
 		return true;
 	if (r->messages)
-		say_op(r, to->key->at, to->key->text, true);
+		say_op(r, to->key->at, to->key->text, AS_ITEM);
 	else
 		ad_fail(r->graph, AD_ERROR_ARGUMENT, "no op or block named '%s'", to->key->text);
 	return false;
@@ -111,8 +111,11 @@ struct level level_below(struct recording *r, const char *component, const char 
 		own.prefix = store_text(r->store, "%s%s.", up->prefix, component);
 		own.weights = store_text(r->store, "%s%s.", up->weights, component);
 		if (strlen(own.prefix) > LONGEST_PATH || strlen(own.weights) > LONGEST_PATH) {
-			wrong(r, E_LIMIT, at, "the path '%.40s...' is longer than %d bytes", own.prefix,
-			      LONGEST_PATH);
+			message(r->messages, E_LIMIT, at, NULL,
+			        "give shorter names; a block that uses itself ends by 'when: level < "
+			        "depth'",
+			        "the path '%.40s...' is longer than %d bytes", own.prefix,
+			        LONGEST_PATH);
 			own.prefix = own.weights = "";
 			own.too_long = true;
 		}
@@ -212,6 +215,7 @@ static bool weight_words(struct call *c, const struct item *item)
 			return false;
 	} else if (item->share && item->share->kind == YAML_MAP && layer) {
 		c->share = item->share;
+		c->share_used = store_take(r->store, item->share->n * sizeof *c->share_used);
 	} else if (item->share) {
 		return message(r->messages, E_TYPE, item->share->at, NULL,
 		               "write share: NAME, or for single tensors of a layer share: {weight: "
@@ -237,10 +241,11 @@ static bool weight_words(struct call *c, const struct item *item)
 	return true;
 }
 
-/* Single tensors that `share` names must be some of the layer's. */
-static void check_shared(struct recording *r, const struct call *c, const char *path)
+/* Single tensors that `share` names must be there. */
+static bool check_shared(struct recording *r, const struct call *c)
 {
 	const struct build *b = r->model->build;
+	bool good = true;
 
 	for (size_t i = 0; c->share && r->messages && i < c->share->n; i++) {
 		const struct yaml *y = c->share->items[i];
@@ -255,7 +260,19 @@ static void check_shared(struct recording *r, const struct call *c, const char *
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
 		        "a path such as tok.weight names a weight that was made before",
 		        "no weight has the path '%s'", y->kind == YAML_SCALAR ? y->text : "");
+		good = false;
 	}
+	return good;
+}
+
+/* What the layer has not asked for is none of its weights. */
+static void check_share_used(struct recording *r, const struct call *c)
+{
+	for (size_t i = 0; c->share && r->messages && i < c->share->n; i++)
+		if (!c->share_used[i])
+			message(r->messages, E_KEY, c->share->keys[i]->at, NULL, NULL,
+			        "'%s' has no weight '%s' that could be shared", c->name,
+			        c->share->keys[i]->text);
 }
 
 /* ---- built ----------------------------------------------------------------------------------- */
@@ -309,10 +326,11 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 
 	call_take(c);
 	call_complete(c);
-	if (c->share)
-		check_shared(r, c, path);
-	if (c->known)
+	if (c->known && check_shared(r, c)) {
 		y = call_build(c, component);
+		if (y.kind == VALUE_NODE)
+			check_share_used(r, c);
+	}
 	if (y.kind == VALUE_NODE)
 		y.from = item_origin(r, component, path, item->key->at);
 	add_row(r, path, item->kind.name, y, c->parameters);
@@ -543,7 +561,7 @@ static struct value build_copies(struct recording *r, struct scope *body, const 
 			          copies.names[k]->at, copies.lists[k].items[i]);
 		struct item copy = *item;
 		if (item->varies && !kind_find(r, &own, item->key->text, &copy.kind)) {
-			say_op(r, item->key->at, item->key->text, true);
+			say_op(r, item->key->at, item->key->text, AS_ITEM);
 			return unknown;
 		}
 		prev = build_copy(r, &own, body, &copy,

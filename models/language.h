@@ -24,7 +24,7 @@ enum {
 	MOST_RECORDED = 20000000, /* of a recording for given sizes */
 	LONGEST_PATH = 256,   /* bytes of the path of an item */
 	MOST_NESTED = 1000,   /* evaluations and items inside each other */
-	MOST_BLOCKS = 64,     /* blocks inside each other */
+	MOST_BLOCKS = 32,     /* blocks inside each other */
 	MOST_FILES = 32,      /* that one model is made of */
 	MOST_PARENTS = 8,     /* files that extend or include each other in a row */
 	LONGEST_NAME = 100,
@@ -417,10 +417,11 @@ const char *input_name(struct recording *r, const char *names, size_t k);
 void input_counts(const char *names, size_t *least, size_t *most);
 int op_input(const ad_op *op, const char *name);
 
-/* Messages E001 for an argument and E002, with what is near. */
+/* Messages E001 for an argument and E002, with what is near of what is legal there. */
 void say_attribute(struct recording *r, struct place at, const char *name, const char *what,
                    const ad_attr *table);
-void say_op(struct recording *r, struct place at, const char *name, bool item);
+enum op_place { AS_ITEM, IN_EXPRESSION, AS_BLOCK };
+void say_op(struct recording *r, struct place at, const char *name, enum op_place place);
 
 const ad_attr *attr_find(const ad_attr *table, const char *name);
 const char *attr_names(struct store *s, const ad_attr *table);
@@ -547,6 +548,7 @@ struct call {
 	const struct yaml *init; /* for weights: of the item, of its argument, of defaults */
 	const struct scope *init_scope;
 	const struct yaml *share; /* single tensors of others: {weight: tok.weight} */
+	bool *share_used;         /* which of them the layer has asked for */
 	const char *shared;       /* the path of the item whose weights these are; NULL */
 	size_t n_in, n_settings;
 	struct value *inputs;
@@ -591,7 +593,7 @@ struct value no_input(struct call *c);
 /* A call of what y names: a word, or {word: arguments}, as in `field: block`, `cell: name`. False
  * after a message. */
 bool call_named(struct call *c, struct recording *r, const struct scope *in, const struct yaml *y,
-                const char *what);
+                const char *what, enum op_place place);
 
 /* ---- building: weights (weight.c) ------------------------------------------------------------ */
 

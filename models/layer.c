@@ -56,7 +56,7 @@ ad_node *layer_apply(struct layer_site *site, const char *attr, size_t n_in, ad_
 	while (k < site->call->n_named && strcmp(site->call->named[k].attr, attr) != 0)
 		k++;
 	if (k == site->call->n_named ||
-	    !call_named(&c, r, site->call->named[k].in, site->call->named[k].y, attr))
+	    !call_named(&c, r, site->call->named[k].in, site->call->named[k].y, attr, AS_ITEM))
 		return NULL;
 	bool first = !scope_own(&site->applied, attr);
 	if (first)

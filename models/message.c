@@ -332,7 +332,8 @@ static void say(struct messages *m, int code, struct place at, const char *hint,
 		m->n++;
 	else
 		m->last = NULL;
-	if (m->depth > 0 && m->depth <= MOST_BLOCKS && depends_on_params(code))
+	if (m->depth > 0 && m->depth <= MOST_BLOCKS && m->within[m->depth - 1].text &&
+	    depends_on_params(code))
 		add(m, WITHIN, m->within[m->depth - 1].at, copied(m->within[m->depth - 1].text));
 }
 
@@ -683,9 +684,11 @@ const char *nearest(const char *word, size_t n, const char *const candidates[])
 	const char *best = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, length, candidates[i], strlen(candidates[i]), most);
+		size_t k = strlen(candidates[i]);
+		size_t d = distance(word, length, candidates[i], k, most);
 
-		if (d > 0 && d <= most && (best == NULL || d < most + 1)) {
+		/* one letter for another is no resemblance */
+		if (d > 0 && d <= most && d < (length > k ? length : k) && (best == NULL || d < most + 1)) {
 			best = candidates[i];
 			most = d - 1; /* only a nearer one replaces it */
 			if (most == 0)

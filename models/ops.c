@@ -202,31 +202,57 @@ static const char *block_names(struct recording *r, const char **names, size_t *
 	return all;
 }
 
-void say_op(struct recording *r, struct place at, const char *name, bool item)
+/* What else can be named there. */
+static void other_names(enum op_place place, const char **names, size_t *n, size_t room)
 {
-	size_t n = 0, room = ad_ops() + r->model->build->n_definitions + 128;
-	const char **names = store_take(r->store, room * sizeof(*names)), *blocks;
+	if (place == AS_BLOCK)
+		return;
+	for (size_t i = 0; i < ad_ops() && *n < room; i++)
+		names[(*n)++] = ad_op_name(ad_op_at(i));
+	for (size_t i = 0; place == AS_ITEM && layers[i] && *n < room; i++)
+		names[(*n)++] = layers[i]->name;
+	for (size_t i = 0; place == IN_EXPRESSION && i < COUNT(functions) && *n < room; i++)
+		names[(*n)++] = functions[i];
+	for (size_t i = KIND_CHAIN; place == AS_ITEM && i < COUNT(structures) && *n < room; i++)
+		names[(*n)++] = structures[i];
+}
 
-	if (!item && layer_find(name) && !ad_op_find(name)) {
+/* Whether the name is of a plugin that is not loaded, which was said. */
+static bool of_plugin(struct recording *r, const char *name)
+{
+	const struct yaml *plugins = yaml_get(r->model->build->root, "plugins");
+
+	for (size_t i = 0; plugins && plugins->kind == YAML_LIST && i < plugins->n; i++)
+		if (yaml_is(plugins->items[i], name))
+			return true;
+	return false;
+}
+
+void say_op(struct recording *r, struct place at, const char *name, enum op_place place)
+{
+	size_t n = 0, room = ad_ops() + r->model->build->n_definitions + 256;
+	const char **names = store_take(r->store, room * sizeof(*names)), *blocks, *help = NULL;
+
+	if (of_plugin(r, name))
+		return;
+	if (place == IN_EXPRESSION && layer_find(name) && !ad_op_find(name)) {
 		message(r->messages, E_OP, at, NULL,
 		        store_text(r->store, "write it as an item: {%s: ...}", name),
 		        "'%s' owns weights and occurs only as an item", name);
 		return;
 	}
-	for (size_t i = 0; i < ad_ops(); i++)
-		names[n++] = ad_op_name(ad_op_at(i));
-	for (size_t i = 0; item && layers[i] && n < room; i++)
-		names[n++] = layers[i]->name;
-	for (size_t i = 0; !item && i < COUNT(functions) && n < room; i++)
-		names[n++] = functions[i];
-	for (size_t i = KIND_CHAIN; item && i < COUNT(structures) && n < room; i++)
-		names[n++] = structures[i];
 	blocks = block_names(r, names, &n, room);
+	other_names(place, names, &n, room);
 	const char *near = nearest(name, n, names);
+	if (place == AS_BLOCK)
+		help = *blocks ? store_text(r->store, "the blocks of this file: %s", blocks)
+		               : "blocks are declared under 'defs'";
+	else
+		help = *blocks ? store_text(r->store,
+		                            "'autograd ops' lists the ops; blocks of this file: %s",
+		                            blocks)
+		               : "'autograd ops' lists the ops";
 	message(r->messages, E_OP, at,
-	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-	        *blocks ? store_text(r->store,
-	                             "'autograd ops' lists the ops; blocks of this file: %s", blocks)
-	                : "'autograd ops' lists the ops",
-	        "no op or block named '%s'", name);
+	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL, help,
+	        place == AS_BLOCK ? "no block named '%s'" : "no op or block named '%s'", name);
 }

@@ -52,7 +52,7 @@ static bool find_cell(struct scan *s)
 		return message(r->messages, E_MISSING, s->item->key->at, NULL,
 		               "write {scan: {cell: NAME, state: {h: zeros}}}",
 		               "'scan' needs 'cell', the name of a block");
-	if (!call_named(&s->call, r, s->in, cell, "cell"))
+	if (!call_named(&s->call, r, s->in, cell, "cell", AS_BLOCK))
 		return false;
 	if (s->call.kind.what != KIND_BLOCK)
 		return message(r->messages, E_TYPE, cell->at, NULL, NULL,

@@ -131,8 +131,14 @@ static bool site_init(struct layer_site *site, const char *name, struct init *to
 static const char *shared_path(struct layer_site *site, const char *name)
 {
 	struct recording *r = site->recording;
-	const struct yaml *path = site->call->share ? yaml_get(site->call->share, name) : NULL;
+	const struct yaml *share = site->call->share, *path = NULL;
 
+	for (size_t i = 0; share && i < share->n; i++) {
+		if (!yaml_is(share->keys[i], name))
+			continue;
+		path = share->items[i];
+		site->call->share_used[i] = true;
+	}
 	if (!path)
 		return NULL;
 	for (const char *prefix = r->level->weights;; prefix = "") {

@@ -303,7 +303,7 @@ Test(language, recursion)
 	cr_expect(value_of(text) == 30);
 	expect_said("version: 1\ninputs: {x: 1}\ndefs: {a: {body: [{b: }]}, b: {body: [{a: }]}}\n"
 	            "model: [{a: }]\n",
-	            "is used inside itself more than 64 deep");
+	            "is used inside itself more than 32 deep");
 }
 
 /* ---- items ----------------------------------------------------------------------------------- */
@@ -616,7 +616,7 @@ Test(language, scan_refused)
 		{ "{cell: good, state: {h: zeros}}", "" },
 		{ "{cell: good, state: [h]}", "" },
 		{ "{state: {h: zeros}}", "'scan' needs 'cell'" },
-		{ "{cell: god, state: {h: zeros}}", "no op or block named 'god'" },
+		{ "{cell: god, state: {h: zeros}}", "no block named 'god'" },
 		{ "{cell: relu, state: {h: zeros}}", "'cell' wants a block of 'defs'" },
 		{ "{cell: none, state: {h: zeros}}", "declares no inputs" },
 		{ "{cell: good}", "'scan' needs 'state'" },
@@ -625,7 +625,7 @@ Test(language, scan_refused)
 		{ "{cell: good, state: {h: zeros}, axis: 3}", "goes along axis 3" },
 		{ "{cell: good, state: {h: zeros}, axs: 3}", "unknown key 'axs' in 'scan'" },
 		{ "{cell: good, args: {n: 3}, state: {h: zeros}}", "'good' has no argument 'n'" },
-		{ "{cell: grows, state: {h: zeros}}", "'H' is neither" },
+		{ "{cell: grows, state: {h: zeros}}", "nothing tells its size 'H'" },
 		{ "{cell: cell, state: {h: zeros}}", "'h' is named twice in this body" },
 	};
 
