@@ -47,6 +47,13 @@ bool message_write(const struct messages *m, int code, struct place at, const ch
 int messages_errors(const struct messages *m);
 void messages_print(const struct messages *m, FILE *to, bool json);
 
+/* A page about an error (explain.c): examples are whole files. By code; ends with code 0. */
+struct explanation {
+	int code; /* 1 for E001 */
+	const char *title, *text, *wrong, *right;
+};
+extern const struct explanation explanations[];
+
 /* The candidate nearest to word by Damerau-Levenshtein distance, if that is at most
  * max(1, length / 3); NULL otherwise. */
 const char *nearest(const char *word, size_t n, const char *const candidates[]);
@@ -77,6 +84,10 @@ struct yaml *yaml_root(struct yaml_tree *t);
 void yaml_free(struct yaml_tree *t);
 struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL: absent */
 void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equal */
+
+/* The same with what note writes at the end of each line that has a value; note may be NULL. */
+void yaml_write_noted(const struct yaml *y, FILE *to,
+                      void (*note)(void *of, const struct yaml *value, FILE *to), void *of);
 
 /* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
 
@@ -346,6 +357,11 @@ struct ad_model {
 
 /* ad_model_open with the overrides of the environment, AUTOGRAD_SET, before those given. */
 ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[]);
+
+/* The declaration with all defaults written out, at places of line 0; lives as long as the model. NULL
+ * without memory. And where a place is: "mlp.yaml:4:5", "--set params.n=3", "default" (full.c). */
+struct yaml *model_full(ad_model *m);
+char *model_place(const ad_model *m, struct place at, char *text, size_t n);
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
  * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what

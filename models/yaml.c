@@ -704,15 +704,23 @@ static void write_scalar(const struct yaml *y, FILE *to)
 	fputc('"', to);
 }
 
+struct writing {
+	FILE *to;
+	void (*note)(void *of, const struct yaml *value, FILE *to);
+	void *of;
+};
+
 /* In block style; the caller has written what stands before it on the line. */
-static void write_node(const struct yaml *y, int indent, bool first_inline, FILE *to)
+static void write_node(const struct writing *w, const struct yaml *y, int indent, bool first_inline)
 {
 	if (y->kind == YAML_SCALAR || y->n == 0) {
 		if (y->kind == YAML_SCALAR)
-			write_scalar(y, to);
+			write_scalar(y, w->to);
 		else
-			fputs(y->kind == YAML_LIST ? "[]" : "{}", to);
-		fputc('\n', to);
+			fputs(y->kind == YAML_LIST ? "[]" : "{}", w->to);
+		if (w->note)
+			w->note(w->of, y, w->to);
+		fputc('\n', w->to);
 		return;
 	}
 	for (size_t i = 0; i < y->n; i++) {
@@ -720,19 +728,27 @@ static void write_node(const struct yaml *y, int indent, bool first_inline, FILE
 		bool simple = item->kind == YAML_SCALAR || item->n == 0;
 
 		if (i > 0 || !first_inline)
-			fprintf(to, "%*s", indent, "");
+			fprintf(w->to, "%*s", indent, "");
 		if (y->kind == YAML_LIST) {
-			fputs("- ", to);
-			write_node(item, indent + 2, true, to);
+			fputs("- ", w->to);
+			write_node(w, item, indent + 2, true);
 			continue;
 		}
-		write_scalar(y->keys[i], to);
-		fputs(simple ? ": " : ":\n", to);
-		write_node(item, indent + 2, simple, to);
+		write_scalar(y->keys[i], w->to);
+		fputs(simple ? ": " : ":\n", w->to);
+		write_node(w, item, indent + 2, simple);
 	}
+}
+
+void yaml_write_noted(const struct yaml *y, FILE *to,
+                      void (*note)(void *of, const struct yaml *value, FILE *to), void *of)
+{
+	const struct writing w = { to, note, of };
+
+	write_node(&w, y, 0, false);
 }
 
 void yaml_write(const struct yaml *y, FILE *to)
 {
-	write_node(y, 0, false, to);
+	yaml_write_noted(y, to, NULL, NULL);
 }

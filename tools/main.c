@@ -13,6 +13,7 @@
 static const struct command *const commands[] = {
 	&command_check, &command_show,    &command_eval, &command_gradcheck, &command_train,
 	&command_test,  &command_predict, &command_draw, &command_plot,      &command_ops,
+	&command_config, &command_explain,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

@@ -4,6 +4,7 @@
 #include "model.h"
 #include "scratch.h"
 
+#include <glob.h>
 #include <math.h>
 
 TestSuite(language, .init = scratch_open, .fini = scratch_close);
@@ -823,4 +824,80 @@ Test(language, order_of_authority)
 	free(out);
 	ad_model_close(m);
 	unsetenv("AUTOGRAD_SET");
+}
+
+/* ---- the resolved declaration ---------------------------------------------------------------- */
+
+static void expect_same(const ad_model *a, const ad_model *b, const char *what)
+{
+	cr_assert(a->n_rows == b->n_rows && a->n_weights == b->n_weights && a->n_metrics == b->n_metrics,
+	          "%s: %d rows, %d weights; %d, %d", what, a->n_rows, a->n_weights, b->n_rows,
+	          b->n_weights);
+	for (int i = 0; i < a->n_rows; i++) {
+		cr_expect_str_eq(a->rows[i].path, b->rows[i].path);
+		cr_expect_str_eq(a->rows[i].shape, b->rows[i].shape);
+		cr_expect_str_eq(a->rows[i].from, b->rows[i].from);
+	}
+	for (int i = 0; i < a->n_weights; i++)
+		cr_expect_str_eq(a->weights[i].path, b->weights[i].path);
+	cr_expect(a->f64 == b->f64 && a->train.epochs == b->train.epochs &&
+	          a->train.optimizer == b->train.optimizer && a->data.n_map == b->data.n_map &&
+	          a->data.shuffle == b->data.shuffle);
+}
+
+Test(language, resolved_and_full_mean_the_same)
+{
+	glob_t files;
+
+	cr_assert(glob("configs/*.yaml", 0, NULL, &files) == 0 && files.gl_pathc > 10);
+	for (size_t k = 0; k < files.gl_pathc; k++) {
+		ad_model *m = ad_model_open(files.gl_pathv[k], 0, NULL);
+		char *text = NULL, *one = resolved(m);
+		size_t length = 0;
+		FILE *to = open_memstream(&text, &length);
+
+		cr_assert(ad_model_errors(m) == 0);
+		cr_assert(model_full(m) != NULL);
+		yaml_write(model_full(m), to);
+		fclose(to);
+		ad_model *again = ad_model_open(scratch_text("one.yaml", one), 0, NULL);
+		ad_model *full = ad_model_open(scratch_text("full.yaml", text), 0, NULL);
+		char *about = messages_of(full);
+		cr_assert(ad_model_errors(full) == 0, "%s:\n%s", files.gl_pathv[k], about);
+		expect_same(m, again, files.gl_pathv[k]);
+		expect_same(m, full, files.gl_pathv[k]);
+		free(about);
+		free(one);
+		free(text);
+		ad_model_close(again);
+		ad_model_close(full);
+		ad_model_close(m);
+	}
+	globfree(&files);
+}
+
+Test(language, full_writes_out_defaults)
+{
+	ad_model *m = open_text("version: 1\nparams: {p: 0.5}\ninputs: {x: [B, 4]}\n"
+	                        "defaults: {linear: {bias: false}}\n"
+	                        "defs: {b: {params: {n: int, act: op = relu}, body: [{linear: n}, act]}}\n"
+	                        "model:\n  - b: 3\n  - dropout\n  - {softmax: 1, as: s}\n"
+	                        "  - concat: [prev, s]\n  - residual: [relu]\n"
+	                        "train: {steps: 3, optimizer: {sgd: 0.1}}\n");
+	static const char *const lines[] = {
+		"          bias: false\n", "          out: n\n", "      act: relu\n", "      n: 3\n",
+		"      axis: 1\n",         "  precision: f32\n", "      lr: 0.1\n",   "    role: input\n",
+	};
+	char *text = NULL, place[64];
+	size_t length = 0;
+	FILE *to = open_memstream(&text, &length);
+
+	yaml_write(model_full(m), to);
+	fclose(to);
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
+		cr_expect(strstr(text, lines[k]) != NULL, "no %s in\n%s", lines[k], text);
+	free(text);
+	const struct yaml *train = yaml_get(model_full(m), "train");
+	cr_expect_str_eq(model_place(m, yaml_get(train, "precision")->at, place, sizeof place), "default");
+	ad_model_close(m);
 }
