@@ -706,7 +706,7 @@ Test(layers, mistakes)
 		{ "[B, 3, 8, 8]", "conv2d: {out: 2, kernel: 3, padding: sane}",
 		  "nothing is named 'sane' here" },
 		{ "[B, 3, 8, 8]", "group_norm: 2", "2 groups do not divide 3 channels" },
-		{ "[B, 4, 6]", "attention: 4", "4 heads do not divide the size 6 of x" },
+		{ "[B, 4, 6]", "attention: 4", "d/heads = 6/4 is not a whole number" },
 		{ "[B, 4, 6]", "attention: {heads: 3, kv_heads: 2}",
 		  "'kv_heads' is 2, which does not divide 3 heads" },
 		{ "[B, 4, 6]", "attention: {heads: 2, rotary: true}",

@@ -374,7 +374,7 @@ Test(open, too_large)
 		{ "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - chain: [{chain: [relu], repeat: "
 		  "100000}]\n"
 		  "    repeat: 100000\n",
-		  "more than 200000 items" },
+		  "more than 100000 items" },
 		{ "version: 1\ninputs: {x: [2147483647, 2147483647, 2147483647]}\nmodel: [relu]\n",
 		  "too large" },
 		{ "version: 1\ninputs: {x: [B, T]}\nmodel: [{linear: 3}]\n",
