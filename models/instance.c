@@ -20,6 +20,27 @@ bool layer_open_size(struct layer_site *site, int64_t size)
 	return site->recording->messages && is_free(site->recording, size);
 }
 
+void *layer_room(struct layer_site *site, size_t bytes)
+{
+	return store_take(site->recording->store, bytes);
+}
+
+/* What a recording points to lies in the store, but for itself, the call and the level. */
+struct layer_site *layer_keep(const struct layer_site *site)
+{
+	struct store *s = site->recording->store;
+	struct layer_site *kept = store_take(s, sizeof *kept);
+
+	*kept = *site;
+	kept->recording = store_take(s, sizeof *kept->recording);
+	*kept->recording = *site->recording;
+	kept->recording->level = store_take(s, sizeof *kept->recording->level);
+	*kept->recording->level = *site->recording->level;
+	kept->call = store_take(s, sizeof *kept->call);
+	*kept->call = *site->call;
+	return kept;
+}
+
 /* The graph has one assignment for a buffer, and each recording has its own. */
 struct instance *instance_activate(ad_model *m, struct instance *in)
 {

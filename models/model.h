@@ -264,6 +264,11 @@ ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, a
 /* What a buffer becomes in each step of a training; recordings for evaluation leave it. (instance.c) */
 void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value);
 
+/* Memory that lives as long as the model, zeroed; and the site in it, for layer_apply after build has
+ * returned: in the gradient of a result. (instance.c) */
+void *layer_room(struct layer_site *site, size_t bytes);
+struct layer_site *layer_keep(const struct layer_site *site);
+
 /* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
  * a layer that unrolls over such an axis records as little as gives the shapes. (instance.c) */
 bool layer_open_size(struct layer_site *site, int64_t size);
