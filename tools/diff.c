@@ -266,9 +266,7 @@ static bool add_trees(struct side *s)
 	return true;
 }
 
-/* ---- a side
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- a side --------------------------------------------------------------------------------- */
 
 /* A recording with all free dims of one small size that the model takes. */
 static const struct instance *record_small(ad_model *m)
@@ -317,9 +315,7 @@ static void close_side(struct side *s)
 	ad_model_close(s->m);
 }
 
-/* ---- comparing
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- comparing ------------------------------------------------------------------------------ */
 
 static bool is_word_char(char c)
 {

@@ -280,9 +280,7 @@ static void arguments(struct schema *s, const char *name, const char *doc, const
 	shut(s, '}');
 }
 
-/* ---- items
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- items ---------------------------------------------------------------------------------- */
 
 static const struct layer *layer_named(const char *name)
 {
@@ -634,9 +632,7 @@ static void add_file(struct schema *s, const char *path, const char *prefix, int
 	free(folder);
 }
 
-/* ---- the whole
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 char *schema_text(const char *file)
 {

@@ -117,9 +117,37 @@ Test(declarations, new_overwrites_nothing)
 	free(text);
 }
 
-/* ---- show
- * -----------------------------------------------------------------------------------------------
- */
+/* The network that configs/README.md shows is right as it stands, and learns. */
+Test(declarations, the_page_on_declaring_shows_a_right_file)
+{
+	FILE *page = fopen("configs/README.md", "r");
+	char *text = calloc(1, 1 << 16), *from, *to, *data, *out, folder[512], *whole;
+	int status;
+
+	cr_assert(page && text && fread(text, 1, (1 << 16) - 1, page) > 0);
+	fclose(page);
+	from = strstr(text, "<!-- file: skip.yaml -->\n```yaml\n");
+	cr_assert_not_null(from);
+	from = strstr(from, "version:");
+	to = strstr(from, "```");
+	data = strstr(from, "configs/data");
+	cr_assert(to && data && data < to && getcwd(folder, sizeof folder));
+	*to = '\0';
+	/* its data is named from the project's top folder */
+	cr_assert(asprintf(&whole, "%.*s%s/%s", (int)(data - from), from, folder, data) > 0);
+	scratch_text("skip.yaml", whole);
+	free(whole);
+	free(text);
+	out = run(&status, "check %s/skip.yaml 2>&1", scratch);
+	cr_expect(status == 0 && !strstr(out, "warning"), "%s", out);
+	free(out);
+	out = run(&status, "train %s/skip.yaml --quiet --set train.epochs=1 --run %s/run 2>&1",
+	          scratch, scratch);
+	cr_expect_eq(status, 0, "%s", out);
+	free(out);
+}
+
+/* ---- show ----------------------------------------------------------------------------------- */
 
 static const char net[] = "version: 1\n"
 			  "inputs:\n"
@@ -182,9 +210,7 @@ Test(declarations, show_counts_work_and_memory)
 	free(text);
 }
 
-/* ---- diff
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- diff ----------------------------------------------------------------------------------- */
 
 /* The file with one text replaced by another, under a name. */
 static const char *changed(const char *name, const char *from, const char *to)
@@ -258,9 +284,7 @@ Test(declarations, diff_of_equations)
 	}
 }
 
-/* ---- schema
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- schema --------------------------------------------------------------------------------- */
 
 static const cJSON *at(const cJSON *json, const char *a, const char *b, const char *c)
 {
