@@ -388,6 +388,18 @@ Test(declarations, schema_for_a_file)
 
 	scratch_text("base.yaml",
 	             "version: 1\ndefs:\n  head: {params: {out: int}, body: [{linear: out}]}\n");
+	scratch_text("swish.yaml",
+	             "version: 1\nplugins: [swish]\ndefs:\n"
+	             "  cell: {params: {act: op = swish, n: 1}, body: [act]}\nmodel: [cell]\n");
+	text = run(&status, "schema --for %s", scratch_path("swish.yaml"));
+	json = cJSON_Parse(text);
+	cr_assert(status == 0 && json);
+	keys = item_keys(json);
+	cr_expect(cJSON_GetObjectItemCaseSensitive(keys, "swish") &&
+	          cJSON_GetObjectItemCaseSensitive(keys, "act") &&
+	          !cJSON_GetObjectItemCaseSensitive(keys, "n"));
+	cJSON_Delete(json);
+	free(text);
 	scratch_text("common.yaml", "version: 1\ndefs:\n  double: {body: [relu]}\n");
 	scratch_text("m.yaml",
 	             "version: 1\nextends: base.yaml\ninclude: [common.yaml]\ndefs:\n"
