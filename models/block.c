@@ -33,6 +33,16 @@ static bool bind_params(struct call *c, struct scope *block)
 	return good;
 }
 
+/* Notes which params this use has read. */
+static void note_used(struct recording *r, const struct definition *d, const struct scope *block)
+{
+	struct build *b = r->model->build;
+	struct definition *own = b->definitions[scope_own(&b->blocks, d->name)->value.i];
+
+	for (size_t k = 0; r->messages && k < d->n_params; k++)
+		own->params[k].used = own->params[k].used || scope_own(block, d->params[k].name)->used;
+}
+
 static const char *argument_text(struct recording *r, struct value v)
 {
 	const char *text = "[";
@@ -396,6 +406,7 @@ struct value build_block(struct call *c, const char *component)
 		if (component)
 			ad_scope_end(r->graph);
 		r->level = outer_level;
+		note_used(r, d, block);
 		messages_leave(r->messages);
 	}
 	r->prev = outer_prev;

@@ -372,6 +372,8 @@ char *model_place(const ad_model *m, struct place at, char *text, size_t n)
 {
 	if (at.line == 0)
 		snprintf(text, n, "default");
+	else if (!m->messages)
+		snprintf(text, n, "%s:%d:%d", m->path, at.line, at.col);
 	else
 		messages_place(m->messages, at, text, n);
 	return text;

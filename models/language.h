@@ -456,6 +456,7 @@ struct parameter {
 	struct place at;
 	const char *type;         /* "int", ... "shape", or "" where a literal is the default */
 	const struct yaml *value; /* the default; NULL: required */
+	bool used;                /* by some use of the block */
 };
 
 /* A block of `defs`. */

@@ -552,6 +552,54 @@ Test(language, defaults)
 	            "'softmax' has no argument 'axes'");
 }
 
+Test(language, warnings)
+{
+	char *out = said("version: 1\nparams: {a: 1}\ninputs: {x: [B, 4], z: [B, 4]}\n"
+	                 "weights: {w: 3}\ndefaults: {relu: {}, tanh: {}}\n"
+	                 "defs:\n  unused: {body: [relu]}\n"
+	                 "  b: {params: {n: 3, m: 4}, body: [{linear: n, when: n > 2}]}\n"
+	                 "model:\n  - {b: , from: x}\n  - {relu: , from: x, as: lost}\n"
+	                 "  - {tanh: , from: x}\n  - {b: 2}\n");
+	static const char *const lines[] = {
+		"warning: params.a is never used",
+		"warning: input 'z' is never used",
+		"warning: weight 'w' is never used",
+		"warning: block 'unused' is never used, so its body is not checked",
+		"warning: param 'm' of block 'b' is never used",
+		"warning: item 'b' (line 10) feeds nothing",
+		"warning: item 'lost' (line 11) feeds nothing",
+	};
+
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
+		cr_expect(strstr(out, lines[k]) != NULL, "no %s in\n%s", lines[k], out);
+	cr_expect(strstr(out, "'n' of block") == NULL && strstr(out, "defaults") == NULL, "%s", out);
+	free(out);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {relu: {}}\nmodel: [tanh]\n",
+	            "warning: defaults.relu is never used");
+	/* an item of a block that one of its uses reads is no loss */
+	expect_clean("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	             "  b: {params: {on: bool}, body: [{relu: , as: h}, tanh, {add: h, when: on}]}\n"
+	             "model: [{b: true}, {b: false}]\n");
+}
+
+Test(language, checkpoint_names_the_param)
+{
+	ad_model *m = open_text("version: 1\nparams: {hidden: 8}\ninputs: {x: [B, 4]}\n"
+	                        "model: [{linear: {out: hidden}}]\n");
+	const char *path = scratch_path("w.safetensors");
+	char error[1024] = "";
+
+	cr_assert(ad_model_graph(m) && checkpoint_write(m, path, error, sizeof error), "%s", error);
+	ad_model_close(m);
+	m = open_text("version: 1\nparams: {hidden: 9}\ninputs: {x: [B, 4]}\n"
+	              "model: [{linear: {out: hidden}}]\n");
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "is [8, 4] there and [9, 4] here (") &&
+	              strstr(error, "m.yaml:2:18, params.hidden)\nhelp: 'autograd diff "),
+	          "%s", error);
+	ad_model_close(m);
+}
+
 /* ---- scan ------------------------------------------------------------------------------------ */
 
 static const char scanned[] =
