@@ -156,6 +156,13 @@ size_t column_element(const struct column *c)
 	return c->type == AD_REAL ? sizeof(double) : c->type == AD_I32 ? sizeof(int32_t) : 1;
 }
 
+double column_value(const struct column *c, size_t k)
+{
+	if (c->type == AD_I32)
+		return ((const int32_t *)c->data)[k];
+	return c->type == AD_BOOL ? ((const unsigned char *)c->data)[k] : ((const double *)c->data)[k];
+}
+
 const char *column_put(struct column *c, size_t k, double value)
 {
 	switch (c->type) {

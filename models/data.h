@@ -33,6 +33,7 @@ bool dataset_reserve(struct dataset *d, size_t samples, char *error, size_t n);
 /* Element k of the column. NULL, or what is wrong with the value: "is not a whole number, ...". */
 const char *column_put(struct column *c, size_t k, double value);
 size_t column_element(const struct column *c); /* bytes of one element */
+double column_value(const struct column *c, size_t k);
 
 /* What an input (or tree) is bound to; NULL: to nothing. */
 const struct yaml *source_binding(const struct source *s, const char *input);

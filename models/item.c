@@ -553,18 +553,19 @@ static struct value build_copies(struct recording *r, struct scope *body, const 
 	if (item->repeat ? !repeat_of(r, body, many, &copies) : !each_of(r, body, many, &copies))
 		return unknown;
 	for (int64_t i = 0; i < copies.n && !r->stopped; i++) {
-		struct scope own = { .up = body };
+		struct scope *own = store_take(r->store, sizeof *own); /* a layer may keep it */
 
-		scope_add(r->store, &own, copies.counter, NAME_COUNTER, copies.at, value_int(i));
+		own->up = body;
+		scope_add(r->store, own, copies.counter, NAME_COUNTER, copies.at, value_int(i));
 		for (size_t k = 0; k < copies.n_lists; k++)
-			scope_add(r->store, &own, copies.names[k]->text, NAME_COUNTER,
+			scope_add(r->store, own, copies.names[k]->text, NAME_COUNTER,
 			          copies.names[k]->at, copies.lists[k].items[i]);
 		struct item copy = *item;
-		if (item->varies && !kind_find(r, &own, item->key->text, &copy.kind)) {
+		if (item->varies && !kind_find(r, own, item->key->text, &copy.kind)) {
 			say_op(r, item->key->at, item->key->text, AS_ITEM);
 			return unknown;
 		}
-		prev = build_copy(r, &own, body, &copy,
+		prev = build_copy(r, own, body, &copy,
 		                  store_text(r->store, "%s[%lld]", component, (long long)i), prev);
 	}
 	return prev;

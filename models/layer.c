@@ -76,6 +76,9 @@ ad_node *layer_apply(struct layer_site *site, const char *attr, size_t n_in, ad_
 	r->prev = prev;
 	r->level = outer;
 	r->again = again;
+	for (size_t i = 0; i < value_results(y); i++)
+		if (value_result(y, i).from)
+			value_result(y, i).from->used = true;
 	if (value_results(y) <= 1)
 		return y.kind == VALUE_NODE ? y.node : NULL;
 	ad_node **parts = store_take(r->store, value_results(y) * sizeof(*parts));

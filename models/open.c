@@ -434,7 +434,7 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
 }
 
-static bool take_gradients(ad_model *m, struct instance *in)
+static bool take_gradients(ad_model *m, struct instance *in, ad_node *y)
 {
 	jmp_buf out;
 
@@ -443,6 +443,9 @@ static bool take_gradients(ad_model *m, struct instance *in)
 		ad_fail(m->graph, AD_ERROR_MEMORY, "out of memory while recording the gradients");
 		return false;
 	}
+	/* the gradient of a layer may record more of the model */
+	if (ad_sweep(y) != AD_OK)
+		return false;
 	ad_node **gradients =
 	    store_take(&m->build->store, (size_t)m->n_weights * sizeof(*gradients));
 	for (int i = 0; i < m->n_weights; i++)
@@ -463,9 +466,7 @@ bool model_gradients(ad_model *m, struct instance *in)
 		        "none");
 		return false;
 	}
-	if (ad_sweep(y) != AD_OK)
-		return false;
-	bool good = take_gradients(m, in);
+	bool good = take_gradients(m, in, y);
 	m->build->store.out = NULL;
 	return good;
 }

@@ -1,7 +1,9 @@
 /*
- * show: the items of a model as a table: kinds, shapes, parameters, what each is connected to.
+ * show: the items of a model as a table: kinds, shapes, parameters, multiply-adds, memory, what each is
+ * connected to.
  */
 #include "command.h"
+#include "cost.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,12 +12,15 @@
 
 struct show_options {
 	int format;
-	struct texts set;
+	struct texts set, size;
 };
 
 static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct show_options, set),
 	  "replaces a value of the file, in its own grammar: --set params.hidden=64; may be "
+	  "repeated" },
+	{ "size", 0, OPTION_TEXTS, "NAME=N", NULL, false, offsetof(struct show_options, size),
+	  "the size of a free dim, for multiply-adds and memory: --size T=128; 1 otherwise; may be "
 	  "repeated" },
 	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
 	  offsetof(struct show_options, format),
@@ -23,7 +28,12 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-enum { ITEM, KIND, OUTPUT, PARAMETERS, FROM, COLUMNS };
+enum { ITEM, KIND, OUTPUT, PARAMETERS, PRODUCTS, MEMORY, FROM, COLUMNS };
+
+static bool is_number(int column)
+{
+	return column == PARAMETERS || column == PRODUCTS || column == MEMORY;
+}
 
 struct table {
 	char *(*rows)[COLUMNS];
@@ -99,7 +109,7 @@ static void measure(const struct table *t, int width[COLUMNS])
 		int widest = FROM;
 
 		for (int c = 0; c < COLUMNS; c++)
-			if (c != PARAMETERS && width[c] > width[widest])
+			if (!is_number(c) && width[c] > width[widest])
 				widest = c;
 		if (width[widest] <= 8)
 			break;
@@ -122,10 +132,10 @@ static void print_table(const struct table *t)
 			const char *cell = t->rows[k][c];
 
 			/* no blanks at the end of a line */
-			if (c == last && c != PARAMETERS && columns_of(cell) <= width[c])
+			if (c == last && !is_number(c) && columns_of(cell) <= width[c])
 				printf("%s", cell);
 			else
-				print_cell(cell, width[c], c == PARAMETERS);
+				print_cell(cell, width[c], is_number(c));
 			printf(c < last ? "  " : "\n");
 		}
 	}
@@ -177,14 +187,35 @@ static void add_inputs(struct table *t, const ad_model *m)
 		         in->type == AD_REAL ? "" : type_name(in->type, m->f64));
 		t->rows[t->n - 1][OUTPUT] = declared_shape(m, in);
 		t->complete = t->complete && t->rows[t->n - 1][OUTPUT];
-		set_cell(t, PARAMETERS, "%s", "");
-		set_cell(t, FROM, "%s", "");
+		for (int c = PARAMETERS; c < COLUMNS; c++)
+			set_cell(t, c, "%s", "");
 	}
 }
 
-static void add_items(struct table *t, const ad_model *m)
+/* "1,234,567", nothing for 0; a number that cannot be is not known. */
+static void set_number(struct table *t, int column, bool known, uint64_t number)
 {
-	char number[32];
+	char text[32];
+
+	set_cell(t, column, "%s", !known ? "?" : number ? print_thousands(text, number) : "");
+}
+
+/* 1234567 bytes as "1.2 MB". */
+static char *print_bytes(char *text, size_t n, uint64_t bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double value = (double)bytes;
+	int unit = 0;
+
+	for (; value >= 999.5 && unit < 4; unit++)
+		value /= 1000;
+	snprintf(text, n, unit && value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return text;
+}
+
+static void add_items(struct table *t, const ad_model *m, const struct cost *costs)
+{
+	char bytes[32];
 
 	for (int k = 0; k < m->n_rows; k++) {
 		const struct layer_row *row = &m->rows[k];
@@ -193,8 +224,12 @@ static void add_items(struct table *t, const ad_model *m)
 		set_cell(t, ITEM, "%*s%s", 2 * row->depth, "", row->path ? row->path : "");
 		set_cell(t, KIND, "%s", row->kind ? row->kind : "");
 		set_cell(t, OUTPUT, "%s", row->shape ? row->shape : "");
-		set_cell(t, PARAMETERS, "%s",
-		         row->parameters ? print_thousands(number, row->parameters) : "");
+		set_number(t, PARAMETERS, true, row->parameters);
+		set_number(t, PRODUCTS, costs, costs ? costs[k].products : 0);
+		set_cell(t, MEMORY, "%s",
+		         !costs           ? "?"
+		         : costs[k].bytes ? print_bytes(bytes, sizeof bytes, costs[k].bytes)
+		                          : "");
 		set_cell(t, FROM, "%s", row->from ? row->from : "");
 	}
 }
@@ -206,6 +241,28 @@ static void count_weights(const ad_model *m, uint64_t *trained, uint64_t *fixed)
 	for (int k = 0; k < m->n_weights; k++)
 		*(ad_wants_gradient(m->weights[k].node) ? trained : fixed) +=
 		    ad_count(m->weights[k].node);
+}
+
+/* "B = 1, T = 128" */
+static void print_dims(const ad_model *m, const int64_t dims[])
+{
+	for (int d = 0; d < m->n_dims; d++)
+		printf("%s%s = %" PRId64, d ? ", " : " for ", m->dims[d], dims[d]);
+}
+
+static void print_costs(const ad_model *m, const struct cost *costs, const int64_t dims[])
+{
+	uint64_t products = 0, bytes = 0;
+	char number[32], size[32];
+
+	for (int k = 0; k < m->n_rows; k++) {
+		products += costs[k].products;
+		bytes += costs[k].bytes;
+	}
+	printf("%s multiply-adds and %s of values forward", print_thousands(number, products),
+	       print_bytes(size, sizeof size, bytes));
+	print_dims(m, dims);
+	printf("\n");
 }
 
 static void print_totals(const ad_model *m)
@@ -226,10 +283,10 @@ static void print_totals(const ad_model *m)
 		printf("%s more are not trained\n", print_thousands(number, fixed));
 }
 
-static int show_text(const ad_model *m)
+static int show_text(const ad_model *m, const struct cost *costs, const int64_t dims[])
 {
-	static const char *const headings[COLUMNS] = { "item", "kind", "output", "parameters",
-		                                       "connected to" };
+	static const char *const headings[COLUMNS] = { "item",          "kind",   "output",      "parameters",
+		                                       "multiply-adds", "memory", "connected to" };
 	struct table t = { .complete = true };
 	size_t room = 1 + (size_t)m->n_inputs + (size_t)m->n_rows;
 
@@ -240,10 +297,12 @@ static int show_text(const ad_model *m)
 	for (int c = 0; c < COLUMNS; c++)
 		set_cell(&t, c, "%s", headings[c]);
 	add_inputs(&t, m);
-	add_items(&t, m);
+	add_items(&t, m, costs);
 	if (t.complete) {
 		print_table(&t);
 		print_totals(m);
+		if (costs)
+			print_costs(m, costs, dims);
 	}
 	for (size_t k = 0; k < t.n; k++)
 		for (int c = 0; c < COLUMNS; c++)
@@ -297,7 +356,7 @@ static void show_json_list(const char *key, const char *text)
 	printf("]");
 }
 
-static int show_json(const ad_model *m)
+static int show_json(const ad_model *m, const struct cost *costs, const int64_t dims[])
 {
 	uint64_t trained, fixed;
 
@@ -318,6 +377,9 @@ static int show_json(const ad_model *m)
 		printf(",");
 		show_json_list("output", row->shape ? row->shape : "");
 		printf(",\"parameters\":%zu,", row->parameters);
+		if (costs)
+			printf("\"multiply_adds\":%" PRIu64 ",\"bytes\":%" PRIu64 ",", costs[k].products,
+			       costs[k].bytes);
 		show_json_list("connected_to", row->from ? row->from : "");
 		printf("}");
 	}
@@ -333,7 +395,13 @@ static int show_json(const ad_model *m)
 			printf("%s%" PRId64, d ? "," : "", shape.dims[d]);
 		printf("]}");
 	}
-	printf("]}\n");
+	printf("],\"sizes\":{");
+	for (int d = 0; costs && d < m->n_dims; d++) {
+		printf(d ? "," : "");
+		json_text(stdout, m->dims[d]);
+		printf(":%" PRId64, dims[d]);
+	}
+	printf("}}\n");
 	return EXIT_DONE;
 }
 
@@ -342,10 +410,27 @@ static int run(const void *given, int n, const char *const args[])
 	const struct show_options *o = given;
 	int status;
 	ad_model *m = open_either("show", args[0], &o->set, &status);
+	int64_t *dims = m ? calloc((size_t)m->n_dims + 1, sizeof *dims) : NULL;
+	char error[1024] = "out of memory";
+	struct cost *costs = NULL;
 
 	if (!m)
 		return status;
-	status = o->format == 1 ? show_json(m) : show_text(m);
+	if (dims)
+		costs = count_costs(m, &o->size, dims, &status, error, sizeof error);
+	if (!dims)
+		status = failed("show", "%s", error);
+	else if (!costs && status == EXIT_USAGE)
+		misused("show", "%s", error);
+	else
+		/* sizes of 1 may be too small for the model: then costs are not known */
+		status = o->format == 1 ? show_json(m, costs, dims) : show_text(m, costs, dims);
+	if (!costs && status == EXIT_DONE)
+		fprintf(stderr,
+		        "autograd show: multiply-adds and memory are not known for sizes of 1: %s; give others "
+		        "by --size\n", error);
+	free(costs);
+	free(dims);
 	ad_model_close(m);
 	return status;
 }
@@ -355,7 +440,12 @@ const struct command command_show = {
 	.arguments = "FILE|RUN",
 	.least = 1,
 	.most = 1,
-	.doc = "prints the items of a model: shapes, parameters, connections",
+	.doc = "prints the items of a model: shapes, parameters, multiply-adds, memory, connections",
+	.details =
+	    "Multiply-adds are those of matrix products and convolutions, memory is that of the values which an "
+	    "item records beside its weights, both of one pass forward. Sizes that the file leaves free, such "
+	    "as B, count as 1 unless --size says otherwise. Parameters are counted once, also where they are "
+	    "shared.",
 	.options = options,
 	.options_size = sizeof(struct show_options),
 	.run = run,
