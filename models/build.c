@@ -147,7 +147,8 @@ static void build_metrics(struct recording *r, struct scope *body)
 
 static int by_place(const void *a, const void *b)
 {
-	const struct place x = (*(struct origin *const *)a)->at, y = (*(struct origin *const *)b)->at;
+	const struct place x = (*(struct origin *const *)a)->at,
+			   y = (*(struct origin *const *)b)->at;
 
 	return x.file != y.file   ? (x.file < y.file ? -1 : 1)
 	       : x.line != y.line ? (x.line < y.line ? -1 : 1)
@@ -206,7 +207,8 @@ static void warn_unused(struct recording *r, const struct scope *body)
 		const struct name *name = scope_own(body, b->weights->keys[i]->text);
 
 		if (name && !name->used)
-			message_warning(r->messages, name->at, "weight '%s' is never used", name->text);
+			message_warning(r->messages, name->at, "weight '%s' is never used",
+			                name->text);
 	}
 	for (size_t i = 0; i < b->n_definitions; i++)
 		if (!*b->definitions[i]->space)

@@ -86,7 +86,9 @@ static struct value call_if(struct recording *r, const struct scope *in, const s
 static struct value call_kind(struct recording *r, const struct scope *in, const struct expr *e,
                               const char *name)
 {
-	struct call c = { .r = r, .in = in, .name = e->text, .at = e->at, .span = e->span, .known = true };
+	struct call c = {
+		.r = r, .in = in, .name = e->text, .at = e->at, .span = e->span, .known = true
+	};
 	bool found = kind_find(r, in, name, &c.kind);
 
 	if (found && c.kind.what == KIND_LAYER && (c.kind.op = ad_op_find(c.kind.name)) != NULL)
@@ -127,8 +129,9 @@ struct value call_eval(struct recording *r, const struct scope *in, const struct
 		return call_if(r, in, e);
 	for (size_t i = 0; i < e->n; i++)
 		known = known && !e->names[i];
-	if (!known || e->n == 0 || !(extreme || word_in("len range", name) ||
-	                             (e->n == 1 && word_in("abs sqrt exp log floor ceil", name))))
+	if (!known || e->n == 0 ||
+	    !(extreme || word_in("len range", name) ||
+	      (e->n == 1 && word_in("abs sqrt exp log floor ceil", name))))
 		return call_kind(r, in, e, !extreme ? name : name[1] == 'a' ? "amax" : "amin");
 	struct value *v = store_take(r->store, e->n * sizeof *v);
 	for (size_t i = 0; i < e->n; i++) {

@@ -22,8 +22,9 @@ void declare_params(struct recording *r, const struct yaml *y)
 	}
 	for (size_t i = 0; i < y->n; i++)
 		if (y->items[i]->kind == YAML_MAP)
-			message(r->messages, E_TYPE, y->items[i]->at, NULL, NULL,
-			        "a param is a number, true or false, a word or a list, not a mapping");
+			message(
+			    r->messages, E_TYPE, y->items[i]->at, NULL, NULL,
+			    "a param is a number, true or false, a word or a list, not a mapping");
 		else if (check_name(r, y->keys[i], "a param"))
 			scope_add(r->store, file, y->keys[i]->text, NAME_PARAM, y->keys[i]->at,
 			          eval_loose(r, file, y->items[i]));

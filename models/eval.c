@@ -47,23 +47,26 @@ void read_origin(struct recording *r, struct origin *o)
 static const char *not_in_blocks(struct recording *r, const char *text)
 {
 	const ad_model *m = r->model;
-	const struct yaml *weights = m->build->weights, *params = yaml_get(m->build->root, "params");
+	const struct yaml *weights = m->build->weights,
+			  *params = yaml_get(m->build->root, "params");
 	bool there = weights && weights->kind == YAML_MAP && yaml_get(weights, text);
 
 	if (r->blocks == 0)
 		return NULL;
 	if (*r->space && params && yaml_get(params, text))
-		return store_text(r->store,
-		                  "a block of an included file sees its own params only: give it '%s' "
-		                  "as one",
-		                  text);
+		return store_text(
+		    r->store,
+		    "a block of an included file sees its own params only: give it '%s' "
+		    "as one",
+		    text);
 	for (int i = 0; i < m->n_inputs; i++)
 		there = there || strcmp(m->inputs[i].name, text) == 0;
-	return there ? store_text(r->store,
-	                          "a block sees its own names and the file's params: give it '%s' as "
-	                          "an input",
-	                          text)
-	             : NULL;
+	return there
+	           ? store_text(r->store,
+	                        "a block sees its own names and the file's params: give it '%s' as "
+	                        "an input",
+	                        text)
+	           : NULL;
 }
 
 static struct value eval_name(struct recording *r, const struct scope *in, const struct expr *e)

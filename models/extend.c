@@ -1,6 +1,6 @@
 /*
- * extend: one tree out of several files: `extends` puts a file upon its parent, `include` brings the
- * blocks of others.
+ * extend: one tree out of several files: `extends` puts a file upon its parent, `include` brings
+ * the blocks of others.
  *
  *   extends: base.yaml      mappings merge, lists and single values replace; before that,
  *   unset: [train.clip]     removes keys of the parent
@@ -19,7 +19,7 @@ struct extension {
 	struct yaml_tree *tree;
 	struct store *store;
 	struct messages *messages;
-	int depth; /* of files that extend or include each other */
+	int depth;   /* of files that extend or include each other */
 	bool failed; /* a file is missing: what it would bring is not known */
 };
 
@@ -117,7 +117,8 @@ static struct yaml *copy_of(struct extension *x, const struct yaml *y)
 
 /* ---- extends --------------------------------------------------------------------------------- */
 
-/* The parent's values with the child's upon them. Nodes may be shared by aliases: copies are made. */
+/* The parent's values with the child's upon them. Nodes may be shared by aliases: copies are made.
+ */
 static struct yaml *merged(struct extension *x, struct yaml *parent, struct yaml *child)
 {
 	struct yaml *to = copy_of(x, parent);
@@ -161,11 +162,10 @@ static void unset_path(struct extension *x, struct yaml *root, const struct yaml
 
 			for (size_t k = 0; map->kind == YAML_MAP && k < map->n; k++)
 				keys[k] = map->keys[k]->text;
-			const char *near =
-			    nearest(part, map->kind == YAML_MAP ? map->n : 0, keys);
+			const char *near = nearest(part, map->kind == YAML_MAP ? map->n : 0, keys);
 			message(x->messages, E_KEY, y->at,
-			        near ? store_text(x->store, "did you mean '%s'?", near) : NULL, NULL,
-			        "the parent has no '%s' that could be unset", y->text);
+			        near ? store_text(x->store, "did you mean '%s'?", near) : NULL,
+			        NULL, "the parent has no '%s' that could be unset", y->text);
 			return;
 		}
 		if (!s[n]) {

@@ -98,8 +98,7 @@ const struct layer *layer_find(const char *name)
 static const struct definition *block_find(struct recording *r, const char *name)
 {
 	const struct build *b = r->model->build;
-	struct name *found =
-	    scope_own(&b->blocks, store_text(r->store, "%s%s", r->space, name));
+	struct name *found = scope_own(&b->blocks, store_text(r->store, "%s%s", r->space, name));
 
 	return found ? b->definitions[found->value.i] : NULL;
 }

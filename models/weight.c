@@ -18,7 +18,7 @@ struct wanted {
 	int64_t fan_in, fan_out;
 	ad_type type;
 	bool buffer;
-	bool known; /* it must be there already */
+	bool known;        /* it must be there already */
 	const char *param; /* of the file, which its size may come from */
 };
 
