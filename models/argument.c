@@ -183,7 +183,15 @@ static void say_param(struct call *c, const struct yaml *key)
 {
 	const struct definition *d = c->kind.block;
 	size_t n = 0, most = d->n_params + (d->inputs ? d->inputs->n : 0);
-	const char **names = store_take(c->r->store, most * sizeof(*names)), *all = "";
+	const char **names, *all = "";
+
+	c->known = false;
+	if (!messages_suggest(c->r->messages)) {
+		message(c->r->messages, E_KEY, key->at, NULL, NULL, "'%s' has no argument '%s'",
+		        c->name, key->text);
+		return;
+	}
+	names = store_take(c->r->store, most * sizeof(*names));
 
 	for (size_t k = 0; k < d->n_params; k++)
 		names[n++] = d->params[k].name;

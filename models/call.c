@@ -56,8 +56,10 @@ static struct value call_range(struct recording *r, const struct expr *e, size_t
 		             n);
 	to = v[n - 1].i;
 	from = n == 2 ? v[0].i : 0;
-	if (to > from && (uint64_t)to - (uint64_t)from > MOST_NODES)
-		return wrong(r, E_LIMIT, e->at, "a range of more than %d numbers", MOST_NODES);
+	if (to > from && (uint64_t)to - (uint64_t)from > MOST_STEPS)
+		return wrong(r, E_LIMIT, e->at, "a range of more than %d numbers", MOST_STEPS);
+	if (to > from && !count_steps(r, e->at, (size_t)(to - from)))
+		return unknown;
 	list.n = to > from ? (size_t)(to - from) : 0;
 	list.items = store_take(r->store, list.n * sizeof *list.items);
 	for (size_t i = 0; i < list.n; i++)

@@ -143,6 +143,7 @@ void declare_inputs(struct recording *r, const struct yaml *y)
 		}
 		if (!good)
 			in.rank = -1; /* unknown */
+		scope_add(r->store, &m->build->inputs, in.name, NAME_VALUE, in.at, value_int(m->n_inputs));
 		m->inputs = store_more(r->store, m->inputs, (size_t)m->n_inputs, sizeof *m->inputs);
 		m->inputs[m->n_inputs++] = in;
 		if (m->batch_dim < 0 && !in.scalar_leaf && in.rank > 0 && in.dims[0] < 0)
@@ -166,12 +167,11 @@ void declare_weights(struct recording *r, const struct yaml *y)
 	m->build->weights = y;
 	for (size_t i = 0; i < y->n; i++) {
 		check_name(r, y->keys[i], "a weight");
-		for (int k = 0; k < m->n_inputs; k++) {
-			if (strcmp(m->inputs[k].name, y->keys[i]->text) != 0)
-				continue;
-			message(r->messages, E_NAMED_TWICE, y->keys[i]->at, NULL, NULL,
-			        "'%s' is named twice: an input has this name", y->keys[i]->text);
-			message_also(r->messages, m->inputs[k].at, "first here");
-		}
+		struct name *input = scope_own(&m->build->inputs, y->keys[i]->text);
+		if (!input)
+			continue;
+		message(r->messages, E_NAMED_TWICE, y->keys[i]->at, NULL, NULL,
+		        "'%s' is named twice: an input has this name", y->keys[i]->text);
+		message_also(r->messages, input->at, "first here");
 	}
 }

@@ -124,10 +124,18 @@ static void read_block(struct recording *r, struct definition *d, const struct y
 		        "a list of items is a chain, a mapping is a set of equations",
 		        "'body' is a list or a mapping");
 	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n; i++) {
+		if (d->n_params == MOST_PARAMS) {
+			message(r->messages, E_LIMIT, params->keys[i]->at, NULL, NULL,
+			        "a block has at most %d params", MOST_PARAMS);
+			break;
+		}
 		d->params = store_more(r->store, d->params, d->n_params, sizeof *d->params);
 		if (read_param(r, params->keys[i], params->items[i], &d->params[d->n_params]))
 			d->n_params++;
 	}
+	if (d->inputs && d->inputs->kind == YAML_MAP && d->inputs->n > MOST_PARAMS)
+		message(r->messages, E_LIMIT, d->inputs->at, NULL, NULL,
+		        "a block has at most %d inputs", MOST_PARAMS);
 	for (size_t i = 0; d->inputs && d->inputs->kind == YAML_MAP && i < d->inputs->n; i++)
 		check_name(r, d->inputs->keys[i], "an input");
 	for (size_t i = 0; d->weights && d->weights->kind == YAML_MAP && i < d->weights->n; i++)

@@ -84,7 +84,7 @@ static struct value eval_name(struct recording *r, const struct scope *in, const
 			read_origin(r, name->value.from);
 		return name->value;
 	}
-	struct name *near = scope_nearest(in, e->text, false);
+	struct name *near = scope_nearest(r->messages, in, e->text, false);
 	const char *hint =
 	    !near ? NULL
 	    : near->at.line <= 0

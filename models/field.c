@@ -213,7 +213,7 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	r->field_in = in;
 	r->field_at = y->at;
 	if (e->kind == EXPR_NAME && !name) {
-		struct name *near = scope_nearest(in, e->text, true);
+		struct name *near = scope_nearest(r->messages, in, e->text, true);
 		const char *params = param_list(r, in);
 		const char *such = flag                     ? "write true or false"
 		                   : strstr(wants, "whole") ? "write a number such as 64"

@@ -257,7 +257,7 @@ static bool check_shared(struct recording *r, const struct call *c)
 		    (scope_own(&b->paths, own) || scope_own(&b->paths, y->text)))
 			continue;
 		struct name *near =
-		    y->kind == YAML_SCALAR ? scope_nearest(&b->paths, y->text, false) : NULL;
+		    y->kind == YAML_SCALAR ? scope_nearest(r->messages, &b->paths, y->text, false) : NULL;
 		message(r->messages, E_NAME, y->at,
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
 		        "a path such as tok.weight names a weight that was made before",
@@ -296,7 +296,7 @@ static bool assert_shape(struct recording *r, const struct scope *in, struct sco
 
 		if (d->kind == YAML_SCALAR && is_name(d->text) && !scope_find(in, d->text) &&
 		    i < (size_t)have.rank) {
-			struct name *near = scope_nearest(in, d->text, false);
+			struct name *near = scope_nearest(r->messages, in, d->text, false);
 
 			if (near && near->kind <= NAME_PARAM && strlen(d->text) > 2 && r->messages)
 				message_warning(r->messages, d->at,

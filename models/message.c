@@ -381,6 +381,11 @@ int messages_errors(const struct messages *m)
 	return m->errors;
 }
 
+bool messages_suggest(const struct messages *m)
+{
+	return m && m->errors <= 5 * PRINTED;
+}
+
 const char *messages_line(const struct messages *m, int file, int line, size_t *n)
 {
 	const struct source_text *s = &m->sources[file];

@@ -330,7 +330,7 @@ const char *share_item(struct recording *r, const struct yaml *share, const stru
 		message_also(r->messages, site->at, "that item");
 		return NULL;
 	}
-	struct name *found = scope_nearest(&b->sites, share->text, false);
+	struct name *found = scope_nearest(r->messages, &b->sites, share->text, false);
 	if (found)
 		near = store_text(r->store, "did you mean '%s' (line %d)?", found->text,
 		                  found->at.line);
