@@ -97,7 +97,7 @@ static struct value project(struct recording *r, const struct scope *in, const s
 		          .name = name,
 		          .at = item->key->at,
 		          .span = item->key->at,
-		          .init_scope = in,
+		          .init_scope = *r->space ? &r->model->build->bare : &r->model->build->file,
 		          .known = true };
 	const struct yaml *defaults = defaults_of(r, name);
 	ad_setting out = { .name = "out", .type = AD_INT, .i = f.dims[linear ? f.rank - 1 : 1] };

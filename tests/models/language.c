@@ -534,6 +534,34 @@ Test(language, residual_projects_where_shapes_differ)
 	ad_model_close(m);
 }
 
+Test(language, residual_projects_by_a_convolution_where_channels_differ)
+{
+	ad_model *m = open_text(
+	    "version: 1\ninputs: {x: [B, 4, 7, 8]}\nparams: {s: 2}\n"
+	    "defaults: {conv2d: {kernel: 3, padding: same, init: ones, bias: true}}\n"
+	    "defs: {down: {params: {s: int}, body: [{residual: {body: [{conv2d: {out: 6, stride: s}}], "
+	    "skip: auto}}]}}\n"
+	    "model:\n  - {down: 2, shape: [B, 6, 4, 4]}\n  - {down: 1, shape: [B, 6, 4, 4]}\n"
+	    "  - {flatten: 2, shape: [B, 6, 16]}\n"
+	    "  - residual: {body: [{conv1d: {out: 2, kernel: 2, stride: 2}}], skip: auto}\n"
+	    "    shape: [B, 2, 8]\n");
+	static const char *const paths[] = { "down.conv2d.weight",   "down.conv2d.bias",
+		                             "down.skip.weight",     "down_2.conv2d.weight",
+		                             "down_2.conv2d.bias",   "conv1d.weight",
+		                             "conv1d.bias",          "skip.weight" };
+	struct instance *in = record(m, 1);
+
+	expect_weights(m, 8, paths);
+	cr_expect(ad_shape_of(m->weights[2].node).rank == 4 &&
+	          ad_shape_of(m->weights[2].node).dims[3] == 1);
+	cr_expect(ad_at(m->weights[2].node, 5) == 1); /* init of defaults; nothing else of them */
+	cr_expect(in->output != NULL);
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4, 8, 8]}\nmodel:\n"
+	            "  - residual: {body: [{conv2d: {out: 4, kernel: 2}}], skip: auto}\n",
+	            "x is [B, 4, 8, 8] but f(x) is [B, 4, 7, 7]");
+}
+
 Test(language, defaults)
 {
 	static const char *const paths[] = { "linear.weight",     "linear_2.weight",
