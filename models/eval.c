@@ -69,6 +69,19 @@ static const char *not_in_blocks(struct recording *r, const char *text)
 	           : NULL;
 }
 
+/* What helps with a name that stands for nothing; NULL: nothing does. */
+static const char *why_unknown(struct recording *r, const struct scope *in, const char *text)
+{
+	struct kind kind;
+
+	if (strcmp(text, "prev") == 0)
+		return "'prev' is the item before in a list; an equation names what it reads";
+	if (kind_find(r, in, text, &kind) && (kind.what == KIND_BLOCK || ad_op_find(text)))
+		return store_text(r->store, "'%s' is %s; call it, %s(...)", text,
+		                  kind.what == KIND_BLOCK ? "a block" : "an op", text);
+	return not_in_blocks(r, text);
+}
+
 static struct value eval_name(struct recording *r, const struct scope *in, const struct expr *e)
 {
 	struct name *name = scope_find(in, e->text);
@@ -90,10 +103,7 @@ static struct value eval_name(struct recording *r, const struct scope *in, const
 	    : near->at.line <= 0
 		? store_text(r->store, "did you mean '%s'?", near->text)
 		: store_text(r->store, "did you mean '%s' (line %d)?", near->text, near->at.line);
-	message(r->messages, E_NAME, e->at, hint,
-	        ad_op_find(e->text)
-	            ? store_text(r->store, "'%s' is an op; call it, %s(...)", e->text, e->text)
-	            : not_in_blocks(r, e->text),
+	message(r->messages, E_NAME, e->at, hint, why_unknown(r, in, e->text),
 	        "nothing is named '%s' here", e->text);
 	if (!r->messages && r->graph)
 		ad_fail(r->graph, AD_ERROR_ARGUMENT, "nothing is named '%s'", e->text);

@@ -35,6 +35,11 @@ static ad_node *new_weight(struct recording *r, const struct wanted *want)
 	ad_model *m = r->model;
 	struct build *b = m->build;
 
+	if (strlen(want->path) > LONGEST_PATH) {
+		message(r->messages, E_LIMIT, want->at, NULL, "give shorter names",
+		        "the path '%.40s...' is longer than %d bytes", want->path, LONGEST_PATH);
+		return NULL;
+	}
 	for (int i = 0; i < want->shape.rank; i++) {
 		if (!is_free(r, want->shape.dims[i]))
 			continue;
