@@ -545,6 +545,25 @@ static bool check_binding(struct recording *r, const struct format *f, const cha
 	                                        : "a list in a list");
 }
 
+/* Where the source's paths start: the folder of the file that states them, which may be a parent of the
+ * model file and lie in another folder. */
+static const char *folder_of(struct recording *r, const struct yaml *y)
+{
+	const struct yaml *file = yaml_get(y, "file");
+	struct place at = y->at;
+
+	for (size_t i = 0; !file && y->kind == YAML_MAP && i < y->n; i++)
+		if (is_input(r->model, y->keys[i]->text))
+			file = y->items[i];
+	if (file)
+		at = file->at;
+	const char *path = messages_path(r->messages, at.file), *slash = strrchr(path, '/');
+
+	if (at.file == 0)
+		return r->model->folder;
+	return slash ? store_copy(r->store, path, (size_t)(slash - path) + (slash == path)) : ".";
+}
+
 /* A source: {format: csv, file: ...}, or {table: {...}}. */
 static bool check_source(struct recording *r, const struct yaml *y, const char *part, uint64_t seed,
                          struct source *to)
@@ -555,12 +574,12 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 	bool good = true;
 
 	to->at = y->at;
-	to->folder = r->model->folder;
 	to->seed = seed;
 	if (y->kind == YAML_MAP && !key && y->n == 1) {
 		key = y->keys[0];
 		y = y->items[0];
 	}
+	to->folder = folder_of(r, y);
 	if (!key && y->kind == YAML_MAP) {
 		static const char *const keys[] = { "format", "split" };
 

@@ -86,6 +86,7 @@ void messages_overrides(struct messages *m, size_t n, const char *const override
 /* Takes a further file, whose places have the number returned; -1 without memory. */
 int messages_source(struct messages *m, const char *file, const char *text, size_t length);
 int messages_sources(const struct messages *m);
+const char *messages_path(const struct messages *m, int file);
 const char *messages_text(const struct messages *m, int file);
 const char *messages_line(const struct messages *m, int file, int line,
                           size_t *n); /* NULL: no such line */

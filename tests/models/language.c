@@ -7,6 +7,7 @@
 
 #include <glob.h>
 #include <math.h>
+#include <sys/stat.h>
 
 TestSuite(language, .init = scratch_open, .fini = scratch_close);
 
@@ -539,16 +540,17 @@ Test(language, residual_projects_by_a_convolution_where_channels_differ)
 	ad_model *m = open_text(
 	    "version: 1\ninputs: {x: [B, 4, 7, 8]}\nparams: {s: 2}\n"
 	    "defaults: {conv2d: {kernel: 3, padding: same, init: ones, bias: true}}\n"
-	    "defs: {down: {params: {s: int}, body: [{residual: {body: [{conv2d: {out: 6, stride: s}}], "
+	    "defs: {down: {params: {s: int}, body: [{residual: {body: [{conv2d: {out: 6, stride: "
+	    "s}}], "
 	    "skip: auto}}]}}\n"
 	    "model:\n  - {down: 2, shape: [B, 6, 4, 4]}\n  - {down: 1, shape: [B, 6, 4, 4]}\n"
 	    "  - {flatten: 2, shape: [B, 6, 16]}\n"
 	    "  - residual: {body: [{conv1d: {out: 2, kernel: 2, stride: 2}}], skip: auto}\n"
 	    "    shape: [B, 2, 8]\n");
-	static const char *const paths[] = { "down.conv2d.weight",   "down.conv2d.bias",
-		                             "down.skip.weight",     "down_2.conv2d.weight",
-		                             "down_2.conv2d.bias",   "conv1d.weight",
-		                             "conv1d.bias",          "skip.weight" };
+	static const char *const paths[] = { "down.conv2d.weight", "down.conv2d.bias",
+		                             "down.skip.weight",   "down_2.conv2d.weight",
+		                             "down_2.conv2d.bias", "conv1d.weight",
+		                             "conv1d.bias",        "skip.weight" };
 	struct instance *in = record(m, 1);
 
 	expect_weights(m, 8, paths);
@@ -861,6 +863,30 @@ Test(language, extends)
 		scratch_text(name, text_k);
 	}
 	cr_expect(value_of("extends: f7.yaml\n") == 8);
+}
+
+Test(language, paths_of_a_parent_start_in_its_folder)
+{
+	char folder[256], error[512];
+	struct parts parts;
+
+	snprintf(folder, sizeof folder, "%s/sub", scratch);
+	cr_assert(mkdir(folder, 0700) == 0);
+	scratch_text("sub/points.csv", "1,2\n3,4\n");
+	scratch_text("sub/base.yaml",
+	             "version: 1\ninputs: {x: [B, 2]}\nmodel: [{linear: 1}, mean]\n"
+	             "data: {train: {format: csv, file: points.csv, x: 0..1}}\n");
+	ad_model *m = open_text("extends: sub/base.yaml\ndata: {train: {skip: 1}}\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 1);
+	data_free(&parts);
+	ad_model_close(m);
+	scratch_text("three.csv", "1,2\n3,4\n5,6\n");
+	m = open_text("extends: sub/base.yaml\ndata: {train: {file: three.csv}}\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 3);
+	data_free(&parts);
+	ad_model_close(m);
 }
 
 Test(language, include)
