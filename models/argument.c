@@ -102,8 +102,9 @@ static struct value typed(struct recording *r, const struct parameter *p, struct
 	if (v.kind == VALUE_UNKNOWN)
 		return unknown;
 	if (strcmp(p->type, "int") == 0)
-		return whole_of(r, v, at, p->name, source, INT64_MIN, INT64_MAX, &v.i) ? value_int(v.i)
-		                                                                     : unknown;
+		return whole_of(r, v, at, p->name, source, INT64_MIN, INT64_MAX, &v.i)
+		           ? value_int(v.i)
+		           : unknown;
 	if (strcmp(p->type, "float") == 0)
 		return number_of(r, v, at, p->name, &x) ? v : unknown;
 	if (strcmp(p->type, "bool") == 0 && v.kind != VALUE_FLAG)
@@ -136,9 +137,9 @@ struct value param_value(struct recording *r, const struct scope *in, const stru
 
 	if ((kind || strcmp(p->type, "str") == 0) && (y->kind != YAML_SCALAR || yaml_is_null(y)))
 		return wrong(r, E_TYPE, y->at, "'%s' wants %s, not %s", p->name,
-		             !kind                         ? "a word"
+		             !kind                        ? "a word"
 		             : strcmp(p->type, "op") == 0 ? "the name of an op"
-		                                           : "the name of a block",
+		                                          : "the name of a block",
 		             shown(r, y));
 	if (kind)
 		return kind_value(r, in, p, y->text, y->at);
@@ -164,8 +165,8 @@ static struct value param_expr(struct recording *r, const struct scope *in,
 
 	if (word_in("op block", p->type) && word)
 		return kind_value(r, in, p, word, e->at);
-	if (word && (e->kind == EXPR_WORD || (!word_in("int float bool shape", p->type) &&
-	                                      !scope_find(in, word))))
+	if (word && (e->kind == EXPR_WORD ||
+	             (!word_in("int float bool shape", p->type) && !scope_find(in, word))))
 		v = (struct value){ .kind = VALUE_WORD, .s = word };
 	else
 		v = eval(r, in, e);
@@ -182,7 +183,15 @@ static void say_param(struct call *c, const struct yaml *key)
 {
 	const struct definition *d = c->kind.block;
 	size_t n = 0, most = d->n_params + (d->inputs ? d->inputs->n : 0);
-	const char **names = store_take(c->r->store, most * sizeof(*names)), *all = "";
+	const char **names, *all = "";
+
+	c->known = false;
+	if (!messages_suggest(c->r->messages)) {
+		message(c->r->messages, E_KEY, key->at, NULL, NULL, "'%s' has no argument '%s'",
+		        c->name, key->text);
+		return;
+	}
+	names = store_take(c->r->store, most * sizeof(*names));
 
 	for (size_t k = 0; k < d->n_params; k++)
 		names[n++] = d->params[k].name;
@@ -193,7 +202,9 @@ static void say_param(struct call *c, const struct yaml *key)
 	const char *near = nearest(key->text, n, names);
 	message(c->r->messages, E_KEY, key->at,
 	        near ? store_text(c->r->store, "did you mean '%s'?", near) : NULL,
-	        near ? NULL : n ? store_text(c->r->store, "it takes: %s", all) : "it takes none",
+	        near ? NULL
+	        : n  ? store_text(c->r->store, "it takes: %s", all)
+	             : "it takes none",
 	        "'%s' has no argument '%s'", c->name, key->text);
 	c->known = false;
 }
@@ -213,15 +224,17 @@ static bool is_given(const struct call *c, const char *name)
 	return false;
 }
 
-/* `field: block`, `field: {block: arguments}`: the word is the setting, the rest is for layer_apply. */
+/* `field: block`, `field: {block: arguments}`: the word is the setting, the rest is for
+ * layer_apply. */
 static void take_named(struct call *c, const struct scope *in, const ad_attr *attr,
                        const struct yaml *y)
 {
 	const struct yaml *word = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;
 
 	if (word->kind != YAML_SCALAR || yaml_is_null(word)) {
-		c->known = message(c->r->messages, E_TYPE, y->at, NULL, NULL,
-		                   "'%s' wants the name of a block, or {NAME: arguments}", attr->name);
+		c->known =
+		    message(c->r->messages, E_TYPE, y->at, NULL, NULL,
+		            "'%s' wants the name of a block, or {NAME: arguments}", attr->name);
 		return;
 	}
 	add_setting(c, (ad_setting){ .name = attr->name, .type = AD_WORD, .s = word->text });
@@ -283,9 +296,9 @@ static void take_pair(struct call *c, const struct scope *in, const struct yaml 
 		}
 		return;
 	}
-	k = c->kind.what == KIND_OP       ? op_input(c->kind.op, key->text)
-	    : c->kind.layer->inputs       ? input_find(c->kind.layer->inputs, key->text)
-	                                  : -1;
+	k = c->kind.what == KIND_OP ? op_input(c->kind.op, key->text)
+	    : c->kind.layer->inputs ? input_find(c->kind.layer->inputs, key->text)
+	                            : -1;
 	if (k >= 0) {
 		input_at(c, (size_t)k, eval_yaml(c->r, in, y));
 		return;
@@ -294,8 +307,8 @@ static void take_pair(struct call *c, const struct scope *in, const struct yaml 
 	c->known = false;
 }
 
-/* Tensors in an op's argument: `matmul: w`, `concat: [prev, here]`. A list that names prev is all of
- * the inputs; else prev comes first. */
+/* Tensors in an op's argument: `matmul: w`, `concat: [prev, here]`. A list that names prev is all
+ * of the inputs; else prev comes first. */
 static void take_tensors(struct call *c, const struct yaml *arg)
 {
 	bool all = false;
@@ -446,12 +459,11 @@ void call_take_expr(struct call *c, const struct expr *e)
 		} else if (i < most) {
 			add_tensor(c, eval(c->r, c->in, e->args[i]));
 		} else if (i - most >= n) {
-			wrong(c->r, E_TYPE, e->args[i]->span, "'%s' takes no more arguments than these",
-			      c->name);
+			wrong(c->r, E_TYPE, e->args[i]->span,
+			      "'%s' takes no more arguments than these", c->name);
 			c->known = false;
 		} else if (d) {
-			give(c, i - most,
-			     param_expr(c->r, c->in, &d->params[i - most], e->args[i]),
+			give(c, i - most, param_expr(c->r, c->in, &d->params[i - most], e->args[i]),
 			     e->args[i]->span);
 		} else {
 			expr_setting(c, &table[i - most], e->args[i]);
@@ -529,8 +541,8 @@ struct value no_input(struct call *c)
 			                   m->inputs[i].name);
 	if (n > 1)
 		message(c->r->messages, E_MISSING, c->at, NULL,
-		        store_text(c->r->store, "write {..., from: NAME}; the inputs are: %s%s", names,
-		                   n > 8 ? ", ..." : ""),
+		        store_text(c->r->store, "write {..., from: NAME}; the inputs are: %s%s",
+		                   names, n > 8 ? ", ..." : ""),
 		        "'%s' needs an input: the model has %d, and 'from' has to choose", c->name,
 		        n);
 	else
@@ -563,13 +575,15 @@ static void missing_inputs(struct call *c)
 			no_input(c);
 		else
 			message(c->r->messages, E_MISSING, c->at, NULL,
-			        c->expression ? NULL
-			                      : store_text(c->r->store, "write {%s: NAME}", c->name),
+			        c->expression
+			            ? NULL
+			            : store_text(c->r->store, "write {%s: NAME}", c->name),
 			        "'%s' needs '%s'", c->name, input_name(c->r, names, k));
 	}
 	if (c->known && c->n_in > most) {
 		message(c->r->messages, E_TYPE, c->span, NULL, NULL,
-		        most == 1 ? "'%s' takes one input, not %zu" : "'%s' takes at most %zu inputs",
+		        most == 1 ? "'%s' takes one input, not %zu"
+		                  : "'%s' takes at most %zu inputs",
 		        c->name, most == 1 ? c->n_in : most);
 		c->known = false;
 	}
@@ -604,6 +618,7 @@ bool call_named(struct call *c, struct recording *r, const struct scope *in, con
 	}
 	if (c->kind.what >= KIND_CHAIN)
 		return message(r->messages, E_TYPE, word->at, NULL, NULL,
-		               "'%s' wants a block, layer or op; '%s' holds items", what, word->text);
+		               "'%s' wants a block, layer or op; '%s' holds items", what,
+		               word->text);
 	return true;
 }

@@ -24,13 +24,24 @@ static bool bind_params(struct call *c, struct scope *block)
 
 	for (size_t k = 0; k < d->n_params; k++) {
 		const struct parameter *p = &d->params[k];
-		struct value v = c->given[k].given ? c->given[k].value
-		                                   : param_value(r, block, p, p->value);
+		struct value v =
+		    c->given[k].given ? c->given[k].value : param_value(r, block, p, p->value);
 
 		good = good && v.kind != VALUE_UNKNOWN;
 		scope_add(r->store, block, p->name, NAME_ARGUMENT, p->at, v);
 	}
 	return good;
+}
+
+/* Notes which params this use has read. */
+static void note_used(struct recording *r, const struct definition *d, const struct scope *block)
+{
+	struct build *b = r->model->build;
+	struct definition *own = b->definitions[scope_own(&b->blocks, d->name)->value.i];
+
+	for (size_t k = 0; r->messages && k < d->n_params; k++)
+		own->params[k].used =
+		    own->params[k].used || scope_own(block, d->params[k].name)->used;
 }
 
 static const char *argument_text(struct recording *r, struct value v)
@@ -53,7 +64,8 @@ static const char *argument_text(struct recording *r, struct value v)
 static const char *where_text(struct recording *r, const struct definition *d,
                               const struct scope *block, const char *component)
 {
-	const char *path = store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
+	const char *path =
+	    store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
 	size_t n = strlen(path);
 	const char *text;
 
@@ -62,7 +74,9 @@ static const char *where_text(struct recording *r, const struct definition *d,
 	if (!component && n > 0)
 		path = store_copy(r->store, path, n - 1); /* without its dot */
 	text = store_text(r->store, n > 64 ? "in ...%s" : "in %s",
-	                  n > 64 ? path + n - 60 : *path ? path : d->name);
+	                  n > 64  ? path + n - 60
+	                  : *path ? path
+	                          : d->name);
 
 	for (size_t k = 0; k < d->n_params && k < 8; k++)
 		text = store_text(r->store, "%s%s%s = %s", text, k ? ", " : ", with ",
@@ -105,7 +119,8 @@ static bool check_conditions(struct call *c, const struct scope *block)
 static bool bind_dim(struct recording *r, struct scope *block, const struct yaml *y, int64_t size,
                      int64_t *want)
 {
-	if (y->kind == YAML_SCALAR && !y->quoted && is_name(y->text) && !scope_find(block, y->text)) {
+	if (y->kind == YAML_SCALAR && !y->quoted && is_name(y->text) &&
+	    !scope_find(block, y->text)) {
 		scope_add(r->store, block, y->text, NAME_DIM, y->at, value_int(size));
 		*want = size;
 		return true;
@@ -114,8 +129,8 @@ static bool bind_dim(struct recording *r, struct scope *block, const struct yaml
 	                INT64_MAX, want);
 }
 
-static bool bind_shape(struct call *c, struct scope *block, const char *name,
-                       const struct yaml *y, const struct value *v)
+static bool bind_shape(struct call *c, struct scope *block, const char *name, const struct yaml *y,
+                       const struct value *v)
 {
 	struct recording *r = c->r;
 	ad_shape have = ad_shape_of(v->node), want = { .rank = (int)y->n };
@@ -140,7 +155,8 @@ static bool bind_shape(struct call *c, struct scope *block, const char *name,
 	if (v->from)
 		message_note(r->messages, v->from->at, "what is given %s", v->from->what);
 	if (!r->messages)
-		ad_fail(r->graph, AD_ERROR_SHAPE, "an input of block '%s' has another shape", c->name);
+		ad_fail(r->graph, AD_ERROR_SHAPE, "an input of block '%s' has another shape",
+		        c->name);
 	return false;
 }
 
@@ -199,25 +215,26 @@ static bool filled_input(struct call *c, const struct scope *block, const struct
 		               "'%s' of block '%s' cannot be the word '%s'", key->text, c->name,
 		               v->s);
 	if (!shape || shape->kind != YAML_LIST || shape->n > AD_MAX_RANK)
-		return message(r->messages, E_MISSING, c->at, NULL,
-		               store_text(r->store, "write inputs: {%s: [B, hidden]} in the block",
-		                          key->text),
-		               "the state '%s' needs a shape to begin as %s", key->text, v->s);
+		return message(
+		    r->messages, E_MISSING, c->at, NULL,
+		    store_text(r->store, "write inputs: {%s: [B, hidden]} in the block", key->text),
+		    "the state '%s' needs a shape to begin as %s", key->text, v->s);
 	for (size_t i = 0; i < shape->n; i++) {
 		const struct yaml *d = shape->items[i];
 
 		if (d->kind == YAML_SCALAR && is_name(d->text) && !scope_find(block, d->text)) {
 			message(r->messages, E_MISSING, c->at, NULL,
-			        store_text(r->store, "make '%s' a param of the block, or begin with a "
-			                             "tensor: state: {%s: h0}",
+			        store_text(r->store,
+			                   "make '%s' a param of the block, or begin with a "
+			                   "tensor: state: {%s: h0}",
 			                   d->text, key->text),
 			        "the state '%s' begins as %s, but nothing tells its size '%s'",
 			        key->text, v->s, d->text);
 			message_also(r->messages, d->at, "declared here");
 			return false;
 		}
-		if (!whole_of(r, field_of(r, block, d, "shape", "a size"), d->at, "a size", d->text, 0,
-		              INT64_MAX, &dims[i]))
+		if (!whole_of(r, field_of(r, block, d, "shape", "a size"), d->at, "a size", d->text,
+		              0, INT64_MAX, &dims[i]))
 			return false;
 	}
 	s[0].ints = (ad_ints){ (int64_t)shape->n, dims };
@@ -242,16 +259,18 @@ static bool bind_inputs(struct call *c, struct scope *block, struct scope *body)
 	for (int fills = 0; inputs && fills < 2; fills++) {
 		for (size_t k = 0; k < n && good; k++) {
 			const struct yaml *key = inputs->keys[k], *y = inputs->items[k];
-			struct value v = k < c->n_in ? c->inputs[k] : (struct value){ .kind = VALUE_NULL };
+			struct value v =
+			    k < c->n_in ? c->inputs[k] : (struct value){ .kind = VALUE_NULL };
 
 			if ((v.kind == VALUE_WORD) != (fills == 1))
 				continue;
 			if (v.kind == VALUE_NULL && y->kind == YAML_SCALAR && !yaml_is_null(y)) {
 				v = eval_yaml(r, block, y);
 			} else if (v.kind == VALUE_NULL) {
-				message(r->messages, E_MISSING, c->at, NULL,
-				        store_text(r->store, "write {%s: ..., from: [...]}", c->name),
-				        "block '%s' needs the input '%s'", c->name, key->text);
+				message(
+				    r->messages, E_MISSING, c->at, NULL,
+				    store_text(r->store, "write {%s: ..., from: [...]}", c->name),
+				    "block '%s' needs the input '%s'", c->name, key->text);
 				message_also(r->messages, key->at, "declared here");
 				return false;
 			}
@@ -259,7 +278,8 @@ static bool bind_inputs(struct call *c, struct scope *block, struct scope *body)
 			       bind_input(c, block, key, y, &v);
 			if (good && !v.from)
 				v.from = new_origin(
-				    r, store_text(r->store, "is input '%s' of the block", key->text),
+				    r,
+				    store_text(r->store, "is input '%s' of the block", key->text),
 				    key->text, key->at);
 			scope_add(r->store, body, key->text, NAME_VALUE, key->at,
 			          good ? v : unknown);
@@ -369,8 +389,8 @@ struct value build_block(struct call *c, const char *component)
 	const struct definition *d = c->kind.block;
 	struct scope *block = store_take(r->store, sizeof *block);
 	struct level own = level_below(r, component, c->shared, c->at), *outer_level = r->level;
-	const char *outer_space = r->space,
-		   *path = store_text(r->store, "%s%s", r->level->prefix, component ? component : "");
+	const char *outer_space = r->space, *path = store_text(r->store, "%s%s", r->level->prefix,
+	                                                       component ? component : "");
 	struct value outer_prev = r->prev, y = unknown;
 	int row;
 
@@ -396,6 +416,7 @@ struct value build_block(struct call *c, const char *component)
 		if (component)
 			ad_scope_end(r->graph);
 		r->level = outer_level;
+		note_used(r, d, block);
 		messages_leave(r->messages);
 	}
 	r->prev = outer_prev;

@@ -147,7 +147,8 @@ static void build_metrics(struct recording *r, struct scope *body)
 
 static int by_place(const void *a, const void *b)
 {
-	const struct place x = (*(struct origin *const *)a)->at, y = (*(struct origin *const *)b)->at;
+	const struct place x = (*(struct origin *const *)a)->at,
+			   y = (*(struct origin *const *)b)->at;
 
 	return x.file != y.file   ? (x.file < y.file ? -1 : 1)
 	       : x.line != y.line ? (x.line < y.line ? -1 : 1)
@@ -174,6 +175,21 @@ static void warn_origins(struct recording *r)
 	}
 }
 
+/* A block of the file's own that no item uses, and params of one that it does not read. */
+static void warn_block(struct recording *r, const struct definition *d)
+{
+	if (!scope_own(&r->model->build->blocks, d->name)->used) {
+		message_warning(r->messages, d->at,
+		                "block '%s' is never used, so its body is not checked", d->name);
+		return;
+	}
+	for (size_t k = 0; k < d->n_params; k++)
+		if (!d->params[k].used)
+			message_warning(r->messages, d->params[k].at,
+			                "param '%s' of block '%s' is never used", d->params[k].name,
+			                d->name);
+}
+
 static void warn_unused(struct recording *r, const struct scope *body)
 {
 	struct build *b = r->model->build;
@@ -191,13 +207,19 @@ static void warn_unused(struct recording *r, const struct scope *body)
 		const struct name *name = scope_own(body, b->weights->keys[i]->text);
 
 		if (name && !name->used)
-			message_warning(r->messages, name->at, "weight '%s' is never used", name->text);
+			message_warning(r->messages, name->at, "weight '%s' is never used",
+			                name->text);
 	}
 	for (size_t i = 0; i < b->n_definitions; i++)
-		if (!scope_own(&b->blocks, b->definitions[i]->name)->used &&
-		    !*b->definitions[i]->space)
-			message_warning(r->messages, b->definitions[i]->at,
-			                "block '%s' is never used", b->definitions[i]->name);
+		if (!*b->definitions[i]->space)
+			warn_block(r, b->definitions[i]);
+	for (size_t i = 0; b->given && i < b->given->n; i++) {
+		const struct name *name = scope_own(&b->defaults, b->given->keys[i]->text);
+
+		if (name && !name->used && !strchr(name->text, '.'))
+			message_warning(r->messages, name->at, "defaults.%s is never used",
+			                name->text);
+	}
 }
 
 static struct value build_top(struct recording *r, struct scope *body)

@@ -56,8 +56,10 @@ static struct value call_range(struct recording *r, const struct expr *e, size_t
 		             n);
 	to = v[n - 1].i;
 	from = n == 2 ? v[0].i : 0;
-	if (to > from && (uint64_t)to - (uint64_t)from > MOST_NODES)
-		return wrong(r, E_LIMIT, e->at, "a range of more than %d numbers", MOST_NODES);
+	if (to > from && (uint64_t)to - (uint64_t)from > MOST_STEPS)
+		return wrong(r, E_LIMIT, e->at, "a range of more than %d numbers", MOST_STEPS);
+	if (to > from && !count_steps(r, e->at, (size_t)(to - from)))
+		return unknown;
 	list.n = to > from ? (size_t)(to - from) : 0;
 	list.items = store_take(r->store, list.n * sizeof *list.items);
 	for (size_t i = 0; i < list.n; i++)
@@ -86,7 +88,9 @@ static struct value call_if(struct recording *r, const struct scope *in, const s
 static struct value call_kind(struct recording *r, const struct scope *in, const struct expr *e,
                               const char *name)
 {
-	struct call c = { .r = r, .in = in, .name = e->text, .at = e->at, .span = e->span, .known = true };
+	struct call c = {
+		.r = r, .in = in, .name = e->text, .at = e->at, .span = e->span, .known = true
+	};
 	bool found = kind_find(r, in, name, &c.kind);
 
 	if (found && c.kind.what == KIND_LAYER && (c.kind.op = ad_op_find(c.kind.name)) != NULL)
@@ -127,8 +131,9 @@ struct value call_eval(struct recording *r, const struct scope *in, const struct
 		return call_if(r, in, e);
 	for (size_t i = 0; i < e->n; i++)
 		known = known && !e->names[i];
-	if (!known || e->n == 0 || !(extreme || word_in("len range", name) ||
-	                             (e->n == 1 && word_in("abs sqrt exp log floor ceil", name))))
+	if (!known || e->n == 0 ||
+	    !(extreme || word_in("len range", name) ||
+	      (e->n == 1 && word_in("abs sqrt exp log floor ceil", name))))
 		return call_kind(r, in, e, !extreme ? name : name[1] == 'a' ? "amax" : "amin");
 	struct value *v = store_take(r->store, e->n * sizeof *v);
 	for (size_t i = 0; i < e->n; i++) {

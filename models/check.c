@@ -59,7 +59,7 @@ bool comes_later(const char *where, const char *key)
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[])
 {
-	const char *near = nearest(key->text, n, allowed);
+	const char *near = messages_suggest(m) ? nearest(key->text, n, allowed) : NULL;
 	char hint[LONGEST_NAME + 40], help[1000] = "";
 	bool quote = strchr(where, ' ') == NULL;
 
@@ -434,7 +434,7 @@ static const struct yaml *with_params(struct recording *r, const struct yaml *y)
 		char *word = store_copy(r->store, at + 2, (size_t)(end - at - 2));
 		struct name *name = scope_find(&r->model->build->file, word);
 		if (!name || name->kind != NAME_PARAM) {
-			struct name *near = scope_nearest(&r->model->build->file, word, true);
+			struct name *near = scope_nearest(r->messages, &r->model->build->file, word, true);
 
 			message(r->messages, E_NAME, y->at,
 			        near ? store_text(r->store, "did you mean '%s'?", near->text)
@@ -493,10 +493,9 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 
 static bool is_input(const ad_model *m, const char *name)
 {
-	for (int i = 0; i < m->n_inputs; i++)
-		if (!m->inputs[i].scalar_leaf && strcmp(m->inputs[i].name, name) == 0)
-			return true;
-	return false;
+	const struct name *input = scope_own(&m->build->inputs, name);
+
+	return input && !m->inputs[input->value.i].scalar_leaf;
 }
 
 /* Says that a source has no such key, with all that it may have. */
@@ -546,6 +545,25 @@ static bool check_binding(struct recording *r, const struct format *f, const cha
 	                                        : "a list in a list");
 }
 
+/* Where the source's paths start: the folder of the file that states them, which may be a parent of the
+ * model file and lie in another folder. */
+static const char *folder_of(struct recording *r, const struct yaml *y)
+{
+	const struct yaml *file = yaml_get(y, "file");
+	struct place at = y->at;
+
+	for (size_t i = 0; !file && y->kind == YAML_MAP && i < y->n; i++)
+		if (is_input(r->model, y->keys[i]->text))
+			file = y->items[i];
+	if (file)
+		at = file->at;
+	const char *path = messages_path(r->messages, at.file), *slash = strrchr(path, '/');
+
+	if (at.file == 0)
+		return r->model->folder;
+	return slash ? store_copy(r->store, path, (size_t)(slash - path) + (slash == path)) : ".";
+}
+
 /* A source: {format: csv, file: ...}, or {table: {...}}. */
 static bool check_source(struct recording *r, const struct yaml *y, const char *part, uint64_t seed,
                          struct source *to)
@@ -556,12 +574,12 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 	bool good = true;
 
 	to->at = y->at;
-	to->folder = r->model->folder;
 	to->seed = seed;
 	if (y->kind == YAML_MAP && !key && y->n == 1) {
 		key = y->keys[0];
 		y = y->items[0];
 	}
+	to->folder = folder_of(r, y);
 	if (!key && y->kind == YAML_MAP) {
 		static const char *const keys[] = { "format", "split" };
 

@@ -36,8 +36,8 @@ static const struct yaml *list_of(struct recording *r, const struct item *item,
 	return NULL;
 }
 
-static struct value build_list(struct recording *r, const struct scope *in,
-                               const struct yaml *list, struct value x)
+static struct value build_list(struct recording *r, const struct scope *in, const struct yaml *list,
+                               struct value x)
 {
 	struct scope *body = store_take(r->store, sizeof *body);
 
@@ -63,8 +63,8 @@ static int64_t stride_of(int64_t in, int64_t out)
 	return s > 0 && (in + s - 1) / s == out ? s : 0;
 }
 
-/* A projection of x to the shape of f(x): a convolution of kernel 1 where the channels are axis 1, a
- * linear layer where only the last axis differs. NULL: no such projection fits. */
+/* A projection of x to the shape of f(x): a convolution of kernel 1 where the channels are axis 1,
+ * a linear layer where only the last axis differs. NULL: no such projection fits. */
 static const char *projection_of(ad_shape x, ad_shape f, int64_t strides[])
 {
 	static const char *const convolutions[] = { "conv1d", "conv2d", "conv3d" };
@@ -91,8 +91,14 @@ static struct value project(struct recording *r, const struct scope *in, const s
 	const char *component = next_component(r, "skip", item->key->at);
 	const char *path = store_text(r->store, "%s%s", r->level->prefix, component);
 	struct kind kind = { .what = KIND_LAYER, .name = name, .layer = layer_find(name) };
-	struct call c = { .r = r, .in = in, .kind = kind, .name = name, .at = item->key->at,
-		          .span = item->key->at, .init_scope = in, .known = true };
+	struct call c = { .r = r,
+		          .in = in,
+		          .kind = kind,
+		          .name = name,
+		          .at = item->key->at,
+		          .span = item->key->at,
+		          .init_scope = *r->space ? &r->model->build->bare : &r->model->build->file,
+		          .known = true };
 	const struct yaml *defaults = defaults_of(r, name);
 	ad_setting out = { .name = "out", .type = AD_INT, .i = f.dims[linear ? f.rank - 1 : 1] };
 	ad_setting bias = { .name = "bias", .type = AD_FLAG, .b = false };
@@ -224,7 +230,8 @@ static struct value build_branch(struct recording *r, const struct scope *in,
 	return y;
 }
 
-/* The results of the branches as one: by an op of any number of inputs, or of two, from the left. */
+/* The results of the branches as one: by an op of any number of inputs, or of two, from the left.
+ */
 static struct value join_branches(struct recording *r, const struct item *item, const ad_op *op,
                                   const ad_setting *axis, size_t n, struct value v[])
 {
@@ -243,8 +250,8 @@ static struct value join_branches(struct recording *r, const struct item *item, 
 
 static const ad_op *join_of(struct recording *r, const struct yaml *join)
 {
-	const ad_op *op = join ? join->kind == YAML_SCALAR ? ad_op_find(join->text) : NULL
-	                       : ad_op_find("concat");
+	const ad_op *op =
+	    join ? join->kind == YAML_SCALAR ? ad_op_find(join->text) : NULL : ad_op_find("concat");
 
 	if (op && (ad_op_max_inputs(op) < 0 || ad_op_min_inputs(op) == 2))
 		return op;
@@ -295,10 +302,9 @@ struct value build_parallel(struct recording *r, const struct scope *in, const s
 
 		if (key && !check_name(r, key, "a branch"))
 			return unknown;
-		v[i] = build_branch(r, in, branches->items[i],
-		                    key ? key->text
-		                        : next_component(r, "branch", branches->items[i]->at),
-		                    x);
+		v[i] = build_branch(
+		    r, in, branches->items[i],
+		    key ? key->text : next_component(r, "branch", branches->items[i]->at), x);
 		known = known && v[i].kind == VALUE_NODE;
 		if (v[i].kind == VALUE_NULL) {
 			struct call c = { .r = r, .at = item->key->at, .name = item->key->text };

@@ -22,8 +22,9 @@ void declare_params(struct recording *r, const struct yaml *y)
 	}
 	for (size_t i = 0; i < y->n; i++)
 		if (y->items[i]->kind == YAML_MAP)
-			message(r->messages, E_TYPE, y->items[i]->at, NULL, NULL,
-			        "a param is a number, true or false, a word or a list, not a mapping");
+			message(
+			    r->messages, E_TYPE, y->items[i]->at, NULL, NULL,
+			    "a param is a number, true or false, a word or a list, not a mapping");
 		else if (check_name(r, y->keys[i], "a param"))
 			scope_add(r->store, file, y->keys[i]->text, NAME_PARAM, y->keys[i]->at,
 			          eval_loose(r, file, y->items[i]));
@@ -142,6 +143,7 @@ void declare_inputs(struct recording *r, const struct yaml *y)
 		}
 		if (!good)
 			in.rank = -1; /* unknown */
+		scope_add(r->store, &m->build->inputs, in.name, NAME_VALUE, in.at, value_int(m->n_inputs));
 		m->inputs = store_more(r->store, m->inputs, (size_t)m->n_inputs, sizeof *m->inputs);
 		m->inputs[m->n_inputs++] = in;
 		if (m->batch_dim < 0 && !in.scalar_leaf && in.rank > 0 && in.dims[0] < 0)
@@ -165,12 +167,11 @@ void declare_weights(struct recording *r, const struct yaml *y)
 	m->build->weights = y;
 	for (size_t i = 0; i < y->n; i++) {
 		check_name(r, y->keys[i], "a weight");
-		for (int k = 0; k < m->n_inputs; k++) {
-			if (strcmp(m->inputs[k].name, y->keys[i]->text) != 0)
-				continue;
-			message(r->messages, E_NAMED_TWICE, y->keys[i]->at, NULL, NULL,
-			        "'%s' is named twice: an input has this name", y->keys[i]->text);
-			message_also(r->messages, m->inputs[k].at, "first here");
-		}
+		struct name *input = scope_own(&m->build->inputs, y->keys[i]->text);
+		if (!input)
+			continue;
+		message(r->messages, E_NAMED_TWICE, y->keys[i]->at, NULL, NULL,
+		        "'%s' is named twice: an input has this name", y->keys[i]->text);
+		message_also(r->messages, input->at, "first here");
 	}
 }

@@ -5,9 +5,12 @@
 
 #include <string.h>
 
-static const char *const block_keys[] = { "params", "inputs", "weights", "body", "outputs", "check" };
-static const char *const reserved[] = { "chain", "residual", "parallel", "scan",  "as",     "from",
-	                                "repeat", "each",    "when",     "share", "freeze", "lr_scale",
+static const char *const block_keys[] = {
+	"params", "inputs", "weights", "body", "outputs", "check"
+};
+static const char *const reserved[] = { "chain", "residual", "parallel", "scan",
+	                                "as",    "from",     "repeat",   "each",
+	                                "when",  "share",    "freeze",   "lr_scale",
 	                                "init",  "shape",    "note",     "checkpoint" };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
@@ -75,10 +78,10 @@ static bool read_param(struct recording *r, const struct yaml *key, const struct
 		               "an '=' is due after the type '%s'", word);
 	rest += 1 + strspn(rest + 1, " ");
 	if (!*rest)
-		return message(r->messages, E_SYNTAX, y->at, NULL,
-		               store_text(r->store, "write '%s' alone for a param that must be given",
-		                          word),
-		               "the default is missing after '='");
+		return message(
+		    r->messages, E_SYNTAX, y->at, NULL,
+		    store_text(r->store, "write '%s' alone for a param that must be given", word),
+		    "the default is missing after '='");
 	struct place at = y->at;
 	at.col += (int)utf8_count(y->text, (size_t)(rest - y->text));
 	to->value = yaml_scalar(r->store, at, rest);
@@ -88,8 +91,8 @@ static bool read_param(struct recording *r, const struct yaml *key, const struct
 static bool is_map(struct recording *r, const struct yaml *y, const char *what, const char *help)
 {
 	return !y || y->kind == YAML_MAP ||
-	       message(r->messages, E_TYPE, y->at, NULL, help, "'%s' of a block is a mapping, not %s",
-	               what, shown(r, y));
+	       message(r->messages, E_TYPE, y->at, NULL, help,
+	               "'%s' of a block is a mapping, not %s", what, shown(r, y));
 }
 
 static void read_block(struct recording *r, struct definition *d, const struct yaml *y)
@@ -121,10 +124,18 @@ static void read_block(struct recording *r, struct definition *d, const struct y
 		        "a list of items is a chain, a mapping is a set of equations",
 		        "'body' is a list or a mapping");
 	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n; i++) {
+		if (d->n_params == MOST_PARAMS) {
+			message(r->messages, E_LIMIT, params->keys[i]->at, NULL, NULL,
+			        "a block has at most %d params", MOST_PARAMS);
+			break;
+		}
 		d->params = store_more(r->store, d->params, d->n_params, sizeof *d->params);
 		if (read_param(r, params->keys[i], params->items[i], &d->params[d->n_params]))
 			d->n_params++;
 	}
+	if (d->inputs && d->inputs->kind == YAML_MAP && d->inputs->n > MOST_PARAMS)
+		message(r->messages, E_LIMIT, d->inputs->at, NULL, NULL,
+		        "a block has at most %d inputs", MOST_PARAMS);
 	for (size_t i = 0; d->inputs && d->inputs->kind == YAML_MAP && i < d->inputs->n; i++)
 		check_name(r, d->inputs->keys[i], "an input");
 	for (size_t i = 0; d->weights && d->weights->kind == YAML_MAP && i < d->weights->n; i++)
@@ -156,8 +167,8 @@ void define_blocks(struct recording *r, const struct yaml *defs)
 		read_block(r, d, defs->items[i]);
 		scope_add(r->store, &b->blocks, d->name, NAME_VALUE, d->at,
 		          value_int((int64_t)b->n_definitions));
-		b->definitions = store_more(r->store, b->definitions, b->n_definitions,
-		                            sizeof(*b->definitions));
+		b->definitions =
+		    store_more(r->store, b->definitions, b->n_definitions, sizeof(*b->definitions));
 		b->definitions[b->n_definitions++] = d;
 	}
 }
@@ -205,7 +216,8 @@ void define_defaults(struct recording *r, const struct yaml *defaults)
 		struct kind kind;
 		bool good = true;
 
-		r->space = dot ? store_copy(r->store, key->text, (size_t)(dot + 1 - key->text)) : "";
+		r->space =
+		    dot ? store_copy(r->store, key->text, (size_t)(dot + 1 - key->text)) : "";
 		if (!kind_find(r, &b->bare, dot ? dot + 1 : key->text, &kind)) {
 			say_op(r, key->at, dot ? dot + 1 : key->text, AS_ITEM);
 			good = false;
@@ -226,7 +238,8 @@ void define_defaults(struct recording *r, const struct yaml *defaults)
 static void require_op(struct recording *r, const struct yaml *y)
 {
 	if (y->kind != YAML_SCALAR || !is_name(y->text))
-		message(r->messages, E_TYPE, y->at, NULL, "the file of a plugin is given by --plugin PATH",
+		message(r->messages, E_TYPE, y->at, NULL,
+		        "the file of a plugin is given by --plugin PATH",
 		        "'plugins' lists names of ops, not %s", shown(r, y));
 	else if (!ad_op_find(y->text))
 		message(r->messages, E_OP, y->at, NULL,

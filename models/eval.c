@@ -47,23 +47,39 @@ void read_origin(struct recording *r, struct origin *o)
 static const char *not_in_blocks(struct recording *r, const char *text)
 {
 	const ad_model *m = r->model;
-	const struct yaml *weights = m->build->weights, *params = yaml_get(m->build->root, "params");
+	const struct yaml *weights = m->build->weights,
+			  *params = yaml_get(m->build->root, "params");
 	bool there = weights && weights->kind == YAML_MAP && yaml_get(weights, text);
 
 	if (r->blocks == 0)
 		return NULL;
 	if (*r->space && params && yaml_get(params, text))
-		return store_text(r->store,
-		                  "a block of an included file sees its own params only: give it '%s' "
-		                  "as one",
-		                  text);
+		return store_text(
+		    r->store,
+		    "a block of an included file sees its own params only: give it '%s' "
+		    "as one",
+		    text);
 	for (int i = 0; i < m->n_inputs; i++)
 		there = there || strcmp(m->inputs[i].name, text) == 0;
-	return there ? store_text(r->store,
-	                          "a block sees its own names and the file's params: give it '%s' as "
-	                          "an input",
-	                          text)
-	             : NULL;
+	return there
+	           ? store_text(r->store,
+	                        "a block sees its own names and the file's params: give it '%s' as "
+	                        "an input",
+	                        text)
+	           : NULL;
+}
+
+/* What helps with a name that stands for nothing; NULL: nothing does. */
+static const char *why_unknown(struct recording *r, const struct scope *in, const char *text)
+{
+	struct kind kind;
+
+	if (strcmp(text, "prev") == 0)
+		return "'prev' is the item before in a list; an equation names what it reads";
+	if (kind_find(r, in, text, &kind) && (kind.what == KIND_BLOCK || ad_op_find(text)))
+		return store_text(r->store, "'%s' is %s; call it, %s(...)", text,
+		                  kind.what == KIND_BLOCK ? "a block" : "an op", text);
+	return not_in_blocks(r, text);
 }
 
 static struct value eval_name(struct recording *r, const struct scope *in, const struct expr *e)
@@ -81,16 +97,13 @@ static struct value eval_name(struct recording *r, const struct scope *in, const
 			read_origin(r, name->value.from);
 		return name->value;
 	}
-	struct name *near = scope_nearest(in, e->text, false);
+	struct name *near = scope_nearest(r->messages, in, e->text, false);
 	const char *hint =
 	    !near ? NULL
 	    : near->at.line <= 0
 		? store_text(r->store, "did you mean '%s'?", near->text)
 		: store_text(r->store, "did you mean '%s' (line %d)?", near->text, near->at.line);
-	message(r->messages, E_NAME, e->at, hint,
-	        ad_op_find(e->text)
-	            ? store_text(r->store, "'%s' is an op; call it, %s(...)", e->text, e->text)
-	            : not_in_blocks(r, e->text),
+	message(r->messages, E_NAME, e->at, hint, why_unknown(r, in, e->text),
 	        "nothing is named '%s' here", e->text);
 	if (!r->messages && r->graph)
 		ad_fail(r->graph, AD_ERROR_ARGUMENT, "nothing is named '%s'", e->text);

@@ -1,6 +1,6 @@
 /*
- * extend: one tree out of several files: `extends` puts a file upon its parent, `include` brings the
- * blocks of others.
+ * extend: one tree out of several files: `extends` puts a file upon its parent, `include` brings
+ * the blocks of others.
  *
  *   extends: base.yaml      mappings merge, lists and single values replace; before that,
  *   unset: [train.clip]     removes keys of the parent
@@ -19,7 +19,7 @@ struct extension {
 	struct yaml_tree *tree;
 	struct store *store;
 	struct messages *messages;
-	int depth; /* of files that extend or include each other */
+	int depth;   /* of files that extend or include each other */
 	bool failed; /* a file is missing: what it would bring is not known */
 };
 
@@ -101,13 +101,14 @@ static void take_key(struct yaml *map, const char *key)
 	map->n = n;
 }
 
-static struct yaml *copy_of(struct extension *x, const struct yaml *y)
+/* A copy with room for so many pairs more. */
+static struct yaml *copy_of(struct extension *x, const struct yaml *y, size_t more)
 {
 	struct yaml *copy = store_take(x->store, sizeof *copy);
 
 	*copy = *y;
-	copy->items = store_take(x->store, y->n * sizeof(*copy->items));
-	copy->keys = store_take(x->store, y->n * sizeof(*copy->keys));
+	copy->items = store_take(x->store, (y->n + more) * sizeof(*copy->items));
+	copy->keys = store_take(x->store, (y->n + more) * sizeof(*copy->keys));
 	for (size_t i = 0; i < y->n; i++) {
 		copy->items[i] = y->items[i];
 		copy->keys[i] = y->keys[i];
@@ -117,24 +118,25 @@ static struct yaml *copy_of(struct extension *x, const struct yaml *y)
 
 /* ---- extends --------------------------------------------------------------------------------- */
 
-/* The parent's values with the child's upon them. Nodes may be shared by aliases: copies are made. */
-static struct yaml *merged(struct extension *x, struct yaml *parent, struct yaml *child)
+/* The parent's values with the child's upon them. Nodes may be shared by aliases: copies are made.
+ */
+static struct yaml *merged(struct extension *x, const struct yaml *parent, const struct yaml *child)
 {
-	struct yaml *to = copy_of(x, parent);
+	struct yaml *to = copy_of(x, parent, child->n);
+	struct scope keys = { .up = NULL };
 
+	for (size_t k = 0; k < parent->n; k++)
+		scope_add(x->store, &keys, parent->keys[k]->text, NAME_VALUE, parent->at,
+		          value_int((int64_t)k));
 	for (size_t i = 0; i < child->n; i++) {
-		size_t k = 0;
+		struct name *own = scope_own(&keys, child->keys[i]->text);
+		size_t k = own ? (size_t)own->value.i : to->n++;
 
-		while (k < to->n && strcmp(to->keys[k]->text, child->keys[i]->text) != 0)
-			k++;
-		if (k == to->n) {
-			yaml_put(x->store, to, child->keys[i], child->items[i]);
-			continue;
-		}
-		to->keys[k] = child->keys[i];
-		to->items[k] = to->items[k]->kind == YAML_MAP && child->items[i]->kind == YAML_MAP
+		to->items[k] = own && to->items[k]->kind == YAML_MAP &&
+		                       child->items[i]->kind == YAML_MAP
 		                   ? merged(x, to->items[k], child->items[i])
 		                   : child->items[i];
+		to->keys[k] = child->keys[i];
 	}
 	return to;
 }
@@ -161,11 +163,10 @@ static void unset_path(struct extension *x, struct yaml *root, const struct yaml
 
 			for (size_t k = 0; map->kind == YAML_MAP && k < map->n; k++)
 				keys[k] = map->keys[k]->text;
-			const char *near =
-			    nearest(part, map->kind == YAML_MAP ? map->n : 0, keys);
+			const char *near = nearest(part, map->kind == YAML_MAP ? map->n : 0, keys);
 			message(x->messages, E_KEY, y->at,
-			        near ? store_text(x->store, "did you mean '%s'?", near) : NULL, NULL,
-			        "the parent has no '%s' that could be unset", y->text);
+			        near ? store_text(x->store, "did you mean '%s'?", near) : NULL,
+			        NULL, "the parent has no '%s' that could be unset", y->text);
 			return;
 		}
 		if (!s[n]) {
@@ -176,7 +177,7 @@ static void unset_path(struct extension *x, struct yaml *root, const struct yaml
 		if (map->items[i]->kind != YAML_MAP)
 			map = map->items[i];
 		else
-			map = map->items[i] = copy_of(x, map->items[i]);
+			map = map->items[i] = copy_of(x, map->items[i], 0);
 	}
 }
 
@@ -201,7 +202,7 @@ static struct yaml *extended(struct extension *x, struct yaml *root, const char 
 	if (unset && unset->kind != YAML_LIST)
 		message(x->messages, E_TYPE, unset->at, NULL, "unset: [train.clip]",
 		        "'unset' is a list of paths of keys");
-	parent = copy_of(x, parent);
+	parent = copy_of(x, parent, 0);
 	for (size_t i = 0; unset && unset->kind == YAML_LIST && i < unset->n; i++)
 		unset_path(x, parent, unset->items[i]);
 	root = merged(x, parent, root);
@@ -232,28 +233,24 @@ static const char *stem_of(struct extension *x, const struct yaml *y)
 static void add_dotted(struct extension *x, struct yaml *root, const char *key,
                        const struct yaml *from, const char *stem)
 {
-	struct yaml *to = yaml_get(root, key);
+	const struct yaml *old = yaml_get(root, key);
+	struct yaml none = { .kind = YAML_MAP, .text = "" }, *to;
 
-	if (!from || from->kind != YAML_MAP || (to && to->kind != YAML_MAP && !yaml_is_null(to)))
+	if (!from || from->kind != YAML_MAP || (old && old->kind != YAML_MAP && !yaml_is_null(old)))
 		return;
-	if (!to || to->kind != YAML_MAP) {
-		to = store_take(x->store, sizeof *to);
-		*to = (struct yaml){ .kind = YAML_MAP, .at = from->at, .text = "" };
-		take_key(root, key);
-		yaml_put(x->store, root, yaml_scalar(x->store, from->at, key), to);
-	} else {
-		struct yaml *copy = copy_of(x, to);
+	none.at = from->at;
+	to = copy_of(x, old && old->kind == YAML_MAP ? old : &none, from->n);
+	for (size_t i = 0; i < from->n; i++) {
+		const char *name = store_text(x->store, "%s.%s", stem, from->keys[i]->text);
 
-		for (size_t i = 0; i < root->n; i++)
-			if (root->items[i] == to)
-				root->items[i] = copy;
-		to = copy;
+		to->keys[to->n] = yaml_scalar(x->store, from->keys[i]->at, name);
+		to->items[to->n++] = from->items[i];
 	}
-	for (size_t i = 0; i < from->n; i++)
-		yaml_put(x->store, to,
-		         yaml_scalar(x->store, from->keys[i]->at,
-		                     store_text(x->store, "%s.%s", stem, from->keys[i]->text)),
-		         from->items[i]);
+	for (size_t i = 0; i < root->n; i++)
+		if (root->items[i] == old)
+			root->items[i] = to;
+	if (!old)
+		yaml_put(x->store, root, yaml_scalar(x->store, from->at, key), to);
 }
 
 static void include_one(struct extension *x, struct yaml *root, const struct yaml *list, size_t k,
@@ -296,7 +293,7 @@ static struct yaml *resolve(struct extension *x, struct yaml *root, const char *
 	const struct yaml *include = yaml_get(root, "include");
 
 	if (include || yaml_get(root, "extends"))
-		root = copy_of(x, root);
+		root = copy_of(x, root, 0);
 	if (include) {
 		size_t n = include->kind == YAML_LIST ? include->n : 1;
 

@@ -17,7 +17,9 @@ static bool note_override(struct recording *r, const char *param)
 		return false;
 	messages_place(r->messages, value->at, text, sizeof text);
 	message_note(r->messages, (struct place){ 0 }, "%s = %s comes from the %s, %s", param,
-	             yaml_is_null(value) ? "null" : value->kind == YAML_SCALAR ? value->text : "a list",
+	             yaml_is_null(value)          ? "null"
+	             : value->kind == YAML_SCALAR ? value->text
+	                                          : "a list",
 	             text[0] == '-' ? "command line" : "environment", text);
 	return true;
 }
@@ -55,8 +57,8 @@ void note_param(struct recording *r, struct place at)
 	const struct yaml *params, *value;
 	const struct name *name;
 
-	if (!r->messages || !r->field || r->field->kind != EXPR_NAME || r->field_at.line != at.line ||
-	    r->field_at.col != at.col)
+	if (!r->messages || !r->field || r->field->kind != EXPR_NAME ||
+	    r->field_at.line != at.line || r->field_at.col != at.col)
 		return;
 	name = scope_find(r->field_in, r->field->text);
 	if (!name || name->kind != NAME_PARAM || note_override(r, name->text))
@@ -186,8 +188,8 @@ static const char *param_list(struct recording *r, const struct scope *in)
 				if (name->kind == NAME_ARGUMENT && n++ < 12)
 					own = store_text(r->store, "%s%s%s", own, *own ? ", " : "",
 					                 name->text);
-	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n && i < 12 && !*r->space;
-	     i++)
+	for (size_t i = 0;
+	     params && params->kind == YAML_MAP && i < params->n && i < 12 && !*r->space; i++)
 		text = store_text(r->store, "%s%s%s", text, i ? ", " : "", params->keys[i]->text);
 	return *own && *text ? store_text(r->store, "%s, %s", own, text) : *own ? own : text;
 }
@@ -211,7 +213,7 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	r->field_in = in;
 	r->field_at = y->at;
 	if (e->kind == EXPR_NAME && !name) {
-		struct name *near = scope_nearest(in, e->text, true);
+		struct name *near = scope_nearest(r->messages, in, e->text, true);
 		const char *params = param_list(r, in);
 		const char *such = flag                     ? "write true or false"
 		                   : strstr(wants, "whole") ? "write a number such as 64"
@@ -226,8 +228,7 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 		return unknown;
 	}
 	if (name && (name->value.kind == VALUE_NODE || name->value.kind == VALUE_KIND))
-		return wrong(r, E_TYPE, e->at, "'%s' wants %s; '%s' is %s", what, wants,
-		             e->text,
+		return wrong(r, E_TYPE, e->at, "'%s' wants %s; '%s' is %s", what, wants, e->text,
 		             name->value.kind == VALUE_NODE ? "a tensor" : "an op or a block");
 	return eval(r, in, e);
 }
@@ -378,7 +379,8 @@ bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr 
 			param->used = true;
 			v = param->value;
 		}
-	} else if (attr->type == AD_INTLIST && y->kind == YAML_SCALAR && word_in(attr->choice, y->text)) {
+	} else if (attr->type == AD_INTLIST && y->kind == YAML_SCALAR &&
+	           word_in(attr->choice, y->text)) {
 		*to = (ad_setting){ .name = attr->name, .type = AD_INTLIST };
 		to->ints.n = LIST_WORD - word_place(attr->choice, y->text);
 		return true;

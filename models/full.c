@@ -102,7 +102,8 @@ static struct yaml *fill_attrs(struct filling *f, const struct yaml *key, struct
 		add_defaults_of(f, map, kind, table->name);
 	for (; table->name; table++) {
 		/* as in record.c: in the language channels are what is joined */
-		bool joins = kind && strcmp(kind, "concat") == 0 && strcmp(table->name, "axis") == 0;
+		bool joins =
+		    kind && strcmp(kind, "concat") == 0 && strcmp(table->name, "axis") == 0;
 
 		add_default(f, map, table->name, joins ? "1" : table->def);
 	}
@@ -159,8 +160,8 @@ static struct yaml *fill_structure(struct filling *f, struct yaml *arg, enum kin
 	arg = copy_of(f, arg);
 	inner = yaml_get(arg, key);
 	if (inner && what != KIND_SCAN)
-		replace(arg, key, what == KIND_PARALLEL ? fill_branches(f, inner)
-		                                        : fill_body(f, inner));
+		replace(arg, key,
+		        what == KIND_PARALLEL ? fill_branches(f, inner) : fill_body(f, inner));
 	if (what == KIND_PARALLEL)
 		add_default(f, arg, "join", "concat");
 	if (what == KIND_SCAN)
@@ -199,9 +200,8 @@ static struct yaml *fill_item(struct filling *f, struct yaml *y)
 	struct yaml *map;
 
 	if (y->kind == YAML_SCALAR) {
-		struct yaml *arg = kind_find(&f->r, file, y->text, &kind)
-		                       ? fill_kind(f, &kind, y, NULL)
-		                       : NULL;
+		struct yaml *arg =
+		    kind_find(&f->r, file, y->text, &kind) ? fill_kind(f, &kind, y, NULL) : NULL;
 
 		if (!arg || arg->n == 0)
 			return y;
@@ -213,8 +213,9 @@ static struct yaml *fill_item(struct filling *f, struct yaml *y)
 		return y;
 	map = copy_of(f, y);
 	for (size_t i = 0; i < map->n; i++)
-		if (!word_in("as from repeat each when share freeze lr_scale init shape note checkpoint",
-		             map->keys[i]->text) &&
+		if (!word_in(
+			"as from repeat each when share freeze lr_scale init shape note checkpoint",
+			map->keys[i]->text) &&
 		    kind_find(&f->r, file, map->keys[i]->text, &kind)) {
 			struct yaml *arg = fill_kind(f, &kind, map->keys[i], map->items[i]);
 
@@ -336,8 +337,11 @@ static struct yaml *filled(struct filling *f)
 	static const struct {
 		const char *key;
 		struct yaml *(*fill)(struct filling *f, struct yaml *y);
-	} keys[] = { { "inputs", fill_inputs }, { "defs", fill_defs },   { "model", fill_body },
-		     { "train", fill_train },   { "data", fill_data } };
+	} keys[] = { { "inputs", fill_inputs },
+		     { "defs", fill_defs },
+		     { "model", fill_body },
+		     { "train", fill_train },
+		     { "data", fill_data } };
 	struct yaml *root = copy_of(f, yaml_root(f->r.model->tree));
 
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
@@ -372,6 +376,8 @@ char *model_place(const ad_model *m, struct place at, char *text, size_t n)
 {
 	if (at.line == 0)
 		snprintf(text, n, "default");
+	else if (!m->messages)
+		snprintf(text, n, "%s:%d:%d", m->path, at.line, at.col);
 	else
 		messages_place(m->messages, at, text, n);
 	return text;

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-static const char *const item_keys[] = { "as",     "from",     "repeat", "each",  "when",
-	                                 "share",  "freeze",   "lr_scale", "init", "shape",
-	                                 "note",   "checkpoint" };
+static const char *const item_keys[] = { "as",   "from",  "repeat", "each",
+	                                 "when", "share", "freeze", "lr_scale",
+	                                 "init", "shape", "note",   "checkpoint" };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -25,9 +25,9 @@ static bool is_kind(struct recording *r, const struct scope *in, const char *nam
 static bool open_map(struct recording *r, const struct scope *in, const struct yaml *y,
                      struct item *to)
 {
-	const struct yaml **fields[] = { &to->as,    &to->from,   &to->repeat,   &to->each,
-		                         &to->when,  &to->share,  &to->freeze,   &to->lr_scale,
-		                         &to->init,  &to->shape,  NULL,          &to->checkpoint };
+	const struct yaml **fields[] = { &to->as,   &to->from,  &to->repeat, &to->each,
+		                         &to->when, &to->share, &to->freeze, &to->lr_scale,
+		                         &to->init, &to->shape, NULL,        &to->checkpoint };
 	const struct yaml *other = NULL;
 	bool good = true;
 
@@ -111,11 +111,12 @@ struct level level_below(struct recording *r, const char *component, const char 
 		own.prefix = store_text(r->store, "%s%s.", up->prefix, component);
 		own.weights = store_text(r->store, "%s%s.", up->weights, component);
 		if (strlen(own.prefix) > LONGEST_PATH || strlen(own.weights) > LONGEST_PATH) {
-			message(r->messages, E_LIMIT, at, NULL,
-			        "give shorter names; a block that uses itself ends by 'when: level < "
-			        "depth'",
-			        "the path '%.40s...' is longer than %d bytes", own.prefix,
-			        LONGEST_PATH);
+			message(
+			    r->messages, E_LIMIT, at, NULL,
+			    "give shorter names; a block that uses itself ends by 'when: level < "
+			    "depth'",
+			    "the path '%.40s...' is longer than %d bytes", own.prefix,
+			    LONGEST_PATH);
 			own.prefix = own.weights = "";
 			own.too_long = true;
 		}
@@ -133,8 +134,7 @@ const char *next_component(struct recording *r, const char *kind, struct place a
 	kind = dot ? dot + 1 : kind;
 	count = scope_own(&r->level->counts, kind);
 	if (!count)
-		count =
-		    scope_add(r->store, &r->level->counts, kind, NAME_VALUE, at, value_int(0));
+		count = scope_add(r->store, &r->level->counts, kind, NAME_VALUE, at, value_int(0));
 	if (++count->value.i == 1)
 		return kind;
 	return store_text(r->store, "%s_%lld", kind, (long long)count->value.i);
@@ -202,7 +202,8 @@ static bool weight_words(struct call *c, const struct item *item)
 	for (size_t k = 0; k < COUNT(words); k++)
 		if (op && of_weights[k])
 			return message(r->messages, E_KEY, of_weights[k]->at, NULL, NULL,
-			               "'%s' has no weights that '%s' could be for", kind, words[k]);
+			               "'%s' has no weights that '%s' could be for", kind,
+			               words[k]);
 	if (item->init && !layer)
 		return message(r->messages, E_KEY, item->init->at, NULL,
 		               "give it to the items inside",
@@ -217,10 +218,11 @@ static bool weight_words(struct call *c, const struct item *item)
 		c->share = item->share;
 		c->share_used = store_take(r->store, item->share->n * sizeof *c->share_used);
 	} else if (item->share) {
-		return message(r->messages, E_TYPE, item->share->at, NULL,
-		               "write share: NAME, or for single tensors of a layer share: {weight: "
-		               "tok.weight}",
-		               "'share' names an item%s", layer ? " or tensors" : "");
+		return message(
+		    r->messages, E_TYPE, item->share->at, NULL,
+		    "write share: NAME, or for single tensors of a layer share: {weight: "
+		    "tok.weight}",
+		    "'share' names an item%s", layer ? " or tensors" : "");
 	}
 	if (item->freeze) {
 		if (!flag_of(r, c->in, item->freeze, "freeze", &flag))
@@ -254,8 +256,8 @@ static bool check_shared(struct recording *r, const struct call *c)
 		if (y->kind == YAML_SCALAR &&
 		    (scope_own(&b->paths, own) || scope_own(&b->paths, y->text)))
 			continue;
-		struct name *near = y->kind == YAML_SCALAR ? scope_nearest(&b->paths, y->text, false)
-		                                           : NULL;
+		struct name *near =
+		    y->kind == YAML_SCALAR ? scope_nearest(r->messages, &b->paths, y->text, false) : NULL;
 		message(r->messages, E_NAME, y->at,
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
 		        "a path such as tok.weight names a weight that was made before",
@@ -294,7 +296,7 @@ static bool assert_shape(struct recording *r, const struct scope *in, struct sco
 
 		if (d->kind == YAML_SCALAR && is_name(d->text) && !scope_find(in, d->text) &&
 		    i < (size_t)have.rank) {
-			struct name *near = scope_nearest(in, d->text, false);
+			struct name *near = scope_nearest(r->messages, in, d->text, false);
 
 			if (near && near->kind <= NAME_PARAM && strlen(d->text) > 2 && r->messages)
 				message_warning(r->messages, d->at,
@@ -497,11 +499,11 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 	}
 	struct value v = field_of(r, in, y, "repeat", "a whole number");
 	if (v.kind == VALUE_INT && is_free(r, v.i))
-		return message(r->messages, E_TYPE, y->at, NULL,
-		               "'scan' goes along an axis of any length",
-		               "'repeat' wants a number that is known before the data; '%s' is a free "
-		               "dim",
-		               y->text);
+		return message(
+		    r->messages, E_TYPE, y->at, NULL, "'scan' goes along an axis of any length",
+		    "'repeat' wants a number that is known before the data; '%s' is a free "
+		    "dim",
+		    y->text);
 	return whole_of(r, v, y->at, "repeat", y->text, 0, r->messages ? MOST_STEPS : INT32_MAX,
 	                &to->n);
 }
@@ -526,10 +528,11 @@ static bool each_of(struct recording *r, const struct scope *in, const struct ya
 			               "'each' goes through lists; '%s' is %s", y->keys[k]->text,
 			               value_text(r, v));
 		if (k > 0 && v.n != to->lists[0].n)
-			return message(r->messages, E_RANGE, y->items[k]->at, NULL, NULL,
-			               "'each' takes its lists side by side, but '%s' has %zu and '%s' "
-			               "has %zu",
-			               y->keys[0]->text, to->lists[0].n, y->keys[k]->text, v.n);
+			return message(
+			    r->messages, E_RANGE, y->items[k]->at, NULL, NULL,
+			    "'each' takes its lists side by side, but '%s' has %zu and '%s' "
+			    "has %zu",
+			    y->keys[0]->text, to->lists[0].n, y->keys[k]->text, v.n);
 		to->names[k] = y->keys[k];
 		to->lists[k] = v;
 	}

@@ -24,6 +24,7 @@ enum {
 	MOST_RECORDED = 20000000, /* of a recording for given sizes */
 	LONGEST_PATH = 256,   /* bytes of the path of an item */
 	MOST_NESTED = 1000,   /* evaluations and items inside each other */
+	MOST_PARAMS = 100,    /* of a block, and inputs */
 	MOST_BLOCKS = 32,     /* blocks inside each other */
 	MOST_FILES = 32,      /* that one model is made of */
 	MOST_PARENTS = 8,     /* files that extend or include each other in a row */
@@ -85,12 +86,16 @@ void messages_overrides(struct messages *m, size_t n, const char *const override
 /* Takes a further file, whose places have the number returned; -1 without memory. */
 int messages_source(struct messages *m, const char *file, const char *text, size_t length);
 int messages_sources(const struct messages *m);
+const char *messages_path(const struct messages *m, int file);
 const char *messages_text(const struct messages *m, int file);
 const char *messages_line(const struct messages *m, int file, int line,
                           size_t *n); /* NULL: no such line */
 
 /* "mlp.yaml:4:52", "--set train.epochs=3"; cut to n bytes. */
 char *messages_place(const struct messages *m, struct place at, char *text, size_t n);
+
+/* Whether messages still get suggestions: finding these for thousands of mistakes would take long. */
+bool messages_suggest(const struct messages *m);
 
 /* What is said until the next leave is said within a block: messages that may depend on its params
  * have a note with this text and place. */
@@ -267,8 +272,9 @@ struct name *scope_add(struct store *s, struct scope *to, const char *text, enum
 struct name *scope_own(const struct scope *in, const char *text);
 struct name *scope_find(const struct scope *in, const char *text);
 
-/* The name within reach that is nearest to text; NULL if there is none. */
-struct name *scope_nearest(const struct scope *in, const char *text, bool params_only);
+/* The name within reach that is nearest to text; NULL if there is none, or no suggestion is wanted. */
+struct name *scope_nearest(const struct messages *m, const struct scope *in, const char *text,
+                           bool params_only);
 
 /* Where paths are made: a prefix and how often each op occurred there. */
 struct level {
@@ -325,8 +331,9 @@ struct value wrong(struct recording *r, int code, struct place at, const char *f
 /* The value as a node: a number becomes a constant. NULL: unknown, or after a message. */
 ad_node *value_node(struct recording *r, struct value v, struct place at);
 
-/* Counts an item or operation; false where there are too many. */
+/* Counts an item or operation, or n numbers; false where there are too many. */
 bool count_step(struct recording *r, struct place at);
+bool count_steps(struct recording *r, struct place at, size_t n);
 
 /* Goes one level deeper, as `r->nested--` comes back; false where that is too deep. */
 bool go_deeper(struct recording *r, struct place at);
@@ -456,6 +463,7 @@ struct parameter {
 	struct place at;
 	const char *type;         /* "int", ... "shape", or "" where a literal is the default */
 	const struct yaml *value; /* the default; NULL: required */
+	bool used;                /* by some use of the block */
 };
 
 /* A block of `defs`. */
@@ -474,6 +482,7 @@ struct build {
 	struct store store;
 	struct scope file;       /* dims and params */
 	struct scope bare;       /* nothing: what an included file's blocks see of a file */
+	struct scope inputs;     /* numbers of the model's inputs by name */
 	struct name **dim_names; /* of model->dims, in file */
 	int64_t *primes;         /* of model->dims, in the check */
 	struct scope paths;    /* weights by path: their numbers */

@@ -36,7 +36,7 @@ struct said {
 
 /* A file that messages are about. */
 struct source_text {
-	char *file, *text;
+	char *path, *file, *text; /* file: the path as it is printed */
 	size_t length;
 	size_t n_lines, *lines; /* where each begins; one more than there are lines */
 	size_t *ends;           /* where each ends, without its break */
@@ -153,6 +153,7 @@ static size_t break_at(const char *s, size_t n)
 
 static void free_source(struct source_text *s)
 {
+	free(s->path);
 	free(s->file);
 	free(s->text);
 	free(s->lines);
@@ -161,7 +162,8 @@ static void free_source(struct source_text *s)
 
 int messages_source(struct messages *m, const char *file, const char *text, size_t length)
 {
-	struct source_text s = { .file = printable(file, strlen(file), 4096),
+	struct source_text s = { .path = strdup(file),
+		                 .file = printable(file, strlen(file), 4096),
 		                 .text = malloc(length + 1),
 		                 .length = length };
 	size_t start = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, lines = 2;
@@ -170,7 +172,7 @@ int messages_source(struct messages *m, const char *file, const char *text, size
 		lines += break_at(text + i, length - i) > 0;
 	s.lines = malloc(lines * sizeof *s.lines);
 	s.ends = malloc(lines * sizeof *s.ends);
-	if (m->n_sources == MOST_FILES || !s.file || !s.text || !s.lines || !s.ends) {
+	if (m->n_sources == MOST_FILES || !s.path || !s.file || !s.text || !s.lines || !s.ends) {
 		free_source(&s);
 		return -1;
 	}
@@ -206,6 +208,11 @@ struct messages *messages_new(const char *file, const char *text, size_t length)
 int messages_sources(const struct messages *m)
 {
 	return m->n_sources;
+}
+
+const char *messages_path(const struct messages *m, int file)
+{
+	return m->sources[file].path;
 }
 
 const char *messages_text(const struct messages *m, int file)
@@ -379,6 +386,11 @@ void message_note(struct messages *m, struct place at, const char *format, ...)
 int messages_errors(const struct messages *m)
 {
 	return m->errors;
+}
+
+bool messages_suggest(const struct messages *m)
+{
+	return m && m->errors <= 5 * PRINTED;
 }
 
 const char *messages_line(const struct messages *m, int file, int line, size_t *n)

@@ -224,6 +224,7 @@ struct weight {
 	bool buffer;       /* made by model_buffer: has no gradient */
 	bool frozen;       /* `freeze: true`: wants no gradient */
 	double lr_scale;   /* factor of the learning rate: the product of `lr_scale` around it, else 1 */
+	const char *param; /* that an argument of its layer names: "hidden"; NULL: none */
 };
 
 /* Writes initial values into every weight: a function of (seed, path). */

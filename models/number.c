@@ -64,7 +64,7 @@ static bool compare(enum binary op, double a, double b)
 }
 
 struct value number_binary(struct recording *r, const struct expr *e, struct value a,
-                                   struct value b)
+                           struct value b)
 {
 	bool whole = a.kind != VALUE_REAL && b.kind != VALUE_REAL;
 	int64_t i;
@@ -105,9 +105,7 @@ struct value number_binary(struct recording *r, const struct expr *e, struct val
 	}
 }
 
-
-struct value number_call(struct recording *r, const char *name, struct value x,
-                                struct place at)
+struct value number_call(struct recording *r, const char *name, struct value x, struct place at)
 {
 	double y = x.r;
 

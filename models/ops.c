@@ -98,8 +98,7 @@ const struct layer *layer_find(const char *name)
 static const struct definition *block_find(struct recording *r, const char *name)
 {
 	const struct build *b = r->model->build;
-	struct name *found =
-	    scope_own(&b->blocks, store_text(r->store, "%s%s", r->space, name));
+	struct name *found = scope_own(&b->blocks, store_text(r->store, "%s%s", r->space, name));
 
 	return found ? b->definitions[found->value.i] : NULL;
 }
@@ -173,7 +172,7 @@ void say_attribute(struct recording *r, struct place at, const char *name, const
 
 	for (; table && table->name && n < 64; table++)
 		names[n++] = table->name;
-	const char *near = nearest(name, n, names);
+	const char *near = messages_suggest(r->messages) ? nearest(name, n, names) : NULL;
 	const char *all = attr_names(r->store, n ? table - n : NULL);
 	message(r->messages, E_KEY, at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
@@ -231,7 +230,7 @@ static bool of_plugin(struct recording *r, const char *name)
 void say_op(struct recording *r, struct place at, const char *name, enum op_place place)
 {
 	size_t n = 0, room = ad_ops() + r->model->build->n_definitions + 256;
-	const char **names = store_take(r->store, room * sizeof(*names)), *blocks, *help = NULL;
+	const char **names, *blocks, *help;
 
 	if (of_plugin(r, name))
 		return;
@@ -241,6 +240,11 @@ void say_op(struct recording *r, struct place at, const char *name, enum op_plac
 		        "'%s' owns weights and occurs only as an item", name);
 		return;
 	}
+	if (!messages_suggest(r->messages)) {
+		message(r->messages, E_OP, at, NULL, NULL, "no op or block named '%s'", name);
+		return;
+	}
+	names = store_take(r->store, room * sizeof(*names));
 	blocks = block_names(r, names, &n, room);
 	other_names(place, names, &n, room);
 	const char *near = nearest(name, n, names);

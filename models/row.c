@@ -14,8 +14,7 @@ struct origin *new_origin(struct recording *r, const char *what, const char *pat
 	return o;
 }
 
-struct origin *item_origin(struct recording *r, const char *name, const char *path,
-                           struct place at)
+struct origin *item_origin(struct recording *r, const char *name, const char *path, struct place at)
 {
 	struct build *b = r->model->build;
 	struct origin *o = new_origin(r, store_text(r->store, "comes from '%s'", name), path, at);

@@ -22,11 +22,11 @@ struct scan {
 	const struct scope *in;
 	const struct item *item;
 	const struct definition *cell;
-	struct call call;      /* with the arguments, without inputs */
+	struct call call; /* with the arguments, without inputs */
 	size_t n_states;
 	const struct yaml *state; /* names, or names and what they begin with */
-	size_t *input;         /* of each state: which input of the cell it is */
-	struct value *now;     /* of each state */
+	size_t *input;            /* of each state: which input of the cell it is */
+	struct value *now;        /* of each state */
 	size_t n_in;
 	const struct value *x;
 	int64_t axis, steps;
@@ -69,11 +69,12 @@ static bool find_cell(struct scan *s)
 static bool find_states(struct scan *s)
 {
 	struct recording *r = s->r;
-	const struct yaml *y = s->item->arg->kind == YAML_MAP ? yaml_get(s->item->arg, "state") : NULL;
+	const struct yaml *y =
+	    s->item->arg->kind == YAML_MAP ? yaml_get(s->item->arg, "state") : NULL;
 
 	if (!y || y->kind == YAML_SCALAR || y->n == 0)
-		return message(r->messages, y ? E_TYPE : E_MISSING, y ? y->at : s->item->key->at, NULL,
-		               "write state: {h: zeros}",
+		return message(r->messages, y ? E_TYPE : E_MISSING, y ? y->at : s->item->key->at,
+		               NULL, "write state: {h: zeros}",
 		               "'scan' needs 'state', the inputs of the cell that go from step to "
 		               "step");
 	s->state = y;
@@ -85,7 +86,8 @@ static bool find_states(struct scan *s)
 		int input = name->kind == YAML_SCALAR ? input_of(s->cell, name->text) : -1;
 
 		if (input < 0) {
-			const char **names = store_take(r->store, s->cell->inputs->n * sizeof(*names));
+			const char **names =
+			    store_take(r->store, s->cell->inputs->n * sizeof(*names));
 
 			for (size_t i = 0; i < s->cell->inputs->n; i++)
 				names[i] = s->cell->inputs->keys[i]->text;
@@ -93,10 +95,10 @@ static bool find_states(struct scan *s)
 			return false;
 		}
 		s->input[k] = (size_t)input;
-		s->now[k] = !y->keys || yaml_is(begin, "zeros") || yaml_is(begin, "ones")
-		                ? (struct value){ .kind = VALUE_WORD,
-			                          .s = y->keys ? begin->text : "zeros" }
-		                : eval_yaml(r, s->in, begin);
+		s->now[k] =
+		    !y->keys || yaml_is(begin, "zeros") || yaml_is(begin, "ones")
+			? (struct value){ .kind = VALUE_WORD, .s = y->keys ? begin->text : "zeros" }
+			: eval_yaml(r, s->in, begin);
 		if (s->now[k].kind == VALUE_UNKNOWN)
 			return false;
 	}
@@ -106,20 +108,21 @@ static bool find_states(struct scan *s)
 static bool find_axis(struct scan *s)
 {
 	struct recording *r = s->r;
-	const struct yaml *y = s->item->arg->kind == YAML_MAP ? yaml_get(s->item->arg, "axis") : NULL;
+	const struct yaml *y =
+	    s->item->arg->kind == YAML_MAP ? yaml_get(s->item->arg, "axis") : NULL;
 	struct place at = y ? y->at : s->item->key->at;
 
 	s->axis = 1;
-	if (y && !whole_of(r, field_of(r, s->in, y, "axis", "a whole number"), at, "axis", y->text, 0,
-	                   AD_MAX_RANK, &s->axis))
+	if (y && !whole_of(r, field_of(r, s->in, y, "axis", "a whole number"), at, "axis", y->text,
+	                   0, AD_MAX_RANK, &s->axis))
 		return false;
 	if (s->n_in + s->n_states != s->cell->inputs->n)
 		return message(r->messages, E_TYPE, s->call.at, NULL, NULL,
 		               "block '%s' has %zu inputs: %zu state%s and %zu to be read, but %zu "
 		               "stand%s before the scan",
 		               s->cell->name, s->cell->inputs->n, s->n_states,
-		               s->n_states == 1 ? "" : "s", s->cell->inputs->n - s->n_states, s->n_in,
-		               s->n_in == 1 ? "s" : "");
+		               s->n_states == 1 ? "" : "s", s->cell->inputs->n - s->n_states,
+		               s->n_in, s->n_in == 1 ? "s" : "");
 	for (size_t k = 0; k < s->n_in; k++) {
 		ad_shape shape = ad_shape_of(s->x[k].node);
 
@@ -128,14 +131,16 @@ static bool find_axis(struct scan *s)
 			               "'scan' goes along axis %lld, but its input is %s",
 			               (long long)s->axis, shape_text(r, shape));
 		if (k > 0 && shape.dims[s->axis] != s->steps)
-			return message(r->messages, E_SHAPE, at, NULL, NULL,
-			               "the inputs of 'scan' are not of one length along axis %lld: %s "
-			               "and %s",
-			               (long long)s->axis, dim_text(r, s->steps),
-			               dim_text(r, shape.dims[s->axis]));
+			return message(
+			    r->messages, E_SHAPE, at, NULL, NULL,
+			    "the inputs of 'scan' are not of one length along axis %lld: %s "
+			    "and %s",
+			    (long long)s->axis, dim_text(r, s->steps),
+			    dim_text(r, shape.dims[s->axis]));
 		s->steps = shape.dims[s->axis];
 	}
-	return s->steps > 0 || message(r->messages, E_SHAPE, at, NULL, NULL, "'scan' over no steps");
+	return s->steps > 0 ||
+	       message(r->messages, E_SHAPE, at, NULL, NULL, "'scan' over no steps");
 }
 
 /* ---- the places of an axis ------------------------------------------------------------------- */
@@ -197,8 +202,8 @@ static struct value step(struct scan *s, ad_node *const x[])
 			which++;
 		if (which >= value_results(y) || (s->n_states > 1 && value_results(y) == 1)) {
 			message(r->messages, E_MISSING, s->call.at, NULL,
-			        store_text(r->store, "write outputs: {y: ..., %s: ...} in the block",
-			                   name),
+			        store_text(r->store,
+			                   "write outputs: {y: ..., %s: ...} in the block", name),
 			        "block '%s' has no output for the state '%s'", s->cell->name, name);
 			return unknown;
 		}
@@ -214,10 +219,11 @@ static bool same_state(struct scan *s, const ad_shape before[])
 		ad_shape after = ad_shape_of(s->now[k].node);
 
 		if (!same_shape(before[k], after))
-			return message(s->r->messages, E_SHAPE, s->call.at, NULL, NULL,
-			               "the state '%s' is %s after the first step and %s after the second",
-			               s->cell->inputs->keys[s->input[k]]->text,
-			               shape_text(s->r, before[k]), shape_text(s->r, after));
+			return message(
+			    s->r->messages, E_SHAPE, s->call.at, NULL, NULL,
+			    "the state '%s' is %s after the first step and %s after the second",
+			    s->cell->inputs->keys[s->input[k]]->text, shape_text(s->r, before[k]),
+			    shape_text(s->r, after));
 	}
 	return true;
 }
@@ -247,8 +253,9 @@ static struct value check_steps(struct scan *s)
 		return unknown;
 	shape = ad_shape_of(y.node);
 	if (s->axis > shape.rank || shape.rank == AD_MAX_RANK)
-		return wrong(r, E_SHAPE, s->item->key->at, "a step gives %s, which has no axis %lld",
-		             shape_text(r, shape), (long long)s->axis);
+		return wrong(r, E_SHAPE, s->item->key->at,
+		             "a step gives %s, which has no axis %lld", shape_text(r, shape),
+		             (long long)s->axis);
 	shape.rank++;
 	for (int i = shape.rank - 1; i > s->axis; i--)
 		shape.dims[i] = shape.dims[i - 1];

@@ -71,10 +71,14 @@ struct name *scope_find(const struct scope *in, const char *text)
 	return found;
 }
 
-struct name *scope_nearest(const struct scope *in, const char *text, bool params_only)
+struct name *scope_nearest(const struct messages *m, const struct scope *in, const char *text,
+                           bool params_only)
 {
 	struct name *best = NULL;
 	const char *pair[2] = { NULL, NULL };
+
+	if (!messages_suggest(m))
+		return NULL;
 
 	for (; in; in = in->up) {
 		for (size_t i = 0; i < in->n_buckets; i++) {

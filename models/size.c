@@ -1,8 +1,8 @@
 /*
  * size: sizes and shapes as text, with the free dims by name.
  *
- * In the check the sizes of free dims are large primes, so that a size can be printed back as "B" or
- * "2*B".
+ * In the check the sizes of free dims are large primes, so that a size can be printed back as "B"
+ * or "2*B".
  */
 #include "language.h"
 

@@ -67,18 +67,24 @@ struct value value_real(struct recording *r, double x, struct place at)
 	return (struct value){ .kind = VALUE_REAL, .r = x };
 }
 
-bool count_step(struct recording *r, struct place at)
+bool count_steps(struct recording *r, struct place at, size_t n)
 {
 	int most = r->messages ? MOST_STEPS : MOST_RECORDED;
 
 	if (r->stopped)
 		return false;
-	if (++r->steps <= (size_t)most)
+	r->steps += n;
+	if (r->steps <= (size_t)most)
 		return true;
 	wrong(r, E_LIMIT, at, "the model has more than %d items and operations, copies included",
 	      most);
 	r->stopped = true;
 	return false;
+}
+
+bool count_step(struct recording *r, struct place at)
+{
+	return count_steps(r, at, 1);
 }
 
 bool go_deeper(struct recording *r, struct place at)

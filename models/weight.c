@@ -18,7 +18,8 @@ struct wanted {
 	int64_t fan_in, fan_out;
 	ad_type type;
 	bool buffer;
-	bool known; /* it must be there already */
+	bool known;        /* it must be there already */
+	const char *param; /* of the file, which its size may come from */
 };
 
 static struct weight *find_weight(struct recording *r, const char *path)
@@ -34,6 +35,11 @@ static ad_node *new_weight(struct recording *r, const struct wanted *want)
 	ad_model *m = r->model;
 	struct build *b = m->build;
 
+	if (strlen(want->path) > LONGEST_PATH) {
+		message(r->messages, E_LIMIT, want->at, NULL, "give shorter names",
+		        "the path '%.40s...' is longer than %d bytes", want->path, LONGEST_PATH);
+		return NULL;
+	}
 	for (int i = 0; i < want->shape.rank; i++) {
 		if (!is_free(r, want->shape.dims[i]))
 			continue;
@@ -68,6 +74,7 @@ static ad_node *new_weight(struct recording *r, const struct wanted *want)
 		                                      .at = want->at,
 		                                      .type = want->type,
 		                                      .buffer = want->buffer,
+		                                      .param = want->param,
 		                                      .frozen = r->frozen,
 		                                      .lr_scale = r->lr_scale };
 	return node;
@@ -149,6 +156,34 @@ static const char *shared_path(struct layer_site *site, const char *name)
 	}
 }
 
+struct first_param {
+	const struct scope *in;
+	const char *name;
+};
+
+static void take_param(void *to, const struct expr *e)
+{
+	struct first_param *p = to;
+	struct name *name = scope_find(p->in, e->text);
+
+	if (!p->name && name && name->kind == NAME_PARAM)
+		p->name = name->text;
+}
+
+/* The first param of the file that the layer's arguments name. */
+static const char *param_of(struct recording *r, const struct call *c)
+{
+	const struct yaml *y = c->arg;
+	struct first_param p = { .in = c->in };
+
+	if (y && y->kind == YAML_SCALAR)
+		expr_names(expr_parse(r->store, NULL, y), take_param, &p);
+	for (size_t i = 0; y && y->kind == YAML_MAP && i < y->n; i++)
+		if (y->items[i]->kind == YAML_SCALAR)
+			expr_names(expr_parse(r->store, NULL, y->items[i]), take_param, &p);
+	return p.name;
+}
+
 static ad_node *site_weight(struct layer_site *site, struct wanted *want)
 {
 	struct recording *r = site->recording;
@@ -164,6 +199,7 @@ static ad_node *site_weight(struct layer_site *site, struct wanted *want)
 
 		return w ? w->node : NULL;
 	}
+	want->param = param_of(r, site->call);
 	if (!want->buffer && !site_init(site, want->name, &want->init))
 		return NULL;
 	node = check_weight(r, want, &made);
@@ -299,7 +335,7 @@ const char *share_item(struct recording *r, const struct yaml *share, const stru
 		message_also(r->messages, site->at, "that item");
 		return NULL;
 	}
-	struct name *found = scope_nearest(&b->sites, share->text, false);
+	struct name *found = scope_nearest(r->messages, &b->sites, share->text, false);
 	if (found)
 		near = store_text(r->store, "did you mean '%s' (line %d)?", found->text,
 		                  found->at.line);

@@ -526,6 +526,16 @@ static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
 	               "alias '*%s' has no anchor '&%s' before it", name, name);
 }
 
+/* In [ ] and { } libyaml takes `?x` for a key x, where YAML 1.2 has the text '?x'. */
+static bool after_question(struct yaml_tree *t, const struct yaml *y)
+{
+	size_t n;
+	const char *s = messages_line(t->messages, t->file, y->at.line, &n);
+	size_t i = s && y->flow && !y->quoted ? byte_of(t, y->at, s, n) : 0;
+
+	return i > 0 && s[i - 1] == '?';
+}
+
 static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 {
 	const char *text = (const char *)e->data.scalar.value;
@@ -542,6 +552,9 @@ static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
 		               "a value of %zu bytes; one value has at most %d", length,
 		               MOST_SCALAR);
+	if (after_question(t, &node->yaml))
+		return message(t->messages, E_YAML, node->yaml.at, NULL, "put it into quotes",
+		               "a value in [ ] or { } that begins with '?'");
 	if (memchr(text, 0, length))
 		return message(t->messages, E_YAML, node->yaml.at, NULL, NULL,
 		               "a value that contains a NUL character");

@@ -14,9 +14,11 @@ struct config_options {
 
 static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct config_options, set),
-	  "replaces a value of the file, in its own grammar: --set params.depth=3; may be repeated" },
+	  "replaces a value of the file, in its own grammar: --set params.depth=3; may be "
+	  "repeated" },
 	{ "origin", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct config_options, origin),
-	  "tells in a comment where each value comes from: FILE:LINE:COL, --set, AUTOGRAD_SET or default" },
+	  "tells in a comment where each value comes from: FILE:LINE:COL, --set, AUTOGRAD_SET or "
+	  "default" },
 	{ "full", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct config_options, full),
 	  "writes out the defaults of everything that the file leaves open" },
 	{ 0 },
@@ -106,8 +108,9 @@ const struct command command_config = {
 	.least = 1,
 	.most = 1,
 	.doc = "prints a file as it is understood, and where each value comes from",
-	.details = "The file with its parents, included blocks and overrides as one: it reads back as the "
-	           "same model. Order of authority: parent, file, AUTOGRAD_SET, --set.",
+	.details =
+	    "The file with its parents, included blocks and overrides as one: it reads back as the "
+	    "same model. Order of authority: parent, file, AUTOGRAD_SET, --set.",
 	.options = options,
 	.options_size = sizeof(struct config_options),
 	.run = run,

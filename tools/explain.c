@@ -60,7 +60,8 @@ static int run(const void *given, int n, const char *const args[])
 		while (e->code && e->code != code)
 			e++;
 		if (!e->code)
-			return misused("explain", "there is no error '%s'; 'autograd explain' lists them",
+			return misused("explain",
+			               "there is no error '%s'; 'autograd explain' lists them",
 			               args[k]);
 		if (k > 0)
 			putchar('\n');

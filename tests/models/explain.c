@@ -48,11 +48,13 @@ Test(explain, examples)
 	size_t n = 0;
 
 	for (const struct explanation *e = explanations; e->code; e++, n++) {
-		char *wrong = e->code == 30 ? said_by_reading(e->wrong, e->right) : said(e->wrong, e->code == 20);
+		char *wrong = e->code == 30 ? said_by_reading(e->wrong, e->right)
+		                            : said(e->wrong, e->code == 20);
 		char *right = said(e->right, e->code == 20), code[16];
 
 		snprintf(code, sizeof code, "error[E%03d]", e->code);
-		cr_expect(strstr(wrong, code) != NULL, "%s: the wrong example says\n%s", code, wrong);
+		cr_expect(strstr(wrong, code) != NULL, "%s: the wrong example says\n%s", code,
+		          wrong);
 		cr_expect(*right == '\0', "%s: the right example says\n%s", code, right);
 		cr_expect(e == explanations || e->code > e[-1].code);
 		free(wrong);

@@ -1,11 +1,13 @@
 /*
- * language: what blocks, items, scans, several files and overrides mean, by the values that come out.
+ * language: what blocks, items, scans, several files and overrides mean, by the values that come
+ * out.
  */
 #include "model.h"
 #include "scratch.h"
 
 #include <glob.h>
 #include <math.h>
+#include <sys/stat.h>
 
 TestSuite(language, .init = scratch_open, .fini = scratch_close);
 
@@ -154,14 +156,16 @@ Test(language, param_types)
 	    "defs:\n"
 	    "  inner: {body: [{linear: 4}]}\n"
 	    "  b:\n"
-	    "    params:\n      i: int\n      f: float = 1/2\n      t: bool = true\n      s: str = mean\n"
+	    "    params:\n      i: int\n      f: float = 1/2\n      t: bool = true\n      s: str = "
+	    "mean\n"
 	    "      o: op = relu\n      c: block\n      h: shape = [2, 2]\n      j: int = 4\n"
 	    "      w: sigmoid\n      l: [1, 2]\n      none: null\n"
 	    "    check: [i == 3, f == 0.5, t, j == 4, len(h) == 2, \"h[1] == 2\", \"l[1] == 2\"]\n"
 	    "    body: [o, c, w, {reshape: [-1, 2, 2]}, {reshape: [-1, 4]}]\n"
-	    "model:\n  - b: {i: 3, c: inner}\n  - b: {i: 3, c: inner, o: act, w: gelu, h: [1, 2]}\n";
-	static const char *const kinds[] = { "b",       "relu",    "inner", "linear",  "sigmoid",
-		                             "reshape", "reshape", "b",     "tanh",    "inner",
+	    "model:\n  - b: {i: 3, c: inner}\n  - b: {i: 3, c: inner, o: act, w: gelu, h: [1, "
+	    "2]}\n";
+	static const char *const kinds[] = { "b",       "relu",    "inner",   "linear", "sigmoid",
+		                             "reshape", "reshape", "b",       "tanh",   "inner",
 		                             "linear",  "gelu",    "reshape", "reshape" };
 	ad_model *m = open_text(text);
 
@@ -176,12 +180,13 @@ Test(language, param_types)
 Test(language, blocks_see_their_own_names_and_the_params_of_the_file)
 {
 	static const char head[] = "version: 1\nparams: {p: 2}\ninputs: {x: [B, 4], v: [B, 4]}\n"
-	                           "weights: {w: {shape: [4, 4]}}\n";
+				   "weights: {w: {shape: [4, 4]}}\n";
 	static const struct {
 		const char *rest, *what;
 	} cases[] = {
 		{ "defs: {b: {body: [{mul: v}]}}\nmodel: [{b: , from: x}]\n",
-		  "help: a block sees its own names and the file's params: give it 'v' as an input" },
+		  "help: a block sees its own names and the file's params: give it 'v' as an "
+		  "input" },
 		{ "defs: {b: {body: [{matmul: w}]}}\nmodel: [{b: , from: x}]\n",
 		  "nothing is named 'w' here" },
 		{ "defs: {b: {body: [{mul: h}]}}\nmodel: [{relu: , from: x, as: h}, {b: }]\n",
@@ -213,8 +218,8 @@ Test(language, order_of_look_up)
 {
 	/* counter, then block params, then names of the body, then params of the file */
 	static const char text[] = "version: 1\nparams: {a: 1, c: 1}\ninputs: {x: 0}\ndefs:\n"
-	                           "  b: {params: {a: int}, inputs: {x: []}, body: [%s]}\n"
-	                           "model: [{b: 10}]\n";
+				   "  b: {params: {a: int}, inputs: {x: []}, body: [%s]}\n"
+				   "model: [{b: 10}]\n";
 	static const struct {
 		const char *body;
 		double want;
@@ -232,7 +237,8 @@ Test(language, order_of_look_up)
 		char whole[1024];
 
 		snprintf(whole, sizeof whole, text, cases[k].body);
-		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].body, value_of(whole));
+		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].body,
+		          value_of(whole));
 	}
 }
 
@@ -262,9 +268,9 @@ Test(language, dims_of_a_block_are_its_own)
 Test(language, several_results)
 {
 	static const char text[] = "version: 1\ninputs: {x: 3, z: 4}\ndefs:\n"
-	                           "  two: {inputs: {a: [], b: []}, body: {s: a + b, d: a - b},\n"
-	                           "        outputs: {sum: s, difference: d}}\n"
-	                           "model:\n%s";
+				   "  two: {inputs: {a: [], b: []}, body: {s: a + b, d: a - b},\n"
+				   "        outputs: {sum: s, difference: d}}\n"
+				   "model:\n%s";
 	static const struct {
 		const char *body;
 		double want;
@@ -281,7 +287,8 @@ Test(language, several_results)
 		char whole[1024];
 
 		snprintf(whole, sizeof whole, text, cases[k].body);
-		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].body, value_of(whole));
+		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].body,
+		          value_of(whole));
 	}
 	char whole[1024];
 	snprintf(whole, sizeof whole, text, "  - {two: , from: [x, z], as: [p, q, r]}\n");
@@ -293,12 +300,12 @@ Test(language, several_results)
 Test(language, recursion)
 {
 	static const char text[] = "version: 1\nparams: {depth: 3}\ninputs: {x: 1}\ndefs:\n"
-	                           "  grow:\n    params: {level: int}\n    body:\n"
-	                           "      - mul: 2\n        as: here\n"
-	                           "      - when: level < depth\n        chain:\n"
-	                           "          - grow: {level: level + 1}\n"
-	                           "          - add: here\n"
-	                           "model: [{grow: 0}]\n";
+				   "  grow:\n    params: {level: int}\n    body:\n"
+				   "      - mul: 2\n        as: here\n"
+				   "      - when: level < depth\n        chain:\n"
+				   "          - grow: {level: level + 1}\n"
+				   "          - add: here\n"
+				   "model: [{grow: 0}]\n";
 
 	/* 2, 4, 8, 16, and back: 16 + 8 + 4 + 2 */
 	cr_expect(value_of(text) == 30);
@@ -332,7 +339,8 @@ Test(language, copies)
 		char whole[1024];
 
 		snprintf(whole, sizeof whole, "%s%s", head, cases[k].items);
-		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].items, value_of(whole));
+		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].items,
+		          value_of(whole));
 	}
 	expect_said("version: 1\ninputs: {x: 0}\nmodel: [{add: a, each: {a: [1, 2], b: [1]}}]\n",
 	            "'each' takes its lists side by side, but 'a' has 2 and 'b' has 1");
@@ -372,12 +380,13 @@ Test(language, paths)
 		"linear_3.weight",
 		"linear_3.bias",
 	};
-	ad_model *m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
-	                        "model:\n  - linear: 4\n  - chain: [{residual: [{linear: 4}]}]\n"
-	                        "  - {chain: [{b: }, {b: , repeat: 2}], repeat: 2, as: stage}\n"
-	                        "  - {residual: [{linear: 4}], repeat: 1}\n"
-	                        "  - parallel: {branches: {left: {linear: 4}, branch: [{linear: 4}]}}\n"
-	                        "  - linear: 2\n");
+	ad_model *m =
+	    open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
+	              "model:\n  - linear: 4\n  - chain: [{residual: [{linear: 4}]}]\n"
+	              "  - {chain: [{b: }, {b: , repeat: 2}], repeat: 2, as: stage}\n"
+	              "  - {residual: [{linear: 4}], repeat: 1}\n"
+	              "  - parallel: {branches: {left: {linear: 4}, branch: [{linear: 4}]}}\n"
+	              "  - linear: 2\n");
 
 	expect_weights(m, sizeof paths / sizeof *paths, paths);
 	ad_model_close(m);
@@ -385,8 +394,9 @@ Test(language, paths)
 
 Test(language, parallel_joins)
 {
-	static const char text[] = "version: 1\ninputs: {x: [B, 2]}\nmodel:\n"
-	                           "  - parallel: {branches: {a: [{mul: 2}], b: {mul: 3}, c: []}%s}\n";
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 2]}\nmodel:\n"
+	    "  - parallel: {branches: {a: [{mul: 2}], b: {mul: 3}, c: []}%s}\n";
 	static const struct {
 		const char *rest, *shape;
 		double last;
@@ -435,37 +445,42 @@ Test(language, shared_weights)
 	expect_weights(m, 4, paths);
 	/* two = one w^T + b by the same w and b */
 	set_input(in, 0, 1);
-	ad_node *by_hand = ad_linear(named(in, "one"), weight(m, "one.weight")->node,
-	                             weight(m, "one.bias")->node);
+	ad_node *by_hand =
+	    ad_linear(named(in, "one"), weight(m, "one.weight")->node, weight(m, "one.bias")->node);
 	cr_expect(largest_difference(named(in, "two"), by_hand) == 0);
 	by_hand = ad_tanh(ad_linear(named(in, "three"), weight(m, "three.linear.weight")->node,
 	                            weight(m, "three.linear.bias")->node));
 	cr_expect(largest_difference(named(in, "four"), by_hand) == 0);
 	ad_model_close(m);
-	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: a}, {linear: 5, share: a}]\n",
-	            "'weight' is [5, 4] here, but 'a.weight', whose weight this is, has [4, 4]");
-	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: one}, {linear: 4, share: noe}]\n",
+	expect_said(
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: a}, {linear: 5, share: a}]\n",
+	    "'weight' is [5, 4] here, but 'a.weight', whose weight this is, has [4, 4]");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: one}, {linear: 4, "
+	            "share: noe}]\n",
 	            "no item before this one is named 'noe'");
 	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - {linear: 4, as: a}\n"
 	            "  - {linear: 4, share: {weight: a.wieght}}\n",
 	            "no weight has the path 'a.wieght'");
-	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - {linear: {out: 4, bias: false}, as: a}\n"
-	            "  - {linear: 4, share: a}\n",
-	            "there is no weight 'a.bias' that 'bias' could share");
+	expect_said(
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - {linear: {out: 4, bias: false}, as: a}\n"
+	    "  - {linear: 4, share: a}\n",
+	    "there is no weight 'a.bias' that 'bias' could share");
 	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
 	            "model: [{b: , as: a}, {linear: 4, share: a}]\n",
 	            "'a' is 'b', this is 'linear'");
 	/* equations: what is shared comes first, wherever it stands */
-	expect_clean("version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
-	             "  b: {linear: 4, from: x, share: a}\n  a: {linear: 4, from: x}\n  c: a + b\n");
+	expect_clean(
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
+	    "  b: {linear: 4, from: x, share: a}\n  a: {linear: 4, from: x}\n  c: a + b\n");
 }
 
 Test(language, frozen_and_scaled)
 {
-	ad_model *m = open_text("version: 1\ninputs: {x: [B, 4]}\nparams: {fix: true}\nmodel:\n"
-	                        "  - {chain: [{linear: 4}, {linear: 4, lr_scale: 0.5}], freeze: fix, as: a}\n"
-	                        "  - {chain: [{linear: 4, lr_scale: 1/4}, {linear: 4}], lr_scale: 0.5, as: b}\n"
-	                        "  - {linear: 1, freeze: false}\n  - mean\n");
+	ad_model *m = open_text(
+	    "version: 1\ninputs: {x: [B, 4]}\nparams: {fix: true}\nmodel:\n"
+	    "  - {chain: [{linear: 4}, {linear: 4, lr_scale: 0.5}], freeze: fix, as: a}\n"
+	    "  - {chain: [{linear: 4, lr_scale: 1/4}, {linear: 4}], lr_scale: 0.5, as: b}\n"
+	    "  - {linear: 1, freeze: false}\n  - mean\n");
 	struct instance *in = record(m, 3);
 
 	cr_expect(weight(m, "a.linear.weight")->frozen && weight(m, "a.linear_2.bias")->frozen);
@@ -483,10 +498,11 @@ Test(language, frozen_and_scaled)
 
 Test(language, checkpoint_marks_a_scope)
 {
-	ad_model *m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [tanh]}}\nmodel:\n"
-	                        "  - {chain: [relu, {mul: 2}], checkpoint: true}\n"
-	                        "  - {b: , checkpoint: true, as: second}\n"
-	                        "  - {b: , checkpoint: false}\n");
+	ad_model *m =
+	    open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [tanh]}}\nmodel:\n"
+	              "  - {chain: [relu, {mul: 2}], checkpoint: true}\n"
+	              "  - {b: , checkpoint: true, as: second}\n"
+	              "  - {b: , checkpoint: false}\n");
 	struct instance *in = record(m, 3);
 
 	cr_assert(in->n_checkpoints == 2);
@@ -512,27 +528,57 @@ Test(language, residual_projects_where_shapes_differ)
 	expect_weights(m, 5, paths);
 	set_input(in, 0, 2);
 	ad_node *x = named(in, "same");
-	ad_node *by_hand =
-	    ad_add(ad_linear(x, weight(m, "other.skip.weight")->node, NULL),
-	           ad_linear(x, weight(m, "other.linear.weight")->node,
-	                     weight(m, "other.linear.bias")->node));
+	ad_node *by_hand = ad_add(ad_linear(x, weight(m, "other.skip.weight")->node, NULL),
+	                          ad_linear(x, weight(m, "other.linear.weight")->node,
+	                                    weight(m, "other.linear.bias")->node));
 	cr_expect(largest_difference(in->output, by_hand) < 1e-6);
 	ad_model_close(m);
 }
 
+Test(language, residual_projects_by_a_convolution_where_channels_differ)
+{
+	ad_model *m = open_text(
+	    "version: 1\ninputs: {x: [B, 4, 7, 8]}\nparams: {s: 2}\n"
+	    "defaults: {conv2d: {kernel: 3, padding: same, init: ones, bias: true}}\n"
+	    "defs: {down: {params: {s: int}, body: [{residual: {body: [{conv2d: {out: 6, stride: "
+	    "s}}], "
+	    "skip: auto}}]}}\n"
+	    "model:\n  - {down: 2, shape: [B, 6, 4, 4]}\n  - {down: 1, shape: [B, 6, 4, 4]}\n"
+	    "  - {flatten: 2, shape: [B, 6, 16]}\n"
+	    "  - residual: {body: [{conv1d: {out: 2, kernel: 2, stride: 2}}], skip: auto}\n"
+	    "    shape: [B, 2, 8]\n");
+	static const char *const paths[] = { "down.conv2d.weight", "down.conv2d.bias",
+		                             "down.skip.weight",   "down_2.conv2d.weight",
+		                             "down_2.conv2d.bias", "conv1d.weight",
+		                             "conv1d.bias",        "skip.weight" };
+	struct instance *in = record(m, 1);
+
+	expect_weights(m, 8, paths);
+	cr_expect(ad_shape_of(m->weights[2].node).rank == 4 &&
+	          ad_shape_of(m->weights[2].node).dims[3] == 1);
+	cr_expect(ad_at(m->weights[2].node, 5) == 1); /* init of defaults; nothing else of them */
+	cr_expect(in->output != NULL);
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4, 8, 8]}\nmodel:\n"
+	            "  - residual: {body: [{conv2d: {out: 4, kernel: 2}}], skip: auto}\n",
+	            "x is [B, 4, 8, 8] but f(x) is [B, 4, 7, 7]");
+}
+
 Test(language, defaults)
 {
-	static const char *const paths[] = { "linear.weight",   "linear_2.weight", "linear_2.bias",
-		                             "b.linear.weight", "b_2.linear.weight", "last.weight" };
+	static const char *const paths[] = { "linear.weight",     "linear_2.weight",
+		                             "linear_2.bias",     "b.linear.weight",
+		                             "b_2.linear.weight", "last.weight" };
 	static const int rows[] = { 6, 6, 6, 3, 5, 2 };
-	ad_model *m = open_text("version: 1\nparams: {wide: 6}\ninputs: {x: [B, 4]}\n"
-	                        "defaults:\n  linear: {out: wide, bias: false, init: ones}\n"
-	                        "  leaky_relu: 0.5\n  sum: {axis: 1}\n  b: {n: 3}\n"
-	                        "defs: {b: {params: {n: 2}, body: [{linear: n}]}}\n"
-	                        "model:\n  - linear:\n  - linear: {bias: true, init: zeros}\n"
-	                        "  - leaky_relu\n  - b\n  - b: 5\n"
-	                        "  - linear: {out: 2}\n    init: {normal: 0}\n    as: last\n"
-	                        "output: sum(last) + leaky_relu(x[:, 0]) + leaky_relu(x[:, 0], 0.25)\n");
+	ad_model *m =
+	    open_text("version: 1\nparams: {wide: 6}\ninputs: {x: [B, 4]}\n"
+	              "defaults:\n  linear: {out: wide, bias: false, init: ones}\n"
+	              "  leaky_relu: 0.5\n  sum: {axis: 1}\n  b: {n: 3}\n"
+	              "defs: {b: {params: {n: 2}, body: [{linear: n}]}}\n"
+	              "model:\n  - linear:\n  - linear: {bias: true, init: zeros}\n"
+	              "  - leaky_relu\n  - b\n  - b: 5\n"
+	              "  - linear: {out: 2}\n    init: {normal: 0}\n    as: last\n"
+	              "output: sum(last) + leaky_relu(x[:, 0]) + leaky_relu(x[:, 0], 0.25)\n");
 	struct instance *in = record(m, 2);
 
 	expect_weights(m, 6, paths);
@@ -545,11 +591,63 @@ Test(language, defaults)
 	cr_assert(ad_forward(in->output) == AD_OK && ad_count(in->output) == 2);
 	cr_expect(ad_at(in->output, 1) == -6);
 	ad_model_close(m);
-	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {relu: 3, linaer: {out: 3}, softmax: {axes: 1}}\n"
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {relu: 3, linaer: {out: 3}, "
+	            "softmax: {axes: 1}}\n"
 	            "model: [relu]\n",
 	            "no op or block named 'linaer'");
-	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {softmax: {axes: 1}}\nmodel: [softmax]\n",
-	            "'softmax' has no argument 'axes'");
+	expect_said(
+	    "version: 1\ninputs: {x: [B, 4]}\ndefaults: {softmax: {axes: 1}}\nmodel: [softmax]\n",
+	    "'softmax' has no argument 'axes'");
+}
+
+Test(language, warnings)
+{
+	char *out = said("version: 1\nparams: {a: 1}\ninputs: {x: [B, 4], z: [B, 4]}\n"
+	                 "weights: {w: 3}\ndefaults: {relu: {}, tanh: {}}\n"
+	                 "defs:\n  unused: {body: [relu]}\n"
+	                 "  b: {params: {n: 3, m: 4}, body: [{linear: n, when: n > 2}]}\n"
+	                 "model:\n  - {b: , from: x}\n  - {relu: , from: x, as: lost}\n"
+	                 "  - {tanh: , from: x}\n  - {b: 2}\n");
+	static const char *const lines[] = {
+		"warning: params.a is never used",
+		"warning: input 'z' is never used",
+		"warning: weight 'w' is never used",
+		"warning: block 'unused' is never used, so its body is not checked",
+		"warning: param 'm' of block 'b' is never used",
+		"warning: item 'b' (line 10) feeds nothing",
+		"warning: item 'lost' (line 11) feeds nothing",
+	};
+
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
+		cr_expect(strstr(out, lines[k]) != NULL, "no %s in\n%s", lines[k], out);
+	cr_expect(strstr(out, "'n' of block") == NULL && strstr(out, "defaults") == NULL, "%s",
+	          out);
+	free(out);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {relu: {}}\nmodel: [tanh]\n",
+	            "warning: defaults.relu is never used");
+	/* an item of a block that one of its uses reads is no loss */
+	expect_clean(
+	    "version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	    "  b: {params: {on: bool}, body: [{relu: , as: h}, tanh, {add: h, when: on}]}\n"
+	    "model: [{b: true}, {b: false}]\n");
+}
+
+Test(language, checkpoint_names_the_param)
+{
+	ad_model *m = open_text("version: 1\nparams: {hidden: 8}\ninputs: {x: [B, 4]}\n"
+	                        "model: [{linear: {out: hidden}}]\n");
+	const char *path = scratch_path("w.safetensors");
+	char error[1024] = "";
+
+	cr_assert(ad_model_graph(m) && checkpoint_write(m, path, error, sizeof error), "%s", error);
+	ad_model_close(m);
+	m = open_text("version: 1\nparams: {hidden: 9}\ninputs: {x: [B, 4]}\n"
+	              "model: [{linear: {out: hidden}}]\n");
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "is [8, 4] there and [9, 4] here (") &&
+	              strstr(error, "m.yaml:2:18, params.hidden)\nhelp: 'autograd diff "),
+	          "%s", error);
+	ad_model_close(m);
 }
 
 /* ---- scan ------------------------------------------------------------------------------------ */
@@ -580,7 +678,8 @@ Test(language, scan_is_its_steps_one_by_one)
 
 		cr_assert(in, "%s", ad_errmsg(m->graph));
 		set_input(in, 0, (double)T);
-		ad_node *h = ad_full(m->graph, AD_SHAPE(2, 2), 0), *c = ad_full(m->graph, AD_SHAPE(2, 2), 1);
+		ad_node *h = ad_full(m->graph, AD_SHAPE(2, 2), 0),
+			*c = ad_full(m->graph, AD_SHAPE(2, 2), 1);
 		ad_node *W = m->weights[0].node, *b = m->weights[1].node, *all = NULL;
 		for (int64_t t = 0; t < T; t++) {
 			ad_node *pair[] = { ad_select(in->inputs[0], 1, t), h };
@@ -604,13 +703,14 @@ Test(language, scan_is_its_steps_one_by_one)
 
 Test(language, scan_refused)
 {
-	static const char text[] = "version: 1\ninputs: {x: [B, T, 3]}\ndefs:\n"
-	                           "  cell: {inputs: {x: [B, D], h: [B, D]}, body: {h: 1}}\n"
-	                           "  good: {inputs: {x: [B, D], h: [B, D]}, body: {y: x + h}}\n"
-	                           "  grows: {inputs: {x: [B, D], h: [B, H]}, body: {y: concat(x, h)},\n"
-	                           "          outputs: {y: x, h: y}}\n"
-	                           "  none: {body: [relu]}\n"
-	                           "model: [{scan: %s}]\n";
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, T, 3]}\ndefs:\n"
+	    "  cell: {inputs: {x: [B, D], h: [B, D]}, body: {h: 1}}\n"
+	    "  good: {inputs: {x: [B, D], h: [B, D]}, body: {y: x + h}}\n"
+	    "  grows: {inputs: {x: [B, D], h: [B, H]}, body: {y: concat(x, h)},\n"
+	    "          outputs: {y: x, h: y}}\n"
+	    "  none: {body: [relu]}\n"
+	    "model: [{scan: %s}]\n";
 	static const struct {
 		const char *scan, *what;
 	} cases[] = {
@@ -647,15 +747,17 @@ Test(language, scan_refused)
 
 Test(language, tensors_in_expressions)
 {
-	ad_model *m = open_text("version: 1\ninputs: {x: [4, 6]}\nmodel:\n"
-	                        "  a: x[:, 0]\n  b: x[1:3, ::2]\n  c: x[-1]\n  d: x[0, -2:]\n"
-	                        "  e: x[:, :4] @ x\n  f: (x > 0) * x + 2 * (x <= 0)\n"
-	                        "  g: max(x, axis=1)\n  h: max(x, 0)\n  j: mean(x**2) + 2**-1\n"
-	                        "  k: if(x > 0, x, -x)\n  l: min(x, -x, 0)\n"
-	                        "  n: range(3)[1] + len(x) + 7 // 2\n  o: sqrt(abs(x)) % 1\n"
-	                        "output: sum(a) + sum(b) + sum(c) + sum(d) + sum(e) + sum(f) + sum(g) + "
-	                        "sum(h) + j + sum(k) + sum(l) + n + sum(o)\n");
-	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "j", "k", "l", "o" };
+	ad_model *m =
+	    open_text("version: 1\ninputs: {x: [4, 6]}\nmodel:\n"
+	              "  a: x[:, 0]\n  b: x[1:3, ::2]\n  c: x[-1]\n  d: x[0, -2:]\n"
+	              "  e: x[:, :4] @ x\n  f: (x > 0) * x + 2 * (x <= 0)\n"
+	              "  g: max(x, axis=1)\n  h: max(x, 0)\n  j: mean(x**2) + 2**-1\n"
+	              "  k: if(x > 0, x, -x)\n  l: min(x, -x, 0)\n"
+	              "  n: range(3)[1] + len(x) + 7 // 2\n  o: sqrt(abs(x)) % 1\n"
+	              "output: sum(a) + sum(b) + sum(c) + sum(d) + sum(e) + sum(f) + sum(g) + "
+	              "sum(h) + j + sum(k) + sum(l) + n + sum(o)\n");
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f",
+		                             "g", "h", "j", "k", "l", "o" };
 	struct instance *in = model_instance(m, NULL, true);
 	double x[4][6], want[12] = { 0 };
 
@@ -691,8 +793,8 @@ Test(language, tensors_in_expressions)
 		ad_node *sum = ad_sum(named(in, names[k]), AD_ALL, false);
 
 		cr_assert(ad_forward(sum) == AD_OK, "%s", ad_errmsg(m->graph));
-		cr_expect(fabs(ad_item(sum) - want[k]) < 1e-4, "%s: %g, not %g", names[k], ad_item(sum),
-		          want[k]);
+		cr_expect(fabs(ad_item(sum) - want[k]) < 1e-4, "%s: %g, not %g", names[k],
+		          ad_item(sum), want[k]);
 	}
 	cr_assert(ad_forward(in->output) == AD_OK);
 	ad_model_close(m);
@@ -713,19 +815,24 @@ static char *resolved(const ad_model *m)
 
 Test(language, extends)
 {
-	scratch_text("base.yaml", "version: 1\nparams: {a: 1, b: 2}\ninputs: {x: 3}\n"
-	                          "model: [{add: a}, {add: b}]\n"
-	                          "train: {epochs: 3, seed: 1, optimizer: {sgd: {lr: 0.5, momentum: 0.9}}}\n");
+	scratch_text("base.yaml",
+	             "version: 1\nparams: {a: 1, b: 2}\ninputs: {x: 3}\n"
+	             "model: [{add: a}, {add: b}]\n"
+	             "train: {epochs: 3, seed: 1, optimizer: {sgd: {lr: 0.5, momentum: 0.9}}}\n");
 	scratch_text("middle.yaml", "extends: base.yaml\nparams: {b: 20}\n");
 	cr_expect(value_of("extends: middle.yaml\nparams: {a: 100}\n") == 123);
 	/* lists replace */
-	cr_expect(value_of("extends: middle.yaml\nmodel: [{add: b}]\nparams: {a: 0}\nunset: [params.a]\n") ==
-	          23);
-	ad_model *m = open_text("extends: base.yaml\nunset: [train.optimizer.sgd.momentum, train.seed]\n"
-	                        "train: {optimizer: {sgd: {lr: 0.25}}}\n");
+	cr_expect(
+	    value_of(
+		"extends: middle.yaml\nmodel: [{add: b}]\nparams: {a: 0}\nunset: [params.a]\n") ==
+	    23);
+	ad_model *m =
+	    open_text("extends: base.yaml\nunset: [train.optimizer.sgd.momentum, train.seed]\n"
+	              "train: {optimizer: {sgd: {lr: 0.25}}}\n");
 	char *text = resolved(m);
 	cr_expect(strstr(text, "lr: 0.25") && !strstr(text, "momentum") && !strstr(text, "seed") &&
-	              !strstr(text, "extends") && !strstr(text, "unset") && strstr(text, "epochs: 3"),
+	              !strstr(text, "extends") && !strstr(text, "unset") &&
+	              strstr(text, "epochs: 3"),
 	          "%s", text);
 	ad_model *again = open_text(text);
 	cr_expect(again->train.epochs == 3 && again->n_rows == m->n_rows);
@@ -735,7 +842,8 @@ Test(language, extends)
 	expect_said("extends: base.yaml\nunset: [train.sede]\n",
 	            "the parent has no 'train.sede' that could be unset");
 	expect_said("extends: nowhere.yaml\n", "nowhere.yaml cannot be read: No such file");
-	expect_said("version: 1\nmodel: [relu]\nunset: [train]\n", "'unset' is for a file that extends");
+	expect_said("version: 1\nmodel: [relu]\nunset: [train]\n",
+	            "'unset' is for a file that extends");
 	scratch_text("self.yaml", "extends: self.yaml\n");
 	expect_said("extends: self.yaml\n", "more than 8 deep");
 	scratch_text("bad.yaml", "version: 1\nmodel: [relu\n");
@@ -748,26 +856,52 @@ Test(language, extends)
 		char name[16], text_k[64];
 
 		snprintf(name, sizeof name, "f%d.yaml", k);
-		snprintf(text_k, sizeof text_k, k ? "extends: f%d.yaml\nparams: {n: %d}\n"
-		                                  : "version: 1\ninputs: {x: 1}\nmodel: [{add: n}]\n",
+		snprintf(text_k, sizeof text_k,
+		         k ? "extends: f%d.yaml\nparams: {n: %d}\n"
+		           : "version: 1\ninputs: {x: 1}\nmodel: [{add: n}]\n",
 		         k - 1, k);
 		scratch_text(name, text_k);
 	}
 	cr_expect(value_of("extends: f7.yaml\n") == 8);
 }
 
+Test(language, paths_of_a_parent_start_in_its_folder)
+{
+	char folder[256], error[512];
+	struct parts parts;
+
+	snprintf(folder, sizeof folder, "%s/sub", scratch);
+	cr_assert(mkdir(folder, 0700) == 0);
+	scratch_text("sub/points.csv", "1,2\n3,4\n");
+	scratch_text("sub/base.yaml",
+	             "version: 1\ninputs: {x: [B, 2]}\nmodel: [{linear: 1}, mean]\n"
+	             "data: {train: {format: csv, file: points.csv, x: 0..1}}\n");
+	ad_model *m = open_text("extends: sub/base.yaml\ndata: {train: {skip: 1}}\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 1);
+	data_free(&parts);
+	ad_model_close(m);
+	scratch_text("three.csv", "1,2\n3,4\n5,6\n");
+	m = open_text("extends: sub/base.yaml\ndata: {train: {file: three.csv}}\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 3);
+	data_free(&parts);
+	ad_model_close(m);
+}
+
 Test(language, include)
 {
-	scratch_text("blocks.yaml", "defaults: {linear: {bias: false}}\nparams: {hidden: 5}\ndefs:\n"
-	                            "  inner: {params: {n: int}, body: [{linear: n}]}\n"
-	                            "  outer: {params: {n: 2}, inputs: {x: [B, D]},\n"
-	                            "          body: {y: \"inner(x, 3)\", z: \"inner(y, n) + D\"}}\n"
-	                            "  greedy: {body: [{linear: hidden}]}\n");
+	scratch_text("blocks.yaml",
+	             "defaults: {linear: {bias: false}}\nparams: {hidden: 5}\ndefs:\n"
+	             "  inner: {params: {n: int}, body: [{linear: n}]}\n"
+	             "  outer: {params: {n: 2}, inputs: {x: [B, D]},\n"
+	             "          body: {y: \"inner(x, 3)\", z: \"inner(y, n) + D\"}}\n"
+	             "  greedy: {body: [{linear: hidden}]}\n");
 	static const char text[] = "version: 1\ninclude: [blocks.yaml]\nparams: {hidden: 7}\n"
-	                           "inputs: {x: [B, 4]}\n"
-	                           "defs: {inner: {body: [relu]}}\n"
-	                           "model:\n  - blocks.outer: {n: 6}\n  - inner\n  - linear: 2\n"
-	                           "  - blocks.outer\n%s";
+				   "inputs: {x: [B, 4]}\n"
+				   "defs: {inner: {body: [relu]}}\n"
+				   "model:\n  - blocks.outer: {n: 6}\n  - inner\n  - linear: 2\n"
+				   "  - blocks.outer\n%s";
 	char whole[1024];
 
 	snprintf(whole, sizeof whole, text, "output: mean(blocks.inner(x, 3))\n");
@@ -806,20 +940,23 @@ Test(language, order_of_authority)
 
 	scratch_text("base.yaml", "version: 1\nparams: {a: 1, b: 1, c: 1, d: 1}\ninputs: {x: 0}\n"
 	                          "model: [{add: 1000*a + 100*b + 10*c + d}]\n");
-	const char *path = scratch_text("m.yaml", "extends: base.yaml\nparams: {b: 2, c: 2, d: 2}\n");
+	const char *path =
+	    scratch_text("m.yaml", "extends: base.yaml\nparams: {b: 2, c: 2, d: 2}\n");
 	setenv("AUTOGRAD_SET", "params.c=3\n\nparams.d=3\n", 1);
 	ad_model *m = model_open_here(path, 1, sets), *plain = ad_model_open(path, 0, NULL);
 	struct instance *in = model_instance(m, NULL, true);
 	cr_assert(in && ad_forward(in->output) == AD_OK);
 	cr_expect(ad_item(in->output) == 1243, "%g", ad_item(in->output));
-	in = model_instance(plain, NULL, true); /* the library itself does not look at the environment */
+	in = model_instance(plain, NULL,
+	                    true); /* the library itself does not look at the environment */
 	cr_assert(in && ad_forward(in->output) == AD_OK && ad_item(in->output) == 1222);
 	ad_model_close(m);
 	ad_model_close(plain);
 	setenv("AUTOGRAD_SET", "params.e=3", 1);
 	m = model_open_here(path, 0, NULL);
 	char *out = messages_of(m);
-	cr_expect(strncmp(out, "AUTOGRAD_SET params.e=3: error[E001]: 'params' has no key 'e'\n", 61) == 0,
+	cr_expect(strncmp(out, "AUTOGRAD_SET params.e=3: error[E001]: 'params' has no key 'e'\n",
+	                  61) == 0,
 	          "%s", out);
 	free(out);
 	ad_model_close(m);
@@ -830,7 +967,8 @@ Test(language, order_of_authority)
 
 static void expect_same(const ad_model *a, const ad_model *b, const char *what)
 {
-	cr_assert(a->n_rows == b->n_rows && a->n_weights == b->n_weights && a->n_metrics == b->n_metrics,
+	cr_assert(a->n_rows == b->n_rows && a->n_weights == b->n_weights &&
+	              a->n_metrics == b->n_metrics,
 	          "%s: %d rows, %d weights; %d, %d", what, a->n_rows, a->n_weights, b->n_rows,
 	          b->n_weights);
 	for (int i = 0; i < a->n_rows; i++) {
@@ -878,15 +1016,18 @@ Test(language, resolved_and_full_mean_the_same)
 
 Test(language, full_writes_out_defaults)
 {
-	ad_model *m = open_text("version: 1\nparams: {p: 0.5}\ninputs: {x: [B, 4]}\n"
-	                        "defaults: {linear: {bias: false}}\n"
-	                        "defs: {b: {params: {n: int, act: op = relu}, body: [{linear: n}, act]}}\n"
-	                        "model:\n  - b: 3\n  - dropout\n  - {softmax: 1, as: s}\n"
-	                        "  - concat: [prev, s]\n  - residual: [relu]\n"
-	                        "train: {steps: 3, optimizer: {sgd: 0.1}}\n");
+	ad_model *m =
+	    open_text("version: 1\nparams: {p: 0.5}\ninputs: {x: [B, 4]}\n"
+	              "defaults: {linear: {bias: false}}\n"
+	              "defs: {b: {params: {n: int, act: op = relu}, body: [{linear: n}, act]}}\n"
+	              "model:\n  - b: 3\n  - dropout\n  - {softmax: 1, as: s}\n"
+	              "  - concat: [prev, s]\n  - residual: [relu]\n"
+	              "train: {steps: 3, optimizer: {sgd: 0.1}}\n");
 	static const char *const lines[] = {
-		"          bias: false\n", "          out: n\n", "      act: relu\n", "      n: 3\n",
-		"      axis: 1\n",         "  precision: f32\n", "      lr: 0.1\n",   "    role: input\n",
+		"          bias: false\n", "          out: n\n",
+		"      act: relu\n",       "      n: 3\n",
+		"      axis: 1\n",         "  precision: f32\n",
+		"      lr: 0.1\n",         "    role: input\n",
 	};
 	char *text = NULL, place[64];
 	size_t length = 0;
@@ -898,6 +1039,7 @@ Test(language, full_writes_out_defaults)
 		cr_expect(strstr(text, lines[k]) != NULL, "no %s in\n%s", lines[k], text);
 	free(text);
 	const struct yaml *train = yaml_get(model_full(m), "train");
-	cr_expect_str_eq(model_place(m, yaml_get(train, "precision")->at, place, sizeof place), "default");
+	cr_expect_str_eq(model_place(m, yaml_get(train, "precision")->at, place, sizeof place),
+	                 "default");
 	ad_model_close(m);
 }
