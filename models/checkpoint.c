@@ -454,14 +454,20 @@ static bool check_shape(struct checkpoint *c, const struct tensor *t)
 	ad_shape shape = ad_shape_of(w->node);
 	ad_type type = ad_type_of(w->node);
 	bool same = shape.rank == t->shape.rank, real = t->dtype[0] == 'F';
-	char there[256], here[256];
+	const struct yaml *params = yaml_get(yaml_root(c->m->tree), "params");
+	const struct yaml *from = w->param && params ? yaml_get(params, w->param) : NULL;
+	char there[256], here[256], place[1024];
 
 	for (int k = 0; same && k < shape.rank; k++)
 		same = shape.dims[k] == t->shape.dims[k];
+	const char *slash = strrchr(c->path, '/');
 	if (!same)
-		return REFUSE(c, "%s: error[E030]: '%s' is [%s] there and [%s] here (%s:%d:%d)", c->path, t->name,
-		              brackets(there, t->shape), brackets(here, shape), c->m->path, w->at.line,
-		              w->at.col);
+		return REFUSE(c, "%s: error[E030]: '%s' is [%s] there and [%s] here (%s%s%s)\n"
+		              "help: 'autograd diff %.*sconfig.yaml %s'", c->path, t->name,
+		              brackets(there, t->shape), brackets(here, shape),
+		              model_place(c->m, from ? from->at : w->at, place, sizeof place),
+		              from ? ", params." : "", from ? w->param : "",
+		              slash ? (int)(slash + 1 - c->path) : 0, c->path, c->m->path);
 	if (type == AD_REAL ? !real : strcmp(t->dtype, dtype_of(c->m, type)) != 0)
 		return REFUSE(c, "%s: error[E030]: '%s' has elements of type %s there and %s here", c->path,
 		              t->name, t->dtype, dtype_of(c->m, type));
