@@ -284,18 +284,19 @@ typedef struct {
 ad_status ad_memory(ad_graph *g, ad_node *const roots[], size_t n, ad_memory_use *use);
 
 /* Where the time of evaluations goes, from this call on: a row for each op (or group of ops that run
- * together, "mul + tanh") and scope. bytes: read and written by it. */
+ * together, "mul + tanh") and scope, told by the names of the scopes around it ("block.linear", "" for the
+ * graph itself; of a group those of its first op). bytes: read and written by it. */
 typedef struct {
-	const char *ops;
-	int scope;
+	const char *ops, *scope;
 	bool backward;
 	uint64_t calls, bytes;
 	double seconds;
 } ad_profile_row;
 void ad_profile(ad_graph *g, bool on);
 
-/* The rows so far, in order of first use, until the next evaluation; *seconds: all time in evaluations, of
- * which the rows' own leave the share of the engine. */
+/* The rows so far, in order of first use, until the next evaluation; *seconds: all time in evaluations but
+ * that of taking the profile. What the rows' own leave of it is the share of the engine: making plans,
+ * running them. */
 size_t ad_profile_rows(const ad_graph *g, const ad_profile_row **rows, double *seconds);
 
 /* ---- gradients ---------------------------------------------------------------------------- */

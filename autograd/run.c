@@ -387,6 +387,7 @@ static bool run_profiled(ad_graph *g, struct plan *p)
 		ok = a->run(g, a);
 		now = seconds_now();
 		profile_action(g, p, a, now - before);
+		ok = ok && (!g->watch || watch_step(p->steps[a->first].node));
 	}
 	return ok;
 }

@@ -388,6 +388,8 @@ struct ad_model {
 	struct data_spec data;
 	struct train_spec train;
 	size_t memory_limit;       /* bytes; 0: none */
+	bool timed;                /* the training that runs takes its times */
+	ad_train_times times;
 	struct build *build;       /* build.c's own */
 };
 
@@ -446,6 +448,10 @@ bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const 
 /* Loss and metrics over all samples of d in evaluation phase, weighted by samples: values[0] is the
  * loss (NaN: the model has none), values[1 + k] metric k. d NULL or n = 0: evaluated once, without data. */
 bool model_measure(ad_model *m, const struct dataset *d, double values[], char *error, size_t n);
+
+/* Bytes that a training of m, which has an optimizer, keeps outside the graph beside its samples: a copy of
+ * the weights, the optimizer's state. */
+void train_memory(const ad_model *m, size_t *kept, size_t *state);
 
 /* Weights as a safetensors file, written to a temporary name, synced and renamed; and back, after
  * checks of every field. False: a sentence in error; *refused, which may be NULL, tells whether it is for
