@@ -650,6 +650,46 @@ Test(language, checkpoint_names_the_param)
 	ad_model_close(m);
 }
 
+Test(language, checkpoint_says_that_numbers_have_moved)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel: [%s{linear: 4}, relu, {linear: %d}]\n";
+	static const char *const inserted[] = { "{linear: 6}, ",
+		                                "{linear: {out: 4, bias: false}}, " };
+	char whole[512], error[2048] = "";
+	const char *path = scratch_path("w.safetensors");
+
+	snprintf(whole, sizeof whole, text, "", 2);
+	ad_model *m = open_text(whole);
+	cr_assert(ad_model_graph(m) && checkpoint_write(m, path, error, sizeof error), "%s", error);
+	ad_model_close(m);
+	for (int k = 0; k < 2; k++) {
+		snprintf(whole, sizeof whole, text, inserted[k], 2);
+		m = open_text(whole);
+		cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+		cr_expect(
+		    strstr(error, k == 0 ? "it lacks 'linear_3.weight'" : "it lacks 'linear_3") &&
+			strstr(error, "error[E030]"),
+		    "%s", error);
+		ad_model_close(m);
+	}
+	/* a name given to the first makes the second the first unnamed one */
+	m = open_text("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: first}, relu, "
+	              "{linear: 2}]\n");
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "it lacks 'linear_3.weight'") &&
+	              strstr(error, "help: the number of an unnamed item"),
+	          "%s", error);
+	ad_model_close(m);
+	snprintf(whole, sizeof whole, text, "", 3);
+	m = open_text(whole);
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "'linear_2.weight' is [2, 4] there and [3, 4] here") &&
+	              strstr(error, "help: the number of an unnamed item"),
+	          "%s", error);
+	ad_model_close(m);
+}
+
 /* ---- scan ------------------------------------------------------------------------------------ */
 
 static const char scanned[] =
