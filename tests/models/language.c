@@ -667,17 +667,17 @@ Test(language, checkpoint_says_that_numbers_have_moved)
 		snprintf(whole, sizeof whole, text, inserted[k], 2);
 		m = open_text(whole);
 		cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
-		cr_expect(
-		    strstr(error, k == 0 ? "it lacks 'linear_3.weight'" : "it lacks 'linear_3") &&
-			strstr(error, "error[E030]"),
-		    "%s", error);
+		cr_expect(strstr(error, "it lacks 'linear_3.weight'") &&
+		              strstr(error, "help: the number of an unnamed item"),
+		          "%s", error);
 		ad_model_close(m);
 	}
 	/* a name given to the first makes the second the first unnamed one */
 	m = open_text("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: first}, relu, "
 	              "{linear: 2}]\n");
 	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
-	cr_expect(strstr(error, "it lacks 'linear_3.weight'") &&
+	cr_expect(strstr(error, "it lacks 'first.weight', 'first.bias'; it has besides "
+	                        "'linear_2.weight'") &&
 	              strstr(error, "help: the number of an unnamed item"),
 	          "%s", error);
 	ad_model_close(m);
