@@ -187,7 +187,8 @@ ad_node *ad_constant(ad_graph *g, double value);
 void ad_want_gradient(ad_node *leaf, bool on);
 
 /* After the next evaluations that reach it, buffer takes the value of node (same shape and type);
- * everything in the same evaluation that reads the buffer sees the value before. */
+ * everything in the same evaluation that reads the buffer sees the value before. node NULL: it keeps
+ * its value again. */
 void ad_assign(ad_node *buffer, ad_node *node);
 
 /* Writes a leaf's elements, row-major; n must be its count. Integers and masks are converted
@@ -280,7 +281,7 @@ ad_node *ad_use_gradient(ad_node *y, int i);
 ad_node *ad_grad(ad_node *y, ad_node *x);
 
 /* The same in general: dx[i] becomes sum over y of dy * dy/dx[i]; dy has y's shape. Returns false
- * and leaves error nodes in dx on failure. */
+ * and leaves error nodes in dx on failure. May be called inside an op's grad. */
 bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx[]);
 
 /* Forward mode: the change of y along the direction (dx[0], dx[1], ...) of x[0], x[1], ...; dx[i] has

@@ -369,7 +369,7 @@ static bool read_entries(struct checkpoint *c)
 	              "been added to", c->path, c->size, at);
 }
 
-/* ---- against the model ---------------------------------------------------------------------- */
+/* ---- against the model ------------------------------------------------------------------------ */
 
 /* Appends a name to a list that ends in "and 7 more". */
 static void list(char *text, size_t n, size_t number, const char *name)

@@ -26,7 +26,7 @@ static bool cannot(const char *verb, const char *path, int reason, char *error, 
 	               strerror_r(reason, text, sizeof text));
 }
 
-/* ---- making the folder ---------------------------------------------------------------------- */
+/* ---- making the folder ------------------------------------------------------------------------ */
 
 /* Makes the folders above path. */
 static bool make_parents(const char *path, char *error, size_t n)
@@ -168,7 +168,7 @@ static bool make_named(struct run_folder *f, const char *path, bool *taken, char
 	return cannot("make the folder", f->path, errno, error, n);
 }
 
-/* ---- config.yaml ---------------------------------------------------------------------------- */
+/* ---- config.yaml ------------------------------------------------------------------------------- */
 
 /* A value of the tree that is replaced while the tree is written. */
 struct replaced {
@@ -274,7 +274,7 @@ static char *config_text(ad_model *m, size_t *length)
 	return text;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------------------ */
 
 static char *file_of(const struct run_folder *f, const char *name)
 {

@@ -54,7 +54,7 @@ static bool evaluate(struct check *c, double *loss)
 	               c->m->path);
 }
 
-/* ---- moving one element, or all along a direction ------------------------------------------- */
+/* ---- moving one element, or all along a direction -------------------------------------------------- */
 
 /* Where to move: element k of leaf i, or, with i < 0, all along the directions. */
 struct line {
@@ -132,7 +132,7 @@ static void judge(struct gradcheck_row *row)
 	row->ok = row->count == 0 || (row->checked > 0 && row->error <= row->tolerance);
 }
 
-/* ---- one param ------------------------------------------------------------------------------ */
+/* ---- one param --------------------------------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -199,7 +199,7 @@ static bool check_leaf(struct check *c, int i, bool all, uint64_t seed, struct g
 	return ok;
 }
 
-/* ---- all at once ---------------------------------------------------------------------------- */
+/* ---- all at once --------------------------------------------------------------------------------------- */
 
 static bool check_direction(struct check *c, uint64_t seed, struct gradcheck_row *row)
 {
@@ -243,7 +243,7 @@ static bool check_direction(struct check *c, uint64_t seed, struct gradcheck_row
 	return ok;
 }
 
-/* ---- the point of the check ----------------------------------------------------------------- */
+/* ---- the point of the check ------------------------------------------------------------------------------ */
 
 /* Random values for inputs without data: reals in [-1, 1), indices 0, masks 0 or 1. */
 static bool feed_random(struct check *c, const struct instance *in, uint64_t seed)

@@ -626,7 +626,7 @@ ad_node *weight_declared(struct recording *r, const struct scope *in, const stru
 /* The path of the item that `share: NAME` means, NULL after a message. */
 const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind);
 
-/* ---- building: bodies (item.c, equation.c, compose.c, scan.c, block.c, build.c) ------------- */
+/* ---- building: bodies (item.c, equation.c, compose.c, scan.c, block.c, build.c) --------------- */
 
 /* A list of items or a set of equations; prev: what the first item eats. */
 struct value build_body(struct recording *r, struct scope *body, const struct yaml *y,

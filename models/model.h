@@ -58,7 +58,7 @@ extern const struct explanation explanations[];
  * max(1, length / 3); NULL otherwise. */
 const char *nearest(const char *word, size_t n, const char *const candidates[]);
 
-/* ---- the tree (yaml.c) ---------------------------------------------------------------------- */
+/* ---- the tree (yaml.c) ------------------------------------------------------------------------ */
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
@@ -89,7 +89,7 @@ void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equa
 void yaml_write_noted(const struct yaml *y, FILE *to,
                       void (*note)(void *of, const struct yaml *value, FILE *to), void *of);
 
-/* ---- data (data/NAME.c, data.c) ------------------------------------------------------------- */
+/* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
 
 /* The samples of one model input: n of them, each of `shape`. */
 struct column {
@@ -175,7 +175,7 @@ struct data_spec {
 	bool draw_random; /* draw: random: each step takes `batch` samples at random */
 };
 
-/* ---- training (optim/NAME.c, train.c) ------------------------------------------------------- */
+/* ---- training (optim/NAME.c, train.c) -------------------------------------------------------------- */
 
 /* An optimizer: one file in optim/, named optimizer_NAME. step updates w from g in place, n elements
  * in f32 or f64; state is `states` arrays of n elements, zero at first; t counts steps from 1. */
@@ -201,7 +201,7 @@ struct train_spec {
 	int64_t log;  /* `log: n`: a line on the terminal every n epochs; 0: as the output decides */
 };
 
-/* ---- layers (layers/NAME.c) and initial values (init.c) ------------------------------------- */
+/* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */
 
 enum init_kind { INIT_ZEROS, INIT_ONES, INIT_NORMAL, INIT_UNIFORM, INIT_XAVIER, INIT_HE, INIT_VALUES };
 struct init {
@@ -284,7 +284,7 @@ ad_node *layer_apply(struct layer_site *site, const char *attr, size_t n_in, ad_
 int64_t layer_quotient(struct layer_site *site, const char *what, int64_t size, const char *attr,
                        int64_t by);
 
-/* ---- the model (check.c, build.c) ----------------------------------------------------------- */
+/* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
 
 /* An input as declared. dims[i] >= 0: fixed; -1 - k: the free dimension model->dims[k]. */
 struct input {
@@ -378,7 +378,7 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
  * instance->gradients. */
 bool model_gradients(ad_model *m, struct instance *in);
 
-/* ---- training and runs (train.c, checkpoint.c, data.c) -------------------------------------- */
+/* ---- training and runs (train.c, checkpoint.c, data.c) ------------------------------------------------ */
 
 /* The data of a model, read, split, mapped. False: a sentence in error. */
 struct parts {

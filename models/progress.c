@@ -164,7 +164,7 @@ static void metrics(struct line *l, int rank, const ad_model *m, const double va
 			ADD(l, rank, "%.24s %s", m->metrics[k], number(text, values[1 + k], 4));
 }
 
-/* ---- the two kinds of line ------------------------------------------------------------------ */
+/* ---- the two kinds of line ------------------------------------------------------------------------ */
 
 static void compose_status(struct line *l, const struct progress *p, const struct moment *now)
 {

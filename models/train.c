@@ -23,7 +23,7 @@ static double seconds_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- signals -------------------------------------------------------------------------------- */
+/* ---- signals ---------------------------------------------------------------------------------- */
 
 /* Of the whole process: the last SIGINT or SIGTERM, how many trainings listen, and what was set before
  * the first of them. */
@@ -68,7 +68,7 @@ static void listen_no_more(void)
 	pthread_mutex_unlock(&listening);
 }
 
-/* ---- measuring ------------------------------------------------------------------------------ */
+/* ---- measuring -------------------------------------------------------------------------------- */
 
 static bool graph_failed(ad_model *m, char *error, size_t n)
 {
@@ -166,7 +166,7 @@ bool model_measure(ad_model *m, const struct dataset *d, double values[], char *
 	return ok;
 }
 
-/* ---- the training --------------------------------------------------------------------------- */
+/* ---- the training ----------------------------------------------------------------------------- */
 
 struct trainer {
 	ad_model *m;
@@ -708,7 +708,7 @@ static ad_run_status run(struct trainer *t)
 	return finish(t, status, epoch);
 }
 
-/* ---- starting ------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------- */
 
 /* What must be there before any data is read. */
 static bool check_model(struct trainer *t)

@@ -3,7 +3,8 @@
  * keys, the ops, layers, optimizers and data formats of this build by their tables, the blocks of a
  * file.
  *
- * It is lenient where an expression may stand: `autograd check` is what judges a file.
+ * It is lenient where an expression may stand, and without a file for names of items, which may be
+ * blocks: `autograd check` is what judges a file.
  */
 #include "schema.h"
 
@@ -102,15 +103,18 @@ static const struct {
 	{ "split", "how", "random, or tail: the last ones." },
 };
 
-/* A block of the file, with the names of its parameters. */
+/* A block of the file, with the names of its parameters; or another name of an item: an op of a
+ * plug-in, a parameter that stands for an op. */
 struct file_block {
 	char *name;
-	const struct yaml *params;
+	const struct yaml *params; /* NULL: none */
+	const char *doc;
 };
 
 struct schema {
 	FILE *to;
-	bool comma; /* something stands before in this object or list */
+	bool comma;  /* something stands before in this object or list */
+	bool strict; /* the names of all blocks are known */
 	size_t n_blocks, n_trees;
 	struct file_block *blocks;
 	struct yaml_tree **trees; /* what the blocks point into */
@@ -302,7 +306,7 @@ static void name_alone(struct schema *s, const char *name, const char *doc)
 static void block_arguments(struct schema *s, const struct file_block *b)
 {
 	open_with(s, b->name, '{');
-	text(s, "description", "a block of this file");
+	text(s, "description", b->doc);
 	open_with(s, "anyOf", '[');
 	open_with(s, NULL, '{');
 	raw(s, "type", "[\"number\",\"string\",\"boolean\",\"array\",\"null\"]");
@@ -329,15 +333,17 @@ static void define_item(struct schema *s)
 	open_with(s, "item", '{');
 	open_with(s, "anyOf", '[');
 	for (size_t k = 0; k < s->n_blocks; k++)
-		name_alone(s, s->blocks[k].name, "a block of this file");
+		name_alone(s, s->blocks[k].name, s->blocks[k].doc);
 	for (size_t k = 0; layers[k]; k++)
 		name_alone(s, layers[k]->name, layers[k]->doc);
 	for (size_t k = 0; k < ad_ops(); k++)
 		if (!layer_named(ad_op_name(ad_op_at(k))))
 			name_alone(s, ad_op_name(ad_op_at(k)), ad_op_doc(ad_op_at(k)));
+	if (!s->strict)
+		raw(s, NULL, "{\"type\":\"string\"}");
 	open_with(s, NULL, '{');
 	raw(s, "type", "\"object\"");
-	raw(s, "additionalProperties", "false");
+	raw(s, "additionalProperties", s->strict ? "false" : "true");
 	open_with(s, "properties", '{');
 	for (size_t k = 0; k < sizeof docs / sizeof *docs; k++) {
 		bool part = strcmp(docs[k].where, "part") == 0;
@@ -382,6 +388,34 @@ static void define_item(struct schema *s)
 /* ---- the other parts of a file
  * --------------------------------------------------------------------------------- */
 
+/* A key of a source, once: what it means in each of the formats that have it, of which k is the
+ * first. */
+static void format_key(struct schema *s, size_t k, const char *name)
+{
+	char *doc = NULL;
+	size_t length;
+	FILE *to;
+
+	for (size_t j = 0; j < k; j++)
+		if (formats[j]->attrs && attr_find(formats[j]->attrs, name))
+			return;
+	to = open_memstream(&doc, &length);
+	if (!to)
+		return;
+	for (size_t j = k; formats[j]; j++) {
+		const ad_attr *a = formats[j]->attrs ? attr_find(formats[j]->attrs, name) : NULL;
+
+		if (a)
+			fprintf(to, "%s%s: %s", j == k ? "" : "; ", formats[j]->name, a->doc);
+	}
+	if (fclose(to) == 0) {
+		open_with(s, name, '{');
+		text(s, "description", doc);
+		shut(s, '}');
+	}
+	free(doc);
+}
+
 static void define_source(struct schema *s)
 {
 	open_with(s, "source", '{');
@@ -401,20 +435,9 @@ static void define_source(struct schema *s)
 		text(s, "description", docs[k].doc);
 		shut(s, '}');
 	}
-	/* the arguments of all formats: each once, of the first that has it */
-	for (size_t k = 0; formats[k]; k++) {
-		for (const ad_attr *a = formats[k]->attrs; a && a->name; a++) {
-			bool seen = false;
-
-			for (size_t j = 0; j < k; j++)
-				seen |= formats[j]->attrs && attr_find(formats[j]->attrs, a->name);
-			if (seen)
-				continue;
-			open_with(s, a->name, '{');
-			text(s, "description", a->doc);
-			shut(s, '}');
-		}
-	}
+	for (size_t k = 0; formats[k]; k++)
+		for (const ad_attr *a = formats[k]->attrs; a && a->name; a++)
+			format_key(s, k, a->name);
 	shut(s, '}');
 	shut(s, '}');
 }
@@ -547,24 +570,44 @@ static void mapping(struct schema *s, const char *where)
 /* ---- the blocks of a file
  * ------------------------------------------------------------------------------------------ */
 
-static void add_block(struct schema *s, const char *prefix, const struct yaml *key,
-                      const struct yaml *block)
+static void add_name(struct schema *s, const char *prefix, const char *name,
+                     const struct yaml *params, const char *doc)
 {
 	struct file_block *more = realloc(s->blocks, (s->n_blocks + 1) * sizeof *more);
-	char *name = NULL;
+	char *whole = NULL;
 
 	if (!more)
 		return;
 	s->blocks = more;
-	if (asprintf(&name, "%s%s", prefix, key->text) < 0)
+	if (asprintf(&whole, "%s%s", prefix, name) < 0)
 		return;
 	/* a child's block stands before its parent's of the same name */
 	for (size_t k = 0; k < s->n_blocks; k++)
-		if (strcmp(s->blocks[k].name, name) == 0) {
-			free(name);
+		if (strcmp(s->blocks[k].name, whole) == 0) {
+			free(whole);
 			return;
 		}
-	s->blocks[s->n_blocks++] = (struct file_block){ name, yaml_get(block, "params") };
+	s->blocks[s->n_blocks++] = (struct file_block){ whole, params, doc };
+}
+
+/* A block, and those of its parameters that are ops or blocks, which its body may have as items. */
+static void add_block(struct schema *s, const char *prefix, const struct yaml *key,
+                      const struct yaml *block)
+{
+	const struct yaml *params = yaml_get(block, "params");
+
+	add_name(s, prefix, key->text, params, "a block of this file");
+	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n; i++) {
+		const struct yaml *type = params->items[i];
+		size_t n = type->kind == YAML_SCALAR
+		               ? strspn(type->text, "abcdefghijklmnopqrstuvwxyz")
+		               : 0;
+
+		if ((n == 2 && strncmp(type->text, "op", 2) == 0) ||
+		    (n == 5 && strncmp(type->text, "block", 5) == 0))
+			add_name(s, "", params->keys[i]->text, NULL,
+			         "a parameter of a block of this file");
+	}
 }
 
 static struct yaml *read_tree(struct schema *s, const char *path)
@@ -604,11 +647,15 @@ static void add_file(struct schema *s, const char *path, const char *prefix, int
 {
 	const struct yaml *root = depth <= DEEPEST_BASE ? read_tree(s, path) : NULL;
 	const struct yaml *defs = root ? yaml_get(root, "defs") : NULL;
+	const struct yaml *plugins = root ? yaml_get(root, "plugins") : NULL;
 	const struct yaml *base = root ? yaml_get(root, "extends") : NULL;
 	const struct yaml *include = root && !*prefix ? yaml_get(root, "include") : NULL;
 	const char *slash = strrchr(path, '/');
 	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
 
+	for (size_t i = 0; plugins && plugins->kind == YAML_LIST && i < plugins->n; i++)
+		if (plugins->items[i]->kind == YAML_SCALAR)
+			add_name(s, "", plugins->items[i]->text, NULL, "an op of a plug-in");
 	for (size_t i = 0; defs && defs->kind == YAML_MAP && i < defs->n; i++)
 		add_block(s, prefix, defs->keys[i], defs->items[i]);
 	if (folder && base && base->kind == YAML_SCALAR) {
@@ -638,7 +685,7 @@ char *schema_text(const char *file)
 {
 	char *json = NULL;
 	size_t length;
-	struct schema s = { .to = open_memstream(&json, &length) };
+	struct schema s = { .to = open_memstream(&json, &length), .strict = file != NULL };
 
 	if (!s.to)
 		return NULL;

@@ -377,10 +377,10 @@ static int show_json(const ad_model *m, const struct cost *costs, const int64_t 
 		printf(",");
 		show_json_list("output", row->shape ? row->shape : "");
 		printf(",\"parameters\":%zu,", row->parameters);
-		if (costs)
-			printf("\"multiply_adds\":%" PRIu64 ",\"bytes\":%" PRIu64 ",", costs[k].products,
-			       costs[k].bytes);
 		show_json_list("connected_to", row->from ? row->from : "");
+		if (costs)
+			printf(",\"multiply_adds\":%" PRIu64 ",\"bytes\":%" PRIu64, costs[k].products,
+			       costs[k].bytes);
 		printf("}");
 	}
 	printf("],\"weights\":[");

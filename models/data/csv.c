@@ -224,7 +224,7 @@ static bool bind(struct csv *c)
 	return true;
 }
 
-/* ---- rows ----------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------- */
 
 static void header_cell(struct csv *c, const char *text, size_t length)
 {

@@ -352,7 +352,7 @@ Test(data, idx_with_bytes_behind_it)
 	data_free_set(&d);
 }
 
-/* ---- random numbers, splits ----------------------------------------------------------------- */
+/* ---- random numbers, splits ------------------------------------------------------------------- */
 
 Test(data, shuffling_is_a_permutation_by_seed)
 {

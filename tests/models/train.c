@@ -380,7 +380,7 @@ Test(train, ctrl_c_saves)
 	ad_model_close(m);
 }
 
-/* ---- optimizers ----------------------------------------------------------------------------- */
+/* ---- optimizers ---------------------------------------------------------------------------------- */
 
 /* Minimises sum of w^2 c / 2 for c = 1, 2 in four steps against values computed with PyTorch's rules by
  * hand in doubles. */
@@ -456,7 +456,7 @@ Test(train, adam_follows_its_rule)
 	cr_assert_float_eq(w[1], expected, 1e-13);
 }
 
-/* ---- the gradient check --------------------------------------------------------------------- */
+/* ---- the gradient check ----------------------------------------------------------------------------- */
 
 Test(train, gradcheck_agrees)
 {

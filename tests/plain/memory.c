@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- allocation that fails when told -------------------------------------------------------- */
+/* ---- allocation that fails when told ------------------------------------------------------------ */
 
 static _Thread_local long countdown; /* allocations until the failure; 0: none is due */
 static _Thread_local long failures;
@@ -55,7 +55,7 @@ void *__wrap_aligned_alloc(size_t align, size_t n)
 	return fails() ? NULL : __real_aligned_alloc(align, n);
 }
 
-/* ---- what is tried -------------------------------------------------------------------------- */
+/* ---- what is tried ------------------------------------------------------------------------------ */
 
 enum { BATCH = 5, IN = 7, OUT = 4 };
 

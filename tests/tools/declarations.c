@@ -147,6 +147,45 @@ Test(declarations, the_page_on_declaring_shows_a_right_file)
 	free(out);
 }
 
+/* ---- sample ---------------------------------------------------------------------------------- */
+
+/* A table of which byte follows which learns "abc" and writes it; the likeliest, and by chance. */
+Test(declarations, sample_writes_what_was_learnt)
+{
+	char text[301];
+	int status;
+	char *out;
+
+	for (int k = 0; k < 300; k++)
+		text[k] = "abc"[k % 3];
+	text[300] = '\0';
+	scratch_text("t.txt", text);
+	scratch_text("m.yaml",
+	             "version: 1\ninputs:\n  ids: {shape: [B, T], dtype: i32}\n"
+	             "  next: {shape: [B, T], dtype: i32, role: target}\nmodel:\n"
+	             "  - {embed: {vocab: 3, dim: 8}, from: ids}\n  - {linear: 3, as: y}\n"
+	             "loss: cross_entropy(y, next)\ndata:\n"
+	             "  train: {format: text, file: t.txt, window: 7, x: ids, y: next}\n"
+	             "train: {steps: 60, seed: 1, optimizer: {adam: 0.1}}\n");
+	setenv("PATH", "/nonexistent", 1); /* no pictures */
+	out = run(&status, "train %s/m.yaml --quiet --run %s/run 2>&1", scratch, scratch);
+	cr_assert_eq(status, 0, "%s", out);
+	free(out);
+	out = run(&status, "sample %s/run --prompt ab --length 10 --temperature 0", scratch);
+	cr_expect_str_eq(out, "abcabcabcabc\n");
+	free(out);
+	out = run(&status, "sample %s/run --length 5", scratch);
+	cr_expect_str_eq(out, "bcabc\n", "%s", out);
+	free(out);
+	out = run(&status, "sample %s/run --prompt abd 2>&1", scratch);
+	cr_expect(status == 2 && strstr(out, "the text has 'd', which is not in the vocabulary"),
+	          "%s", out);
+	free(out);
+	out = run(&status, "sample %s/run --temperature -1 2>&1", scratch);
+	cr_expect(status == 2 && strstr(out, "takes a number from 0, not '-1'"), "%s", out);
+	free(out);
+}
+
 /* ---- show ----------------------------------------------------------------------------------- */
 
 static const char net[] = "version: 1\n"
@@ -349,6 +388,18 @@ Test(declarations, schema_for_a_file)
 
 	scratch_text("base.yaml",
 	             "version: 1\ndefs:\n  head: {params: {out: int}, body: [{linear: out}]}\n");
+	scratch_text("swish.yaml",
+	             "version: 1\nplugins: [swish]\ndefs:\n"
+	             "  cell: {params: {act: op = swish, n: 1}, body: [act]}\nmodel: [cell]\n");
+	text = run(&status, "schema --for %s", scratch_path("swish.yaml"));
+	json = cJSON_Parse(text);
+	cr_assert(status == 0 && json);
+	keys = item_keys(json);
+	cr_expect(cJSON_GetObjectItemCaseSensitive(keys, "swish") &&
+	          cJSON_GetObjectItemCaseSensitive(keys, "act") &&
+	          !cJSON_GetObjectItemCaseSensitive(keys, "n"));
+	cJSON_Delete(json);
+	free(text);
 	scratch_text("common.yaml", "version: 1\ndefs:\n  double: {body: [relu]}\n");
 	scratch_text("m.yaml",
 	             "version: 1\nextends: base.yaml\ninclude: [common.yaml]\ndefs:\n"
