@@ -23,7 +23,7 @@ enum {
 	MOST_STEPS = 100000,  /* items and expressions of the check, copies included */
 	MOST_RECORDED = 20000000, /* of a recording for given sizes */
 	LONGEST_PATH = 256,   /* bytes of the path of an item */
-	MOST_NESTED = 1000,   /* evaluations and items inside each other */
+	MOST_NESTED = 500,    /* evaluations and items inside each other */
 	MOST_PARAMS = 100,    /* of a block, and inputs */
 	MOST_BLOCKS = 32,     /* blocks inside each other */
 	MOST_FILES = 32,      /* that one model is made of */
