@@ -462,11 +462,8 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 	if (weight_words(&c, item)) {
 		bool opened = open_checkpoint(r, in, item, component);
 
-		if (component && r->messages && !r->again)
-			scope_add(r->store, &r->model->build->sites,
-			          store_text(r->store, "%s%s", r->level->prefix, component),
-			          NAME_VALUE, item->key->at,
-			          (struct value){ .kind = VALUE_WORD, .s = item->kind.name });
+		if (component)
+			add_site(r, component, &item->kind, c.shared, item->key->at);
 		y = build_kind(&c, item, component, prev);
 		if (opened)
 			ad_scope_end(r->graph);

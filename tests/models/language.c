@@ -469,6 +469,13 @@ Test(language, shared_weights)
 	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
 	            "model: [{b: , as: a}, {linear: 4, share: a}]\n",
 	            "'a' is 'b', this is 'linear'");
+	/* what shares is shared in turn; within a block that shares, all of it is the other's */
+	m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	              "  b: {body: [{linear: 4, as: p}, {linear: 4, share: p, as: q}, {linear: 4, "
+	              "share: q}]}\n"
+	              "model: [{b: , as: one}, {b: , share: one, as: two}, {b: , share: two}]\n");
+	cr_expect(m->n_weights == 2 && record(m, 3)->output != NULL);
+	ad_model_close(m);
 	/* equations: what is shared comes first, wherever it stands */
 	expect_clean(
 	    "version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
