@@ -101,7 +101,7 @@ static struct value call_kind(struct recording *r, const struct scope *in, const
 			        store_text(r->store, "write it as an item: {%s: [...]}", name),
 			        "'%s' occurs only as an item", name);
 		else
-			say_op(r, e->at, name, IN_EXPRESSION);
+			say_op(r, e->at, found ? c.kind.name : name, IN_EXPRESSION);
 		if (!r->messages && r->graph)
 			ad_fail(r->graph, AD_ERROR_ARGUMENT, "no op named '%s'", name);
 		return unknown;

@@ -164,6 +164,13 @@ void define_blocks(struct recording *r, const struct yaml *defs)
 			d->space = store_copy(r->store, key->text, (size_t)(dot + 1 - key->text));
 		if (!check_block_name(r, key))
 			continue;
+		struct name *old = scope_own(&b->blocks, d->name);
+		if (old) { /* one of the file's own, and one that is included */
+			message(r->messages, E_NAMED_TWICE, d->at, NULL, NULL,
+			        "two blocks are named '%s'", d->name);
+			message_also(r->messages, old->at, "first here");
+			continue;
+		}
 		read_block(r, d, defs->items[i]);
 		scope_add(r->store, &b->blocks, d->name, NAME_VALUE, d->at,
 		          value_int((int64_t)b->n_definitions));

@@ -64,7 +64,11 @@ static bool open_map(struct recording *r, const struct scope *in, const struct y
 	}
 	if (!to->key && good)
 		message(r->messages, E_MISSING, y->at, NULL,
-		        "write for instance {linear: 64, as: h}", "an item needs an op");
+		        to->repeat && y->n == 1
+		            ? "'repeat' is a word of the language here; the op is called in an "
+		              "expression, repeat(x, ...)"
+		            : "write for instance {linear: 64, as: h}",
+		        "an item needs an op");
 	return to->key != NULL && good;
 }
 
@@ -256,8 +260,9 @@ static bool check_shared(struct recording *r, const struct call *c)
 		if (y->kind == YAML_SCALAR &&
 		    (scope_own(&b->paths, own) || scope_own(&b->paths, y->text)))
 			continue;
-		struct name *near =
-		    y->kind == YAML_SCALAR ? scope_nearest(r->messages, &b->paths, y->text, false) : NULL;
+		struct name *near = y->kind == YAML_SCALAR
+		                        ? scope_nearest(r->messages, &b->paths, y->text, false)
+		                        : NULL;
 		message(r->messages, E_NAME, y->at,
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
 		        "a path such as tok.weight names a weight that was made before",
@@ -457,11 +462,8 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 	if (weight_words(&c, item)) {
 		bool opened = open_checkpoint(r, in, item, component);
 
-		if (component && r->messages && !r->again)
-			scope_add(r->store, &r->model->build->sites,
-			          store_text(r->store, "%s%s", r->level->prefix, component),
-			          NAME_VALUE, item->key->at,
-			          (struct value){ .kind = VALUE_WORD, .s = item->kind.name });
+		if (component)
+			add_site(r, component, &item->kind, c.shared, item->key->at);
 		y = build_kind(&c, item, component, prev);
 		if (opened)
 			ad_scope_end(r->graph);

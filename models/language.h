@@ -23,7 +23,7 @@ enum {
 	MOST_STEPS = 100000,  /* items and expressions of the check, copies included */
 	MOST_RECORDED = 20000000, /* of a recording for given sizes */
 	LONGEST_PATH = 256,   /* bytes of the path of an item */
-	MOST_NESTED = 1000,   /* evaluations and items inside each other */
+	MOST_NESTED = 500,    /* evaluations and items inside each other */
 	MOST_PARAMS = 100,    /* of a block, and inputs */
 	MOST_BLOCKS = 32,     /* blocks inside each other */
 	MOST_FILES = 32,      /* that one model is made of */
@@ -486,7 +486,11 @@ struct build {
 	struct name **dim_names; /* of model->dims, in file */
 	int64_t *primes;         /* of model->dims, in the check */
 	struct scope paths;    /* weights by path: their numbers */
-	struct scope sites;    /* items by path: their kinds */
+	struct scope sites;    /* numbers of items by path */
+	size_t n_sites;
+	struct site {
+		const char *kind, *weights; /* weights: the path of its weights, another's if shared */
+	} * site_list;
 	struct scope blocks;   /* numbers of definitions by name */
 	size_t n_definitions;
 	struct definition **definitions;
@@ -623,7 +627,11 @@ struct layer_site {
 ad_node *weight_declared(struct recording *r, const struct scope *in, const struct yaml *key,
                          const struct yaml *y);
 
-/* The path of the item that `share: NAME` means, NULL after a message. */
+/* Remembers an item for those that share its weights. */
+void add_site(struct recording *r, const char *component, const struct kind *kind,
+              const char *shared, struct place at);
+
+/* The path of the weights of the item that `share: NAME` means, NULL after a message. */
 const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind);
 
 /* ---- building: bodies (item.c, equation.c, compose.c, scan.c, block.c, build.c) --------------- */

@@ -314,6 +314,23 @@ static const char *outer_prefix(struct recording *r, const char *prefix)
 	return store_copy(r->store, prefix, n);
 }
 
+void add_site(struct recording *r, const char *component, const struct kind *kind,
+              const char *shared, struct place at)
+{
+	struct build *b = r->model->build;
+
+	if (!r->messages || r->again)
+		return;
+	scope_add(r->store, &b->sites, store_text(r->store, "%s%s", r->level->prefix, component),
+	          NAME_VALUE, at, value_int((int64_t)b->n_sites));
+	b->site_list = store_more(r->store, b->site_list, b->n_sites, sizeof *b->site_list);
+	b->site_list[b->n_sites++] =
+	    (struct site){ .kind = kind->name,
+		           .weights = shared ? shared
+		                             : store_text(r->store, "%s%s", r->level->weights,
+		                                          component) };
+}
+
 const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind)
 {
 	const struct build *b = r->model->build;
@@ -321,24 +338,25 @@ const char *share_item(struct recording *r, const struct yaml *share, const stru
 
 	for (const char *prefix = r->level->prefix; prefix; prefix = outer_prefix(r, prefix)) {
 		const char *path = store_text(r->store, "%s%s", prefix, share->text);
-		struct name *site = scope_own(&b->sites, path);
+		const struct name *found = scope_own(&b->sites, path);
+		const struct site *site = found ? &b->site_list[found->value.i] : NULL;
 
 		if (!site)
 			continue;
-		if (strcmp(site->value.s, kind->name) == 0)
-			return path;
+		if (strcmp(site->kind, kind->name) == 0)
+			return site->weights;
 		message(r->messages, E_TYPE, share->at, NULL,
 		        store_text(r->store, "a single tensor is shared by {weight: %s.weight}",
 		                   share->text),
 		        "'%s' is '%s', this is '%s': they have not the same weights", share->text,
-		        site->value.s, kind->name);
-		message_also(r->messages, site->at, "that item");
+		        site->kind, kind->name);
+		message_also(r->messages, found->at, "that item");
 		return NULL;
 	}
-	struct name *found = scope_nearest(r->messages, &b->sites, share->text, false);
-	if (found)
-		near = store_text(r->store, "did you mean '%s' (line %d)?", found->text,
-		                  found->at.line);
+	const struct name *other = scope_nearest(r->messages, &b->sites, share->text, false);
+	if (other)
+		near = store_text(r->store, "did you mean '%s' (line %d)?", other->text,
+		                  other->at.line);
 	message(r->messages, E_NAME, share->at, near, NULL, "no item before this one is named '%s'",
 	        share->text);
 	return NULL;

@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <math.h>
 #include <sys/stat.h>
+#include <time.h>
 
 TestSuite(language, .init = scratch_open, .fini = scratch_close);
 
@@ -468,6 +469,13 @@ Test(language, shared_weights)
 	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
 	            "model: [{b: , as: a}, {linear: 4, share: a}]\n",
 	            "'a' is 'b', this is 'linear'");
+	/* what shares is shared in turn; within a block that shares, all of it is the other's */
+	m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	              "  b: {body: [{linear: 4, as: p}, {linear: 4, share: p, as: q}, {linear: 4, "
+	              "share: q}]}\n"
+	              "model: [{b: , as: one}, {b: , share: one, as: two}, {b: , share: two}]\n");
+	cr_expect(m->n_weights == 2 && record(m, 3)->output != NULL);
+	ad_model_close(m);
 	/* equations: what is shared comes first, wherever it stands */
 	expect_clean(
 	    "version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
@@ -646,6 +654,46 @@ Test(language, checkpoint_names_the_param)
 	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
 	cr_expect(strstr(error, "is [8, 4] there and [9, 4] here (") &&
 	              strstr(error, "m.yaml:2:18, params.hidden)\nhelp: 'autograd diff "),
+	          "%s", error);
+	ad_model_close(m);
+}
+
+Test(language, checkpoint_says_that_numbers_have_moved)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel: [%s{linear: 4}, relu, {linear: %d}]\n";
+	static const char *const inserted[] = { "{linear: 6}, ",
+		                                "{linear: {out: 4, bias: false}}, " };
+	char whole[512], error[2048] = "";
+	const char *path = scratch_path("w.safetensors");
+
+	snprintf(whole, sizeof whole, text, "", 2);
+	ad_model *m = open_text(whole);
+	cr_assert(ad_model_graph(m) && checkpoint_write(m, path, error, sizeof error), "%s", error);
+	ad_model_close(m);
+	for (int k = 0; k < 2; k++) {
+		snprintf(whole, sizeof whole, text, inserted[k], 2);
+		m = open_text(whole);
+		cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+		cr_expect(strstr(error, "it lacks 'linear_3.weight'") &&
+		              strstr(error, "help: the number of an unnamed item"),
+		          "%s", error);
+		ad_model_close(m);
+	}
+	/* a name given to the first makes the second the first unnamed one */
+	m = open_text("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: first}, relu, "
+	              "{linear: 2}]\n");
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "it lacks 'first.weight', 'first.bias'; it has besides "
+	                        "'linear_2.weight'") &&
+	              strstr(error, "help: the number of an unnamed item"),
+	          "%s", error);
+	ad_model_close(m);
+	snprintf(whole, sizeof whole, text, "", 3);
+	m = open_text(whole);
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "'linear_2.weight' is [2, 4] there and [3, 4] here") &&
+	              strstr(error, "help: the number of an unnamed item"),
 	          "%s", error);
 	ad_model_close(m);
 }
@@ -1042,4 +1090,67 @@ Test(language, full_writes_out_defaults)
 	cr_expect_str_eq(model_place(m, yaml_get(train, "precision")->at, place, sizeof place),
 	                 "default");
 	ad_model_close(m);
+}
+
+/* ---- hostile files --------------------------------------------------------------------------- */
+
+/* Says one of the limits, in less than a second of processor time. */
+static void expect_limit(const char *text, const char *what)
+{
+	clock_t start = clock();
+	char *out = said(text);
+	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+	cr_expect(strstr(out, what) != NULL, "%.2000s\nnot %s", out, what);
+#ifndef __SANITIZE_ADDRESS__
+	cr_expect(seconds < 1, "%s: %g s", what, seconds);
+#endif
+	free(out);
+}
+
+Test(language, hostile_files_end)
+{
+	static const char head[] = "version: 1\ninputs: {x: [B, 4]}\n";
+	char *text = malloc(1 << 20), *s;
+
+	snprintf(text, 1 << 20,
+	         "%sdefs: {a: {inputs: {x: [B, D]}, body: {y: a(x) + a(x)}}}\nmodel: [{a: }]\n",
+	         head);
+	expect_limit(text, "error[E017]: block 'a' is used inside itself more than 32 deep");
+	/* each block twice the one before */
+	s = text + sprintf(text, "%sdefs:\n  a0: {body: [relu]}\n", head);
+	for (int i = 1; i < 40; i++)
+		s += sprintf(s, "  a%d: {body: [{a%d: }, {a%d: }]}\n", i, i - 1, i - 1);
+	strcpy(s, "model: [{a39: }]\n");
+	expect_limit(text, "error[E017]:");
+	/* a block that is in itself, below 27 chains */
+	s = text + sprintf(text, "%sdefs:\n  n: {body: [", head);
+	for (int i = 0; i < 27; i++)
+		s = stpcpy(s, "{chain: [");
+	s = stpcpy(s, "{n: }");
+	for (int i = 0; i < 27; i++)
+		s = stpcpy(s, "]}");
+	strcpy(s, "]}\nmodel: [{n: }]\n");
+	expect_limit(text, "lie more than 500 deep inside each other");
+	/* many lists of many numbers */
+	s = text + sprintf(text, "%smodel: [relu]\nparams:\n", head);
+	for (int i = 0; i < 3000; i++)
+		s += sprintf(s, "  r%d: range(100000)\n", i);
+	expect_limit(text, "error[E017]:");
+	/* thousands of mistakes, each near to thousands of names */
+	s = text + sprintf(text, "%smodel:\n", head);
+	for (int i = 0; i < 20000; i++)
+		s += sprintf(s, "  name%d: nmae%d + 1\n", i, i);
+	expect_limit(text, "nothing is named 'nmae19' here");
+	/* names that grow with every block */
+	s = text + sprintf(text,
+	                   "%sdefs:\n  a: {params: {s: str}, body: [{a: {s: s}}, {a: {s: s}}]}\n"
+	                   "model: [{a: {s: ",
+	                   head);
+	memset(s, 'x', 60000);
+	strcpy(s + 60000, "}}]\n");
+	expect_limit(text, "error[E017]:");
+	snprintf(text, 1 << 20, "%smodel: [{linear: 4, repeat: 99999}]\n", head);
+	expect_limit(text, "more than 100000 items and operations");
+	free(text);
 }
