@@ -226,13 +226,6 @@ static void narrow(struct column *c, size_t samples)
 	c->form = COLUMN_FLOATS;
 }
 
-double column_value(const struct column *c, size_t k)
-{
-	if (c->type == AD_I32)
-		return ((const int32_t *)c->data)[k];
-	return c->type == AD_BOOL ? ((const unsigned char *)c->data)[k] : ((const double *)c->data)[k];
-}
-
 const char *column_put(struct column *c, size_t k, double value)
 {
 	switch (c->type) {

@@ -36,7 +36,6 @@ bool column_take_bytes(struct column *c, bool is_signed, char *error, size_t n);
 /* Sets element k of the column, which is not in bytes. NULL, or what is wrong with the value: "is not a whole number, ...". */
 const char *column_put(struct column *c, size_t k, double value);
 size_t column_element(const struct column *c); /* bytes of one element */
-double column_value(const struct column *c, size_t k);
 
 /* What an input (or tree) is bound to; NULL: to nothing. */
 const struct yaml *source_binding(const struct source *s, const char *input);

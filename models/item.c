@@ -344,12 +344,10 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 	return y;
 }
 
-/* Notes that the backward pass is to compute what is recorded next again. True: a scope for it was
- * opened, where the item has none of its own. */
-static bool open_checkpoint(struct recording *r, const struct scope *in, const struct item *item,
-                            const char *component)
+/* `checkpoint: true`: what is recorded next is computed again by the backward pass rather than kept. True:
+ * it has begun. */
+static bool open_checkpoint(struct recording *r, const struct scope *in, const struct item *item)
 {
-	struct instance *to = r->instance;
 	bool on = false;
 
 	if (!item->checkpoint)
@@ -361,12 +359,8 @@ static bool open_checkpoint(struct recording *r, const struct scope *in, const s
 		               item->kind.name);
 	if (!flag_of(r, in, item->checkpoint, "checkpoint", &on) || !on)
 		return false;
-	to->checkpoints = store_more(r->store, to->checkpoints, (size_t)to->n_checkpoints,
-	                             sizeof *to->checkpoints);
-	to->checkpoints[to->n_checkpoints++] = ad_scopes(r->graph);
-	if (!component)
-		ad_scope_begin(r->graph, item->kind.name);
-	return !component;
+	ad_checkpoint_begin(r->graph);
+	return true;
 }
 
 static struct value build_kind(struct call *c, const struct item *item, const char *component,
@@ -460,13 +454,13 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 		return prev;
 	}
 	if (weight_words(&c, item)) {
-		bool opened = open_checkpoint(r, in, item, component);
+		bool opened = open_checkpoint(r, in, item);
 
 		if (component)
 			add_site(r, component, &item->kind, c.shared, item->key->at);
 		y = build_kind(&c, item, component, prev);
 		if (opened)
-			ad_scope_end(r->graph);
+			ad_checkpoint_end(r->graph);
 	}
 	r->frozen = frozen;
 	r->lr_scale = lr_scale;

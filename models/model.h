@@ -361,8 +361,6 @@ struct instance {
 		bool ends; /* the item ends here */
 	} *marks;
 	ad_node **gradients; /* of each weight; after model_gradients */
-	int n_checkpoints;   /* `checkpoint: true`: scopes of the graph whose values the backward pass */
-	int *checkpoints;    /* is to compute again rather than to keep */
 };
 
 struct ad_model {
