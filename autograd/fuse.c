@@ -93,8 +93,12 @@ static bool fold_additions(struct plan *p)
 		a = p->values[a].base;
 		p->values[b].base = p->values[y].base = a;
 		p->values[a].where = p->values[y].where;
+		p->values[a].added = y;
 		sum->gone = true;
 	}
+	/* what is a view of a sum is a view of what that is made in; this is older, so one pass is enough */
+	for (uint32_t k = 0; k < p->n_values; k++)
+		p->values[k].base = p->values[p->values[k].base].base;
 	free(of);
 	return true;
 }

@@ -30,7 +30,8 @@ struct value {
 	uint32_t step;
 	uint32_t first;   /* the stage that writes it */
 	uint32_t last;    /* the last stage that reads it or shares its memory */
-	uint32_t uses;    /* how many inputs of steps it is */
+	uint32_t added;   /* of a base: the last sum that was made of it in place; values before that one which
+	                   * share the memory are gone by then */
 	enum where {
 		IN_SPACE, /* in the workspace, where others follow it */
 		IN_BLOCK, /* in the plan's block: it can be read after the evaluation */

@@ -261,7 +261,7 @@ static void bind_values(ad_graph *g, struct plan *p)
 		if (x->plan && x->plan != p)
 			x->plan->bound = false;
 		x->plan = p;
-		x->place = base->where == IN_BLOCK ? OWN : WORKSPACE;
+		x->place = base->where == IN_BLOCK && k >= base->added ? OWN : WORKSPACE;
 		if (v->outer) {
 			x->data = v->outer->data;
 			x->place = v->outer->op ? v->outer->place : WORKSPACE;
