@@ -22,7 +22,7 @@ static void find_readers(const struct plan *p, struct readers *of)
 	for (size_t k = 0; k < p->n_values; k++)
 		of[k] = (struct readers){ NO_STEP, NO_STEP };
 	for (uint32_t s = 0; s < p->n_steps; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			uint32_t k = value_of(p->steps[s].in[i]);
 			struct readers *r = k == NO_VALUE ? NULL : &of[p->values[k].base];
 
@@ -121,7 +121,7 @@ static bool reads_straight(const struct plan *p, const struct action *open, cons
 {
 	const ad_shape *shape = &node_behind(s->node)->shape;
 
-	for (int i = 0; i < s->node->n_in; i++) {
+	for (size_t i = 0; i < s->n_in; i++) {
 		uint32_t k = value_of(s->in[i]);
 		const struct value *base = k == NO_VALUE ? NULL : &p->values[p->values[k].base];
 
@@ -193,7 +193,7 @@ static void find_tiles(struct plan *p)
 			v->where = IN_TILE;
 	}
 	for (uint32_t s = 0; s < p->n_steps; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			uint32_t k = value_of(p->steps[s].in[i]);
 			struct value *base = k == NO_VALUE ? NULL : &p->values[p->values[k].base];
 
@@ -214,7 +214,7 @@ static int leading_result(const struct plan *p, const struct action *a)
 	if (!a->call || !group->group)
 		return -1;
 	for (uint32_t g = group->first; g < group->first + group->n; g++)
-		for (int i = 0; i < p->steps[g].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[g].n_in; i++) {
 			uint32_t k = value_of(p->steps[g].in[i]), made = NO_VALUE;
 			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
 			int result;

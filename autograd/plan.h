@@ -14,8 +14,9 @@
 /* One op to run. */
 struct step {
 	ad_node *node;      /* the owner of what it makes */
-	ad_node *const *in; /* what it reads: the node's inputs, or others after a fold */
-	const void *attrs;  /* of the op whose kernels run, likewise */
+	ad_node *const *in; /* what it reads: the node's inputs; of a tape also what it is made from */
+	size_t n_in;
+	const void *attrs;  /* of the op whose kernels run */
 	uint32_t value;     /* the number of its first output among the values */
 	uint32_t stage;     /* the action that it is part of */
 	unsigned adds;      /* results that it adds to what is there, as bits */

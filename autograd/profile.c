@@ -87,7 +87,7 @@ static uint64_t traffic(const struct plan *p, const struct action *a)
 	for (uint32_t s = a->first; s < a->first + a->n; s++) {
 		const struct step *t = &p->steps[s];
 
-		for (int i = 0; !t->gone && i < t->node->n_in; i++) {
+		for (size_t i = 0; !t->gone && i < t->n_in; i++) {
 			uint32_t k = value_of(t->in[i]);
 
 			if (k == NO_VALUE || p->values[p->values[k].base].where != IN_TILE)

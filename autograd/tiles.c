@@ -471,7 +471,7 @@ bool group_reads_straight(const struct plan *p, const struct action *a, const ad
 	if (x->type != AD_REAL || a->group->f64 != a->group->f64_data)
 		return false;
 	for (uint32_t s = a->first; s < a->first + a->n; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			const ad_node *z = p->steps[s].in[i];
 			uint32_t k = value_of(z);
 
