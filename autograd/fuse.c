@@ -143,7 +143,7 @@ static void group_steps(struct plan *p)
 {
 	struct action *open = NULL, *singles = NULL; /* a group, a program that may go on */
 	const ad_shape *shape = NULL;
-	uint32_t joined = 0;
+	struct opened group = { 0 };
 	bool f64 = false;
 
 	for (uint32_t k = 0; k < p->n_steps; k++) {
@@ -163,11 +163,9 @@ static void group_steps(struct plan *p)
 			continue;
 		}
 		singles = NULL;
-		if (open && joined < MAX_GROUP && joins_group(s, shape, f64) &&
-		    reads_straight(p, open, s)) {
+		if (open && reads_straight(p, open, s) && joins_group(s, shape, f64, &group)) {
 			s->stage = (uint32_t)(open - p->actions);
 			open->n = k + 1 - open->first;
-			joined++;
 			continue;
 		}
 		s->stage = (uint32_t)p->n_actions;
@@ -177,7 +175,8 @@ static void group_steps(struct plan *p)
 			open = &p->actions[p->n_actions - 1];
 			shape = &node_behind(s->node)->shape;
 			f64 = computes_f64(s);
-			joined = 1;
+			group = (struct opened){ 0 };
+			joins_group(s, shape, f64, &group);
 		}
 	}
 }

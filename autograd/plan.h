@@ -9,7 +9,6 @@
 
 #define NO_VALUE UINT32_MAX
 #define MAX_MAP_INPUTS 8
-#define MAX_GROUP 32 /* steps */
 
 /* One op to run. */
 struct step {
@@ -124,8 +123,13 @@ bool fuse(struct plan *p);
 /* Whether the step is element-wise. */
 bool is_map(const struct step *s);
 
-/* Whether a step can be one of a group with shape and f64. */
-bool joins_group(const struct step *s, const ad_shape *shape, bool f64);
+/* What the steps of a group take at most. */
+struct opened {
+	size_t steps, slots, tiles;
+};
+
+/* Whether a step can be one more of a group with shape and f64; if so it is counted. */
+bool joins_group(const struct step *s, const ad_shape *shape, bool f64, struct opened *group);
 
 /* In which type its kernel computes: indices alone in f64. */
 bool computes_f64(const struct step *s);

@@ -10,8 +10,9 @@
 #define TILE 512        /* elements: 2 KiB of f32 */
 #define GRAIN 16384     /* elements times steps that make a thread worth while */
 #define NO_SLOT 0xff
-#define MAX_SLOTS 128   /* of a group */
-#define MAX_TILES 24    /* likewise */
+#define MAX_GROUP 32    /* steps */
+#define MAX_SLOTS 192   /* of a group; below NO_SLOT */
+#define MAX_TILES 40    /* likewise */
 
 /* Something that steps of a group read or write, element k for element k of the group. */
 struct slot {
@@ -64,9 +65,19 @@ bool computes_f64(const struct step *s)
 	return of->graph->f64 || !real;
 }
 
-bool joins_group(const struct step *s, const ad_shape *shape, bool f64)
+bool joins_group(const struct step *s, const ad_shape *shape, bool f64, struct opened *group)
 {
-	return is_map(s) && ad_equal_shapes(&node_behind(s->node)->shape, shape) && computes_f64(s) == f64;
+	size_t slots = group->slots + s->n_in + s->node->n_out, tiles = group->tiles + s->node->n_out;
+
+	if (!is_map(s) || !ad_equal_shapes(&node_behind(s->node)->shape, shape) || computes_f64(s) != f64)
+		return false;
+	for (size_t i = 0; i < s->n_in; i++)
+		tiles += s->in[i] && (s->in[i]->type != AD_REAL || f64 != s->node->graph->f64 ||
+		                      !ad_equal_shapes(&s->in[i]->shape, shape));
+	if (group->steps == MAX_GROUP || (group->steps > 0 && (slots > MAX_SLOTS || tiles > MAX_TILES)))
+		return false;
+	*group = (struct opened){ group->steps + 1, slots, tiles };
+	return true;
 }
 
 /* ---- the group ---------------------------------------------------------------------------------------- */
