@@ -192,9 +192,13 @@ static uint64_t number_of(const ad_node *x)
 
 void count_wish(ad_node *x, bool wants)
 {
-	uint64_t *sum = x->lasting ? &x->graph->wanting_lasting : &x->graph->wanting;
+	ad_graph *g = x->graph;
+	uint64_t change = wants ? number_of(x) : -number_of(x);
 
-	*sum += wants ? number_of(x) : -number_of(x);
+	*(x->lasting ? &g->wanting_lasting : &g->wanting) += change;
+	/* marks behind it return to what is wished now */
+	for (size_t k = g->n_marks; !x->lasting && k-- > 0 && g->marks[k].n_nodes > x->index;)
+		g->marks[k].wanting += change;
 }
 
 bool set_name(ad_node *x, const char *name)
@@ -212,7 +216,8 @@ bool set_name(ad_node *x, const char *name)
 	return x->name != NULL;
 }
 
-ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape)
+ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape,
+                     const struct fixed *fixed)
 {
 	int looked = 0;
 	ad_node *x;
@@ -221,7 +226,8 @@ ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, 
 	     at = &(*at)->sibling, looked++) {
 		x = *at;
 		if (x->op || x->kind != kind || x->type != type || x->context != g->context ||
-		    !ad_equal_shapes(&x->shape, &shape))
+		    !ad_equal_shapes(&x->shape, &shape) ||
+		    (fixed && g->order > 0 && !holds_fixed(x, fixed)))
 			continue;
 		follow(g, at);
 		x->place = NOWHERE; /* no values yet */
