@@ -76,12 +76,13 @@ static ad_node *seen_by(const ad_node *y)
 	return y->op->alias ? y->owner->in[y->out] : NULL;
 }
 
-/* Whether y can be another view of its input: not where the input may change under a kept value. */
+/* Whether y can be another view of its input: where y is kept only if the plan computes that, too. A leaf can
+ * change, and a value of another plan go, under it. */
 static bool can_alias(const ad_node *y, bool kept)
 {
 	const ad_node *x = seen_by(y);
 
-	return x && x->type == y->type && !(kept && !x->op);
+	return x && x->type == y->type && !(kept && value_of(x) == NO_VALUE);
 }
 
 static size_t bytes_of(const ad_node *x)

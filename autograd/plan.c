@@ -8,6 +8,32 @@
 
 #define MAX_PLANS 256
 
+/* Values in the block of a plan that has to go get memory of their own, if they can be read still: they
+ * were kept for that. Without memory they are as those that were not. */
+static void rescue_values(ad_graph *g, struct plan *p)
+{
+	bool failed = g->status != AD_OK;
+
+	for (size_t k = 0; k < p->n_values; k++) {
+		ad_node *x = p->values[k].node;
+		const void *data = x->data;
+		size_t bytes = x->count * element_size(g, (ad_type)x->type);
+
+		if (x->plan != p || x->place != OWN || !x->keep || !is_recorded(x) || p->ran < recorded_at(x) ||
+		    p->ran == 0)
+			continue;
+		x->plan = NULL;
+		x->computed = p->ran;
+		x->place = WORKSPACE;
+		if (!own_memory(x)) {
+			if (!failed)
+				ad_clear(g);
+		} else if (bytes) {
+			memcpy(x->data, data, bytes);
+		}
+	}
+}
+
 static void free_plan(ad_graph *g, struct plan *p)
 {
 	/* its nodes can be recorded again, or are still: they read as before, but for values in its block */
@@ -34,6 +60,8 @@ void drop_plans(ad_graph *g, bool all)
 
 		if (all || (p->newest && !is_recorded(p->newest))) {
 			*at = p->next;
+			if (!all)
+				rescue_values(g, p);
 			free_plan(g, p);
 		} else {
 			at = &p->next;

@@ -25,7 +25,7 @@ struct step {
 /* One output of a step. */
 struct value {
 	ad_node *node;
-	ad_node *outer;   /* it is a view of this older node; else NULL */
+	ad_node *outer;   /* it is a view of this node, which the plan does not compute; else NULL */
 	uint32_t base;    /* the value whose memory it shares; its own number for most */
 	uint32_t step;
 	uint32_t first;   /* the stage that writes it */

@@ -479,15 +479,15 @@ size_t ad_mark(ad_graph *g)
 	if (last && last->n_nodes == g->n_nodes && last->n_scopes == g->n_scopes &&
 	    last->scope == g->scope) {
 		last->wanting = g->wanting;
-		return g->n_nodes;
+		return g->n_marks - 1;
 	}
 	if (!grow(&g->marks, &g->cap_marks, g->n_marks + 1, sizeof *g->marks)) {
 		out_of_memory(g, sizeof *g->marks);
-		return g->n_nodes;
+		return SIZE_MAX;
 	}
-	g->marks[g->n_marks++] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
-		                                    g->n_scopes, g->scope, g->n_regions, g->wanting };
-	return g->n_nodes;
+	g->marks[g->n_marks] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
+		                                  g->n_scopes, g->scope, g->n_regions, g->wanting };
+	return g->n_marks++;
 }
 
 uint64_t recorded_at(const ad_node *x)
@@ -555,13 +555,12 @@ void ad_release(ad_graph *g, size_t mark)
 
 	if (g->dead)
 		return;
-	while (g->n_marks && g->marks[g->n_marks - 1].n_nodes > mark)
-		g->n_marks--;
-	if (!g->n_marks || g->marks[g->n_marks - 1].n_nodes != mark) {
+	if (mark >= g->n_marks) {
 		ad_fail(g, AD_ERROR_ARGUMENT, "release: %zu is no mark of this graph", mark);
 		return;
 	}
-	p = &g->marks[g->n_marks - 1];
+	p = &g->marks[mark];
+	g->n_marks = mark + 1;
 	path_nodes = g->n_nodes - p->n_nodes;
 	g->n_nodes = p->n_nodes;
 	note_release(g, p->n_nodes);

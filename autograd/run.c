@@ -264,7 +264,6 @@ static void bind_values(ad_graph *g, struct plan *p)
 		x->place = base->where == IN_BLOCK && k >= base->added ? OWN : WORKSPACE;
 		if (v->outer) {
 			x->data = v->outer->data;
-			x->place = v->outer->op ? v->outer->place : WORKSPACE;
 		} else if (v->base != k) {
 			x->data = base->node->data;
 		} else if (v->where == IN_BLOCK) {

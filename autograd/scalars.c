@@ -3,7 +3,7 @@
  *
  * Element-wise steps on single reals that follow each other become a program: records of 16 bytes over a
  * flat array of values. The reverse sweep of a graph of such steps is one node, a tape: the records on the
- * way from the leaves to y, run backwards over an array of adjoints, which a run leaves at zero.
+ * way from the leaves to y, run backwards over an array of adjoints, which a run leaves as it found it.
  * Arithmetic is done in place here; any other op by its own kernels, for one element.
  */
 #include "scalars.h"
@@ -18,9 +18,12 @@ struct call {
 };
 
 /* What a record does; on a tape which of a and b take a gradient is added as 0, ONLY_A or ONLY_B. */
-enum { CALL, ADD, SUB, MUL, DIV, NEG, SQUARE, MULADD, N_CODES };
+enum { CALL, ADD, SUB, MUL, DIV, NEG, SQUARE };
 #define ONLY_A 16
 #define ONLY_B 32
+
+/* An adjoint that nothing has been added to: what is added first stays as it is, -0 too. */
+#define NOTHING (-0.0F)
 
 struct record {
 	uint32_t code, y, a, b; /* slots; of CALL a is the number of the call */
@@ -35,7 +38,7 @@ struct program {
 	void *values;
 	/* a tape */
 	struct program *forward; /* whose values it reads; NULL: it gathers its own */
-	void *adjoints;          /* zero but for the length of a run */
+	void *adjoints;          /* NOTHING but for the length of a run */
 	uint32_t top;            /* the slot of y */
 	uint32_t *x;             /* the slots of the leaves, in the order of the node's outputs */
 	ad_node *node;
@@ -242,6 +245,11 @@ struct program *make_tape(struct plan *p, ad_node *node)
 		free(on_tape);
 		return NULL;
 	}
+	for (size_t k = 0; k < t->n_slots; k++)
+		if (t->f64)
+			((double *)t->adjoints)[k] = (double)NOTHING;
+		else
+			((float *)t->adjoints)[k] = NOTHING;
 	for (size_t k = 0; k < tape->n_x; k++)
 		on_tape[t->x[k]] = true;
 	for (size_t k = 0; k < tape->n; k++) {

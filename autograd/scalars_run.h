@@ -82,7 +82,7 @@ static void NAME(backward)(const struct program *t)
 	while (r-- > t->records) {
 		REAL dy = adjoint[r->y];
 
-		adjoint[r->y] = 0;
+		adjoint[r->y] = NOTHING;
 		switch (r->code) {
 		case ADD:
 			adjoint[r->a] += dy;
@@ -136,6 +136,6 @@ static void NAME(backward)(const struct program *t)
 	}
 	for (size_t k = 0; k < t->node->n_out; k++) {
 		*(REAL *)t->node[k].data = adjoint[t->x[k]];
-		adjoint[t->x[k]] = 0;
+		adjoint[t->x[k]] = NOTHING;
 	}
 }

@@ -372,6 +372,22 @@ static void load(const struct group *t, const struct slot *o, size_t from, size_
 	}
 }
 
+/* The index that a number becomes: beyond the range its end. */
+static int32_t as_index(double v)
+{
+	return v >= INT32_MAX ? INT32_MAX : v > INT32_MIN ? (int32_t)v : INT32_MIN;
+}
+
+/* A tile of indices holds what would be stored. */
+static void make_indices(const struct group *t, size_t n, void *tile)
+{
+	for (size_t k = 0; k < n; k++) {
+		double v = t->f64 ? ((const double *)tile)[k] : (double)((const float *)tile)[k];
+
+		store(t->f64, tile, k, as_index(v));
+	}
+}
+
 static void save(const struct group *t, const struct slot *o, size_t from, size_t n, const void *tile)
 {
 	for (size_t k = 0; k < n; k++) {
@@ -382,9 +398,7 @@ static void save(const struct group *t, const struct slot *o, size_t from, size_
 			((unsigned char *)o->data)[from + k] = v != 0;
 			break;
 		case AD_I32:
-			((int32_t *)(void *)o->data)[from + k] = v >= INT32_MAX ? INT32_MAX :
-			                                         v > INT32_MIN  ? (int32_t)v :
-			                                                          INT32_MIN;
+			((int32_t *)(void *)o->data)[from + k] = as_index(v);
 			break;
 		case AD_REAL:
 			store(t->f64_data, o->data, from + k, v);
@@ -451,6 +465,8 @@ static void run_range(const struct group *t, size_t begin, size_t end)
 
 			run_call(t, call, at, n);
 			if (!call->backward) {
+				if (t->slots[call->y].node->type == AD_I32)
+					make_indices(t, n, at[call->y]);
 				if (t->slots[call->y].kind == SAVED)
 					save(t, &t->slots[call->y], k, n, at[call->y]);
 				continue;
