@@ -267,5 +267,9 @@ bool fuse(struct plan *p)
 	for (size_t k = 0; k < p->n_actions; k++)
 		if (!make_action(p, &p->actions[k]))
 			return false;
-	return find_leads(p);
+	if (!find_leads(p))
+		return false;
+	for (size_t k = 0; k < p->n_actions; k++)
+		p->actions[k].bytes = traffic(p, &p->actions[k]);
+	return true;
 }

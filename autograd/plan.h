@@ -45,6 +45,7 @@ struct value {
 struct action {
 	bool (*run)(ad_graph *g, struct action *a); /* NULL: the one before runs it, piece by piece */
 	size_t row;        /* of the profile, counted from 1 */
+	uint64_t bytes;    /* read and written: see traffic */
 	bool leads;        /* it runs the next one, a group, on what it has finished */
 	uint32_t first, n; /* its steps, among those of the plan */
 	ad_run kernel;     /* of one step on whole arrays */
@@ -93,7 +94,8 @@ struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], enum mode m
 /* Whether values in the plan's block can be read still. */
 bool holds_values(struct plan *p);
 
-/* The number of x among the values of the plan that is being made, or NO_VALUE. */
+/* The number of x among the values of the plan that is being made, or NO_VALUE. Of a finished plan it says
+ * nothing: another one may have numbered the node since. */
 static inline uint32_t value_of(const ad_node *x)
 {
 	return x && x->op ? x->last : NO_VALUE;
@@ -154,6 +156,9 @@ struct finish {
 };
 
 /* ---- profile.c ----------------------------------------------------------------------------------- */
+
+/* What an action reads and writes, each use counted; what only exists as tiles is not. While planning. */
+uint64_t traffic(const struct plan *p, const struct action *a);
 
 double seconds_now(void);
 void profile_action(ad_graph *g, const struct plan *p, struct action *a, double seconds);
