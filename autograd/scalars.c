@@ -176,18 +176,21 @@ void bind_program(struct program *t, void *values)
 
 /* ---- tapes -------------------------------------------------------------------------------------------- */
 
-/* Adds what a tape's record needs to know beside the forward one: which inputs lead to a leaf. */
-static void want(struct program *t, struct record *r, const ad_node *y, const bool on_tape[])
+/* Adds what a tape's record needs to know beside the forward one: which inputs lead to a leaf. A view of what
+ * does, by stop_gradient, does not. */
+static void want(struct program *t, const struct plan *p, struct record *r, const ad_node *y, const bool on_tape[])
 {
-	bool a = on_tape[r->a], b = y->n_in > 1 && on_tape[r->b];
+	bool a, b;
 
 	if (r->code == CALL) {
 		struct call *c = &t->calls[r->a];
 
 		for (int i = 0; i < c->n_in; i++)
-			c->wanted |= (uint8_t)(on_tape[c->in[i]] << i);
+			c->wanted |= (uint8_t)((on_tape[c->in[i]] && number_behind(p, y->in[i]) == y->in[i]) << i);
 		return;
 	}
+	a = on_tape[r->a] && number_behind(p, y->in[0]) == y->in[0];
+	b = y->n_in > 1 && on_tape[r->b] && number_behind(p, y->in[1]) == y->in[1];
 	if (y->n_in > 1)
 		r->code += a && b ? 0 : a ? ONLY_A : ONLY_B;
 }
@@ -253,7 +256,7 @@ struct program *make_tape(struct plan *p, ad_node *node)
 	for (size_t k = 0; k < tape->n_x; k++)
 		on_tape[t->x[k]] = true;
 	for (size_t k = 0; k < tape->n; k++) {
-		want(t, &t->records[k], tape->nodes[k], on_tape);
+		want(t, p, &t->records[k], tape->nodes[k], on_tape);
 		on_tape[tape->nodes[k]->slot] = true;
 	}
 	free(on_tape);

@@ -96,6 +96,18 @@ Test(plans, a_tape_reads_terms_before_they_are_added_to)
 	ad_close(g);
 }
 
+Test(plans, a_tape_stops_at_stop_gradient)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_leaf(g, "w", 3), *s = ad_sin(w);
+
+	cr_assert_eq(ad_backward(ad_mul(ad_exp(ad_stop_gradient(s)), s)), AD_OK);
+	cr_assert_float_eq(ad_item(ad_gradient(w)), exp(sin(3)) * cos(3), 1e-15);
+	cr_assert_eq(ad_backward(ad_mul(ad_stop_gradient(s), s)), AD_OK);
+	cr_assert_float_eq(ad_item(ad_gradient(w)), sin(3) * cos(3), 1e-15);
+	ad_close(g);
+}
+
 Test(plans, groups_of_any_number_of_operands)
 {
 	for (int n = 1; n < 80; n++)
