@@ -23,7 +23,7 @@ static void find_readers(const struct plan *p, struct readers *of)
 	for (size_t k = 0; k < p->n_values; k++)
 		of[k] = (struct readers){ NO_STEP, NO_STEP };
 	for (uint32_t s = 0; s < p->n_steps; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			uint32_t k = value_of(p->steps[s].in[i]);
 			struct readers *r = k == NO_VALUE ? NULL : &of[p->values[k].base];
 
@@ -189,7 +189,7 @@ static bool drop_unread(struct plan *p)
 		return false;
 	for (size_t s = p->n_steps; s-- > 0;) {
 		struct step *step = &p->steps[s];
-		bool read = step->gone || step->node->op == &tape_op;
+		bool read = step->gone;
 
 		for (uint32_t k = step->value; k < step->value + step->node->n_out; k++)
 			read |= uses[k] > 0 || p->values[k].where != IN_SPACE || p->values[k].base != k;
@@ -199,7 +199,7 @@ static bool drop_unread(struct plan *p)
 				p->values[k].where = IN_TILE;
 			continue;
 		}
-		for (int i = 0; i < step->node->n_in; i++)
+		for (size_t i = 0; i < step->n_in; i++)
 			if (value_of(step->in[i]) != NO_VALUE)
 				uses[value_of(step->in[i])]++;
 	}
@@ -258,7 +258,7 @@ static bool reads_straight(const struct plan *p, const struct action *open, cons
 {
 	const ad_shape *shape = &node_behind(s->node)->shape;
 
-	for (int i = 0; i < s->node->n_in; i++) {
+	for (size_t i = 0; i < s->n_in; i++) {
 		uint32_t k = value_of(s->in[i]);
 		const struct value *base = k == NO_VALUE ? NULL : &p->values[p->values[k].base];
 
@@ -280,7 +280,7 @@ static void group_steps(struct plan *p)
 {
 	struct action *open = NULL, *singles = NULL; /* a group, a program that may go on */
 	const ad_shape *shape = NULL;
-	uint32_t joined = 0;
+	struct opened group = { 0 };
 	bool f64 = false;
 
 	for (uint32_t k = 0; k < p->n_steps; k++) {
@@ -300,11 +300,9 @@ static void group_steps(struct plan *p)
 			continue;
 		}
 		singles = NULL;
-		if (open && joined < MAX_GROUP && joins_group(s, shape, f64) &&
-		    reads_straight(p, open, s)) {
+		if (open && reads_straight(p, open, s) && joins_group(s, shape, f64, &group)) {
 			s->stage = (uint32_t)(open - p->actions);
 			open->n = k + 1 - open->first;
-			joined++;
 			continue;
 		}
 		s->stage = (uint32_t)p->n_actions;
@@ -314,7 +312,8 @@ static void group_steps(struct plan *p)
 			open = &p->actions[p->n_actions - 1];
 			shape = &node_behind(s->node)->shape;
 			f64 = computes_f64(s);
-			joined = 1;
+			group = (struct opened){ 0 };
+			joins_group(s, shape, f64, &group);
 		}
 	}
 }
@@ -330,7 +329,7 @@ static void find_tiles(struct plan *p)
 			v->where = IN_TILE;
 	}
 	for (uint32_t s = 0; s < p->n_steps; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			uint32_t k = value_of(p->steps[s].in[i]);
 			struct value *base = k == NO_VALUE ? NULL : &p->values[p->values[k].base];
 
@@ -351,7 +350,7 @@ static int leading_result(const struct plan *p, const struct action *a)
 	if (!a->call || !group->group)
 		return -1;
 	for (uint32_t g = group->first; g < group->first + group->n; g++)
-		for (int i = 0; i < p->steps[g].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[g].n_in; i++) {
 			uint32_t k = value_of(p->steps[g].in[i]), made = NO_VALUE;
 			const struct value *v = k == NO_VALUE || p->steps[g].gone ? NULL : &p->values[p->values[k].base];
 			int result;
@@ -405,5 +404,9 @@ bool fuse(struct plan *p)
 	for (size_t k = 0; k < p->n_actions; k++)
 		if (!make_action(p, &p->actions[k]))
 			return false;
-	return find_leads(p);
+	if (!find_leads(p))
+		return false;
+	for (size_t k = 0; k < p->n_actions; k++)
+		p->actions[k].bytes = traffic(p, &p->actions[k]);
+	return true;
 }

@@ -674,8 +674,11 @@ static ad_node *record_tape(ad_node *y, size_t n, ad_node *const x[])
 		for (size_t k = 0; k < t->n_x; k++)
 			shapes[k] = t->x[k]->shape, types[k] = AD_REAL;
 		node = new_node(g, &tape_op, 1, &y, t, t->n_x, shapes, types);
-		for (size_t k = 0; !node->is_error && k < t->n_x; k++)
+		for (size_t k = 0; !node->is_error && k < t->n_x; k++) {
+			node[k].order = (uint8_t)(y->order < 255 ? y->order + 1 : 255);
+			node[k].region = 0;
 			t->x[k]->grad = node + k;
+		}
 	}
 	free(shapes);
 	if (!node)

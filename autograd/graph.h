@@ -199,9 +199,17 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 /* Makes x number `at` of the path; there is room. */
 void set_path(ad_graph *g, size_t at, ad_node *x);
 
+/* What a constant holds: value everywhere but 1 at one_at (SIZE_MAX: nowhere). */
+struct fixed {
+	double value;
+	size_t one_at;
+};
+
 /* Appends a leaf of the recording, or takes the one that followed here before; in either case without
- * values. NULL without memory. */
-ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape);
+ * values. Of a sweep, which may be taken up without being recorded, constants are what they hold: only one
+ * that holds the same is taken. NULL without memory. */
+ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape,
+                     const struct fixed *fixed);
 
 /* Gives x a name, or none; false without memory. */
 bool set_name(ad_node *x, const char *name);
@@ -233,6 +241,9 @@ void count_wish(ad_node *x, bool wants);
 /* Gives the node memory of its own and points data there. */
 bool own_memory(ad_node *x);
 void forget_memory(ad_node *x);
+
+/* Whether x has values, and those. */
+bool holds_fixed(const ad_node *x, const struct fixed *fixed);
 
 /* A fixed array: value everywhere but 1 at one_at (SIZE_MAX: nowhere). */
 ad_node *new_constant(ad_graph *g, ad_shape shape, double value, size_t one_at);

@@ -76,12 +76,13 @@ static ad_node *seen_by(const ad_node *y)
 	return y->op->alias ? y->owner->in[y->out] : NULL;
 }
 
-/* Whether y can be another view of its input: not where the input may change under a kept value. */
+/* Whether y can be another view of its input: where y is kept only if the plan computes that, too. A leaf can
+ * change, and a value of another plan go, under it. */
 static bool can_alias(const ad_node *y, bool kept)
 {
 	const ad_node *x = seen_by(y);
 
-	return x && x->type == y->type && !(kept && !x->op);
+	return x && x->type == y->type && !(kept && value_of(x) == NO_VALUE);
 }
 
 static size_t bytes_of(const ad_node *x)
@@ -142,20 +143,6 @@ void find_views(struct plan *p)
 			p->values[p->values[k].base].where = IN_BLOCK;
 }
 
-static void read_by_tape(struct plan *p, const struct step *s)
-{
-	const struct tape *t = s->node->attrs;
-
-	for (size_t k = 0; k < t->n; k++)
-		for (int i = -1; i < t->nodes[k]->n_in; i++) {
-			uint32_t x = value_of(i < 0 ? t->nodes[k] : t->nodes[k]->in[i]);
-			struct value *base = x == NO_VALUE ? NULL : &p->values[p->values[x].base];
-
-			if (base && s->stage > base->last)
-				base->last = s->stage;
-		}
-}
-
 /* When each value is written first and read last, in stages. */
 static void find_lives(struct plan *p)
 {
@@ -175,7 +162,7 @@ static void find_lives(struct plan *p)
 			base->last = p->values[k].last;
 	}
 	for (size_t s = 0; s < p->n_steps; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			uint32_t x = value_of(p->steps[s].in[i]);
 			struct value *base = x == NO_VALUE ? NULL : &p->values[p->values[x].base];
 
@@ -186,9 +173,6 @@ static void find_lives(struct plan *p)
 			if (base && stage > base->last)
 				base->last = stage;
 		}
-	for (size_t s = 0; s < p->n_steps; s++)
-		if (p->steps[s].node->op == &tape_op)
-			read_by_tape(p, &p->steps[s]);
 }
 
 /* Whether every reading of the memory of value b in the stage is one to one with y, at y's step or
@@ -199,7 +183,7 @@ static bool read_straight(const struct plan *p, const struct step *step, uint32_
 	const ad_node *y = step->node;
 
 	for (uint32_t s = a->first; s < a->first + a->n; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			const ad_node *x = p->steps[s].in[i];
 			uint32_t of = value_of(x);
 
@@ -219,7 +203,7 @@ static bool led_by_reader(const struct plan *p, const struct step *s, uint32_t b
 	const struct action *a = s->stage > 0 ? &p->actions[s->stage - 1] : NULL;
 	const struct step *leader = a && a->leads ? &p->steps[a->first] : NULL;
 
-	for (int i = 0; leader && i < leader->node->n_in; i++) {
+	for (size_t i = 0; leader && i < leader->n_in; i++) {
 		uint32_t x = value_of(leader->in[i]);
 
 		if (x != NO_VALUE && p->values[x].base == b)
@@ -237,7 +221,7 @@ static uint32_t dying_input(const struct plan *p, const struct step *s)
 	/* a kernel with several results may read again what it has written over */
 	if (!is_map(s) || y->n_out > 1 || (y->op == &backward_op && node_behind(y)->n_in > 1))
 		return NO_VALUE;
-	for (int i = 0; i < y->n_in; i++) {
+	for (size_t i = 0; i < s->n_in; i++) {
 		uint32_t x = value_of(s->in[i]), b = x == NO_VALUE ? NO_VALUE : p->values[x].base;
 		const struct value *v = b == NO_VALUE ? NULL : &p->values[b];
 

@@ -76,7 +76,7 @@ static ad_node *append_lasting(ad_graph *g, ad_kind kind, const char *name, ad_t
 }
 
 static ad_node *new_leaf(ad_graph *g, const char *what, ad_kind kind, const char *name, ad_type type,
-                         ad_shape shape)
+                         ad_shape shape, const struct fixed *fixed)
 {
 	bool lasting = kind == AD_IS_PARAM || kind == AD_IS_BUFFER;
 	ad_node *x;
@@ -91,10 +91,11 @@ static ad_node *new_leaf(ad_graph *g, const char *what, ad_kind kind, const char
 		               name ? name : "", ad_print_shape(text, sizeof text, shape));
 	}
 	x = lasting ? append_lasting(g, kind, name, type, shape) :
-	              append_leaf(g, kind, name, type, shape);
+	              append_leaf(g, kind, name, type, shape, fixed);
 	if (!x)
 		return out_of_memory(g, sizeof *x);
 	x->order = 0;
+	x->grad = NULL;
 	x->wants = kind == AD_IS_LEAF || kind == AD_IS_PARAM;
 	if (x->wants) {
 		count_wish(x, true);
@@ -105,7 +106,7 @@ static ad_node *new_leaf(ad_graph *g, const char *what, ad_kind kind, const char
 
 ad_node *ad_leaf(ad_graph *g, const char *name, double value)
 {
-	ad_node *x = new_leaf(g, "leaf", AD_IS_LEAF, name, AD_REAL, AD_SCALAR);
+	ad_node *x = new_leaf(g, "leaf", AD_IS_LEAF, name, AD_REAL, AD_SCALAR, NULL);
 
 	if (!x->is_error)
 		ad_set_item(x, value);
@@ -114,24 +115,40 @@ ad_node *ad_leaf(ad_graph *g, const char *name, double value)
 
 ad_node *ad_input(ad_graph *g, const char *name, ad_type type, ad_shape shape)
 {
-	return new_leaf(g, "input", AD_IS_INPUT, name, type, shape);
+	return new_leaf(g, "input", AD_IS_INPUT, name, type, shape, NULL);
 }
 
 ad_node *ad_param(ad_graph *g, const char *name, ad_shape shape)
 {
-	return new_leaf(g, "param", AD_IS_PARAM, name, AD_REAL, shape);
+	return new_leaf(g, "param", AD_IS_PARAM, name, AD_REAL, shape, NULL);
 }
 
 ad_node *ad_buffer(ad_graph *g, const char *name, ad_type type, ad_shape shape)
 {
-	return new_leaf(g, "buffer", AD_IS_BUFFER, name, type, shape);
+	return new_leaf(g, "buffer", AD_IS_BUFFER, name, type, shape, NULL);
 }
 
 static bool set_one(ad_node *leaf, void *data, size_t k, double v);
 
+bool holds_fixed(const ad_node *x, const struct fixed *fixed)
+{
+	size_t size = element_size(x->graph, AD_REAL);
+
+	for (size_t k = 0; k < x->count; k++) {
+		double f64 = k == fixed->one_at ? 1 : fixed->value;
+		float f32 = (float)f64;
+
+		if (!x->own || memcmp((const char *)x->own + k * size,
+		                      size == sizeof f64 ? (const void *)&f64 : &f32, size) != 0)
+			return false;
+	}
+	return true;
+}
+
 ad_node *new_constant(ad_graph *g, ad_shape shape, double value, size_t one_at)
 {
-	ad_node *x = new_leaf(g, "constant", AD_IS_CONSTANT, NULL, AD_REAL, shape);
+	struct fixed fixed = { value, one_at };
+	ad_node *x = new_leaf(g, "constant", AD_IS_CONSTANT, NULL, AD_REAL, shape, &fixed);
 
 	if (x->is_error)
 		return x;
@@ -161,6 +178,7 @@ void ad_want_gradient(ad_node *leaf, bool on)
 	if (leaf->wants == on)
 		return;
 	leaf->wants = on;
+	leaf->grad = NULL;
 	count_wish(leaf, on);
 	leaf->graph->swept = NULL;
 }
@@ -172,6 +190,8 @@ void ad_assign(ad_node *buffer, ad_node *node)
 	if (ad_is_error(buffer) || (node && ad_is_error(node)))
 		return;
 	g = buffer->graph;
+	if (node && node->graph == g && is_stale_error(node, "assign"))
+		return;
 	if (buffer->kind != AD_IS_BUFFER || buffer->op)
 		ad_fail(g, AD_ERROR_ARGUMENT, "assign: %s is no buffer", called(buffer));
 	else if (!node)

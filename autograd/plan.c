@@ -8,6 +8,32 @@
 
 #define MAX_PLANS 256
 
+/* Values in the block of a plan that has to go get memory of their own, if they can be read still: they
+ * were kept for that. Without memory they are as those that were not. */
+static void rescue_values(ad_graph *g, struct plan *p)
+{
+	bool failed = g->status != AD_OK;
+
+	for (size_t k = 0; k < p->n_values; k++) {
+		ad_node *x = p->values[k].node;
+		const void *data = x->data;
+		size_t bytes = x->count * element_size(g, (ad_type)x->type);
+
+		if (x->plan != p || x->place != OWN || !x->keep || !is_recorded(x) || p->ran < recorded_at(x) ||
+		    p->ran == 0)
+			continue;
+		x->plan = NULL;
+		x->computed = p->ran;
+		x->place = WORKSPACE;
+		if (!own_memory(x)) {
+			if (!failed)
+				ad_clear(g);
+		} else if (bytes) {
+			memcpy(x->data, data, bytes);
+		}
+	}
+}
+
 static void free_plan(ad_graph *g, struct plan *p)
 {
 	/* its nodes can be recorded again, or are still: they read as before, but for values in its block */
@@ -34,6 +60,8 @@ void drop_plans(ad_graph *g, bool all)
 
 		if (all || (p->newest && !is_recorded(p->newest))) {
 			*at = p->next;
+			if (!all)
+				rescue_values(g, p);
 			free_plan(g, p);
 		} else {
 			at = &p->next;
@@ -205,6 +233,31 @@ static ad_node **copy_list(struct plan *p, const struct list *l, size_t *n)
 	return copy;
 }
 
+/* What a step reads; false without memory. */
+static bool list_inputs(struct plan *p, struct step *s)
+{
+	const struct tape *t = s->node->attrs;
+	size_t n = 0;
+	ad_node **in;
+
+	s->in = s->node->in;
+	s->n_in = s->node->n_in;
+	if (s->node->op != &tape_op)
+		return true;
+	for (size_t k = 0; k < t->n; k++)
+		n += 1 + (size_t)t->nodes[k]->n_in;
+	if (!(in = arena_take(&p->arena, n * sizeof *in)))
+		return false;
+	s->in = in;
+	s->n_in = n;
+	for (size_t k = 0; k < t->n; k++) {
+		*in++ = t->nodes[k];
+		for (int i = 0; i < t->nodes[k]->n_in; i++)
+			*in++ = t->nodes[k]->in[i];
+	}
+	return true;
+}
+
 /* Fills in steps and values. During planning a node's `last` is its value's number, or NO_VALUE. */
 static bool list_steps(struct plan *p, const struct lists *l)
 {
@@ -234,8 +287,12 @@ static bool list_steps(struct plan *p, const struct lists *l)
 	for (size_t s = 0; s < p->n_steps; s++) {
 		ad_node *y = l->steps.node[p->n_steps - 1 - s];
 
-		p->steps[s] = (struct step){ .node = y, .in = y->in, .value = (uint32_t)n,
+		p->steps[s] = (struct step){ .node = y, .value = (uint32_t)n,
 			                     .attrs = node_behind(y)->attrs };
+		if (!list_inputs(p, &p->steps[s])) {
+			p->n_values = n;
+			return false;
+		}
 		for (int j = 0; j < y->n_out; j++, n++) {
 			p->values[n] = (struct value){ .node = y + j, .base = (uint32_t)n,
 				                       .step = (uint32_t)s };

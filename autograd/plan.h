@@ -9,13 +9,14 @@
 
 #define NO_VALUE UINT32_MAX
 #define MAX_MAP_INPUTS 8
-#define MAX_GROUP 32 /* steps */
 
 /* One op to run. */
 struct step {
 	ad_node *node;      /* the owner of what it makes */
-	ad_node *const *in; /* what it reads: the node's inputs, or others after a fold */
-	const void *attrs;  /* of the op whose kernels run, likewise */
+	ad_node *const *in; /* what it reads: the node's inputs, or others after a fold; of a tape all that
+	                     * it is made from */
+	size_t n_in;
+	const void *attrs;  /* of the op whose kernels run */
 	uint32_t value;     /* the number of its first output among the values */
 	uint32_t stage;     /* the action that it is part of */
 	unsigned adds;      /* results that it adds to what is there, as bits */
@@ -26,12 +27,11 @@ struct step {
 /* One output of a step. */
 struct value {
 	ad_node *node;
-	ad_node *outer;   /* it is a view of this older node; else NULL */
+	ad_node *outer;   /* it is a view of this node, which the plan does not compute; else NULL */
 	uint32_t base;    /* the value whose memory it shares; its own number for most */
 	uint32_t step;
 	uint32_t first;   /* the stage that writes it */
 	uint32_t last;    /* the last stage that reads it or shares its memory */
-	uint32_t uses;    /* how many inputs of steps it is */
 	enum where {
 		IN_SPACE, /* in the workspace, where others follow it */
 		IN_BLOCK, /* in the plan's block: it can be read after the evaluation */
@@ -46,6 +46,7 @@ struct value {
 struct action {
 	bool (*run)(ad_graph *g, struct action *a); /* NULL: the one before runs it, piece by piece */
 	size_t row;        /* of the profile, counted from 1 */
+	uint64_t bytes;    /* read and written: see traffic */
 	bool leads;        /* it runs the next one, a group, on what it has finished */
 	uint32_t first, n; /* its steps, among those of the plan */
 	ad_run kernel;     /* of one step on whole arrays */
@@ -95,7 +96,8 @@ struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], enum mode m
 /* Whether values in the plan's block can be read still. */
 bool holds_values(struct plan *p);
 
-/* The number of x among the values of the plan that is being made, or NO_VALUE. */
+/* The number of x among the values of the plan that is being made, or NO_VALUE. Of a finished plan it says
+ * nothing: another one may have numbered the node since. */
 static inline uint32_t value_of(const ad_node *x)
 {
 	return x && x->op ? x->last : NO_VALUE;
@@ -125,8 +127,13 @@ bool fuse(struct plan *p);
 /* Whether the step is element-wise. */
 bool is_map(const struct step *s);
 
-/* Whether a step can be one of a group with shape and f64. */
-bool joins_group(const struct step *s, const ad_shape *shape, bool f64);
+/* What the steps of a group take at most. */
+struct opened {
+	size_t steps, slots, tiles;
+};
+
+/* Whether a step can be one more of a group with shape and f64; if so it is counted. */
+bool joins_group(const struct step *s, const ad_shape *shape, bool f64, struct opened *group);
 
 /* In which type its kernel computes: indices alone in f64. */
 bool computes_f64(const struct step *s);
@@ -151,6 +158,9 @@ struct finish {
 };
 
 /* ---- profile.c ----------------------------------------------------------------------------------- */
+
+/* What an action reads and writes, each use counted; what only exists as tiles is not. While planning. */
+uint64_t traffic(const struct plan *p, const struct action *a);
 
 double seconds_now(void);
 void profile_action(ad_graph *g, const struct plan *p, struct action *a, double seconds);

@@ -215,9 +215,13 @@ static uint64_t number_of(const ad_node *x)
 
 void count_wish(ad_node *x, bool wants)
 {
-	uint64_t *sum = x->lasting ? &x->graph->wanting_lasting : &x->graph->wanting;
+	ad_graph *g = x->graph;
+	uint64_t change = wants ? number_of(x) : -number_of(x);
 
-	*sum += wants ? number_of(x) : -number_of(x);
+	*(x->lasting ? &g->wanting_lasting : &g->wanting) += change;
+	/* marks behind it return to what is wished now */
+	for (size_t k = g->n_marks; !x->lasting && k-- > 0 && g->marks[k].n_nodes > x->index;)
+		g->marks[k].wanting += change;
 }
 
 bool set_name(ad_node *x, const char *name)
@@ -235,21 +239,23 @@ bool set_name(ad_node *x, const char *name)
 	return x->name != NULL;
 }
 
-static bool is_such_leaf(const ad_node *x, ad_kind kind, ad_type type, const ad_shape *shape)
+static bool is_such_leaf(const ad_node *x, ad_kind kind, ad_type type, const ad_shape *shape,
+                         const struct fixed *fixed)
 {
 	return !x->op && x->kind == kind && x->type == type && x->context == x->graph->context &&
-	       ad_equal_shapes(&x->shape, shape);
+	       ad_equal_shapes(&x->shape, shape) && (!fixed || x->graph->order == 0 || holds_fixed(x, fixed));
 }
 
 /* The leaf that followed here before, on the path of the last time or another; NULL if there is none. */
-static ad_node *replay_leaf(ad_graph *g, ad_kind kind, ad_type type, const ad_shape *shape)
+static ad_node *replay_leaf(ad_graph *g, ad_kind kind, ad_type type, const ad_shape *shape,
+                            const struct fixed *fixed)
 {
 	int looked = 0;
 
-	if (g->n_nodes < g->n_path && is_such_leaf(g->nodes[g->n_nodes], kind, type, shape))
+	if (g->n_nodes < g->n_path && is_such_leaf(g->nodes[g->n_nodes], kind, type, shape, fixed))
 		return g->nodes[g->n_nodes++];
 	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++)
-		if (is_such_leaf(*at, kind, type, shape)) {
+		if (is_such_leaf(*at, kind, type, shape, fixed)) {
 			ad_node *x = *at;
 
 			follow(g, at);
@@ -258,9 +264,10 @@ static ad_node *replay_leaf(ad_graph *g, ad_kind kind, ad_type type, const ad_sh
 	return NULL;
 }
 
-ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape)
+ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape,
+                     const struct fixed *fixed)
 {
-	ad_node *x = g->node_by_node ? NULL : replay_leaf(g, kind, type, &shape);
+	ad_node *x = g->node_by_node ? NULL : replay_leaf(g, kind, type, &shape, fixed);
 
 	if (x) {
 		x->place = NOWHERE; /* no values yet */
@@ -515,15 +522,15 @@ size_t ad_mark(ad_graph *g)
 	if (last && last->n_nodes == g->n_nodes && last->n_scopes == g->n_scopes &&
 	    last->scope == g->scope) {
 		last->wanting = g->wanting;
-		return g->n_nodes;
+		return g->n_marks - 1;
 	}
 	if (!grow(&g->marks, &g->cap_marks, g->n_marks + 1, sizeof *g->marks)) {
 		out_of_memory(g, sizeof *g->marks);
-		return g->n_nodes;
+		return SIZE_MAX;
 	}
-	g->marks[g->n_marks++] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
-		                                    g->n_scopes, g->scope, g->n_regions, g->wanting };
-	return g->n_nodes;
+	g->marks[g->n_marks] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
+		                                  g->n_scopes, g->scope, g->n_regions, g->wanting };
+	return g->n_marks++;
 }
 
 uint64_t recorded_at(const ad_node *x)
@@ -591,13 +598,12 @@ void ad_release(ad_graph *g, size_t mark)
 
 	if (g->dead)
 		return;
-	while (g->n_marks && g->marks[g->n_marks - 1].n_nodes > mark)
-		g->n_marks--;
-	if (!g->n_marks || g->marks[g->n_marks - 1].n_nodes != mark) {
+	if (mark >= g->n_marks) {
 		ad_fail(g, AD_ERROR_ARGUMENT, "release: %zu is no mark of this graph", mark);
 		return;
 	}
-	p = &g->marks[g->n_marks - 1];
+	p = &g->marks[mark];
+	g->n_marks = mark + 1;
 	path_nodes = g->n_nodes - p->n_nodes;
 	g->n_nodes = p->n_nodes;
 	note_release(g, p->n_nodes);

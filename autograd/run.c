@@ -266,7 +266,6 @@ static void bind_values(ad_graph *g, struct plan *p)
 		x->place = base->where == IN_BLOCK && !v->passing ? OWN : WORKSPACE;
 		if (v->outer) {
 			x->data = v->outer->data;
-			x->place = v->outer->op ? v->outer->place : WORKSPACE;
 		} else if (v->base != k) {
 			x->data = base->node->data;
 		} else if (v->where == IN_BLOCK) {
@@ -372,39 +371,22 @@ static bool assign(ad_graph *g, struct plan *p)
 	return true;
 }
 
-/* The same, with the time of each action. */
-static bool run_profiled(ad_graph *g, struct plan *p)
+static bool run_actions(ad_graph *g, struct plan *p)
 {
-	double before, now;
 	bool ok = true;
 
 	for (size_t k = 0; ok && k < p->n_actions; k++) {
 		struct action *a = &p->actions[k];
+		double before = g->profile ? seconds_now() : 0;
 
 		if (!a->run)
 			continue;
-		before = seconds_now();
 		ok = a->run(g, a);
-		now = seconds_now();
-		profile_action(g, p, a, now - before);
+		if (g->profile)
+			profile_action(g, p, a, seconds_now() - before);
 		ok = ok && (!g->watch || watch_step(p->steps[a->first].node));
 	}
 	return ok;
-}
-
-static bool run_actions(ad_graph *g, struct plan *p)
-{
-	if (g->profile)
-		return run_profiled(g, p);
-	for (size_t k = 0; k < p->n_actions; k++) {
-		struct action *a = &p->actions[k];
-
-		if (!a->run)
-			continue;
-		if (!a->run(g, a) || (g->watch && !watch_step(p->steps[a->first].node)))
-			return false;
-	}
-	return true;
 }
 
 /* reading: a value is computed again to be read, which changes no buffer. */

@@ -3,7 +3,7 @@
  *
  * Element-wise steps on single reals that follow each other become a program: records of 16 bytes over a
  * flat array of values. The reverse sweep of a graph of such steps is one node, a tape: the records on the
- * way from the leaves to y, run backwards over an array of adjoints, which a run leaves at zero.
+ * way from the leaves to y, run backwards over an array of adjoints, which a run leaves as it found it.
  * Arithmetic is done in place here; any other op by its own kernels, for one element.
  */
 #include "scalars.h"
@@ -25,6 +25,9 @@ enum { CALL, ADD, SUB, MUL, DIV, NEG, SQUARE };
 #define ONLY_B 16
 #define PAIR 32
 
+/* An adjoint that nothing has been added to: what is added first stays as it is, -0 too. */
+#define NOTHING (-0.0F)
+
 struct record {
 	uint32_t code, y, a, b; /* slots; of CALL a is the number of the call */
 };
@@ -38,7 +41,7 @@ struct program {
 	void *values;
 	/* a tape */
 	struct program *forward; /* whose values it reads; NULL: it gathers its own */
-	void *adjoints;          /* zero but for the length of a run */
+	void *adjoints;          /* NOTHING but for the length of a run */
 	uint32_t top;            /* the slot of y */
 	uint32_t *x;             /* the slots of the leaves, in the order of the node's outputs */
 	ad_node *node;
@@ -206,18 +209,21 @@ void bind_program(struct program *t, void *values)
 
 /* ---- tapes -------------------------------------------------------------------------------------------- */
 
-/* Adds what a tape's record needs to know beside the forward one: which inputs lead to a leaf. */
-static void want(struct program *t, struct record *r, const ad_node *y, const bool on_tape[])
+/* Adds what a tape's record needs to know beside the forward one: which inputs lead to a leaf. A view of what
+ * does, by stop_gradient, does not. */
+static void want(struct program *t, const struct plan *p, struct record *r, const ad_node *y, const bool on_tape[])
 {
-	bool a = on_tape[r->a], b = y->n_in > 1 && on_tape[r->b];
+	bool a, b;
 
 	if (r->code == CALL) {
 		struct call *c = &t->calls[r->a];
 
 		for (int i = 0; i < c->n_in; i++)
-			c->wanted |= (uint8_t)(on_tape[c->in[i]] << i);
+			c->wanted |= (uint8_t)((on_tape[c->in[i]] && number_behind(p, y->in[i]) == y->in[i]) << i);
 		return;
 	}
+	a = on_tape[r->a] && number_behind(p, y->in[0]) == y->in[0];
+	b = y->n_in > 1 && on_tape[r->b] && number_behind(p, y->in[1]) == y->in[1];
 	if (y->n_in > 1)
 		r->code += a && b ? 0 : a ? ONLY_A : ONLY_B;
 }
@@ -275,10 +281,15 @@ struct program *make_tape(struct plan *p, ad_node *node)
 		free(on_tape);
 		return NULL;
 	}
+	for (size_t k = 0; k < t->n_slots; k++)
+		if (t->f64)
+			((double *)t->adjoints)[k] = (double)NOTHING;
+		else
+			((float *)t->adjoints)[k] = NOTHING;
 	for (size_t k = 0; k < tape->n_x; k++)
 		on_tape[t->x[k]] = true;
 	for (size_t k = 0; k < tape->n; k++) {
-		want(t, &t->records[k], tape->nodes[k], on_tape);
+		want(t, p, &t->records[k], tape->nodes[k], on_tape);
 		on_tape[tape->nodes[k]->slot] = true;
 	}
 	free(on_tape);

@@ -90,7 +90,7 @@ static void NAME(backward)(const struct program *t)
 	while (r-- > t->records) {
 		REAL dy = adjoint[r->y];
 
-		adjoint[r->y] = 0;
+		adjoint[r->y] = NOTHING;
 		switch (r->code) {
 		case ADD:
 			adjoint[r->a] += dy;
@@ -107,7 +107,7 @@ static void NAME(backward)(const struct program *t)
 			adjoint[r->b] += dy;
 			r--;
 			dy = adjoint[r->y];
-			adjoint[r->y] = 0;
+			adjoint[r->y] = NOTHING;
 			adjoint[r->a] += dy * v[r->b];
 			adjoint[r->b] += dy * v[r->a];
 			break;
@@ -116,7 +116,7 @@ static void NAME(backward)(const struct program *t)
 			adjoint[r->b] += dy;
 			r--;
 			dy = adjoint[r->y];
-			adjoint[r->y] = 0;
+			adjoint[r->y] = NOTHING;
 			adjoint[r->a] += dy * v[r->b];
 			break;
 		case PAIR + MUL + ONLY_B:
@@ -124,7 +124,7 @@ static void NAME(backward)(const struct program *t)
 			adjoint[r->b] += dy;
 			r--;
 			dy = adjoint[r->y];
-			adjoint[r->y] = 0;
+			adjoint[r->y] = NOTHING;
 			adjoint[r->b] += dy * v[r->a];
 			break;
 		case SUB:
@@ -169,6 +169,6 @@ static void NAME(backward)(const struct program *t)
 	}
 	for (size_t k = 0; k < t->node->n_out; k++) {
 		*(REAL *)t->node[k].data = adjoint[t->x[k]];
-		adjoint[t->x[k]] = 0;
+		adjoint[t->x[k]] = NOTHING;
 	}
 }

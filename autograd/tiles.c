@@ -10,8 +10,9 @@
 #define TILE 512        /* elements: 2 KiB of f32 */
 #define GRAIN 16384     /* elements times steps that make a thread worth while */
 #define NO_SLOT 0xff
-#define MAX_SLOTS 128   /* of a group */
-#define MAX_TILES 24    /* likewise */
+#define MAX_GROUP 32    /* steps */
+#define MAX_SLOTS 192   /* of a group; below NO_SLOT */
+#define MAX_TILES 40    /* likewise */
 
 /* Something that steps of a group read or write, element k for element k of the group. */
 struct slot {
@@ -64,9 +65,19 @@ bool computes_f64(const struct step *s)
 	return of->graph->f64 || !real;
 }
 
-bool joins_group(const struct step *s, const ad_shape *shape, bool f64)
+bool joins_group(const struct step *s, const ad_shape *shape, bool f64, struct opened *group)
 {
-	return is_map(s) && ad_equal_shapes(&node_behind(s->node)->shape, shape) && computes_f64(s) == f64;
+	size_t slots = group->slots + s->n_in + s->node->n_out, tiles = group->tiles + s->node->n_out;
+
+	if (!is_map(s) || !ad_equal_shapes(&node_behind(s->node)->shape, shape) || computes_f64(s) != f64)
+		return false;
+	for (size_t i = 0; i < s->n_in; i++)
+		tiles += s->in[i] && (s->in[i]->type != AD_REAL || f64 != s->node->graph->f64 ||
+		                      !ad_equal_shapes(&s->in[i]->shape, shape));
+	if (group->steps == MAX_GROUP || (group->steps > 0 && (slots > MAX_SLOTS || tiles > MAX_TILES)))
+		return false;
+	*group = (struct opened){ group->steps + 1, slots, tiles };
+	return true;
 }
 
 /* ---- the group ---------------------------------------------------------------------------------------- */
@@ -361,6 +372,22 @@ static void load(const struct group *t, const struct slot *o, size_t from, size_
 	}
 }
 
+/* The index that a number becomes: beyond the range its end. */
+static int32_t as_index(double v)
+{
+	return v >= INT32_MAX ? INT32_MAX : v > INT32_MIN ? (int32_t)v : INT32_MIN;
+}
+
+/* A tile of indices holds what would be stored. */
+static void make_indices(const struct group *t, size_t n, void *tile)
+{
+	for (size_t k = 0; k < n; k++) {
+		double v = t->f64 ? ((const double *)tile)[k] : (double)((const float *)tile)[k];
+
+		store(t->f64, tile, k, as_index(v));
+	}
+}
+
 static void save(const struct group *t, const struct slot *o, size_t from, size_t n, const void *tile)
 {
 	for (size_t k = 0; k < n; k++) {
@@ -371,9 +398,7 @@ static void save(const struct group *t, const struct slot *o, size_t from, size_
 			((unsigned char *)o->data)[from + k] = v != 0;
 			break;
 		case AD_I32:
-			((int32_t *)(void *)o->data)[from + k] = v >= INT32_MAX ? INT32_MAX :
-			                                         v > INT32_MIN  ? (int32_t)v :
-			                                                          INT32_MIN;
+			((int32_t *)(void *)o->data)[from + k] = as_index(v);
 			break;
 		case AD_REAL:
 			store(t->f64_data, o->data, from + k, v);
@@ -440,6 +465,8 @@ static void run_range(const struct group *t, size_t begin, size_t end)
 
 			run_call(t, call, at, n);
 			if (!call->backward) {
+				if (t->slots[call->y].node->type == AD_I32)
+					make_indices(t, n, at[call->y]);
 				if (t->slots[call->y].kind == SAVED)
 					save(t, &t->slots[call->y], k, n, at[call->y]);
 				continue;
@@ -471,7 +498,7 @@ bool group_reads_straight(const struct plan *p, const struct action *a, const ad
 	if (x->type != AD_REAL || a->group->f64 != a->group->f64_data)
 		return false;
 	for (uint32_t s = a->first; s < a->first + a->n; s++)
-		for (int i = 0; i < p->steps[s].node->n_in; i++) {
+		for (size_t i = 0; i < p->steps[s].n_in; i++) {
 			const ad_node *z = p->steps[s].in[i];
 			uint32_t k = value_of(z);
 

@@ -1,20 +1,28 @@
 /*
- * random_graphs: some hundreds of graphs of random ops (broadcasts, views, reductions, masks, indices,
- * several outputs), the same ones in every run. Sharing buffers must not change a bit of any value, and
- * gradients of first and second order must agree with differences.
+ * random_graphs: graphs of random ops (broadcasts, views, reductions, masks, indices, several outputs, layers with
+ * shared weights), the same ones in every run. Sharing buffers must not change a bit of any value, gradients of
+ * first and second order must agree with differences, and steps that follow each other on one graph in any order
+ * must give what each gives alone, node by node.
  */
 #include "autograd.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { PARAMS = 4, MOST = 96, LARGEST = 160, BIT_GRAPHS = 300, GRADIENT_GRAPHS = 250 };
+enum { PARAMS = 4, MOST = 96, LARGEST = 160, BIT_GRAPHS = 300, GRADIENT_GRAPHS = 250, POOL = 7, LAYERS = 6 };
 
 struct net {
 	ad_graph *g;
 	uint64_t state; /* of the random choices */
 	bool smooth;    /* only what differences can see: no stop_gradient */
+	bool scalar;    /* single numbers alone */
+	uint64_t *whim; /* state of further choices, which must not change any value; NULL: none */
+	ad_node **layer; /* weights of layers, which many nodes share; NULL: no layers */
+	int open;       /* scopes */
+	bool checkpoints, checkpoint; /* whether there are some, and one is open */
+	bool adds;      /* it has ops whose kernels may add to what is there */
 	ad_node *params[PARAMS];
 	ad_node *nodes[MOST];
 	int n;
@@ -168,39 +176,111 @@ static ad_node *outputs_and_indices(struct net *t, ad_node *x)
 	}
 }
 
+/* Layers whose weights all of them share. */
+static ad_node *layer(struct net *t, ad_node *x)
+{
+	ad_shape s = ad_shape_of(x);
+	ad_node **w = t->layer;
+
+	if (s.rank == 0)
+		return x;
+	t->adds = true;
+	if (s.dims[s.rank - 1] == 3)
+		switch (below(t, 3)) {
+		case 0: return ad_linear(x, w[0], w[1]);
+		case 1: return ad_layer_norm(x, w[1], w[2], AD_INTS(3), 1e-5);
+		default: return ad_matmul(s.rank == 1 ? ad_reshape(x, AD_SHAPE(1, 3)) : x, w[0]);
+		}
+	if (ad_count(x) % 4 == 0 && below(t, 2))
+		return ad_conv2d(ad_reshape(x, AD_SHAPE(1, 1, 2, (int64_t)ad_count(x) / 2)), w[3], NULL,
+		                 AD_INTS(1, 1), AD_INTS(1, 0), AD_INTS(1, 1), 1);
+	return ad_embedding(w[4], ad_argmax(ad_reshape(x, AD_SHAPE(-1, s.dims[s.rank - 1] == 4 ? 4 : 1)), -1, false));
+}
+
 static ad_node *product(struct net *t, ad_node *x)
 {
 	int64_t n = ad_shape_of(x).dims[ad_shape_of(x).rank - 1];
 	ad_node *square = ad_matmul(ad_transpose(x, -1, -2), ad_tanh(x));
 
+	t->adds = true;
 	return n <= 6 ? ad_matmul(ad_tanh(x), ad_sin(square)) : square;
 }
 
-static void build(struct net *t, ad_graph *g, uint64_t seed, bool smooth)
+static void fill(ad_node *x, uint64_t *state)
 {
-	static const ad_shape shapes[] = { { 2, { 2, 3 } }, { 1, { 3 } }, { 2, { 4, 1 } }, { 0, { 0 } },
-		                           { 3, { 2, 1, 3 } }, { 2, { 4, 3 } }, { 1, { 1 } } };
-	int steps;
+	double values[64];
 
-	*t = (struct net){ .g = g, .state = seed, .smooth = smooth };
-	for (int k = 0; k < PARAMS; k++) {
-		ad_node *p = ad_param(g, "p", shapes[below(t, 7)]);
-		double values[16];
+	for (size_t j = 0; j < ad_count(x); j++)
+		values[j] = number(state);
+	ad_set(x, values, ad_count(x));
+}
 
-		for (size_t j = 0; j < ad_count(p); j++)
-			values[j] = number(&t->state);
-		ad_set(p, values, ad_count(p));
-		t->params[k] = t->nodes[t->n++] = p;
+/* What changes no value: scopes, checkpoints, values kept, nodes that lead nowhere, failures, releases. */
+static void be_whimsical(struct net *t)
+{
+	ad_graph *g = t->g;
+	ad_node *x = t->nodes[t->n - 1], *y;
+	size_t mark;
+
+	switch (draw(t->whim) % 24) {
+	case 0:
+		ad_scope_begin(g, draw(t->whim) % 2 ? "block" : "layer");
+		t->open++;
+		break;
+	case 1:
+		if (t->open > 0)
+			ad_scope_end(g), t->open--;
+		break;
+	case 2:
+	case 3:
+		if (!t->checkpoints)
+			break;
+		t->checkpoint ? ad_checkpoint_end(g) : ad_checkpoint_begin(g);
+		t->checkpoint = !t->checkpoint;
+		break;
+	case 4:
+		ad_keep(x);
+		ad_name(x, draw(t->whim) % 2 ? "x" : "y");
+		break;
+	case 5:
+		ad_sin(ad_add(x, x));
+		break;
+	case 6:
+		cr_assert(ad_is_error(ad_reshape(x, AD_SHAPE(1000))));
+		ad_clear(g);
+		break;
+	case 7:
+		cr_assert_neq(ad_forward(ad_tanh(ad_input(g, "unset", AD_REAL, AD_SHAPE(3)))), AD_OK);
+		ad_clear(g);
+		break;
+	case 8:
+		mark = ad_mark(g);
+		y = ad_mean(ad_square(ad_sin(x)), AD_ALL, false);
+		cr_assert_eq(draw(t->whim) % 2 ? ad_backward(y) : ad_forward(y), AD_OK, "%s", ad_errmsg(g));
+		ad_release(g, mark);
+		t->checkpoint = false; /* a release ends it */
+		break;
+	default:
+		break;
 	}
-	steps = 6 + below(t, 26);
+}
+
+/* Random ops on what is there, and a loss. */
+static void extend(struct net *t, uint64_t seed)
+{
+	ad_graph *g = t->g;
+	int steps = 6 + below(t, 26);
+
 	for (int k = 0; k < steps; k++) {
 		ad_node *x = any(t), *y;
-		int kind = below(t, 12), rank = ad_shape_of(x).rank;
+		int kind = below(t, t->scalar ? 7 : t->layer ? 15 : 12), rank = ad_shape_of(x).rank;
 
 		if (kind < 3)
 			y = one_input(t, x);
 		else if (kind < 7)
 			y = two_inputs(t, x, partner(t, x));
+		else if (kind > 11)
+			y = layer(t, x);
 		else if (kind < 9 || rank == 0)
 			y = view(t, x);
 		else if (kind < 10)
@@ -212,11 +292,29 @@ static void build(struct net *t, ad_graph *g, uint64_t seed, bool smooth)
 		cr_assert(!ad_is_error(y), "graph %llu: %s", (unsigned long long)seed, ad_errmsg(g));
 		if (ad_count(y) <= LARGEST && ad_count(y) > 0)
 			t->nodes[t->n++] = y;
+		if (t->whim)
+			be_whimsical(t);
 	}
+	if (t->checkpoint)
+		ad_checkpoint_end(g);
 	t->loss = ad_constant(g, 0);
 	for (int k = 0; k < t->n; k++)
 		if (k + 3 > t->n || below(t, 4) == 0)
-			t->loss = ad_add(t->loss, ad_mean(ad_tanh(t->nodes[k]), AD_ALL, false));
+			t->loss = ad_add(t->loss, t->scalar ? ad_tanh(t->nodes[k]) :
+			                                      ad_mean(ad_tanh(t->nodes[k]), AD_ALL, false));
+}
+
+static const ad_shape shapes[POOL] = { { 2, { 2, 3 } }, { 1, { 3 } }, { 2, { 4, 1 } }, { 0, { 0 } },
+	                               { 3, { 2, 1, 3 } }, { 2, { 4, 3 } }, { 1, { 1 } } };
+
+static void build(struct net *t, ad_graph *g, uint64_t seed, bool smooth)
+{
+	*t = (struct net){ .g = g, .state = seed, .smooth = smooth };
+	for (int k = 0; k < PARAMS; k++) {
+		t->params[k] = t->nodes[t->n++] = ad_param(g, "p", shapes[below(t, POOL)]);
+		fill(t->params[k], &t->state);
+	}
+	extend(t, seed);
 }
 
 /* The values of everything that a graph offers, in order. */
@@ -388,4 +486,211 @@ Test(random_graphs, gradients_agree_with_differences)
 		}
 		ad_close(g);
 	}
+}
+
+/* ---- steps on one graph --------------------------------------------------------------------------------- */
+
+enum { STREAMS = 250, STEPS = 1500, BUFFERS = 2 };
+
+/* A graph, with all that outlives its steps. */
+struct home {
+	ad_graph *g;
+	ad_node *pool[POOL], *layer[LAYERS], *buffers[BUFFERS], *leaf;
+	size_t mark;
+};
+
+static void settle(struct home *h, ad_graph *g)
+{
+	static const ad_shape layers[LAYERS] = { { 2, { 3, 3 } }, { 1, { 3 } }, { 1, { 3 } }, { 4, { 2, 1, 2, 2 } },
+		                                 { 2, { 4, 3 } }, { 0, { 0 } } };
+
+	h->g = g;
+	for (int k = 0; k < POOL; k++)
+		h->pool[k] = ad_param(g, "p", shapes[k]);
+	for (int k = 0; k < LAYERS; k++)
+		h->layer[k] = ad_param(g, "w", layers[k]);
+	for (int k = 0; k < BUFFERS; k++)
+		h->buffers[k] = ad_buffer(g, "b", AD_REAL, shapes[k]);
+	h->leaf = ad_leaf(g, "leaf", 0); /* before the mark, but of the recording */
+	h->mark = ad_mark(g);
+}
+
+/* What a step is: the same description gives the same values wherever it runs. */
+struct step {
+	uint64_t stream, values; /* seeds: of the ops, and of all leaves */
+	uint64_t wishes;         /* for which leaves, as bits */
+	bool training, scalar, layers, assigns, second_order;
+	int way;
+};
+
+enum { FORWARD, BACKWARD, TWICE, FORWARD_BACKWARD, BACKWARD_FORWARD, SWEEP, SOME_FIRST, STEP_WAYS };
+
+static void evaluate_step(const struct step *s, struct net *t)
+{
+	ad_graph *g = t->g;
+	ad_node *roots[2] = { t->loss, t->nodes[t->n / 2] };
+	ad_status status = AD_OK;
+
+	switch (s->way) {
+	case FORWARD:
+		status = ad_forward(t->loss);
+		break;
+	case TWICE:
+		status = ad_backward(t->loss);
+		break;
+	case FORWARD_BACKWARD:
+		status = ad_forward(t->loss);
+		break;
+	case BACKWARD_FORWARD:
+		status = ad_backward(t->loss);
+		cr_assert_eq(status, AD_OK, "%s", ad_errmsg(g));
+		status = ad_forward(t->loss);
+		break;
+	case SWEEP:
+		status = ad_sweep(t->loss);
+		cr_assert_eq(status, AD_OK, "%s", ad_errmsg(g));
+		status = ad_evaluate(g, roots, 2);
+		break;
+	case SOME_FIRST:
+		status = ad_evaluate(g, roots + 1, 1);
+		break;
+	default:
+		break;
+	}
+	cr_assert_eq(status, AD_OK, "%s", ad_errmsg(g));
+	if (s->way != FORWARD)
+		cr_assert_eq(ad_backward(t->loss), AD_OK, "%s", ad_errmsg(g));
+}
+
+/* Takes it, and tells how far its values may lie from those of another way, for what is as large as 1: kernels that add
+ * to what is there, and second derivatives through what a checkpoint computes twice, add up in another order. */
+static double take_step(const struct step *s, struct home *h, uint64_t *whim, struct values *all)
+{
+	ad_graph *g = h->g;
+	uint64_t values = s->values;
+	struct net t = { .g = g, .state = s->stream, .scalar = s->scalar, .whim = whim,
+		         .layer = s->layers && !s->scalar ? h->layer : NULL,
+		         .checkpoints = !s->second_order || s->stream % 8 == 1 };
+	ad_node *leaves[POOL + LAYERS + 1], *input;
+	int n = 0;
+
+	for (int k = 0; k < POOL; k++)
+		leaves[n++] = h->pool[k];
+	for (int k = 0; k < LAYERS; k++)
+		leaves[n++] = h->layer[k];
+	leaves[n++] = h->leaf;
+	for (int k = 0; k < n; k++) {
+		fill(leaves[k], &values);
+		ad_want_gradient(leaves[k], s->wishes >> k & 1);
+	}
+	for (int k = 0; k < BUFFERS; k++) {
+		ad_assign(h->buffers[k], NULL);
+		fill(h->buffers[k], &values);
+	}
+	ad_training(g, s->training);
+	ad_step(g, s->values);
+	input = ad_input(g, "input", AD_REAL, s->scalar ? AD_SCALAR : AD_SHAPE(2, 3));
+	fill(input, &values);
+	for (int k = 0; k < PARAMS; k++)
+		t.params[k] = t.nodes[t.n++] = s->scalar ? k == 0 ? h->pool[3] : k == 1 ? h->layer[5] : k == 2 ? h->leaf : input :
+		                                           h->pool[below(&t, POOL)];
+	t.nodes[t.n++] = input;
+	t.nodes[t.n++] = ad_leaf(g, "own", number(&values));
+	if (!s->scalar)
+		for (int k = 0; k < BUFFERS; k++)
+			t.nodes[t.n++] = h->buffers[k];
+	extend(&t, s->stream);
+	if (s->second_order) {
+		ad_node *x[2] = { t.params[0], t.params[1] }, *dx[2];
+
+		cr_assert(ad_grads(t.loss, ad_constant(g, 1), 2, x, dx), "%s", ad_errmsg(g));
+		for (int k = 0; k < 2; k++)
+			t.loss = ad_add(t.loss, ad_mean(ad_square(dx[k]), AD_ALL, false));
+	}
+	for (int k = 0; k < BUFFERS; k++) {
+		ad_node *next = NULL;
+
+		for (int j = 0; s->assigns && j < t.n && !next; j++)
+			if (ad_op_of(t.nodes[j]) && ad_count(t.nodes[j]) == ad_count(h->buffers[k]) &&
+			    ad_type_of(t.nodes[j]) == AD_REAL)
+				next = ad_reshape(t.nodes[j], shapes[k]);
+		ad_assign(h->buffers[k], next);
+	}
+	evaluate_step(s, &t);
+	all->n = 0;
+	collect(all, t.loss, s->stream);
+	for (int k = 0; k < n && s->way != FORWARD; k++) {
+		cr_assert_eq(ad_gradient(leaves[k]) != NULL, s->wishes >> k & 1);
+		if (s->wishes >> k & 1)
+			collect(all, ad_gradient(leaves[k]), s->stream);
+	}
+	for (int k = 0; k < BUFFERS; k++)
+		collect(all, h->buffers[k], s->stream);
+	for (int k = 0; k < t.n && !s->assigns && all->n < 3000; k++)
+		if (ad_depends(t.loss, t.nodes[k]))
+			collect(all, t.nodes[k], s->stream);
+	return !t.adds && !(s->second_order && t.checkpoints) ? 0 : ad_is_f64(g) ? 1e-12 : 1e-4;
+}
+
+/* The step on a graph of its own, node by node. */
+static void step_alone(const struct step *s, bool f64, struct values *all)
+{
+	struct home h;
+
+	setenv("AUTOGRAD_PLAN", "off", 1);
+	settle(&h, f64 ? ad_open_f64() : ad_open());
+	unsetenv("AUTOGRAD_PLAN");
+	take_step(s, &h, NULL, all);
+	ad_close(h.g);
+}
+
+static void take_steps(bool f64, size_t limit, uint64_t from)
+{
+	static struct values one, alone;
+	struct home h;
+	uint64_t state = from, whim = from + 1;
+
+	settle(&h, f64 ? ad_open_f64() : ad_open());
+	for (int k = 0; k < STEPS; k++) {
+		uint64_t stream = draw(&state) % STREAMS + from * STREAMS, bits = draw(&state);
+		struct step s = { .stream = stream, .values = draw(&state) % 1000,
+			          .wishes = bits % 4 ? UINT64_MAX : draw(&state),
+			          .training = bits >> 2 & 7, .assigns = (bits >> 5 & 3) == 0,
+			          .scalar = stream % 5 == 0, .layers = stream % 3 == 0,
+			          .second_order = stream % 4 == 1, .way = (int)(bits >> 8 & 0xff) % STEP_WAYS };
+		double tolerance;
+		uint64_t again = stream + 1000; /* half of the times the same choices as the last time */
+
+		if (limit)
+			ad_limit_memory(h.g, limit);
+		if (bits >> 16 & 3)
+			ad_release(h.g, h.mark); /* else it goes on behind the last step, with other masks */
+		else
+			s.training = false;
+		ad_watch_nonfinite(h.g, (bits >> 20 & 15) == 0);
+		if ((bits >> 24 & 15) == 0)
+			ad_profile(h.g, bits >> 28 & 1);
+		tolerance = take_step(&s, &h, bits >> 29 & 1 ? &again : &whim, &one);
+		step_alone(&s, f64, &alone);
+		cr_assert_eq(one.n, alone.n);
+		for (size_t j = 0; j < one.n; j++)
+			cr_assert(memcmp(&one.v[j], &alone.v[j], sizeof *one.v) == 0 ||
+			                  fabs(one.v[j] - alone.v[j]) <= tolerance * (1 + fabs(alone.v[j])),
+			          "step %d of %llu (stream %d, way %d): value %zu is %.17g, alone %.17g", k,
+			          (unsigned long long)from, (int)stream, s.way, j, one.v[j], alone.v[j]);
+		ad_training(h.g, true);
+	}
+	ad_close(h.g);
+}
+
+Test(random_graphs, steps_in_any_order_give_what_they_give_alone)
+{
+	take_steps(false, 0, 1);
+	take_steps(true, 0, 2);
+}
+
+Test(random_graphs, steps_give_the_same_where_the_tree_is_cut_all_the_time)
+{
+	take_steps(false, (size_t)4 << 20, 3);
+	take_steps(true, (size_t)4 << 20, 4);
 }
