@@ -7,6 +7,7 @@
  * again gives the same numbers. No gradient.
  */
 #include "op.h"
+#include "kernels/philox.h"
 
 struct attrs {
 	ad_ints shape;
@@ -39,19 +40,28 @@ static bool shape(ad_infer *s)
 	return true;
 }
 
-/* In blocks of four elements, which one call of the generator gives. */
+/* In blocks of four elements, which one call of the generator gives; many blocks at a time. */
 static void blocks(const ad_run *r, size_t begin, size_t end)
 {
 	const struct attrs *a = r->attrs;
 	ad_real *y = ad_reals_of(&r->out[0]), kept = (ad_real)(1 / (1 - a->p));
 	size_t n = r->out[0].count;
-	double limit = a->p * 4294967296.0;
+	/* a number below p 2^32, which may round to 2^32, means 0 */
+	double limit = ceil(a->p * 4294967296.0);
+	uint32_t last = limit > 0 ? (uint32_t)(limit - 1) : 0;
+	ad_real dropped = limit > 0 ? 0 : kept;
 
-	for (size_t k = begin; k < end; k++) {
-		uint32_t random[4];
-		ad_philox(r->random, k, random);
-		for (size_t i = 0; i < 4 && 4 * k + i < n; i++)
-			y[4 * k + i] = random[i] < limit ? 0 : kept;
+	for (size_t k = begin; k < end; k += PHILOX_LANES) {
+		size_t lanes = end - k < PHILOX_LANES ? end - k : PHILOX_LANES;
+		uint32_t random[4][PHILOX_LANES];
+		ad_real noise[4 * PHILOX_LANES];
+		size_t left = n - 4 * k;
+
+		philox_lanes(r->random, k, random);
+		for (int i = 0; i < 4; i++)
+			for (int j = 0; j < PHILOX_LANES; j++)
+				noise[4 * j + i] = random[i][j] <= last ? dropped : kept;
+		memcpy(y + 4 * k, noise, (left < 4 * lanes ? left : 4 * lanes) * sizeof *y);
 	}
 }
 

@@ -237,6 +237,27 @@ Test(evaluate, philox_known_answers)
 	}
 }
 
+Test(evaluate, noise_is_the_generator_s)
+{
+	static const double rates[] = { 0, 0.3, 0.9999999999999999 };
+	ad_graph *g = ad_open();
+
+	ad_seed(g, UINT64_C(0x123456789abcdef0));
+	ad_step(g, UINT64_C(0x500000003));
+	for (int i = 0; i < 3; i++)
+		for (int64_t n = 1; n < 200; n += 33) {
+			ad_node *y = ad_dropout_noise(g, AD_SHAPE(n), rates[i]);
+			uint32_t ordinal = y->ordinal, random[4];
+
+			cr_assert_eq(ad_forward(y), AD_OK, "%s", ad_errmsg(g));
+			for (int64_t k = 0; k < n; k++) {
+				ad_philox((ad_random){ g->seed, g->step, ordinal }, (uint64_t)k / 4, random);
+				cr_assert_eq(ad_at(y, (size_t)k) == 0, random[k % 4] < rates[i] * 4294967296.0);
+			}
+		}
+	ad_close(g);
+}
+
 Test(evaluate, tiles_convert_broadcast_and_meet_their_ends)
 {
 	ad_graph *g = ad_open();
