@@ -28,7 +28,6 @@ struct value {
 	ad_node *outer;   /* it is a view of this node, which the plan does not compute; else NULL */
 	uint32_t base;    /* the value whose memory it shares; its own number for most */
 	uint32_t step;
-	uint32_t first;   /* the stage that writes it */
 	uint32_t last;    /* the last stage that reads it or shares its memory */
 	uint32_t added;   /* of a base: the last sum that was made of it in place; values before that one which
 	                   * share the memory are gone by then */
