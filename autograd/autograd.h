@@ -22,9 +22,13 @@
  * except params and buffers, which live as long as the graph.
  *
  * Reading. After an evaluation these have values: leaves, the nodes asked for, gradients of leaves,
- * and nodes marked by ad_keep before it. Another node is computed again when it is read, as long
- * as no leaf it depends on has changed since; otherwise reading it is an error and gives NaN.
- * A number that was never computed reads as NaN.
+ * nodes marked by ad_keep before it, and single numbers. Another node is computed again when it is
+ * read, as long as no leaf it depends on has changed since; otherwise reading it is an error and gives
+ * NaN. A number that was never computed reads as NaN.
+ *
+ * Replay. A step that is recorded like an earlier one, after ad_release, costs a comparison for each
+ * call: its nodes, shapes and plans are there. What changes from step to step is data: the values of
+ * leaves, constants among them. A node keeps its name until it is given another.
  *
  * Element types. A graph has one real type, f32 (ad_open) or f64 (ad_open_f64), and beside it i32
  * for indices and bool for masks. In arithmetic a mask counts as 0 or 1 and an index as its value.
@@ -193,7 +197,8 @@ ad_node *ad_constant(ad_graph *g, double value);
 void ad_want_gradient(ad_node *leaf, bool on);
 
 /* After the next evaluations that reach it, buffer takes the value of node (same shape and type);
- * everything in the same evaluation that reads the buffer sees the value before. NULL: no longer. */
+ * everything in the same evaluation that reads the buffer sees the value before. node NULL: it keeps
+ * its value again. */
 void ad_assign(ad_node *buffer, ad_node *node);
 
 /* Writes a leaf's elements, row-major; n must be its count. Integers and masks are converted
@@ -203,8 +208,14 @@ ad_status ad_set_f32(ad_node *leaf, const float *values, size_t n);
 ad_status ad_set_i32(ad_node *leaf, const int32_t *values, size_t n);
 ad_status ad_set_item(ad_node *leaf, double value); /* every element */
 
+/* Has an input read the caller's memory: its elements, row-major in its element type, without a copy. They
+ * must stay there, unchanged, as long as values that depend on them are to be computed or read; setting the
+ * input, or recording it again, ends it. */
+ad_status ad_lend(ad_node *input, const void *data);
+
 /* The leaf's own memory, in its element type (float or double, int32_t, or unsigned char for bool),
- * for writing in place. Counts as a change. NULL for a node that is no leaf. */
+ * for writing in place; what an input holds before it is first set is not defined. Counts as a change.
+ * NULL for a node that is no leaf. */
 void *ad_write(ad_node *leaf);
 
 /* ---- nodes -------------------------------------------------------------------------------- */
@@ -273,18 +284,19 @@ typedef struct {
 ad_status ad_memory(ad_graph *g, ad_node *const roots[], size_t n, ad_memory_use *use);
 
 /* Where the time of evaluations goes, from this call on: a row for each op (or group of ops that run
- * together, "mul + tanh") and scope. bytes: read and written by it. */
+ * together, "mul + tanh") and scope, told by the names of the scopes around it ("block.linear", "" for the
+ * graph itself; of a group those of its first op). bytes: read and written by it. */
 typedef struct {
-	const char *ops;
-	int scope;
+	const char *ops, *scope;
 	bool backward;
 	uint64_t calls, bytes;
 	double seconds;
 } ad_profile_row;
 void ad_profile(ad_graph *g, bool on);
 
-/* The rows so far, in order of first use, until the next evaluation; *seconds: all time in evaluations, of
- * which the rows' own leave the share of the engine. */
+/* The rows so far, in order of first use, until the next evaluation; *seconds: all time in evaluations but
+ * that of taking the profile. What the rows' own leave of it is the share of the engine: making plans,
+ * running them. */
 size_t ad_profile_rows(const ad_graph *g, const ad_profile_row **rows, double *seconds);
 
 /* ---- gradients ---------------------------------------------------------------------------- */
@@ -309,7 +321,7 @@ ad_node *ad_use_gradient(ad_node *y, int i);
 ad_node *ad_grad(ad_node *y, ad_node *x);
 
 /* The same in general: dx[i] becomes sum over y of dy * dy/dx[i]; dy has y's shape. Returns false
- * and leaves error nodes in dx on failure. */
+ * and leaves error nodes in dx on failure. May be called inside an op's grad. */
 bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx[]);
 
 /* Forward mode: the change of y along the direction (dx[0], dx[1], ...) of x[0], x[1], ...; dx[i] has

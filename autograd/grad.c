@@ -500,10 +500,57 @@ static void reset_sums(ad_graph *g)
 		g->nodes[k]->sum = g->nodes[k]->twin = NULL;
 }
 
+/* A sweep inside an op's grad, so inside another sweep: what that one has noted at the nodes. */
+struct outer {
+	const bool *wants;
+	size_t n;
+	struct noted {
+		ad_node *sum, *twin;
+		uint32_t mark;
+		bool on_path;
+	} *noted;
+};
+
+static bool outer_begin(ad_graph *g, struct outer *o)
+{
+	o->wants = g->wants;
+	o->noted = NULL;
+	o->n = ad_nodes(g);
+	if (!g->wants)
+		return true;
+	o->noted = malloc((o->n + 1) * sizeof *o->noted);
+	if (!o->noted) {
+		out_of_memory(g, o->n * sizeof *o->noted);
+		return false;
+	}
+	for (size_t k = 0; k < o->n; k++) {
+		const ad_node *z = ad_node_at(g, k);
+
+		o->noted[k] = (struct noted){ z->sum, z->twin, z->mark, z->on_path };
+	}
+	reset_sums(g);
+	return true;
+}
+
+static void outer_end(ad_graph *g, struct outer *o)
+{
+	for (size_t k = 0; o->noted && k < o->n; k++) {
+		ad_node *z = ad_node_at(g, k);
+
+		z->sum = o->noted[k].sum;
+		z->twin = o->noted[k].twin;
+		z->mark = o->noted[k].mark;
+		z->on_path = o->noted[k].on_path;
+	}
+	g->wants = o->wants;
+	free(o->noted);
+}
+
 bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx[])
 {
 	ad_graph *g = ad_graph_of(y);
 	bool ok = !ad_is_error(y) && !ad_is_error(dy);
+	struct outer outer;
 
 	for (size_t k = 0; k < n; k++) {
 		ok = ok && !ad_is_error(x[k]);
@@ -524,12 +571,15 @@ bool ad_grads(ad_node *y, ad_node *dy, size_t n, ad_node *const x[], ad_node *dx
 		ad_fail(g, AD_ERROR_SHAPE, "grads: dy must be real and have the shape of y");
 		return false;
 	}
+	if (!outer_begin(g, &outer))
+		return false;
 	ok = sweep(g, y, dy, n, x, false);
 	for (size_t k = 0; ok && k < n; k++) {
 		dx[k] = x[k]->sum ? x[k]->sum : engine_full(g, x[k]->shape, 0);
 		ok = !dx[k]->is_error;
 	}
 	reset_sums(g);
+	outer_end(g, &outer);
 	for (size_t k = 0; !ok && k < n; k++)
 		dx[k] = g->error;
 	return ok;
@@ -658,7 +708,8 @@ static void take_up(ad_graph *g, const struct sweep *s)
 	for (size_t k = s->to; there && k > s->from; k = s->from)
 		there = g->nodes[k - 1] == s->nodes[k - 1 - s->from];
 	if (!there) {
-		memcpy(g->nodes + s->from, s->nodes, (s->to - s->from) * sizeof *s->nodes);
+		for (size_t k = s->from; k < s->to; k++)
+			set_path(g, k, s->nodes[k - s->from]);
 		g->n_path = s->to;
 	}
 	g->n_nodes = s->to;

@@ -40,6 +40,7 @@ static ad_graph *open_graph(bool f64)
 #else
 	(void)level;
 #endif
+	g->arena.mark = g->lasting_arena.mark = g;
 	g->error = arena_take(&g->lasting_arena, sizeof *g->error);
 	if (!g->error) {
 		free(g);
@@ -71,6 +72,7 @@ void ad_close(ad_graph *g)
 	for (size_t k = 0; k < g->n_lasting; k++)
 		forget_memory(g->lasting[k]);
 	free(g->nodes);
+	free(g->keys);
 	free(g->lasting);
 	free(g->owners);
 	free(g->marks);

@@ -16,7 +16,7 @@ enum place {
 };
 
 struct ad_node {
-	/* what a call is compared with when it is recorded again: the first line of the cache */
+	/* what a call is compared with when it is recorded again */
 	const ad_op *op;    /* NULL: a leaf */
 	ad_node *pair[2];   /* the first two inputs */
 	ad_graph *graph;
@@ -65,6 +65,14 @@ struct ad_node {
 	double small[2];    /* own memory of a value that fits */
 };
 
+/* What a plain node is a call of, beside the path: where a step repeats itself, recording reads these and
+ * not the nodes, which lie far apart. */
+struct key {
+	const ad_op *op; /* NULL: no plain node */
+	ad_node *pair[2];
+	uint32_t context, n_in;
+};
+
 /* A place in the recording to return to. */
 struct position {
 	size_t n_nodes;
@@ -102,7 +110,8 @@ struct ad_graph {
 	uint32_t context;      /* of calls recorded now */
 	/* nodes[0..n_nodes-1] are recorded; up to n_path follow those that did so the last time */
 	ad_node **nodes, **lasting;
-	size_t n_nodes, n_path, cap_nodes, n_lasting, cap_lasting;
+	struct key *keys;      /* of nodes[0..n_path-1] */
+	size_t n_nodes, n_path, cap_nodes, cap_keys, n_lasting, cap_lasting;
 	ad_node *root_child;   /* what was recorded first */
 	struct arena arena;    /* nodes */
 	struct arena lasting_arena;
@@ -186,6 +195,9 @@ ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[]
  * none. same compares attributes. */
 ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], const void *attrs,
                 bool (*same)(const ad_op *op, const void *a, const void *b));
+
+/* Makes x number `at` of the path; there is room. */
+void set_path(ad_graph *g, size_t at, ad_node *x);
 
 /* What a constant holds: value everywhere but 1 at one_at (SIZE_MAX: nowhere). */
 struct fixed {

@@ -222,6 +222,24 @@ void *ad_write(ad_node *leaf)
 	return leaf->data;
 }
 
+ad_status ad_lend(ad_node *input, const void *data)
+{
+	if (ad_is_error(input)) {
+		is_stale_error(input, "lend");
+		return ad_status_of(ad_graph_of(input));
+	}
+	if (input->op || input->kind != AD_IS_INPUT || !data) {
+		ad_fail(input->graph, AD_ERROR_ARGUMENT, "lend: %s", data ? "only an input can read the caller's memory" :
+		                                                            "there is no memory (NULL)");
+		return input->graph->status;
+	}
+	/* it is read only: nothing writes to an input but those who set it */
+	input->data = (void *)(uintptr_t)data;
+	input->place = OWN;
+	input->changed = ++input->graph->clock;
+	return AD_OK;
+}
+
 static void *start_set(ad_node *leaf, size_t n)
 {
 	if (ad_is_error(leaf)) {
@@ -300,6 +318,16 @@ ad_status ad_set_i32(ad_node *leaf, const int32_t *values, size_t n)
 
 ad_status ad_set_item(ad_node *leaf, double value)
 {
+	/* a single number that has been set before */
+	if (leaf && leaf->count == 1 && !leaf->op && leaf->data && leaf->data == leaf->own && leaf->place == OWN &&
+	    leaf->type == AD_REAL && leaf->kind != AD_IS_CONSTANT && is_recorded(leaf)) {
+		if (leaf->graph->f64)
+			*(double *)leaf->own = value;
+		else
+			*(float *)leaf->own = (float)value;
+		leaf->changed = ++leaf->graph->clock;
+		return AD_OK;
+	}
 	void *data = leaf ? start_set(leaf, leaf->count) : NULL;
 
 	if (!data)

@@ -15,6 +15,7 @@
 #endif
 
 struct chunk {
+	struct slab slab; /* of an arena with a mark */
 	struct chunk *before;
 	size_t size, used;
 	_Alignas(64) unsigned char bytes[];
@@ -29,16 +30,21 @@ void *arena_take(struct arena *a, size_t n)
 	if (n > SIZE_MAX / 2)
 		return NULL;
 	if (!c || at > c->size || n > c->size - at) {
-		size_t size = c ? c->size * 2 : 8192;
+		size_t size = c ? c->size * 2 : 8192, all;
 
 		if (size > (size_t)1 << 24)
 			size = (size_t)1 << 24;
+		if (a->mark)
+			size = SLAB - sizeof *c;
 		if (size < n)
 			size = n;
 		size = (size + 63) / 64 * 64;
-		c = aligned_alloc(64, sizeof *c + size);
+		all = sizeof *c + size;
+		c = a->mark ? aligned_alloc(SLAB, (all + SLAB - 1) / SLAB * SLAB) : aligned_alloc(64, all);
 		if (!c)
 			return NULL;
+		/* of a piece of several slabs only the first begins like one */
+		c->slab = (struct slab){ a->mark ? &c->slab : NULL, a->mark };
 		c->before = a->last;
 		c->size = size;
 		c->used = 0;

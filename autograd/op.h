@@ -8,7 +8,8 @@
  *   shape    the shape rule: from in[] to out[]; refuses with a sentence
  *   map      forward of an element-wise op on n contiguous elements: no broadcasting, no threads;
  *            y may be an input's memory, never overlap it partly. Masks and indices arrive as reals.
- *   dmap     its backward: dx[i] from in, y, dy; dx[i] is NULL where unwanted if arity is over 1
+ *   dmap     its backward: dx[i] from in, y, dy; dx[i] is NULL where unwanted if arity is over 1. Of an
+ *            op of one input dx[0] may be the memory of in[0], y or dy
  *   forward  of any other op, on whole contiguous arrays
  *   backward likewise; writes (never adds to) every dx[i] whose data is not NULL; an op that sets
  *            .adds also adds where it is asked to (ad_adds)

@@ -312,9 +312,10 @@ static bool find_steps(ad_graph *g, struct plan *p)
 		p->leaves = copy_list(p, &l.leaves, &p->n_leaves);
 		p->assign = copy_list(p, &l.assign, &p->n_assign);
 		p->given_data = arena_take(&p->arena, p->n_given * sizeof *p->given_data);
+		p->leaf_data = arena_take(&p->arena, p->n_leaves * sizeof *p->leaf_data);
 		p->n_buffers = l.buffers.n;
 		p->buffers = arena_take(&p->arena, p->n_buffers * sizeof *p->buffers);
-		ok = p->given && p->leaves && p->assign && p->given_data && p->buffers;
+		ok = p->given && p->leaves && p->assign && p->given_data && p->leaf_data && p->buffers;
 	}
 	for (size_t k = 0; ok && k < p->n_buffers; k++)
 		p->buffers[k] = (struct next_value){ l.buffers.node[k], l.buffers.node[k]->assign };

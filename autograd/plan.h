@@ -13,12 +13,14 @@
 /* One op to run. */
 struct step {
 	ad_node *node;      /* the owner of what it makes */
-	ad_node *const *in; /* what it reads: the node's inputs; of a tape also what it is made from */
+	ad_node *const *in; /* what it reads: the node's inputs, or others after a fold; of a tape all that
+	                     * it is made from */
 	size_t n_in;
 	const void *attrs;  /* of the op whose kernels run */
 	uint32_t value;     /* the number of its first output among the values */
 	uint32_t stage;     /* the action that it is part of */
 	unsigned adds;      /* results that it adds to what is there, as bits */
+	unsigned folded;    /* inputs of the op that are read in another form, likewise */
 	bool gone;          /* nothing is to be done: a view, or an addition that another step does */
 };
 
@@ -29,14 +31,13 @@ struct value {
 	uint32_t base;    /* the value whose memory it shares; its own number for most */
 	uint32_t step;
 	uint32_t last;    /* the last stage that reads it or shares its memory */
-	uint32_t added;   /* of a base: the last sum that was made of it in place; values before that one which
-	                   * share the memory are gone by then */
 	enum where {
 		IN_SPACE, /* in the workspace, where others follow it */
 		IN_BLOCK, /* in the plan's block: it can be read after the evaluation */
 		IN_TILE,  /* only ever as a tile of its group */
 	} where;
 	bool live;
+	bool passing;     /* its memory goes on to hold something else: it is not what can be read there later */
 	size_t offset, bytes;
 };
 
@@ -71,6 +72,7 @@ struct plan {
 	struct value *values;
 	struct action *actions;
 	ad_node **leaves;   /* read by it, each once */
+	void **leaf_data;   /* where they were when it was bound */
 	ad_node **assign;   /* buffers that take a new value at the end */
 	struct next_value { /* every buffer in it, and the node assigned to it, or NULL */
 		ad_node *buffer, *node;

@@ -6,7 +6,8 @@
  * piece mostly does not change from call to call: each begins with a block of pieces of its own, so
  * that it finds in its cache what it wrote before, and only then helps with the blocks of the others,
  * from their ends. A helper that has lost its processor thus leaves all but the piece that it is in to
- * the others.
+ * the others; and where that piece has cost the caller time, the caller does without helpers for nine
+ * times as long, so that a processor that is busy with other work costs a tenth at most.
  */
 #include "graph.h"
 
@@ -22,6 +23,8 @@
 #define MAX_THREADS 64
 #define HELPER_SPINS 200000 /* nanoseconds that a helper looks out for work before it sleeps: a wake-up costs as much */
 #define CALLER_SPINS 50000  /* that a caller waits awake for the last pieces */
+#define LONG_WAIT 1000000   /* that a helper without a processor may cost before it counts */
+#define ALONE 9             /* how many times as long the caller then works alone */
 #define STOP UINT64_MAX     /* instead of a block: the helper ends */
 
 /* What one thread starts with; slot 0 is the caller's. A line of the cache hands a helper its work, another
@@ -41,6 +44,7 @@ static struct {
 	pthread_mutex_t busy;   /* held by the caller whose work runs */
 	int wanted, helpers;
 	size_t done;            /* what the helpers have to have done when this call ends */
+	int64_t alone;          /* until when the caller works alone; 0: it does not */
 	pthread_t threads[MAX_THREADS];
 	struct slot slots[MAX_THREADS];
 	_Alignas(64) atomic_int n_slots; /* these two hardly ever change */
@@ -257,6 +261,43 @@ static bool are_done(void)
 	return done == pool.done;
 }
 
+/* The time that helper k has had a processor, in nanoseconds. */
+static int64_t worked(int k)
+{
+	struct timespec t = { 0 };
+	clockid_t id;
+
+	if (pthread_getcpuclockid(pool.threads[k], &id) == 0)
+		clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Sleeps until the helpers have done what they have taken. If none had a processor for long meanwhile, the
+ * caller works alone for a time. */
+static void sleep_for_helpers(void)
+{
+	int64_t before[MAX_THREADS], begun = now(), end, lost;
+
+	for (int k = 1; k <= pool.helpers; k++)
+		before[k] = worked(k);
+	/* a helper may have lost its processor: it can have this one */
+	pthread_mutex_lock(&pool.lock);
+	atomic_store(&pool.waiting, true);
+	while (!are_done())
+		pthread_cond_wait(&pool.finished, &pool.lock);
+	atomic_store(&pool.waiting, false);
+	pthread_mutex_unlock(&pool.lock);
+	end = now();
+	lost = end - begun;
+	for (int k = 1; k <= pool.helpers && lost > LONG_WAIT; k++) {
+		int64_t idle = end - begun - (worked(k) - before[k]);
+
+		lost = idle < lost ? idle : lost;
+	}
+	if (lost > LONG_WAIT)
+		pool.alone = end + ALONE * lost;
+}
+
 /* Waits until the helpers have done the pieces that they have taken. */
 static void wait_for_helpers(void)
 {
@@ -264,14 +305,17 @@ static void wait_for_helpers(void)
 
 	while (!are_done())
 		if (is_over(&p, CALLER_SPINS)) {
-			/* a helper may have lost its processor: it can have this one */
-			pthread_mutex_lock(&pool.lock);
-			atomic_store(&pool.waiting, true);
-			while (!are_done())
-				pthread_cond_wait(&pool.finished, &pool.lock);
-			atomic_store(&pool.waiting, false);
-			pthread_mutex_unlock(&pool.lock);
+			sleep_for_helpers();
+			return;
 		}
+}
+
+/* Whether the caller works alone now. */
+static bool is_alone(void)
+{
+	if (pool.alone && now() > pool.alone)
+		pool.alone = 0;
+	return pool.alone != 0;
 }
 
 /* ---- threads -------------------------------------------------------------------------------------- */
@@ -289,6 +333,7 @@ static void reset(void)
 {
 	pool.helpers = 0;
 	pool.done = 0;
+	pool.alone = 0;
 	atomic_store(&pool.n_slots, 1);
 	atomic_store(&pool.waiting, false);
 	pthread_mutex_init(&pool.busy, NULL);
@@ -336,6 +381,7 @@ static void end_helpers(void)
 	}
 	pool.helpers = 0;
 	pool.done = 0;
+	pool.alone = 0;
 	atomic_store(&pool.n_slots, 1);
 }
 
@@ -360,23 +406,17 @@ static void start_helpers(void)
 	}
 }
 
-void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
+static void run_alone(size_t n, void (*fn)(void *context, size_t i), void *context)
 {
-	int threads, processor;
-	uint64_t mode;
-	size_t done;
+	for (size_t i = 0; i < n; i++)
+		fn(context, i);
+}
 
-	/* within a piece, and for a second caller, work is done by the thread that asks */
-	if (n <= 1 || n >= UINT32_MAX || ad_threads() <= 1 || pthread_mutex_trylock(&pool.busy) != 0) {
-		for (size_t i = 0; i < n; i++)
-			fn(context, i);
-		return;
-	}
-	if (pool.helpers < pool.wanted - 1)
-		start_helpers();
-	threads = pool.helpers + 1;
-	processor = sched_getcpu();
-	mode = get_mode();
+/* Hands the pieces out, a block to each thread, the caller's last. */
+static void hand_out(size_t n, void (*fn)(void *context, size_t i), void *context, uint64_t mode)
+{
+	int threads = pool.helpers + 1, processor = sched_getcpu();
+
 	for (int k = threads - 1; k >= 0; k--) {
 		struct slot *s = &pool.slots[k];
 		uint64_t from = n * (size_t)k / (size_t)threads, to = n * (size_t)(k + 1) / (size_t)threads;
@@ -394,9 +434,29 @@ void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
 			atomic_store_explicit(&s->block, from << 32 | to, memory_order_release);
 		}
 	}
-	done = work_on(0, 0, &mode);
-	done += help_others(0, &mode);
-	pool.done += n - done;
-	wait_for_helpers();
+}
+
+void pool_run(size_t n, void (*fn)(void *context, size_t i), void *context)
+{
+	uint64_t mode;
+	size_t done;
+
+	/* within a piece, and for a second caller, work is done by the thread that asks */
+	if (n <= 1 || n >= UINT32_MAX || ad_threads() <= 1 || pthread_mutex_trylock(&pool.busy) != 0) {
+		run_alone(n, fn, context);
+		return;
+	}
+	if (is_alone()) {
+		run_alone(n, fn, context);
+	} else {
+		if (pool.helpers < pool.wanted - 1)
+			start_helpers();
+		mode = get_mode();
+		hand_out(n, fn, context, mode);
+		done = work_on(0, 0, &mode);
+		done += help_others(0, &mode);
+		pool.done += n - done;
+		wait_for_helpers();
+	}
 	pthread_mutex_unlock(&pool.busy);
 }

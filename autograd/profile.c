@@ -10,6 +10,7 @@ struct profile {
 	ad_profile_row *rows;
 	size_t n, cap;
 	double total; /* seconds in evaluations, all together */
+	double own;   /* of which the profile's own since the last addition to total */
 	struct arena texts;
 };
 
@@ -99,21 +100,42 @@ uint64_t traffic(const struct plan *p, const struct action *a)
 	return bytes + (a->leads ? traffic(p, a + 1) : 0);
 }
 
+/* The names of the scopes around a node, "block.linear_2"; the innermost that fit. */
+static void print_scope(const ad_graph *g, int scope, char *text, size_t n)
+{
+	size_t at = n - 1;
+
+	text[at] = '\0';
+	for (; scope > 0; scope = ad_scope_parent(g, scope)) {
+		const char *name = ad_scope_name(g, scope);
+		size_t length = strlen(name), dot = text[at] != '\0';
+
+		if (length + dot > at)
+			break;
+		if (dot)
+			text[--at] = '.';
+		memcpy(text + (at -= length), name, length);
+	}
+	memmove(text, text + at, n - at);
+}
+
 /* The number of the action's row, counted from 1; 0 without memory. */
 static size_t row_of(ad_graph *g, const struct plan *p, const struct action *a)
 {
 	struct profile *f = g->profile;
 	const ad_node *y = p->steps[a->first].node;
-	ad_profile_row row = { .scope = y->scope, .backward = y->order > 0 };
-	char ops[128];
+	ad_profile_row row = { .backward = y->order > 0 };
+	char ops[128], scope[256];
 
 	print_ops(p, a, ops, sizeof ops);
+	print_scope(g, y->scope, scope, sizeof scope);
 	for (size_t k = 0; k < f->n; k++)
-		if (f->rows[k].scope == row.scope && f->rows[k].backward == row.backward &&
+		if (f->rows[k].backward == row.backward && strcmp(f->rows[k].scope, scope) == 0 &&
 		    strcmp(f->rows[k].ops, ops) == 0)
 			return k + 1;
 	row.ops = arena_copy_text(&f->texts, ops);
-	if (!row.ops || !grow(&f->rows, &f->cap, f->n + 1, sizeof *f->rows))
+	row.scope = arena_copy_text(&f->texts, scope);
+	if (!row.ops || !row.scope || !grow(&f->rows, &f->cap, f->n + 1, sizeof *f->rows))
 		return 0;
 	f->rows[f->n++] = row;
 	return f->n;
@@ -121,20 +143,24 @@ static size_t row_of(ad_graph *g, const struct plan *p, const struct action *a)
 
 void profile_action(ad_graph *g, const struct plan *p, struct action *a, double seconds)
 {
+	double start = seconds_now();
+
 	if (!a->row)
 		a->row = row_of(g, p, a);
-	if (!a->row)
-		return;
-	ad_profile_row *row = &g->profile->rows[a->row - 1];
+	if (a->row) {
+		ad_profile_row *row = &g->profile->rows[a->row - 1];
 
-	row->calls++;
-	row->seconds += seconds;
-	row->bytes += a->bytes;
+		row->calls++;
+		row->seconds += seconds;
+		row->bytes += a->bytes;
+	}
+	g->profile->own += seconds_now() - start;
 }
 
 void profile_total(ad_graph *g, double seconds)
 {
-	g->profile->total += seconds;
+	g->profile->total += seconds - g->profile->own;
+	g->profile->own = 0;
 }
 
 size_t ad_profile_rows(const ad_graph *g, const ad_profile_row **rows, double *seconds)

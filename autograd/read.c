@@ -41,7 +41,7 @@ static bool have_value(ad_node *x, bool *never)
 	*never = false;
 	if (!x->op) {
 		*never = x->place != OWN && !x->lasting;
-		return *never ? false : own_memory(x);
+		return x->place == OWN || (x->lasting && own_memory(x));
 	}
 	if (computed_at(x) == 0 || computed_at(x) < recorded_at(x)) {
 		*never = true;
@@ -124,8 +124,17 @@ double ad_at(ad_node *x, size_t k)
 	return (double)NAN;
 }
 
+/* Whether x is a single real that lies ready, which is most of what is read one by one. */
+static bool lies_ready(const ad_node *x)
+{
+	return x && x->count == 1 && x->place == OWN && x->type == AD_REAL && !x->is_error && is_recorded(x) &&
+	       (!x->op || (computed_at(x) > 0 && computed_at(x) >= recorded_at(x)));
+}
+
 double ad_item(ad_node *x)
 {
+	if (lies_ready(x))
+		return x->graph->f64 ? *(const double *)x->data : (double)*(const float *)x->data;
 	if (!ad_is_error(x) && x->count != 1) {
 		char text[192];
 

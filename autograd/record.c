@@ -124,12 +124,26 @@ static ad_node **children(ad_graph *g)
 	return last ? &last->child : &g->root_child;
 }
 
+/* Room on the path for n more nodes. */
+static bool make_room(ad_graph *g, size_t n)
+{
+	return grow(&g->nodes, &g->cap_nodes, g->n_nodes + n, sizeof *g->nodes) &&
+	       grow(&g->keys, &g->cap_keys, g->n_nodes + n, sizeof *g->keys);
+}
+
+void set_path(ad_graph *g, size_t at, ad_node *x)
+{
+	g->nodes[at] = x;
+	g->keys[at] = x->plain ? (struct key){ x->op, { x->pair[0], x->pair[1] }, x->context, x->n_in } :
+	                         (struct key){ .op = NULL };
+}
+
 /* Puts an entry, one node with its outputs, at the end of the path. */
 static void enter(ad_graph *g, ad_node *x)
 {
 	if (g->n_nodes >= g->n_path || g->nodes[g->n_nodes] != x) {
 		for (int k = 0; k < x->n_out; k++)
-			g->nodes[g->n_nodes + (size_t)k] = x + k;
+			set_path(g, g->n_nodes + (size_t)k, x + k);
 		g->n_path = g->n_nodes + x->n_out;
 	}
 	g->n_nodes += x->n_out;
@@ -166,6 +180,16 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 
 	if (g->node_by_node)
 		return NULL;
+	if (g->n_nodes < g->n_path) {
+		ad_node *x = g->nodes[g->n_nodes];
+
+		if (x->op == op && x->context == g->context && same_inputs(x, n_in, in) &&
+		    same(op, x->attrs, attrs)) {
+			g->n_nodes += x->n_out;
+			g->ordinal += op->random;
+			return x;
+		}
+	}
 	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++) {
 		ad_node *x = *at;
 
@@ -173,8 +197,7 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 		    !same(op, x->attrs, attrs))
 			continue;
 		follow(g, at);
-		if (op->random)
-			g->ordinal++;
+		g->ordinal += op->random;
 		return x;
 	}
 	return NULL;
@@ -216,25 +239,41 @@ bool set_name(ad_node *x, const char *name)
 	return x->name != NULL;
 }
 
+static bool is_such_leaf(const ad_node *x, ad_kind kind, ad_type type, const ad_shape *shape,
+                         const struct fixed *fixed)
+{
+	return !x->op && x->kind == kind && x->type == type && x->context == x->graph->context &&
+	       ad_equal_shapes(&x->shape, shape) && (!fixed || x->graph->order == 0 || holds_fixed(x, fixed));
+}
+
+/* The leaf that followed here before, on the path of the last time or another; NULL if there is none. */
+static ad_node *replay_leaf(ad_graph *g, ad_kind kind, ad_type type, const ad_shape *shape,
+                            const struct fixed *fixed)
+{
+	int looked = 0;
+
+	if (g->n_nodes < g->n_path && is_such_leaf(g->nodes[g->n_nodes], kind, type, shape, fixed))
+		return g->nodes[g->n_nodes++];
+	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++)
+		if (is_such_leaf(*at, kind, type, shape, fixed)) {
+			ad_node *x = *at;
+
+			follow(g, at);
+			return x;
+		}
+	return NULL;
+}
+
 ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, ad_shape shape,
                      const struct fixed *fixed)
 {
-	int looked = 0;
-	ad_node *x;
+	ad_node *x = g->node_by_node ? NULL : replay_leaf(g, kind, type, &shape, fixed);
 
-	for (ad_node **at = children(g); !g->node_by_node && *at && looked < MOST_SIBLINGS;
-	     at = &(*at)->sibling, looked++) {
-		x = *at;
-		if (x->op || x->kind != kind || x->type != type || x->context != g->context ||
-		    !ad_equal_shapes(&x->shape, &shape) ||
-		    (fixed && g->order > 0 && !holds_fixed(x, fixed)))
-			continue;
-		follow(g, at);
+	if (x) {
 		x->place = NOWHERE; /* no values yet */
 		return set_name(x, name) ? x : NULL;
 	}
-	if (!grow(&g->nodes, &g->cap_nodes, g->n_nodes + 1, sizeof *g->nodes) ||
-	    !(x = arena_take(&g->arena, sizeof *x)))
+	if (!make_room(g, 1) || !(x = arena_take(&g->arena, sizeof *x)))
 		return NULL;
 	fill_node(g, x, shape, type);
 	x->kind = (uint8_t)kind;
@@ -279,8 +318,8 @@ ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[]
 		               op->name, n_in, UINT16_MAX);
 	if (g->n_nodes + n_out >= UINT32_MAX)
 		return ad_fail(g, AD_ERROR_MEMORY, "%s: a graph cannot have more nodes", op->name);
-	if (!grow(&g->nodes, &g->cap_nodes, g->n_nodes + n_out, sizeof *g->nodes))
-		return out_of_memory(g, (g->n_nodes + n_out) * sizeof *g->nodes);
+	if (!make_room(g, n_out))
+		return out_of_memory(g, (g->n_nodes + n_out) * sizeof *g->keys);
 	y = arena_take(&g->arena, n_out * sizeof *y + links);
 	if (!y)
 		return out_of_memory(g, n_out * sizeof *y + links);
@@ -405,6 +444,7 @@ static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *cons
 	if (!y->is_error) {
 		y->work = s.work;
 		y->plain = n > 0 && n <= 2 && s.n_out == 1 && !op->attrs && !op->random;
+		set_path(g, y->index, y);
 		if (op->random)
 			y->ordinal = g->ordinal++;
 	}
@@ -448,17 +488,20 @@ ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *a
 	ad_node *a = n ? in[0] : NULL;
 
 	if (a) {
-		ad_graph *g = a->graph;
+		const struct slab *slab = slab_of(a);
+		ad_graph *g;
 
+		if (a == nowhere())
+			return nowhere();
+		/* a long step passes so many nodes that none of them is in the cache: a is not looked at */
+		g = slab->self == slab ? slab->mark : a->graph;
 		/* the same call as the last time, in most of the cases where speed counts */
 		if (g->n_nodes < g->n_path) {
-			ad_node *x = g->nodes[g->n_nodes];
+			const struct key *k = &g->keys[g->n_nodes];
 
-			if (x->op == op && x->plain && x->n_in == n && x->pair[0] == a &&
-			    (n < 2 || x->pair[1] == in[1]) && x->context == g->context) {
-				g->n_nodes++;
-				return x;
-			}
+			if (k->op == op && k->pair[0] == a && k->n_in == n &&
+			    (n < 2 || k->pair[1] == in[1]) && k->context == g->context)
+				return g->nodes[g->n_nodes++];
 		}
 		return ad_record_on(g, op, n, in, attrs);
 	}

@@ -132,10 +132,12 @@ static void bind_kernel(struct plan *p, struct action *a)
 		}
 	}
 	for (int i = 0; i < of->n_in; i++) {
-		set_array(&in[i], backward ? of->in[i] : s->in[i]);
-		if (backward && of->in[i])
+		const ad_node *x = s->folded >> i & 1 ? of->in[i]->in[0] : of->in[i];
+
+		set_array(&in[i], x);
+		if (x)
 			in[i].data = s->in[i] ? s->in[i]->data : NULL;
-		set_array(&dx[i], of->in[i]);
+		set_array(&dx[i], x);
 		dx[i].data = NULL;
 	}
 	if (backward) {
@@ -277,7 +279,7 @@ static void bind_values(ad_graph *g, struct plan *p)
 		if (x->plan && x->plan != p)
 			x->plan->bound = false;
 		x->plan = p;
-		x->place = base->where == IN_BLOCK && k >= base->added ? OWN : WORKSPACE;
+		x->place = base->where == IN_BLOCK && !v->passing ? OWN : WORKSPACE;
 		if (v->outer) {
 			x->data = v->outer->data;
 		} else if (v->base != k) {
@@ -299,6 +301,9 @@ static bool is_bound(const ad_graph *g, const struct plan *p)
 		return false;
 	for (size_t k = 0; k < p->n_given; k++)
 		if (p->given[k]->data != p->given_data[k])
+			return false;
+	for (size_t k = 0; k < p->n_leaves; k++)
+		if (p->leaves[k]->data != p->leaf_data[k])
 			return false;
 	return true;
 }
@@ -328,6 +333,8 @@ static bool bind(ad_graph *g, struct plan *p)
 	}
 	for (size_t k = 0; k < p->n_given; k++)
 		p->given_data[k] = p->given[k]->data;
+	for (size_t k = 0; k < p->n_leaves; k++)
+		p->leaf_data[k] = p->leaves[k]->data;
 	p->space = g->workspace.data;
 	p->scratch_space = g->scratch.data;
 	return p->bound = true;
@@ -444,7 +451,7 @@ ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bo
 	uint64_t fp;
 	ad_status status;
 
-	if (!roots_fit(g, n, roots) || n == 0)
+	if (g->status != AD_OK || n == 0)
 		return g->status;
 	p = plan_for(g, n, roots, mode_of(g, share));
 	if (!p)
@@ -480,6 +487,8 @@ ad_status ad_memory(ad_graph *g, ad_node *const roots[], size_t n, ad_memory_use
 
 ad_status ad_evaluate(ad_graph *g, ad_node *const roots[], size_t n)
 {
+	if (!roots_fit(g, n, roots))
+		return g->status;
 	return evaluate(g, n, roots, true, false);
 }
 

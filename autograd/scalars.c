@@ -17,10 +17,13 @@ struct call {
 	uint8_t wanted; /* of a tape: which inputs take a gradient, as bits */
 };
 
-/* What a record does; on a tape which of a and b take a gradient is added as 0, ONLY_A or ONLY_B. */
+/* What a record does; on a tape which of a and b take a gradient is added as 0, ONLY_A or ONLY_B. PAIR is
+ * added where a product and the sum that reads it stand side by side, to the first of the two in the
+ * order of running: they are done in one go. */
 enum { CALL, ADD, SUB, MUL, DIV, NEG, SQUARE };
-#define ONLY_A 16
-#define ONLY_B 32
+#define ONLY_A 8
+#define ONLY_B 16
+#define PAIR 32
 
 /* An adjoint that nothing has been added to: what is added first stays as it is, -0 too. */
 #define NOTHING (-0.0F)
@@ -139,6 +142,35 @@ static struct record record_of(struct program *t, const struct plan *p, ad_node 
 	return r;
 }
 
+/* Marks products that the sum behind them reads: of a program. */
+static void pair_forward(struct program *t)
+{
+	for (size_t k = 0; k + 1 < t->n_records; k++) {
+		struct record *product = &t->records[k], *sum = product + 1;
+
+		if (product->code != MUL || sum->code != ADD ||
+		    (sum->a != product->y) == (sum->b != product->y))
+			continue;
+		if (sum->a == product->y)
+			sum->a = sum->b, sum->b = product->y;
+		product->code += PAIR;
+		k++;
+	}
+}
+
+/* The same on a tape, where the sum comes first. */
+static void pair_backward(struct program *t)
+{
+	for (size_t k = t->n_records; k-- > 1;) {
+		struct record *sum = &t->records[k], *product = sum - 1;
+
+		if (sum->code != ADD || (product->code & (ONLY_A - 1)) != MUL)
+			continue;
+		sum->code = PAIR + product->code;
+		k--;
+	}
+}
+
 struct program *make_program(struct plan *p, const struct action *a)
 {
 	struct program *t = arena_take(&p->arena, sizeof *t);
@@ -161,6 +193,7 @@ struct program *make_program(struct plan *p, const struct action *a)
 	for (size_t k = 0; k < n; k++)
 		t->records[t->n_records++] = record_of(t, p, nodes[k]);
 	free(nodes);
+	pair_forward(t);
 	return t;
 }
 
@@ -260,6 +293,7 @@ struct program *make_tape(struct plan *p, ad_node *node)
 		on_tape[tape->nodes[k]->slot] = true;
 	}
 	free(on_tape);
+	pair_backward(t);
 	return t;
 }
 

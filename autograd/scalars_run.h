@@ -39,6 +39,14 @@ static void NAME(forward)(const struct program *t)
 		case MUL:
 			v[r->y] = v[r->a] * v[r->b];
 			break;
+		case MUL + PAIR: {
+			REAL product = v[r->a] * v[r->b];
+
+			v[r->y] = product;
+			r++;
+			v[r->y] = v[r->a] + product;
+			break;
+		}
 		case DIV:
 			v[r->y] = v[r->a] / v[r->b];
 			break;
@@ -93,6 +101,31 @@ static void NAME(backward)(const struct program *t)
 			break;
 		case ADD + ONLY_B:
 			adjoint[r->b] += dy;
+			break;
+		case PAIR + MUL:
+			adjoint[r->a] += dy;
+			adjoint[r->b] += dy;
+			r--;
+			dy = adjoint[r->y];
+			adjoint[r->y] = NOTHING;
+			adjoint[r->a] += dy * v[r->b];
+			adjoint[r->b] += dy * v[r->a];
+			break;
+		case PAIR + MUL + ONLY_A:
+			adjoint[r->a] += dy;
+			adjoint[r->b] += dy;
+			r--;
+			dy = adjoint[r->y];
+			adjoint[r->y] = NOTHING;
+			adjoint[r->a] += dy * v[r->b];
+			break;
+		case PAIR + MUL + ONLY_B:
+			adjoint[r->a] += dy;
+			adjoint[r->b] += dy;
+			r--;
+			dy = adjoint[r->y];
+			adjoint[r->y] = NOTHING;
+			adjoint[r->b] += dy * v[r->a];
 			break;
 		case SUB:
 			adjoint[r->a] += dy;

@@ -59,6 +59,15 @@ typedef enum {
 	AD_RUN_TERMINATED = 143
 } ad_run_status;
 
+/* Where the seconds of a training went, beside its evaluations, of which ad_profile_rows tells. */
+typedef struct {
+	double all;       /* from the call to its return */
+	double recording; /* the model and its gradients, once for each size of a batch */
+	double data;      /* reading, splitting, ordering and copying samples */
+	double optimizer; /* norms of gradients and steps */
+	double files;     /* the run folder: log, weights, result */
+} ad_train_times;
+
 typedef struct {
 	const char *run;   /* folder to make; NULL: runs/NAME-N under the current folder */
 	FILE *progress;    /* NULL: silent */
@@ -69,6 +78,7 @@ typedef struct {
 	bool leave_signals; /* else a first SIGINT or SIGTERM ends the training after its step */
 	char *folder;      /* out, may be NULL: where the run's folder name is copied to */
 	size_t folder_size;
+	ad_train_times *times; /* out, may be NULL */
 } ad_train_options;
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);

@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const top_keys[] = { "version", "name", "params",  "inputs", "weights", "model",
-	                                "output",  "loss", "metrics", "data",   "train" };
+static const char *const top_keys[] = { "version", "name",    "params",   "inputs",  "weights",
+	                                "defs",    "defaults", "model",   "output",  "loss",
+	                                "metrics", "data",    "train",    "extends", "include",
+	                                "unset",   "plugins" };
 static const char *const train_keys[] = {
 	"epochs", "steps", "seed", "optimizer", "precision", "log"
 };
 static const char *const data_keys[] = {
 	"train", "valid", "test", "map", "batch", "shuffle", "draw"
 };
-static const char *const input_keys[] = { "shape", "dtype", "role" };
-static const char *const weight_keys[] = { "shape", "init" };
 static const char *const split_keys[] = { "split", "of", "how" };
 static const char *const normalize_keys[] = { "mean", "std" };
 static const char *const map_steps[] = { "scale", "normalize", "standardize", "flatten" };
@@ -28,11 +28,10 @@ static const char *const map_steps[] = { "scale", "normalize", "standardize", "f
 static const struct {
 	const char *where, *keys;
 } later[] = {
-	{ "the file", "defs defaults sweep draw include extends unset plugins" },
+	{ "the file", "sweep draw" },
 	{ "train", "schedule clip groups early_stop checkpoint gradients accumulate eval from" },
 	{ "data", "augment" },
-	{ "an item", "each when share freeze lr_scale scan parallel skip" },
-	{ "a format", "npy text png cifar10 spirals moons sines shapes" },
+	{ "a format", "png cifar10" },
 };
 
 bool word_in(const char *list, const char *word)
@@ -60,7 +59,7 @@ bool comes_later(const char *where, const char *key)
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[])
 {
-	const char *near = nearest(key->text, n, allowed);
+	const char *near = messages_suggest(m) ? nearest(key->text, n, allowed) : NULL;
 	char hint[LONGEST_NAME + 40], help[1000] = "";
 	bool quote = strchr(where, ' ') == NULL;
 
@@ -88,7 +87,7 @@ static bool allowed(const struct yaml *key, size_t n, const char *const list[])
 
 /* Whether one of the map's unknown keys is meant to be this one: then that was said already, and the
  * key does not lack besides. */
-static bool misspelt(const struct yaml *map, const char *key, size_t n, const char *const list[])
+bool misspelt(const struct yaml *map, const char *key, size_t n, const char *const list[])
 {
 	for (size_t i = 0; i < map->n; i++) {
 		const char *near = nearest(map->keys[i]->text, n, list);
@@ -100,7 +99,7 @@ static bool misspelt(const struct yaml *map, const char *key, size_t n, const ch
 }
 
 /* What stands there, for "not 'x'": a word in quotes, or what kind of thing it is. */
-static const char *shown(struct recording *r, const struct yaml *y)
+const char *shown(struct recording *r, const struct yaml *y)
 {
 	if (y->kind != YAML_SCALAR)
 		return y->kind == YAML_LIST ? "a list" : "a mapping";
@@ -108,7 +107,7 @@ static const char *shown(struct recording *r, const struct yaml *y)
 }
 
 /* A word out of a few, "f32 f64": which one, or -1 after a message. */
-static int word_of(struct recording *r, const struct yaml *y, const char *key, size_t n,
+int word_of(struct recording *r, const struct yaml *y, const char *key, size_t n,
                    const char *const list[], const char *help)
 {
 	const char *near = NULL, *all = "";
@@ -127,7 +126,7 @@ static int word_of(struct recording *r, const struct yaml *y, const char *key, s
 }
 
 /* Whether y is a mapping whose keys are all in the list; says what is not. */
-static bool check_map(struct recording *r, const struct yaml *y, const char *where, size_t n,
+bool check_map(struct recording *r, const struct yaml *y, const char *where, size_t n,
                       const char *const list[])
 {
 	if (y->kind != YAML_MAP)
@@ -200,244 +199,6 @@ const char *const *keys_at(struct store *s, size_t n, const char *const path[], 
 	return NULL;
 }
 
-/* ---- params ---------------------------------------------------------------------------------- */
-
-struct known {
-	const struct scope *in;
-	bool all;
-};
-
-static void check_known(void *to, const struct expr *name)
-{
-	struct known *k = to;
-
-	k->all = k->all && scope_find(k->in, name->text);
-}
-
-/* A param is a number, true or false, a list, an expression of the params above it, or else a word.
- */
-static struct value param_value(struct recording *r, const struct scope *in, const struct yaml *y)
-{
-	const char *s = y->text;
-	struct value word = { .kind = VALUE_WORD, .s = y->text };
-
-	if (y->kind == YAML_LIST) {
-		struct value list = { .kind = VALUE_LIST, .n = y->n };
-
-		list.items = store_take(r->store, y->n * sizeof *list.items);
-		for (size_t i = 0; i < y->n; i++)
-			list.items[i] = param_value(r, in, y->items[i]);
-		return list;
-	}
-	if (y->kind == YAML_MAP) {
-		message(r->messages, E_TYPE, y->at, NULL, NULL,
-		        "a param is a number, true or false, a word or a list, not a mapping");
-		return (struct value){ .kind = VALUE_UNKNOWN };
-	}
-	if (y->quoted)
-		return word;
-	if (yaml_is_null(y))
-		return (struct value){ .kind = VALUE_NULL };
-	s += *s == '-' || *s == '+';
-	s += *s == '.';
-	bool number = *s >= '0' && *s <= '9';
-	struct expr *e = expr_parse(r->store, number ? r->messages : NULL, y);
-	struct known known = { in, true };
-	if (!e)
-		return number ? (struct value){ .kind = VALUE_UNKNOWN } : word;
-	expr_names(e, check_known, &known);
-	return known.all || number ? eval(r, in, e) : word;
-}
-
-static void check_params(struct recording *r, const struct yaml *y)
-{
-	struct scope *file = &r->model->build->file;
-
-	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
-		return;
-	if (y->kind != YAML_MAP) {
-		message(r->messages, E_TYPE, y->at, NULL, "params: {hidden: 128}",
-		        "'params' is a mapping of names to values");
-		return;
-	}
-	for (size_t i = 0; i < y->n; i++)
-		if (check_name(r, y->keys[i], "a param"))
-			scope_add(r->store, file, y->keys[i]->text, NAME_PARAM, y->keys[i]->at,
-			          param_value(r, file, y->items[i]));
-}
-
-/* ---- inputs and weights ---------------------------------------------------------------------- */
-
-static int free_dim(struct recording *r, const struct yaml *y)
-{
-	ad_model *m = r->model;
-	struct scope *file = &m->build->file;
-	struct name *name = scope_own(file, y->text);
-
-	if (!name) {
-		m->dims = store_more(r->store, m->dims, (size_t)m->n_dims, sizeof(*m->dims));
-		m->dims[m->n_dims] = y->text;
-		scope_add(r->store, file, y->text, NAME_DIM, y->at,
-		          (struct value){ .kind = VALUE_INT, .i = m->n_dims });
-		return m->n_dims++;
-	}
-	for (int k = 0; k < m->n_dims; k++)
-		if (strcmp(m->dims[k], y->text) == 0)
-			return k;
-	return -1;
-}
-
-static bool input_shape(struct recording *r, const struct yaml *y, struct input *to)
-{
-	const struct scope *file = &r->model->build->file;
-	bool good = true;
-
-	if (y->kind != YAML_LIST)
-		return message(r->messages, E_TYPE, y->at, NULL,
-		               "write [B, 784], or [] for a single number",
-		               "'shape' is a list of sizes");
-	if (y->n > AD_MAX_RANK)
-		return message(r->messages, E_LIMIT, y->at, NULL, NULL,
-		               "a shape has at most %d axes", AD_MAX_RANK);
-	to->rank = (int)y->n;
-	for (size_t i = 0; i < y->n; i++) {
-		const struct yaml *d = y->items[i];
-		struct name *name = d->kind == YAML_SCALAR ? scope_own(file, d->text) : NULL;
-
-		if (d->kind == YAML_SCALAR && is_name(d->text) &&
-		    (!name || name->kind == NAME_DIM)) {
-			to->dims[i] = -1 - free_dim(r, d);
-			continue;
-		}
-		struct value v = field_of(r, file, d, "shape", "a size");
-		good = whole_of(r, v, d->at, "a size", d->text, 1, INT32_MAX, &to->dims[i]) && good;
-	}
-	return good;
-}
-
-static bool input_map(struct recording *r, const struct yaml *y, struct input *to)
-{
-	const struct yaml *shape = yaml_get(y, "shape"), *dtype = yaml_get(y, "dtype");
-	const struct yaml *role = yaml_get(y, "role");
-	static const char *const words[] = { "f32", "f64", "i32", "bool" };
-	static const ad_type types[] = { AD_REAL, AD_REAL, AD_I32, AD_BOOL };
-	static const char *const roles[] = { "input", "target" };
-	int before = messages_errors(r->messages), k;
-	bool good = true;
-
-	check_map(r, y, to->name, COUNT(input_keys), input_keys);
-	if (shape)
-		good = input_shape(r, shape, to);
-	else if (misspelt(y, "shape", COUNT(input_keys), input_keys))
-		good = false;
-	else
-		good = message(r->messages, E_MISSING, to->at, NULL, "write {shape: [B, 784]}",
-		               "input '%s' needs 'shape'", to->name);
-	to->type = AD_REAL;
-	if (dtype) {
-		k = word_of(r, dtype, "dtype", COUNT(words), words, NULL);
-		to->type = k < 0 ? AD_REAL : types[k];
-		good = good && k >= 0;
-	}
-	if (role) {
-		k = word_of(r, role, "role", COUNT(roles), roles, NULL);
-		to->target = k == 1;
-	}
-	to->doubtful = messages_errors(r->messages) > before;
-	return good;
-}
-
-static void check_inputs(struct recording *r, const struct yaml *y)
-{
-	ad_model *m = r->model;
-
-	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
-		return;
-	if (y->kind != YAML_MAP) {
-		message(r->messages, E_TYPE, y->at, NULL, "inputs: {x: [B, 784]}",
-		        "'inputs' is a mapping of names to shapes or numbers");
-		return;
-	}
-	for (size_t i = 0; i < y->n; i++) {
-		const struct yaml *v = y->items[i];
-		struct input in = { .name = y->keys[i]->text,
-			            .type = AD_REAL,
-			            .at = y->keys[i]->at };
-		bool good = check_name(r, y->keys[i], "an input");
-
-		if (v->kind == YAML_LIST) {
-			good = input_shape(r, v, &in) && good;
-		} else if (v->kind == YAML_MAP) {
-			good = input_map(r, v, &in) && good;
-		} else {
-			in.scalar_leaf = true;
-			good =
-			    number_of(
-				r, field_of(r, &m->build->file, v, in.name, "a number or a shape"),
-				v->at, in.name, &in.value) &&
-			    good;
-		}
-		if (!good)
-			in.rank = -1; /* unknown */
-		m->inputs = store_more(r->store, m->inputs, (size_t)m->n_inputs, sizeof *m->inputs);
-		m->inputs[m->n_inputs++] = in;
-		if (m->batch_dim < 0 && !in.scalar_leaf && in.rank > 0 && in.dims[0] < 0)
-			m->batch_dim = (int)(-1 - in.dims[0]);
-	}
-}
-
-static void check_weights(struct recording *r, const struct yaml *y)
-{
-	struct build *b = r->model->build;
-
-	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
-		return;
-	if (y->kind != YAML_MAP) {
-		message(r->messages, E_TYPE, y->at, NULL,
-		        "weights: {w: 5}, or {W: {shape: [4, 3], init: xavier}}",
-		        "'weights' is a mapping of names to numbers or shapes");
-		return;
-	}
-	for (size_t i = 0; i < y->n; i++) {
-		const struct yaml *v = y->items[i];
-		struct declared_weight w = { .name = y->keys[i]->text, .at = y->keys[i]->at };
-		bool good = check_name(r, y->keys[i], "a weight");
-
-		for (int k = 0; k < r->model->n_inputs; k++) {
-			if (strcmp(r->model->inputs[k].name, w.name) != 0)
-				continue;
-			message(r->messages, E_NAMED_TWICE, w.at, NULL, NULL,
-			        "'%s' is named twice: an input has this name", w.name);
-			message_also(r->messages, r->model->inputs[k].at, "first here");
-			good = false;
-		}
-		if (v->kind == YAML_LIST) {
-			w.dims = v;
-		} else if (v->kind == YAML_MAP) {
-			check_map(r, v, w.name, COUNT(weight_keys), weight_keys);
-			w.dims = yaml_get(v, "shape");
-			w.init = yaml_get(v, "init");
-			if (w.dims && w.dims->kind != YAML_LIST)
-				good = message(r->messages, E_TYPE, w.dims->at, NULL,
-				               "write [4, 3], or [] for a single number",
-				               "'shape' is a list of sizes");
-			if (!w.dims && misspelt(v, "shape", COUNT(weight_keys), weight_keys))
-				good = false;
-			else if (!w.dims)
-				good = message(r->messages, E_MISSING, w.at, NULL,
-				               "write {shape: [4, 3]}", "weight '%s' needs 'shape'",
-				               w.name);
-		} else {
-			good = number_of(r, field_of(r, &b->file, v, w.name, "a number or a shape"),
-			                 v->at, w.name, &w.value) &&
-			       good;
-		}
-		w.rank = good ? 0 : -1;
-		b->declared = store_more(r->store, b->declared, b->n_declared, sizeof *b->declared);
-		b->declared[b->n_declared++] = w;
-	}
-}
-
 /* ---- the top level --------------------------------------------------------------------------- */
 
 static void check_top_name(struct recording *r, const struct yaml *y)
@@ -480,9 +241,12 @@ void check_top(struct recording *r)
 	check_version(r, yaml_get(root, "version"));
 	if (name)
 		check_top_name(r, name);
-	check_params(r, yaml_get(root, "params"));
-	check_inputs(r, yaml_get(root, "inputs"));
-	check_weights(r, yaml_get(root, "weights"));
+	require_plugins(r, yaml_get(root, "plugins"));
+	declare_params(r, yaml_get(root, "params"));
+	declare_inputs(r, yaml_get(root, "inputs"));
+	declare_weights(r, yaml_get(root, "weights"));
+	define_blocks(r, yaml_get(root, "defs"));
+	define_defaults(r, yaml_get(root, "defaults"));
 	b->model = yaml_get(root, "model");
 	b->loss = yaml_get(root, "loss");
 	b->metrics = yaml_get(root, "metrics");
@@ -670,7 +434,7 @@ static const struct yaml *with_params(struct recording *r, const struct yaml *y)
 		char *word = store_copy(r->store, at + 2, (size_t)(end - at - 2));
 		struct name *name = scope_find(&r->model->build->file, word);
 		if (!name || name->kind != NAME_PARAM) {
-			struct name *near = scope_nearest(&r->model->build->file, word, true);
+			struct name *near = scope_nearest(r->messages, &r->model->build->file, word, true);
 
 			message(r->messages, E_NAME, y->at,
 			        near ? store_text(r->store, "did you mean '%s'?", near->text)
@@ -729,10 +493,9 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 
 static bool is_input(const ad_model *m, const char *name)
 {
-	for (int i = 0; i < m->n_inputs; i++)
-		if (!m->inputs[i].scalar_leaf && strcmp(m->inputs[i].name, name) == 0)
-			return true;
-	return false;
+	const struct name *input = scope_own(&m->build->inputs, name);
+
+	return input && !m->inputs[input->value.i].scalar_leaf;
 }
 
 /* Says that a source has no such key, with all that it may have. */
@@ -782,6 +545,25 @@ static bool check_binding(struct recording *r, const struct format *f, const cha
 	                                        : "a list in a list");
 }
 
+/* Where the source's paths start: the folder of the file that states them, which may be a parent of the
+ * model file and lie in another folder. */
+static const char *folder_of(struct recording *r, const struct yaml *y)
+{
+	const struct yaml *file = yaml_get(y, "file");
+	struct place at = y->at;
+
+	for (size_t i = 0; !file && y->kind == YAML_MAP && i < y->n; i++)
+		if (is_input(r->model, y->keys[i]->text))
+			file = y->items[i];
+	if (file)
+		at = file->at;
+	const char *path = messages_path(r->messages, at.file), *slash = strrchr(path, '/');
+
+	if (at.file == 0)
+		return r->model->folder;
+	return slash ? store_copy(r->store, path, (size_t)(slash - path) + (slash == path)) : ".";
+}
+
 /* A source: {format: csv, file: ...}, or {table: {...}}. */
 static bool check_source(struct recording *r, const struct yaml *y, const char *part, uint64_t seed,
                          struct source *to)
@@ -792,12 +574,12 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 	bool good = true;
 
 	to->at = y->at;
-	to->folder = r->model->folder;
 	to->seed = seed;
 	if (y->kind == YAML_MAP && !key && y->n == 1) {
 		key = y->keys[0];
 		y = y->items[0];
 	}
+	to->folder = folder_of(r, y);
 	if (!key && y->kind == YAML_MAP) {
 		static const char *const keys[] = { "format", "split" };
 

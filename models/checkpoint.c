@@ -380,30 +380,57 @@ static void list(char *text, size_t n, size_t number, const char *name)
 		snprintf(text + length, n - length, "%s'%s'", number ? ", " : "", name);
 }
 
+/* The length of a number that ends a component of a path, "_2" in "linear_2.weight"; 0: none is here. */
+static size_t item_number(const char *s)
+{
+	size_t n = *s == '_' ? strspn(s + 1, "0123456789") : 0;
+
+	return n > 0 && (s[n + 1] == '.' || s[n + 1] == '[') ? n + 1 : 0;
+}
+
+static bool is_numbered(const char *path)
+{
+	while (*path && item_number(path) == 0)
+		path++;
+	return *path != '\0';
+}
+
+static const char numbers_move[] = "\nhelp: the number of an unnamed item, as in linear_2, moves when "
+				   "another is put before it; 'as: NAME' keeps it";
+
 static bool names_differ(struct checkpoint *c)
 {
 	char missing[MAX_LISTED * (MAX_NAME + 8)] = "", extra[MAX_LISTED * (MAX_NAME + 8)] = "";
 	size_t n_missing = 0, n_extra = 0;
 	char more[2][32] = { "", "" };
+	bool *found = calloc((size_t)c->m->n_weights + 1, 1), numbered = false;
 
-	for (int k = 0; k < c->m->n_weights; k++) {
-		bool found = false;
-
-		for (size_t j = 0; !found && j < c->n; j++)
-			found = c->tensors[j].weight == k;
-		if (!found)
-			list(missing, sizeof missing, n_missing++, c->m->weights[k].path);
-	}
+	if (!found)
+		return REFUSE(c, "%s: out of memory", c->path);
 	for (size_t j = 0; j < c->n; j++)
-		if (c->tensors[j].weight < 0)
-			list(extra, sizeof extra, n_extra++, c->tensors[j].name);
+		if (c->tensors[j].weight >= 0)
+			found[c->tensors[j].weight] = true;
+	for (int k = 0; k < c->m->n_weights; k++) {
+		if (found[k])
+			continue;
+		list(missing, sizeof missing, n_missing++, c->m->weights[k].path);
+		numbered = numbered || is_numbered(c->m->weights[k].path);
+	}
+	free(found);
+	for (size_t j = 0; j < c->n; j++) {
+		if (c->tensors[j].weight >= 0)
+			continue;
+		list(extra, sizeof extra, n_extra++, c->tensors[j].name);
+		numbered = numbered || is_numbered(c->tensors[j].name);
+	}
 	if (n_missing > MAX_LISTED)
 		snprintf(more[0], sizeof more[0], " and %zu more", n_missing - MAX_LISTED);
 	if (n_extra > MAX_LISTED)
 		snprintf(more[1], sizeof more[1], " and %zu more", n_extra - MAX_LISTED);
-	return REFUSE(c, "%s: error[E030]: it belongs to another model than %s:%s%s%s%s%s%s", c->path,
+	return REFUSE(c, "%s: error[E030]: it belongs to another model than %s:%s%s%s%s%s%s%s", c->path,
 	              c->m->path, n_missing ? " it lacks " : "", missing, more[0],
-	              n_extra ? (n_missing ? "; it has besides " : " it has besides ") : "", extra, more[1]);
+	              n_extra ? (n_missing ? "; it has besides " : " it has besides ") : "", extra, more[1],
+	              numbered ? numbers_move : "");
 }
 
 static int by_path(const void *a, const void *b)
@@ -454,14 +481,21 @@ static bool check_shape(struct checkpoint *c, const struct tensor *t)
 	ad_shape shape = ad_shape_of(w->node);
 	ad_type type = ad_type_of(w->node);
 	bool same = shape.rank == t->shape.rank, real = t->dtype[0] == 'F';
-	char there[256], here[256];
+	const struct yaml *params = yaml_get(yaml_root(c->m->tree), "params");
+	const struct yaml *from = w->param && params ? yaml_get(params, w->param) : NULL;
+	char there[256], here[256], place[1024];
 
 	for (int k = 0; same && k < shape.rank; k++)
 		same = shape.dims[k] == t->shape.dims[k];
+	const char *slash = strrchr(c->path, '/');
 	if (!same)
-		return REFUSE(c, "%s: error[E030]: '%s' is [%s] there and [%s] here (%s:%d:%d)", c->path, t->name,
-		              brackets(there, t->shape), brackets(here, shape), c->m->path, w->at.line,
-		              w->at.col);
+		return REFUSE(c, "%s: error[E030]: '%s' is [%s] there and [%s] here (%s%s%s)\n"
+		              "help: 'autograd diff %.*sconfig.yaml %s'%s", c->path, t->name,
+		              brackets(there, t->shape), brackets(here, shape),
+		              model_place(c->m, from ? from->at : w->at, place, sizeof place),
+		              from ? ", params." : "", from ? w->param : "",
+		              slash ? (int)(slash + 1 - c->path) : 0, c->path, c->m->path,
+		              is_numbered(t->name) ? numbers_move : "");
 	if (type == AD_REAL ? !real : strcmp(t->dtype, dtype_of(c->m, type)) != 0)
 		return REFUSE(c, "%s: error[E030]: '%s' has elements of type %s there and %s here", c->path,
 		              t->name, t->dtype, dtype_of(c->m, type));

@@ -328,12 +328,16 @@ static struct expr *primary(struct parser *p)
 		return e;
 	}
 	if (is_start(*from)) {
-		while (is_start(*p->s) || is_digit(*p->s))
+		while (is_start(*p->s) || is_digit(*p->s) || (*p->s == '.' && is_start(p->s[1])))
 			p->s++;
 		struct expr *e = new_expr(p, EXPR_NAME, from);
 		e->text = store_copy(p->store, from, (size_t)(p->s - from));
 		if (take(p, '('))
 			return call(p, from, e->text, e->at);
+		if (strchr(e->text, '.'))
+			return fail(p, from, p->s, NULL,
+			            "a name with a '.' is a block of an included file; it is called, "
+			            "file.block(x)");
 		if (strcmp(e->text, "true") == 0 || strcmp(e->text, "false") == 0) {
 			e->kind = EXPR_FLAG;
 			e->i = e->text[0] == 't';
@@ -439,6 +443,8 @@ static struct expr *parse(struct parser *p, int least)
 
 struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *scalar)
 {
+	if (scalar->expr && *scalar->expr)
+		return *scalar->expr;
 	struct parser p = { .store = s,
 		            .messages = m,
 		            .text = scalar->text,
@@ -465,6 +471,8 @@ struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *
 			            "an operator is due here, not '?'");
 		return fail(&p, p.s, end, NULL, "an operator is due here");
 	}
+	if (scalar->expr)
+		*scalar->expr = e;
 	return e;
 }
 

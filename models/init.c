@@ -203,7 +203,11 @@ bool init_weights(const ad_model *m, uint64_t seed)
 		for (size_t k = 0; k < n; k++) {
 			double x = value_at(w, &as, key, k);
 
-			if (m->f64)
+			if (w->type == AD_I32)
+				((int32_t *)data)[k] = (int32_t)x;
+			else if (w->type == AD_BOOL)
+				((unsigned char *)data)[k] = x != 0;
+			else if (m->f64)
 				((double *)data)[k] = x;
 			else
 				((float *)data)[k] = (float)x;

@@ -1,5 +1,6 @@
 /*
- * instance: what belongs to one recording of a model: what its buffers become, which nodes are whose.
+ * instance: what belongs to one recording of a model: what its buffers become, which nodes are
+ * whose.
  */
 #include "language.h"
 
@@ -17,6 +18,27 @@ void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value)
 bool layer_open_size(struct layer_site *site, int64_t size)
 {
 	return site->recording->messages && is_free(site->recording, size);
+}
+
+void *layer_room(struct layer_site *site, size_t bytes)
+{
+	return store_take(site->recording->store, bytes);
+}
+
+/* What a recording points to lies in the store, but for itself, the call and the level. */
+struct layer_site *layer_keep(const struct layer_site *site)
+{
+	struct store *s = site->recording->store;
+	struct layer_site *kept = store_take(s, sizeof *kept);
+
+	*kept = *site;
+	kept->recording = store_take(s, sizeof *kept->recording);
+	*kept->recording = *site->recording;
+	kept->recording->level = store_take(s, sizeof *kept->recording->level);
+	*kept->recording->level = *site->recording->level;
+	kept->call = store_take(s, sizeof *kept->call);
+	*kept->call = *site->call;
+	return kept;
 }
 
 /* The graph has one assignment for a buffer, and each recording has its own. */
@@ -53,7 +75,8 @@ void mark_nodes(struct recording *r, const char *path)
 
 	if (r->messages || !in)
 		return;
-	const struct node_mark mark = { path ? path : open_path(in), ad_nodes(r->graph), path == NULL };
+	const struct node_mark mark = { path ? path : open_path(in), ad_nodes(r->graph),
+		                        path == NULL };
 	in->marks = store_more(r->store, in->marks, in->n_marks, sizeof *in->marks);
 	in->marks[in->n_marks++] = mark;
 }

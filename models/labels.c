@@ -35,6 +35,25 @@ static void print_sample(const struct dataset *d, size_t k, char *text, size_t n
 		snprintf(text, n, "sample %zu, counted from 0,", d->places[k]);
 }
 
+/* The one param whose value is the number of classes: it is likely where that comes from. NULL: there is
+ * none, or there are several. */
+static const struct yaml *class_param(const ad_model *m, size_t classes, const struct yaml **value)
+{
+	const struct yaml *params = yaml_get(yaml_root(m->tree), "params"), *found = NULL;
+	char text[32];
+
+	snprintf(text, sizeof text, "%zu", classes);
+	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n; i++) {
+		if (params->items[i]->kind != YAML_SCALAR || strcmp(params->items[i]->text, text) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = params->keys[i];
+		*value = params->items[i];
+	}
+	return found;
+}
+
 /* Whether all labels of a set are classes of the loss that compares them: 0 to classes - 1. */
 static bool check_set(const ad_model *m, const struct dataset *d, const struct input *input,
                       const ad_node *loss, size_t classes, char *error, size_t n)
@@ -43,7 +62,8 @@ static bool check_set(const ad_model *m, const struct dataset *d, const struct i
 	bool ignores = ignored_label(loss, &ignored);
 	const char *name = ad_inputs(loss) > 1 ? ad_name_of(ad_input_of(loss, 0)) : NULL;
 	size_t wrong = 0, where = 0;
-	char place[512], text[1024];
+	const struct yaml *value, *param = class_param(m, classes, &value);
+	char place[512], text[1200], from[256] = "";
 
 	for (int i = 0; i < d->n_columns; i++) {
 		const struct column *c = &d->columns[i];
@@ -66,12 +86,20 @@ static bool check_set(const ad_model *m, const struct dataset *d, const struct i
 	if (wrong == 0)
 		return true;
 	print_sample(d, where, place, sizeof place);
+	if (param && value->at.line > 0)
+		snprintf(from, sizeof from, " (line %d: %.100s: %zu)", value->at.line, param->text,
+		         classes);
 	snprintf(text, sizeof text,
-	         "the labels of '%s' run %lld..%lld, but %s%s%s has %zu classes, 0..%zu; %s has "
+	         "the labels of '%s' run %lld..%lld, but %s%s%s has %zu classes, 0..%zu%s; %s has "
 	         "%lld%s", input->name, (long long)least, (long long)most, name ? "'" : "",
-	         name ? name : "the model", name ? "'" : "", classes, classes - 1, place,
+	         name ? name : "the model", name ? "'" : "", classes, classes - 1, from, place,
 	         (long long)first, wrong > 1 ? ", the first of them" : "");
-	return message_write(m->messages, E_DATA, input->at, text, error, n);
+	message_write(m->messages, E_DATA, input->at, text, error, n);
+	size_t used = strlen(error);
+	if (param && least >= 0)
+		snprintf(error + used, n - used, "\nhelp: --set params.%.100s=%lld", param->text,
+		         (long long)most + 1);
+	return false;
 }
 
 bool data_check_labels(const ad_model *m, const struct instance *in, size_t n_sets,

@@ -20,7 +20,7 @@ enum {
 
 /* A further line of a message. */
 struct extra {
-	enum { SOURCE, NOTE } kind;
+	enum { SOURCE, NOTE, WITHIN } kind; /* WITHIN: a note that comes last */
 	struct place at;
 	char *text; /* may be NULL for SOURCE */
 };
@@ -34,16 +34,30 @@ struct said {
 	struct extra *extras;
 };
 
-struct messages {
-	char *file, *text;
+/* A file that messages are about. */
+struct source_text {
+	char *path, *file, *text; /* file: the path as it is printed */
 	size_t length;
 	size_t n_lines, *lines; /* where each begins; one more than there are lines */
 	size_t *ends;           /* where each ends, without its break */
+};
+
+/* What the message is within: a block, with its params. */
+struct within {
+	struct place at;
+	const char *text;
+};
+
+struct messages {
+	int n_sources;
+	struct source_text sources[MOST_FILES];
 	size_t n, room;
 	struct said *said;
 	struct said *last; /* NULL: it was said before, or there was no memory */
 	int errors;
-	size_t n_overrides;
+	int depth; /* of withins */
+	struct within within[MOST_BLOCKS + 1];
+	size_t n_overrides, n_environment;
 	const char *const *overrides;
 };
 
@@ -137,46 +151,93 @@ static size_t break_at(const char *s, size_t n)
 	return 0;
 }
 
-struct messages *messages_new(const char *file, const char *text, size_t length)
+static void free_source(struct source_text *s)
 {
-	struct messages *m = calloc(1, sizeof *m);
+	free(s->path);
+	free(s->file);
+	free(s->text);
+	free(s->lines);
+	free(s->ends);
+}
 
-	if (!m)
-		return NULL;
-	m->file = printable(file, strlen(file), 4096);
-	m->text = malloc(length + 1);
-	size_t start = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-	size_t lines = 2;
+int messages_source(struct messages *m, const char *file, const char *text, size_t length)
+{
+	struct source_text s = { .path = strdup(file),
+		                 .file = printable(file, strlen(file), 4096),
+		                 .text = malloc(length + 1),
+		                 .length = length };
+	size_t start = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, lines = 2;
+
 	for (size_t i = start; i < length; i++)
 		lines += break_at(text + i, length - i) > 0;
-	m->lines = malloc(lines * sizeof *m->lines);
-	m->ends = malloc(lines * sizeof *m->ends);
-	if (!m->file || !m->text || !m->lines || !m->ends) {
-		messages_free(m);
-		return NULL;
+	s.lines = malloc(lines * sizeof *s.lines);
+	s.ends = malloc(lines * sizeof *s.ends);
+	if (m->n_sources == MOST_FILES || !s.path || !s.file || !s.text || !s.lines || !s.ends) {
+		free_source(&s);
+		return -1;
 	}
-	memcpy(m->text, text, length);
-	m->text[length] = '\0';
-	m->length = length;
-	m->lines[m->n_lines++] = start;
+	memcpy(s.text, text, length);
+	s.text[length] = '\0';
+	s.lines[s.n_lines++] = start;
 	for (size_t i = start; i < length;) {
 		size_t k = break_at(text + i, length - i);
 
 		if (k) {
-			m->ends[m->n_lines - 1] = i;
-			m->lines[m->n_lines++] = i + k;
+			s.ends[s.n_lines - 1] = i;
+			s.lines[s.n_lines++] = i + k;
 		}
 		i += k ? k : 1;
 	}
-	m->ends[m->n_lines - 1] = length;
-	m->lines[m->n_lines] = length;
+	s.ends[s.n_lines - 1] = length;
+	s.lines[s.n_lines] = length;
+	m->sources[m->n_sources] = s;
+	return m->n_sources++;
+}
+
+struct messages *messages_new(const char *file, const char *text, size_t length)
+{
+	struct messages *m = calloc(1, sizeof *m);
+
+	if (m && messages_source(m, file, text, length) < 0) {
+		free(m);
+		return NULL;
+	}
 	return m;
 }
 
-void messages_overrides(struct messages *m, size_t n, const char *const overrides[])
+int messages_sources(const struct messages *m)
+{
+	return m->n_sources;
+}
+
+const char *messages_path(const struct messages *m, int file)
+{
+	return m->sources[file].path;
+}
+
+const char *messages_text(const struct messages *m, int file)
+{
+	return m->sources[file].text;
+}
+
+void messages_overrides(struct messages *m, size_t n, const char *const overrides[],
+                        size_t n_environment)
 {
 	m->n_overrides = n;
 	m->overrides = overrides;
+	m->n_environment = n_environment;
+}
+
+void messages_enter(struct messages *m, struct place at, const char *text)
+{
+	if (m && m->depth++ < MOST_BLOCKS)
+		m->within[m->depth - 1] = (struct within){ at, text };
+}
+
+void messages_leave(struct messages *m)
+{
+	if (m)
+		m->depth--;
 }
 
 static void forget(struct said *s)
@@ -195,11 +256,9 @@ void messages_free(struct messages *m)
 		return;
 	for (size_t i = 0; i < m->n; i++)
 		forget(&m->said[i]);
+	for (int k = 0; k < m->n_sources; k++)
+		free_source(&m->sources[k]);
 	free(m->said);
-	free(m->file);
-	free(m->text);
-	free(m->lines);
-	free(m->ends);
 	free(m);
 }
 
@@ -220,6 +279,26 @@ static char *copied(const char *text)
 	return text ? printable(text, strlen(text), LONGEST_TEXT) : NULL;
 }
 
+static void add(struct messages *m, int kind, struct place at, char *text)
+{
+	struct said *s = m->last;
+	struct extra *more = s ? realloc(s->extras, (s->n_extras + 1) * sizeof *more) : NULL;
+
+	if (!more) {
+		free(text);
+		return;
+	}
+	s->extras = more;
+	s->extras[s->n_extras++] = (struct extra){ kind, at, text };
+}
+
+/* Whether a mistake of this code may be one for some values of a block's params only. */
+static bool depends_on_params(int code)
+{
+	return code == E_SHAPE || code == E_RESIDUAL || code == E_WHOLE || code == E_RANGE ||
+	       code == E_CHECK || code == E_LIMIT || code == E_TYPE;
+}
+
 static void say(struct messages *m, int code, struct place at, const char *hint, const char *help,
                 char *text)
 {
@@ -229,7 +308,7 @@ static void say(struct messages *m, int code, struct place at, const char *hint,
 		struct said *s = &m->said[i];
 
 		if (s->code == code && s->at.line == at.line && s->at.col == at.col &&
-		    s->at.end == at.end && (code || strcmp(s->text, text ? text : "") == 0)) {
+		    s->at.end == at.end && s->at.file == at.file && (code || strcmp(s->text, text ? text : "") == 0)) {
 			free(text);
 			return;
 		}
@@ -260,6 +339,9 @@ static void say(struct messages *m, int code, struct place at, const char *hint,
 		m->n++;
 	else
 		m->last = NULL;
+	if (m->depth > 0 && m->depth <= MOST_BLOCKS && m->within[m->depth - 1].text &&
+	    depends_on_params(code))
+		add(m, WITHIN, m->within[m->depth - 1].at, copied(m->within[m->depth - 1].text));
 }
 
 bool message(struct messages *m, int code, struct place at, const char *hint, const char *help,
@@ -284,19 +366,6 @@ void message_warning(struct messages *m, struct place at, const char *format, ..
 	va_end(list);
 }
 
-static void add(struct messages *m, int kind, struct place at, char *text)
-{
-	struct said *s = m->last;
-	struct extra *more = s ? realloc(s->extras, (s->n_extras + 1) * sizeof *more) : NULL;
-
-	if (!more) {
-		free(text);
-		return;
-	}
-	s->extras = more;
-	s->extras[s->n_extras++] = (struct extra){ kind, at, text };
-}
-
 void message_also(struct messages *m, struct place at, const char *text)
 {
 	if (m)
@@ -319,13 +388,20 @@ int messages_errors(const struct messages *m)
 	return m->errors;
 }
 
-const char *messages_line(const struct messages *m, int line, size_t *n)
+bool messages_suggest(const struct messages *m)
 {
+	return m && m->errors <= 5 * PRINTED;
+}
+
+const char *messages_line(const struct messages *m, int file, int line, size_t *n)
+{
+	const struct source_text *s = &m->sources[file];
+
 	*n = 0;
-	if (line < 1 || (size_t)line > m->n_lines)
+	if (line < 1 || (size_t)line > s->n_lines)
 		return NULL;
-	*n = m->ends[line - 1] - m->lines[line - 1];
-	return m->text + m->lines[line - 1];
+	*n = s->ends[line - 1] - s->lines[line - 1];
+	return s->text + s->lines[line - 1];
 }
 
 /* ---- printing  / ----------------------------------------------------------------------------- */
@@ -375,7 +451,7 @@ static void print_source(const struct messages *m, FILE *to, struct place at, ch
                          const char *text)
 {
 	size_t n;
-	const char *s = messages_line(m, at.line, &n);
+	const char *s = messages_line(m, at.file, at.line, &n);
 
 	if (!s)
 		return;
@@ -393,18 +469,36 @@ static void print_source(const struct messages *m, FILE *to, struct place at, ch
 	fprintf(to, "%s%s\n", text ? " " : "", text ? text : "");
 }
 
+/* "--set ", or "AUTOGRAD_SET ": where an override is from. */
+static const char *override_from(const struct messages *m, struct place at)
+{
+	return (size_t)-at.line <= m->n_environment ? "AUTOGRAD_SET" : "--set";
+}
+
+static const char *override_of(const struct messages *m, struct place at)
+{
+	return at.line < 0 && (size_t)-at.line <= m->n_overrides ? m->overrides[-at.line - 1] : NULL;
+}
+
+char *messages_place(const struct messages *m, struct place at, char *text, size_t n)
+{
+	char *override = copied(override_of(m, at));
+
+	if (override)
+		snprintf(text, n, "%s %s", override_from(m, at), override);
+	else if (at.line > 0)
+		snprintf(text, n, "%s:%d:%d", m->sources[at.file].file, at.line, at.col);
+	else
+		snprintf(text, n, "%s", m->sources[at.file].file);
+	free(override);
+	return text;
+}
+
 static void print_place(const struct messages *m, FILE *to, struct place at)
 {
-	if (at.line < 0 && (size_t)-at.line <= m->n_overrides) {
-		char *text = copied(m->overrides[-at.line - 1]);
+	char text[8192];
 
-		fprintf(to, "--set %s", text ? text : "");
-		free(text);
-	} else if (at.line > 0) {
-		fprintf(to, "%s:%d:%d", m->file, at.line, at.col);
-	} else {
-		fputs(m->file, to);
-	}
+	fputs(messages_place(m, at, text, sizeof text), to);
 }
 
 static void print_text(const struct messages *m, FILE *to, const struct said *s)
@@ -422,15 +516,18 @@ static void print_text(const struct messages *m, FILE *to, const struct said *s)
 	for (size_t i = 0; i < s->n_extras; i++) {
 		const struct extra *x = &s->extras[i];
 
-		if (x->kind == SOURCE)
+		if (x->kind == SOURCE) {
+			if (x->at.file != s->at.file && x->at.line > 0)
+				fprintf(to, "%s:\n", m->sources[x->at.file].file);
 			print_source(m, to, x->at, x->text ? '-' : 0, x->text);
-		else if (x->at.line && widest < utf8_count(x->text, strlen(x->text)))
+		} else if (x->at.line && widest < utf8_count(x->text, strlen(x->text))) {
 			widest = utf8_count(x->text, strlen(x->text));
+		}
 	}
-	for (size_t i = 0; i < s->n_extras; i++) {
-		const struct extra *x = &s->extras[i];
+	for (size_t k = 0; k < 2 * s->n_extras; k++) {
+		const struct extra *x = &s->extras[k % s->n_extras];
 
-		if (x->kind != NOTE || !x->text)
+		if (x->kind != (k < s->n_extras ? NOTE : WITHIN) || !x->text)
 			continue;
 		fprintf(to, "note: %s", x->text);
 		if (x->at.line) {
@@ -452,7 +549,7 @@ bool message_write(const struct messages *m, int code, struct place at, const ch
 	size_t length = 0;
 	FILE *file = safe ? open_memstream(&whole, &length) : NULL;
 
-	snprintf(to, n, "%s: error[E%03d]: %s", m->file, code, text);
+	snprintf(to, n, "%s: error[E%03d]: %s", m->sources[0].file, code, text);
 	if (file) {
 		print_text(m, file, &s);
 		if (fclose(file) == 0) {
@@ -481,12 +578,12 @@ static void print_string(FILE *to, const char *s)
 
 static void print_json(const struct messages *m, FILE *to, const struct said *s)
 {
-	bool override = s->at.line < 0 && (size_t)-s->at.line <= m->n_overrides;
-	char *set = override ? copied(m->overrides[-s->at.line - 1]) : NULL;
+	bool override = override_of(m, s->at) != NULL;
+	char *set = copied(override_of(m, s->at));
 	bool first = true;
 
 	fputs("{\"file\":", to);
-	print_string(to, m->file);
+	print_string(to, m->sources[override ? 0 : s->at.file].file);
 	if (override) {
 		fputs(",\"set\":", to);
 		print_string(to, set);
@@ -508,7 +605,9 @@ static void print_json(const struct messages *m, FILE *to, const struct said *s)
 	for (size_t i = 0; i < s->n_extras; i++) {
 		const struct extra *x = &s->extras[i];
 
-		fprintf(to, "%s{\"line\":%d,\"col\":%d,\"end\":%d,\"message\":", first ? "" : ",",
+		fputs(first ? "{\"file\":" : ",{\"file\":", to);
+		print_string(to, m->sources[x->at.file].file);
+		fprintf(to, ",\"line\":%d,\"col\":%d,\"end\":%d,\"message\":",
 		        x->at.line < 0 ? 0 : x->at.line, x->at.col, x->at.end);
 		print_string(to, x->text ? x->text : "");
 		fputc('}', to);
@@ -524,6 +623,8 @@ static int by_place(const void *a, const void *b)
 	if (x->at.line < 0 && y->at.line < 0 && x->at.line != y->at.line)
 		return x->at.line > y->at.line ? -1
 		                               : 1; /* overrides in their order, before the file */
+	if (x->at.file != y->at.file)
+		return x->at.file < y->at.file ? -1 : 1;
 	if (x->at.line != y->at.line)
 		return x->at.line < y->at.line ? -1 : 1;
 	if (x->at.col != y->at.col)
@@ -537,7 +638,7 @@ void messages_print(const struct messages *m, FILE *to, bool json)
 	int errors = 0, warnings = 0;
 
 	if (!sorted) {
-		fprintf(to, "%s: error: out of memory\n", m->file);
+		fprintf(to, "%s: error: out of memory\n", m->sources[0].file);
 		return;
 	}
 	for (size_t i = 0; i < m->n; i++)
@@ -553,7 +654,7 @@ void messages_print(const struct messages *m, FILE *to, bool json)
 	}
 	free(sorted);
 	if (m->errors > PRINTED && !json)
-		fprintf(to, "%s: %d more error%s not shown\n", m->file, m->errors - PRINTED,
+		fprintf(to, "%s: %d more error%s not shown\n", m->sources[0].file, m->errors - PRINTED,
 		        m->errors - PRINTED == 1 ? " is" : "s are");
 }
 
@@ -595,9 +696,11 @@ const char *nearest(const char *word, size_t n, const char *const candidates[])
 	const char *best = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, length, candidates[i], strlen(candidates[i]), most);
+		size_t k = strlen(candidates[i]);
+		size_t d = distance(word, length, candidates[i], k, most);
 
-		if (d > 0 && d <= most && (best == NULL || d < most + 1)) {
+		/* one letter for another is no resemblance */
+		if (d > 0 && d <= most && d < (length > k ? length : k) && (best == NULL || d < most + 1)) {
 			best = candidates[i];
 			most = d - 1; /* only a nearer one replaces it */
 			if (most == 0)

@@ -13,9 +13,11 @@
 
 /* ---- places and messages (message.c) ------------------------------------------------------- */
 
-/* A stretch of one line of the file, counted in code points from 1; end is one past the last. */
+/* A stretch of one line of a file, counted in code points from 1; end is one past the last. file: the
+ * number of a source of the messages, 0 for the model file itself. */
 struct place {
 	int line, col, end;
+	int file;
 };
 
 /* Everything said about one file, in the form of LANGUAGE.md: errors by line, at most 20 printed. */
@@ -45,6 +47,13 @@ bool message_write(const struct messages *m, int code, struct place at, const ch
 int messages_errors(const struct messages *m);
 void messages_print(const struct messages *m, FILE *to, bool json);
 
+/* A page about an error (explain.c): examples are whole files. By code; ends with code 0. */
+struct explanation {
+	int code; /* 1 for E001 */
+	const char *title, *text, *wrong, *right;
+};
+extern const struct explanation explanations[];
+
 /* The candidate nearest to word by Damerau-Levenshtein distance, if that is at most
  * max(1, length / 3); NULL otherwise. */
 const char *nearest(const char *word, size_t n, const char *const candidates[]);
@@ -52,6 +61,8 @@ const char *nearest(const char *word, size_t n, const char *const candidates[]);
 /* ---- the tree (yaml.c) ------------------------------------------------------------------------ */
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+struct expr;
 
 struct yaml {
 	enum yaml_kind kind;
@@ -62,6 +73,7 @@ struct yaml {
 	size_t n;          /* items of a list or pairs of a map */
 	struct yaml **items; /* values */
 	struct yaml **keys;  /* of a map; NULL for a list */
+	struct expr **expr;  /* of a scalar: where its expression is kept once it was read; may be NULL */
 };
 
 /* Reads one document under the limits of the language; messages tell what is wrong. NULL only
@@ -72,6 +84,10 @@ struct yaml *yaml_root(struct yaml_tree *t);
 void yaml_free(struct yaml_tree *t);
 struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL: absent */
 void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equal */
+
+/* The same with what note writes at the end of each line that has a value; note may be NULL. */
+void yaml_write_noted(const struct yaml *y, FILE *to,
+                      void (*note)(void *of, const struct yaml *value, FILE *to), void *of);
 
 /* ---- data (data/NAME.c, data.c) ------------------------------------------------------------------ */
 
@@ -226,14 +242,18 @@ struct init {
 	size_t n_values;
 };
 
-/* A weight of the model: a param, or a frozen or running one. */
+/* A weight of the model: a param, a frozen one, or a running statistic. */
 struct weight {
 	const char *path;  /* "linear_2.weight" */
 	ad_node *node;
 	struct init init;
 	int64_t fan_in, fan_out;
 	struct place at;
+	ad_type type;      /* AD_REAL, but for a buffer */
 	bool buffer;       /* made by model_buffer: has no gradient */
+	bool frozen;       /* `freeze: true`: wants no gradient */
+	double lr_scale;   /* factor of the learning rate: the product of `lr_scale` around it, else 1 */
+	const char *param; /* that an argument of its layer names: "hidden"; NULL: none */
 };
 
 /* Writes initial values into every weight: a function of (seed, path). */
@@ -245,17 +265,22 @@ bool model_ready(const ad_model *m);
 
 /* A layer: one file in layers/, named layer_NAME. build takes x and makes weights by model_weight. A
  * list among its attributes that has a choice takes a word instead of numbers: word k of the choice
- * arrives as a list whose n is LIST_WORD - k. */
+ * arrives as a list whose n is LIST_WORD - k. A layer of several results returns ad_pack of them:
+ * `as: [y, h]` names them. */
 enum { LIST_WORD = -2 };
-struct layer_site; /* where in the model: path, place, init given on the item; see build.c */
+struct layer_site; /* where in the model: path, place, init given on the item; see weight.c */
 struct layer {
 	const char *name, *doc;
 	const ad_attr *attrs;
 	size_t attrs_size;
 	ad_node *(*build)(struct layer_site *site, ad_node *x, const void *attrs);
 	const char *inputs; /* "x h? c?": what build asks for by layer_input, `?` may be left out; NULL: x */
+	const char *blocks; /* attributes, AD_WORD, whose value is a block, layer or op, "field"; NULL: none */
 };
 extern const struct layer *const layers[]; /* generated; ends with NULL */
+
+/* Input k of the layer being built; NULL: it was left out. Input 0 is build's x. */
+ad_node *layer_input(struct layer_site *site, size_t k);
 
 /* The weight NAME of the layer being built: made at the first call for its path, found afterwards.
  * NULL after a message. */
@@ -266,15 +291,27 @@ ad_node *model_weight(struct layer_site *site, const char *name, ad_shape shape,
 ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, ad_shape shape,
                       struct init init);
 
-/* Input k of the layer being built; NULL: it was left out. Input 0 is build's x. */
-ad_node *layer_input(struct layer_site *site, size_t k);
-
 /* What a buffer becomes in each step of a training; recordings for evaluation leave it. (instance.c) */
 void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value);
+
+/* Memory that lives as long as the model, zeroed; and the site in it, for layer_apply after build has
+ * returned: in the gradient of a result. (instance.c) */
+void *layer_room(struct layer_site *site, size_t bytes);
+struct layer_site *layer_keep(const struct layer_site *site);
 
 /* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
  * a layer that unrolls over such an axis records as little as gives the shapes. (instance.c) */
 bool layer_open_size(struct layer_site *site, int64_t size);
+
+/* What the attribute `attr` of `blocks` names, applied to n_in inputs. Its weights have paths below
+ * the layer's, "ode.field.linear.weight"; they are made at the first application and shared by all
+ * later ones. The first result, ad_pack of several. NULL after a message. */
+ad_node *layer_apply(struct layer_site *site, const char *attr, size_t n_in, ad_node *const in[]);
+
+/* size / by for an attribute that must divide a size: layer_quotient(site, "d", 384, "heads", 7). 0
+ * after the message "d/heads = 384/7 is not a whole number, and a dimension must be". */
+int64_t layer_quotient(struct layer_site *site, const char *what, int64_t size, const char *attr,
+                       int64_t by);
 
 /* ---- the model (check.c, build.c) ------------------------------------------------------------------ */
 
@@ -330,7 +367,7 @@ struct ad_model {
 	char *path, *folder;
 	const char *name;
 	struct messages *messages;
-	struct yaml_tree *tree;    /* resolved: --set applied */
+	struct yaml_tree *tree;    /* resolved: extends, include and overrides applied */
 	ad_graph *graph;           /* NULL while there are errors */
 	bool f64;
 	int n_dims;
@@ -349,8 +386,18 @@ struct ad_model {
 	struct data_spec data;
 	struct train_spec train;
 	size_t memory_limit;       /* bytes; 0: none */
+	bool timed;                /* the training that runs takes its times */
+	ad_train_times times;
 	struct build *build;       /* build.c's own */
 };
+
+/* ad_model_open with the overrides of the environment, AUTOGRAD_SET, before those given. */
+ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[]);
+
+/* The declaration with all defaults written out, at places of line 0; lives as long as the model. NULL
+ * without memory. And where a place is: "mlp.yaml:4:5", "--set params.n=3", "default" (full.c). */
+struct yaml *model_full(ad_model *m);
+char *model_place(const ad_model *m, struct place at, char *text, size_t n);
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a
  * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what
@@ -399,6 +446,10 @@ bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const 
 /* Loss and metrics over all samples of d in evaluation phase, weighted by samples: values[0] is the
  * loss (NaN: the model has none), values[1 + k] metric k. d NULL or n = 0: evaluated once, without data. */
 bool model_measure(ad_model *m, const struct dataset *d, double values[], char *error, size_t n);
+
+/* Bytes that a training of m, which has an optimizer, keeps outside the graph beside its samples: a copy of
+ * the weights, the optimizer's state. */
+void train_memory(const ad_model *m, size_t *kept, size_t *state);
 
 /* Weights as a safetensors file, written to a temporary name, synced and renamed; and back, after
  * checks of every field. False: a sentence in error; *refused, which may be NULL, tells whether it is for

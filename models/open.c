@@ -13,7 +13,7 @@
 /* ---- the file -------------------------------------------------------------------------------- */
 
 /* Reads at most one byte more than a model file may have. NULL: *wrong tells why. */
-static char *read_file(const char *path, size_t *length, const char **wrong)
+char *read_model_file(const char *path, size_t *length, const char **wrong)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat info;
@@ -93,9 +93,9 @@ static bool is_strange(const char *text, int64_t n)
 	return true;
 }
 
-/* A prime for each free dim that nothing in the file is near to. Smaller ones where products of
+/* A prime for each free dim that nothing in the files is near to. Smaller ones where products of
  * many dims would not fit. */
-static void choose_primes(ad_model *m, const char *text, size_t n, const char *const overrides[])
+static void choose_primes(ad_model *m, size_t n, const char *const overrides[])
 {
 	struct build *b = m->build;
 	int64_t p = m->n_dims <= 2 ? 100000 : m->n_dims == 3 ? 10000 : 1000;
@@ -106,7 +106,9 @@ static void choose_primes(ad_model *m, const char *text, size_t n, const char *c
 		bool strange;
 
 		do {
-			strange = is_prime(++p) && is_strange(text, p);
+			strange = is_prime(++p);
+			for (int i = 0; strange && i < messages_sources(m->messages); i++)
+				strange = is_strange(messages_text(m->messages, i), p);
 			for (size_t i = 0; strange && i < n; i++)
 				strange = is_strange(overrides[i], p);
 		} while (!strange);
@@ -155,23 +157,26 @@ static void make_graph(ad_model *m)
 		struct weight *w = &m->weights[i];
 		ad_shape shape = ad_shape_of(m->build->check_nodes[i]);
 
-		w->node = w->buffer ? ad_buffer(m->graph, w->path, AD_REAL, shape)
-		                     : ad_param(m->graph, w->path, shape);
+		w->node = w->buffer ? ad_buffer(m->graph, w->path, w->type, shape)
+		                    : ad_param(m->graph, w->path, shape);
+		if (w->frozen && !w->buffer)
+			ad_want_gradient(w->node, false);
 	}
 	ad_seed(m->graph, m->train.seed);
 }
 
-static void check_model(ad_model *m, const char *text, size_t n, const char *const overrides[],
-                        ad_graph *graph)
+static void check_model(ad_model *m, size_t n, const char *const overrides[], ad_graph *graph)
 {
 	struct build *b = m->build;
-	struct recording r = { .model = m, .store = &b->store, .messages = m->messages };
+	struct recording r = {
+		.model = m, .store = &b->store, .messages = m->messages, .space = ""
+	};
 	struct instance *in = store_take(&b->store, sizeof *in);
 
 	check_top(&r);
 	check_train(&r);
 	check_data(&r);
-	choose_primes(m, text, n, overrides);
+	choose_primes(m, n, overrides);
 	in->dims = b->primes;
 	in->training = true;
 	r.graph = graph;
@@ -205,16 +210,25 @@ static void read_tree(ad_model *m, const char *text, size_t length, size_t n,
 		return;
 	}
 	yaml_store(m->tree)->out = b->store.out;
+	bool whole = extend_tree(m->tree, m->messages, m->path);
 	for (size_t i = 0; i < n; i++)
-		override_apply(m->tree, m->messages, (int)i + 1, overrides[i], m->path);
+		override_apply(m->tree, m->messages, (int)i + 1, overrides[i]);
 	yaml_store(m->tree)->out = NULL;
-	b->root = root;
+	b->root = whole ? yaml_root(m->tree) : NULL;
 }
 
+/* What is to be changed: "a.b=v", of the environment, then of the caller. */
+struct overrides {
+	size_t n, n_environment;
+	const char *const *list;
+};
+
 /* False without memory. graph: for the check, closed by the caller. */
-static bool open_text(ad_model *m, const char *path, const char *text, size_t length, size_t n,
-                      const char *const overrides[], ad_graph *graph, const char *wrong)
+static bool open_text(ad_model *m, const char *path, const char *text, size_t length,
+                      const struct overrides *o, ad_graph *graph, const char *wrong)
 {
+	const size_t n = o->n;
+	const char *const *overrides = o->list;
 	struct build *b = m->build;
 	jmp_buf out;
 	char *slash;
@@ -244,10 +258,10 @@ static bool open_text(ad_model *m, const char *path, const char *text, size_t le
 	const char **kept = store_take(&b->store, (n + 1) * sizeof(*kept));
 	for (size_t i = 0; i < n; i++)
 		kept[i] = store_copy(&b->store, overrides[i], strlen(overrides[i]));
-	messages_overrides(m->messages, n, kept);
+	messages_overrides(m->messages, n, kept, o->n_environment);
 	read_tree(m, text, length, n, kept);
 	if (b->root)
-		check_model(m, text, n, kept, graph);
+		check_model(m, n, kept, graph);
 	if (messages_errors(m->messages) > 0)
 		return true;
 	make_graph(m);
@@ -257,7 +271,7 @@ static bool open_text(ad_model *m, const char *path, const char *text, size_t le
 	return true;
 }
 
-ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[])
+static ad_model *open_with(const char *path, const struct overrides *o)
 {
 	ad_model *m = calloc(1, sizeof *m);
 	size_t length = 0;
@@ -267,11 +281,11 @@ ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const 
 		free(m);
 		return NULL;
 	}
-	char *text = read_file(path, &length, &wrong);
+	char *text = read_model_file(path, &length, &wrong);
 	if (text)
 		text[length] = '\0';
 	ad_graph *graph = ad_open();
-	bool good = open_text(m, path, text, length, n_overrides, overrides, graph, wrong);
+	bool good = open_text(m, path, text, length, o, graph, wrong);
 	ad_close(graph);
 	free(text);
 	m->build->store.out = NULL;
@@ -280,6 +294,37 @@ ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const 
 		return m;
 	ad_model_close(m);
 	return NULL;
+}
+
+ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[])
+{
+	return open_with(path, &(struct overrides){ n_overrides, 0, overrides });
+}
+
+/* The lines of AUTOGRAD_SET, cut in place, before the overrides given. */
+ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[])
+{
+	const char *set = getenv("AUTOGRAD_SET");
+	char *text = strdup(set ? set : ""), *rest = text;
+	size_t lines = 1;
+	ad_model *m = NULL;
+
+	for (const char *s = set; s && *s; s++)
+		lines += *s == '\n';
+	const char **all = malloc((n_overrides + lines) * sizeof(*all));
+	struct overrides o = { .list = all };
+	if (text && all) {
+		for (char *line; (line = strsep(&rest, "\n")) != NULL;)
+			if (line[strspn(line, " \t\r")])
+				all[o.n++] = line;
+		o.n_environment = o.n;
+		for (size_t i = 0; i < n_overrides; i++)
+			all[o.n++] = overrides[i];
+		m = open_with(path, &o);
+	}
+	free(all);
+	free(text);
+	return m;
 }
 
 void ad_model_close(ad_model *m)
@@ -396,7 +441,7 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
 }
 
-static bool take_gradients(ad_model *m, struct instance *in)
+static bool take_gradients(ad_model *m, struct instance *in, ad_node *y)
 {
 	jmp_buf out;
 
@@ -405,6 +450,9 @@ static bool take_gradients(ad_model *m, struct instance *in)
 		ad_fail(m->graph, AD_ERROR_MEMORY, "out of memory while recording the gradients");
 		return false;
 	}
+	/* the gradient of a layer may record more of the model */
+	if (ad_sweep(y) != AD_OK)
+		return false;
 	ad_node **gradients =
 	    store_take(&m->build->store, (size_t)m->n_weights * sizeof(*gradients));
 	for (int i = 0; i < m->n_weights; i++)
@@ -425,9 +473,7 @@ bool model_gradients(ad_model *m, struct instance *in)
 		        "none");
 		return false;
 	}
-	if (ad_sweep(y) != AD_OK)
-		return false;
-	bool good = take_gradients(m, in);
+	bool good = take_gradients(m, in, y);
 	m->build->store.out = NULL;
 	return good;
 }

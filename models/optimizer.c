@@ -257,20 +257,20 @@ static ad_node **find_params(ad_graph *g, size_t *n, ad_node *const given[])
 	return params;
 }
 
-static ad_optimizer *open_read(ad_graph *g, const struct optimizer *kind, struct settings *settings,
-                               void *attrs, size_t n, ad_node *const params[], char *error, size_t size)
+/* Fills attrs from the text and checks them and the params; all but memory is at fault here. */
+static bool check_request(ad_graph *g, const struct optimizer *kind, const char *text,
+                          struct settings *settings, void *attrs, size_t n, ad_node *const params[],
+                          char *error, size_t size)
 {
-	if (!ad_fill_attrs(kind->attrs, attrs, settings->n, settings->of, error, size))
-		return NULL;
-	if (!kind->check(attrs, error, size))
-		return NULL;
+	if (!read_settings(text, settings, error, size) ||
+	    !ad_fill_attrs(kind->attrs, attrs, settings->n, settings->of, error, size) ||
+	    !kind->check(attrs, error, size))
+		return false;
 	for (size_t k = 0; k < n; k++)
 		if (ad_is_error(params[k]) || ad_graph_of(params[k]) != g || ad_op_of(params[k]) ||
-		    ad_type_of(params[k]) != AD_REAL) {
-			failure(error, size, "param %zu is not a leaf of reals of this graph", k);
-			return NULL;
-		}
-	return optimizer_open(g, kind, attrs, n, params, error, size);
+		    ad_type_of(params[k]) != AD_REAL)
+			return failure(error, size, "param %zu is not a leaf of reals of this graph", k);
+	return true;
 }
 
 ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *settings, size_t n,
@@ -281,10 +281,9 @@ ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *setti
 	struct settings *read = kind ? malloc(sizeof *read) : NULL;
 	void *attrs = read ? calloc(1, kind->attrs_size) : NULL;
 	ad_node **moved = attrs ? find_params(g, &n, params) : NULL;
-	ad_optimizer *o = NULL;
+	bool good = moved && check_request(g, kind, settings, read, attrs, n, moved, error, sizeof error);
+	ad_optimizer *o = good ? optimizer_open(g, kind, attrs, n, moved, error, sizeof error) : NULL;
 
-	if (moved && read_settings(settings, read, error, sizeof error))
-		o = open_read(g, kind, read, attrs, n, moved, error, sizeof error);
 	if (o) {
 		o->settings = read;
 		read = NULL;
@@ -296,8 +295,8 @@ ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *setti
 		size_t length = strlen(name);
 		bool named = strncmp(error, name, length) == 0 && error[length] == ':';
 
-		ad_fail(g, moved ? AD_ERROR_ARGUMENT : AD_ERROR_MEMORY, "%s%s%s", named ? "" : name,
-		        named ? "" : ": ", error);
+		ad_fail(g, moved && !good ? AD_ERROR_ARGUMENT : AD_ERROR_MEMORY, "%s%s%s",
+		        named ? "" : name, named ? "" : ": ", error);
 	}
 	free(moved);
 	free(attrs);

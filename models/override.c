@@ -17,7 +17,7 @@ static void move(struct yaml *y, int number, int shift)
 {
 	if (y->at.line < 0)
 		return;
-	y->at = (struct place){ -number, y->at.col + shift, y->at.end + shift };
+	y->at = (struct place){ -number, y->at.col + shift, y->at.end + shift, 0 };
 	for (size_t i = 0; i < y->n; i++) {
 		move(y->items[i], number, shift);
 		if (y->keys)
@@ -27,26 +27,7 @@ static void move(struct yaml *y, int number, int shift)
 
 static struct yaml *scalar(struct store *s, int number, const char *text)
 {
-	struct yaml *y = store_take(s, sizeof *y);
-
-	*y = (struct yaml){ .kind = YAML_SCALAR, .at = { -number, 1, 2 }, .text = text };
-	return y;
-}
-
-static void put(struct store *s, struct yaml *map, struct yaml *key, struct yaml *value)
-{
-	struct yaml **items = store_take(s, (map->n + 1) * sizeof(*items));
-	struct yaml **keys = store_take(s, (map->n + 1) * sizeof(*keys));
-
-	for (size_t i = 0; i < map->n; i++) {
-		items[i] = map->items[i];
-		keys[i] = map->keys[i];
-	}
-	items[map->n] = value;
-	keys[map->n] = key;
-	map->items = items;
-	map->keys = keys;
-	map->n++;
+	return yaml_scalar(s, (struct place){ -number, 1, 2, 0 }, text);
 }
 
 /* The value at a path as text, if it is a single one: "1e-3". */
@@ -59,8 +40,7 @@ static const struct yaml *look(const struct yaml *y, size_t n, const char *const
 
 /* Message 14: nothing is at part k of the path. */
 static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size_t n,
-                       const char *parts[], size_t k, size_t count, const char *const keys[],
-                       const char *file)
+                       const char *parts[], size_t k, size_t count, const char *const keys[])
 {
 	struct store *s = yaml_store(t);
 	const char *near = nearest(parts[k], count, keys), *help = NULL, *where = NULL, *all = "";
@@ -76,9 +56,9 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 			path = store_text(s, "%s%s%s", path, i ? "." : "", parts[i]);
 		const struct yaml *now = look(yaml_root(t), n, parts);
 		parts[k] = old;
-		help = now && now->at.line > 0
-		           ? store_text(s, "did you mean %s (now %s, from %s:%d:%d)?", path,
-		                        now->text, file, now->at.line, now->at.col)
+		char from[4200];
+		help = now ? store_text(s, "did you mean %s (now %s, from %s)?", path, now->text,
+		                        messages_place(m, now->at, from, sizeof from))
 		           : store_text(s, "did you mean %s?", path);
 	} else if (count > 0 && !comes_later(where ? where : "the file", parts[k])) {
 		for (size_t i = 0; i < count && i < 40; i++)
@@ -86,7 +66,7 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 		help = store_text(s, "the keys there are: %s", all);
 	}
 	message(m, comes_later(where ? where : "the file", parts[k]) ? E_LATER : E_KEY,
-	        (struct place){ -number, 1, 2 }, NULL, help,
+	        (struct place){ -number, 1, 2, 0 }, NULL, help,
 	        comes_later(where ? where : "the file", parts[k])
 	            ? "%s%s%s has a key '%s', but it is not supported yet in this version"
 	            : "%s%s%s has no key '%s'",
@@ -95,7 +75,7 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 
 /* Whether a key that is not in the map may be made; says what is wrong with it. */
 static bool may_make(struct yaml_tree *t, struct messages *m, int number, size_t n,
-                     const char *parts[], size_t k, const struct yaml *map, const char *file)
+                     const char *parts[], size_t k, const struct yaml *map)
 {
 	struct store *s = yaml_store(t);
 	size_t count;
@@ -114,7 +94,7 @@ static bool may_make(struct yaml_tree *t, struct messages *m, int number, size_t
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(keys[i], parts[k]) == 0)
 			return true;
-	say_no_key(t, m, number, n, parts, k, count, keys, file);
+	say_no_key(t, m, number, n, parts, k, count, keys);
 	return false;
 }
 
@@ -136,7 +116,7 @@ static size_t split(struct store *s, const char *path, size_t length, const char
 
 /* Puts the value at the path. What lies on the way is copied, since an alias may share it. */
 static void apply(struct yaml_tree *t, struct messages *m, int number, size_t n,
-                  const char *parts[], struct yaml *value, const char *file)
+                  const char *parts[], struct yaml *value)
 {
 	struct store *s = yaml_store(t);
 	struct yaml *at = yaml_root(t);
@@ -146,7 +126,7 @@ static void apply(struct yaml_tree *t, struct messages *m, int number, size_t n,
 		char *end;
 
 		if (at->kind == YAML_SCALAR && k > 0 && !yaml_is_null(at)) {
-			message(m, E_KEY, (struct place){ -number, 1, 2 }, NULL, NULL,
+			message(m, E_KEY, (struct place){ -number, 1, 2, 0 }, NULL, NULL,
 			        "'%s' is a single value; nothing is below it", parts[k - 1]);
 			return;
 		}
@@ -156,7 +136,7 @@ static void apply(struct yaml_tree *t, struct messages *m, int number, size_t n,
 			unsigned long index = strtoul(parts[k], &end, 10);
 
 			if (*end || parts[k][0] == '-' || index >= at->n) {
-				message(m, E_KEY, (struct place){ -number, 1, 2 }, NULL, NULL,
+				message(m, E_KEY, (struct place){ -number, 1, 2, 0 }, NULL, NULL,
 				        "'%s' is a list of %zu; a number from 0 to %zu picks one",
 				        k ? parts[k - 1] : "the file", at->n,
 				        at->n ? at->n - 1 : 0);
@@ -168,9 +148,9 @@ static void apply(struct yaml_tree *t, struct messages *m, int number, size_t n,
 		       strcmp(at->keys[i]->text, parts[k]) != 0)
 			i++;
 		if (i == at->n) {
-			if (!may_make(t, m, number, n, parts, k, at, file))
+			if (!may_make(t, m, number, n, parts, k, at))
 				return;
-			put(s, at, scalar(s, number, parts[k]),
+			yaml_put(s, at, scalar(s, number, parts[k]),
 			    k + 1 < n ? scalar(s, number, "") : value);
 		} else if (k + 1 == n) {
 			at->items[i] = value;
@@ -187,12 +167,11 @@ static void apply(struct yaml_tree *t, struct messages *m, int number, size_t n,
 	}
 }
 
-void override_apply(struct yaml_tree *t, struct messages *m, int number, const char *text,
-                    const char *file)
+void override_apply(struct yaml_tree *t, struct messages *m, int number, const char *text)
 {
 	struct store *s = yaml_store(t);
 	const char *equals = strchr(text, '='), *parts[MOST_PARTS];
-	struct place at = { -number, 1, 2 };
+	struct place at = { -number, 1, 2, 0 };
 	size_t n = equals ? split(s, text, (size_t)(equals - text), parts) : 0;
 
 	if (n == 0) {
@@ -221,5 +200,5 @@ void override_apply(struct yaml_tree *t, struct messages *m, int number, const c
 	}
 	if (!empty)
 		move(yaml_root(tree), number, (int)utf8_count(text, (size_t)(equals + 1 - text)));
-	apply(t, m, number, n, parts, empty ? scalar(s, number, "") : yaml_root(tree), file);
+	apply(t, m, number, n, parts, empty ? scalar(s, number, "") : yaml_root(tree));
 }

@@ -25,14 +25,17 @@ char *store_copy(struct store *s, const char *text, size_t n)
 
 char *store_text(struct store *s, const char *format, ...)
 {
+	char brief[256]; /* mostly enough: then it is formatted once */
 	va_list list, again;
 
 	va_start(list, format);
 	va_copy(again, list);
-	int n = vsnprintf(NULL, 0, format, list);
+	int n = vsnprintf(brief, sizeof brief, format, list);
 	va_end(list);
 	char *text = n < 0 ? NULL : arena_take(&s->arena, (size_t)n + 1);
-	if (text)
+	if (text && (size_t)n < sizeof brief)
+		memcpy(text, brief, (size_t)n);
+	else if (text)
 		vsnprintf(text, (size_t)n + 1, format, again);
 	va_end(again);
 	if (!text)

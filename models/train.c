@@ -24,6 +24,24 @@ static double seconds_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+/* Now, where the training's times are taken. */
+static double start_of_time(const ad_model *m)
+{
+	return m->timed ? seconds_now() : 0;
+}
+
+/* Adds the time since *since to one of the training's times, and begins anew. */
+static void add_time(const ad_model *m, double *since, double *to)
+{
+	double now;
+
+	if (!m->timed)
+		return;
+	now = seconds_now();
+	*to += now - *since;
+	*since = now;
+}
+
 /* ---- signals ---------------------------------------------------------------------------------- */
 
 /* Of the whole process: the last SIGINT or SIGTERM, how many trainings listen, and what was set before
@@ -118,14 +136,17 @@ static void accumulate(double sums[], const double values[], int n, size_t sampl
 static bool measure_batch(ad_model *m, const struct dataset *d, const size_t rows[], size_t count,
                           int64_t dims[], ad_node *roots[], double values[], char *error, size_t n)
 {
+	double since = start_of_time(m);
 	struct instance *in;
 	size_t n_roots;
 
 	if (!data_dims(m, d, count, dims, error, n))
 		return false;
 	in = model_instance(m, dims, false);
+	add_time(m, &since, &m->times.recording);
 	if (!in || (d && !data_feed(m, in, d, rows, count)))
 		return graph_failed(m, error, n);
+	add_time(m, &since, &m->times.data);
 	if (!value_roots(m, in, roots, &n_roots, error, n))
 		return false;
 	if (n_roots > 0 && ad_evaluate(m->graph, roots, n_roots) != AD_OK)
@@ -209,21 +230,28 @@ static size_t real_size(const ad_model *m)
 	return m->f64 ? sizeof(double) : sizeof(float);
 }
 
-/* Leaves the graph what the limit on memory has left when samples, kept weights and optimizer have theirs. */
-static bool share_memory(struct trainer *t)
+void train_memory(const ad_model *m, size_t *kept, size_t *state)
 {
-	const ad_model *m = t->m;
 	const struct optimizer *o = m->train.optimizer;
-	size_t samples = data_bytes(&t->parts), kept = 0, state = 0, need;
 
+	*kept = *state = 0;
 	for (int k = 0; k < m->n_weights; k++) {
 		ad_node *w = m->weights[k].node;
 		size_t bytes = ad_type_of(w) == AD_REAL ? ad_count(w) * real_size(m) : 0;
 
-		kept += bytes;
+		*kept += bytes;
 		if (ad_wants_gradient(w))
-			state += bytes * (size_t)__builtin_popcount(o->states(m->train.optimizer_attrs));
+			*state += bytes * (size_t)__builtin_popcount(o->states(m->train.optimizer_attrs));
 	}
+}
+
+/* Leaves the graph what the limit on memory has left when samples, kept weights and optimizer have theirs. */
+static bool share_memory(struct trainer *t)
+{
+	const ad_model *m = t->m;
+	size_t samples = data_bytes(&t->parts), kept, state, need;
+
+	train_memory(m, &kept, &state);
 	if (m->memory_limit == 0)
 		return true;
 	if (__builtin_add_overflow(samples, kept, &need) || __builtin_add_overflow(need, state, &need) ||
@@ -494,8 +522,10 @@ static ad_run_status step(struct trainer *t, size_t count)
 {
 	ad_model *m = t->m;
 	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
+	double since = start_of_time(m);
 	struct instance *in;
 	size_t n_roots;
+	bool recorded;
 
 	if (!data_dims(m, d, count, t->dims, t->error, t->error_size))
 		return AD_RUN_FAILED;
@@ -504,11 +534,13 @@ static ad_run_status step(struct trainer *t, size_t count)
 		failure(t->error, t->error_size, "%s has no 'loss' to make small", m->path);
 		return AD_RUN_REFUSED;
 	}
-	if (!in || (!in->gradients && !model_gradients(m, in)) ||
-	    (d && !data_feed(m, in, d, t->rows, count))) {
+	recorded = in && (in->gradients || model_gradients(m, in));
+	add_time(m, &since, &m->times.recording);
+	if (!recorded || (d && !data_feed(m, in, d, t->rows, count))) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
+	add_time(m, &since, &m->times.data);
 	if (!value_roots(m, in, t->roots, &n_roots, t->error, t->error_size))
 		return AD_RUN_REFUSED;
 	for (int k = 0; k < m->n_weights; k++)
@@ -531,6 +563,7 @@ static ad_run_status step(struct trainer *t, size_t count)
 		return AD_RUN_DIVERGED;
 	}
 	read_values(m, in, t->now);
+	since = start_of_time(m);
 	for (int k = 0, j = 0; k < m->n_weights; k++)
 		if ((size_t)j < t->n_moved && m->weights[k].node == t->moved[j])
 			t->gradients[j++] = in->gradients[k];
@@ -549,6 +582,7 @@ static ad_run_status step(struct trainer *t, size_t count)
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
+	add_time(m, &since, &m->times.optimizer);
 	t->step++;
 	accumulate(t->sums, t->now, 1 + m->n_metrics, count ? count : 1);
 	t->seen += count ? count : 1;
@@ -593,7 +627,7 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	ad_run_status status = AD_RUN_DONE;
 	const struct data_spec *d = &t->m->data;
 	int64_t in_epoch = 0;
-	double begun = seconds_now(), spent;
+	double begun = seconds_now(), since = start_of_time(t->m), spent;
 	bool valid = false;
 	struct moment now;
 	uint64_t mode;
@@ -606,10 +640,16 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 			t->order[k] = k;
 		data_shuffle(t->m->train.seed, STREAM_SHUFFLE, (uint64_t)epoch, t->order, t->parts.train.n);
 	}
+	add_time(t->m, &since, &t->m->times.data);
 	/* once here, not by each step's parts */
 	mode = fp_enter(!t->m->f64);
 	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !asked_to_end(t)) {
-		status = step(t, choose(t, in_epoch));
+		size_t count;
+
+		since = start_of_time(t->m);
+		count = choose(t, in_epoch);
+		add_time(t->m, &since, &t->m->times.data);
+		status = step(t, count);
 		if (status != AD_RUN_DONE)
 			break;
 		in_epoch++;
@@ -635,8 +675,12 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 			               .ms = 1000 * spent / (double)in_epoch,
 			               .train = t->mean, .valid = now.valid };
 		char text[512];
+		bool logged;
 
-		if (!folder_log(&t->folder, &row, text, sizeof text) && status == AD_RUN_DONE) {
+		since = start_of_time(t->m);
+		logged = folder_log(&t->folder, &row, text, sizeof text);
+		add_time(t->m, &since, &t->m->times.files);
+		if (!logged && status == AD_RUN_DONE) {
 			failure(t->error, t->error_size, "%s", text);
 			return AD_RUN_FAILED;
 		}
@@ -647,10 +691,15 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 /* Saves what a crash would cost, now and then. */
 static bool save_sometimes(struct trainer *t)
 {
+	double since;
+	bool saved;
+
 	if (!t->has_folder || seconds_now() - t->saved < SAVE_SECONDS)
 		return true;
-	t->saved = seconds_now();
-	return folder_weights(&t->folder, t->error, t->error_size);
+	since = t->saved = seconds_now();
+	saved = folder_weights(&t->folder, t->error, t->error_size);
+	add_time(t->m, &since, &t->m->times.files);
+	return saved;
 }
 
 /* What the trained model reaches on every part. */
@@ -674,7 +723,9 @@ static bool measure_parts(struct trainer *t, struct run_result *r)
 static ad_run_status finish(struct trainer *t, ad_run_status status, int64_t epochs)
 {
 	struct run_result r = { .steps = t->step, .epochs = epochs };
+	double since = start_of_time(t->m);
 	char text[512];
+	bool written;
 
 	r.status = status == AD_RUN_DONE ? "done" : status == AD_RUN_DIVERGED ? "diverged"
 	         : status == AD_RUN_INTERRUPTED ? "interrupted" : "terminated";
@@ -683,10 +734,14 @@ static ad_run_status finish(struct trainer *t, ad_run_status status, int64_t epo
 		failure(t->error, t->error_size, "%s", text);
 		return AD_RUN_FAILED;
 	}
+	add_time(t->m, &since, &t->m->times.files);
 	if (status == AD_RUN_DONE && !measure_parts(t, &r))
 		return AD_RUN_FAILED;
 	r.seconds = seconds_now() - t->started;
-	if (!folder_result(&t->folder, &r, text, sizeof text)) {
+	since = start_of_time(t->m);
+	written = folder_result(&t->folder, &r, text, sizeof text);
+	add_time(t->m, &since, &t->m->times.files);
+	if (!written) {
 		failure(t->error, t->error_size, "%s", text);
 		return AD_RUN_FAILED;
 	}
@@ -791,14 +846,17 @@ static ad_run_status check_recording(struct trainer *t)
 {
 	ad_model *m = t->m;
 	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
+	double since = start_of_time(m);
 	struct instance *in;
-	bool learns = false;
+	bool learns = false, recorded;
 	size_t n_roots;
 
 	if (!data_dims(m, d, t->batch, t->dims, t->error, t->error_size))
 		return AD_RUN_REFUSED;
 	in = model_instance(m, t->dims, true);
-	if (!in || (in->loss && !model_gradients(m, in))) {
+	recorded = in && (!in->loss || model_gradients(m, in));
+	add_time(m, &since, &m->times.recording);
+	if (!recorded) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
@@ -818,11 +876,12 @@ static ad_run_status check_recording(struct trainer *t)
 	                         t->error, t->error_size) ? AD_RUN_DONE : AD_RUN_REFUSED;
 }
 
-ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n)
+static ad_run_status train(ad_model *m, const ad_train_options *o, char *error, size_t n)
 {
 	static const ad_train_options nothing = { 0 };
 	struct trainer t = { .m = m, .o = o ? o : &nothing, .error = error, .error_size = n };
 	ad_run_status status = AD_RUN_FAILED;
+	double since;
 
 	if (error && n)
 		error[0] = '\0';
@@ -831,11 +890,13 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 	if (!check_model(&t))
 		return AD_RUN_REFUSED;
 	ad_seed(m->graph, m->train.seed);
+	since = start_of_time(m);
 	if (!data_read(m, &t.parts, error, n)) {
 		status = t.parts.unreadable ? AD_RUN_FAILED : AD_RUN_REFUSED;
 		release(&t);
 		return status;
 	}
+	add_time(m, &since, &m->times.data);
 	if (!plan_steps(&t)) {
 		release(&t);
 		return AD_RUN_REFUSED;
@@ -848,8 +909,10 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 		} else {
 			bool taken;
 
+			since = start_of_time(m);
 			t.has_folder = folder_open(&t.folder, m, t.o->run, t.parts.valid.n > 0, &taken, error,
 			                           n);
+			add_time(m, &since, &m->times.files);
 			if (taken)
 				status = AD_RUN_REFUSED;
 			if (t.folder.path && t.o->folder && t.o->folder_size)
@@ -866,5 +929,20 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 		}
 	}
 	release(&t);
+	return status;
+}
+
+ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n)
+{
+	double since = seconds_now();
+	ad_run_status status;
+
+	m->timed = o && o->times;
+	m->times = (ad_train_times){ 0 };
+	status = train(m, o, error, n);
+	add_time(m, &since, &m->times.all);
+	if (m->timed)
+		*o->times = m->times;
+	m->timed = false;
 	return status;
 }

@@ -19,6 +19,7 @@ struct sized {
 	size_t expanded; /* nodes, with aliases expanded */
 	int height;      /* levels of lists and maps, with aliases expanded */
 	bool open;       /* its end has not been read */
+	struct expr *expr; /* what yaml.expr points to */
 };
 
 struct anchor {
@@ -27,7 +28,7 @@ struct anchor {
 };
 
 /* A list or map that is being read. */
-struct level {
+struct opened {
 	struct sized *node;
 	struct yaml *key; /* a map's key that waits for its value */
 };
@@ -35,6 +36,7 @@ struct level {
 struct yaml_tree {
 	struct store store;
 	struct messages *messages;
+	int file; /* its number in messages */
 	struct yaml *root;
 	yaml_parser_t parser;
 	yaml_event_t event;
@@ -45,7 +47,7 @@ struct yaml_tree {
 	size_t seen_byte;
 	struct yaml_tree *guests; /* trees whose nodes were put into this one */
 	int depth;
-	struct level levels[MOST_DEPTH + 1];
+	struct opened levels[MOST_DEPTH + 1];
 };
 
 struct store *yaml_store(struct yaml_tree *t)
@@ -58,9 +60,43 @@ struct yaml *yaml_root(struct yaml_tree *t)
 	return t ? t->root : NULL;
 }
 
+void yaml_set_root(struct yaml_tree *t, struct yaml *root)
+{
+	t->root = root;
+}
+
+struct yaml *yaml_scalar(struct store *s, struct place at, const char *text)
+{
+	struct sized *node = store_take(s, sizeof *node);
+
+	node->yaml = (struct yaml){ .kind = YAML_SCALAR, .at = at, .text = text };
+	node->yaml.expr = &node->expr;
+	return &node->yaml;
+}
+
+void yaml_put(struct store *s, struct yaml *map, struct yaml *key, struct yaml *value)
+{
+	struct yaml **items = store_take(s, (map->n + 1) * sizeof(*items));
+	struct yaml **keys = store_take(s, (map->n + 1) * sizeof(*keys));
+
+	for (size_t i = 0; i < map->n; i++) {
+		items[i] = map->items[i];
+		keys[i] = map->keys[i];
+	}
+	items[map->n] = value;
+	keys[map->n] = key;
+	map->items = items;
+	map->keys = keys;
+	map->n++;
+}
+
 void yaml_adopt(struct yaml_tree *t, struct yaml_tree *guest)
 {
-	guest->guests = t->guests;
+	struct yaml_tree *last = guest;
+
+	while (last->guests)
+		last = last->guests;
+	last->guests = t->guests;
 	t->guests = guest;
 }
 
@@ -112,25 +148,25 @@ bool yaml_is_null(const struct yaml *y)
 
 /* ---- before libyaml  / ----------------------------------------------------------------------- */
 
-static bool say_empty(struct messages *m)
+static bool say_empty(struct messages *m, int file)
 {
-	return message(m, E_YAML, (struct place){ 0 }, NULL,
-	               "a model file has at least the keys 'version' and 'model'",
+	return message(m, E_YAML, (struct place){ 0, 0, 0, file }, NULL,
+	               file ? NULL : "a model file has at least the keys 'version' and 'model'",
 	               "the file is empty");
 }
 
 /* Size, encoding and characters; libyaml's marks for these are not usable. */
-static bool check_text(struct messages *m, const char *text, size_t length)
+static bool check_text(struct messages *m, int file, const char *text, size_t length)
 {
-	struct place at = { 1, 1, 2 };
+	struct place at = { 1, 1, 2, file };
 	bool blank = true;
 
 	if (length > MOST_BYTES)
 		return message(
-		    m, E_LIMIT, (struct place){ 0 }, NULL, "keep data in files of their own",
+		    m, E_LIMIT, (struct place){ 0, 0, 0, file }, NULL, "keep data in files of their own",
 		    "the file has %zu bytes; a model file has at most %d", length, MOST_BYTES);
 	if (length >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
-		return message(m, E_YAML, (struct place){ 0 }, NULL, "save the file as UTF-8",
+		return message(m, E_YAML, (struct place){ 0, 0, 0, file }, NULL, "save the file as UTF-8",
 		               "the file is in UTF-16; a model file is in UTF-8");
 	for (size_t i = 0; i < length;) {
 		const unsigned char c = (unsigned char)text[i];
@@ -154,26 +190,27 @@ static bool check_text(struct messages *m, const char *text, size_t length)
 		}
 		i += k;
 	}
-	return !blank || say_empty(m);
+	return !blank || say_empty(m, file);
 }
 
 /* ---- libyaml's own errors -------------------------------------------------------------------- */
 
-static struct place mark_place(yaml_mark_t mark)
+static struct place mark_place(const struct yaml_tree *t, yaml_mark_t mark)
 {
-	return (struct place){ (int)mark.line + 1, (int)mark.column + 1, (int)mark.column + 2 };
+	return (struct place){ (int)mark.line + 1, (int)mark.column + 1, (int)mark.column + 2,
+		               t->file };
 }
 
 /* A tab in the indentation of a line near the one where the parser stopped. */
-static bool say_tab(struct messages *m, int line)
+static bool say_tab(struct messages *m, int file, int line)
 {
 	for (int i = line; i >= 1 && i >= line - 1; i--) {
 		size_t n, k = 0;
-		const char *s = messages_line(m, i, &n);
+		const char *s = messages_line(m, file, i, &n);
 
 		while (s && k < n && (s[k] == ' ' || s[k] == '\t')) {
 			if (s[k] == '\t') {
-				message(m, E_TAB, (struct place){ i, (int)k + 1, (int)k + 2 },
+				message(m, E_TAB, (struct place){ i, (int)k + 1, (int)k + 2, file },
 				        "use spaces", NULL,
 				        "YAML does not allow a tab in indentation");
 				return true;
@@ -187,14 +224,14 @@ static bool say_tab(struct messages *m, int line)
 static void say_yaml(struct yaml_tree *t)
 {
 	const yaml_parser_t *p = &t->parser;
-	struct place at = mark_place(p->problem_mark), from = mark_place(p->context_mark);
+	struct place at = mark_place(t, p->problem_mark), from = mark_place(t, p->context_mark);
 	const char *context = p->context ? p->context : "", *problem = p->problem ? p->problem : "";
 	char up[64];
 
 	snprintf(up, sizeof up, "opened here; the parser gave up at %d:%d", at.line, at.col);
 	if (p->error == YAML_MEMORY_ERROR)
 		longjmp(*t->store.out, 1);
-	if (say_tab(t->messages, at.line))
+	if (say_tab(t->messages, t->file, at.line))
 		return;
 	if (strstr(context, "quoted scalar") && strstr(problem, "end of stream")) {
 		message(t->messages, E_OPEN, from, up, NULL, "this quote is never closed");
@@ -206,7 +243,7 @@ static void say_yaml(struct yaml_tree *t)
 	     strncmp(context, "while parsing a flow", 20) == 0)) {
 		struct yaml *open = &t->levels[t->depth - 1].node->yaml;
 		size_t n;
-		const char *s = messages_line(t->messages, at.line, &n);
+		const char *s = messages_line(t->messages, t->file, at.line, &n);
 
 		if (at.line == open->at.line && s && (size_t)at.col <= utf8_count(s, n)) {
 			message(t->messages, E_YAML, at, NULL,
@@ -239,7 +276,7 @@ static size_t byte_of(struct yaml_tree *t, struct place at, const char *s, size_
 	bool valid;
 
 	if (t->seen.line != at.line || t->seen.col > at.col) {
-		t->seen = (struct place){ at.line, 1, 1 };
+		t->seen = (struct place){ at.line, 1, 1, t->file };
 		t->seen_byte = 0;
 	}
 	while (t->seen_byte < n && t->seen.col < at.col) {
@@ -252,9 +289,9 @@ static size_t byte_of(struct yaml_tree *t, struct place at, const char *s, size_
 /* The place of an event in its first line, without the anchor or tag before it. */
 static struct place event_place(struct yaml_tree *t, const yaml_event_t *e, bool properties)
 {
-	struct place at = mark_place(e->start_mark);
+	struct place at = mark_place(t, e->start_mark);
 	size_t n;
-	const char *s = messages_line(t->messages, at.line, &n);
+	const char *s = messages_line(t->messages, t->file, at.line, &n);
 
 	if (properties && s) {
 		size_t i = byte_of(t, at, s, n);
@@ -285,7 +322,7 @@ static struct place event_place(struct yaml_tree *t, const yaml_event_t *e, bool
 
 static bool refuse_tag(struct yaml_tree *t, const yaml_event_t *e, const char *tag)
 {
-	struct place at = mark_place(e->start_mark);
+	struct place at = mark_place(t, e->start_mark);
 	static const char standard[] = "tag:yaml.org,2002:";
 	bool short_form = strncmp(tag, standard, sizeof standard - 1) == 0;
 	const char *name = short_form ? tag + sizeof standard - 1 : tag;
@@ -351,6 +388,7 @@ static void join_commas(struct yaml_tree *t, struct yaml *y)
 		struct sized *joined = store_take(&t->store, sizeof *joined);
 		joined->yaml = *y->items[i];
 		joined->yaml.text = text;
+		joined->yaml.expr = &joined->expr;
 		y->items[i] = &joined->yaml;
 		for (size_t k = end; k < y->n; k++) {
 			y->items[k - (end - i - 1)] = y->items[k];
@@ -414,7 +452,7 @@ static bool place_node(struct yaml_tree *t, struct sized *node)
 		t->root = y;
 		return true;
 	}
-	struct level *level = &t->levels[t->depth - 1];
+	struct opened *level = &t->levels[t->depth - 1];
 	struct yaml *parent = &level->node->yaml;
 	level->node->expanded += node->expanded;
 	if (level->node->height <= node->height)
@@ -459,7 +497,7 @@ static void remember_anchor(struct yaml_tree *t, const yaml_char_t *name, struct
 static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
 {
 	const char *name = (const char *)e->data.alias.anchor;
-	struct place at = mark_place(e->start_mark);
+	struct place at = mark_place(t, e->start_mark);
 
 	at.end = at.col + 1 + (int)utf8_count(name, strlen(name));
 	if (++t->n_aliases > MOST_ALIASES)
@@ -488,6 +526,16 @@ static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
 	               "alias '*%s' has no anchor '&%s' before it", name, name);
 }
 
+/* In [ ] and { } libyaml takes `?x` for a key x, where YAML 1.2 has the text '?x'. */
+static bool after_question(struct yaml_tree *t, const struct yaml *y)
+{
+	size_t n;
+	const char *s = messages_line(t->messages, t->file, y->at.line, &n);
+	size_t i = s && y->flow && !y->quoted ? byte_of(t, y->at, s, n) : 0;
+
+	return i > 0 && s[i - 1] == '?';
+}
+
 static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 {
 	const char *text = (const char *)e->data.scalar.value;
@@ -495,6 +543,7 @@ static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 	struct sized *node = store_take(&t->store, sizeof *node);
 
 	node->yaml.kind = YAML_SCALAR;
+	node->yaml.expr = &node->expr;
 	node->yaml.at = event_place(t, e, e->data.scalar.anchor || e->data.scalar.tag);
 	node->yaml.quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	node->yaml.flow = t->depth > 0 && t->levels[t->depth - 1].node->yaml.flow;
@@ -503,6 +552,9 @@ static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
 		               "a value of %zu bytes; one value has at most %d", length,
 		               MOST_SCALAR);
+	if (after_question(t, &node->yaml))
+		return message(t->messages, E_YAML, node->yaml.at, NULL, "put it into quotes",
+		               "a value in [ ] or { } that begins with '?'");
 	if (memchr(text, 0, length))
 		return message(t->messages, E_YAML, node->yaml.at, NULL, NULL,
 		               "a value that contains a NUL character");
@@ -535,7 +587,7 @@ static bool on_start(struct yaml_tree *t, const yaml_event_t *e, bool map)
 		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
 		               "nested more than %d levels deep", MOST_DEPTH);
 	remember_anchor(t, anchor, node);
-	t->levels[t->depth++] = (struct level){ node, NULL };
+	t->levels[t->depth++] = (struct opened){ node, NULL };
 	return true;
 }
 
@@ -557,12 +609,12 @@ static bool on_event(struct yaml_tree *t, const yaml_event_t *e, int *documents)
 	bool going = true;
 
 	if (++t->n_events > MOST_EVENTS)
-		going = message(t->messages, E_LIMIT, mark_place(e->start_mark), NULL, NULL,
+		going = message(t->messages, E_LIMIT, mark_place(t, e->start_mark), NULL, NULL,
 		                "more than %d values and brackets", MOST_EVENTS);
 	else if (e->type == YAML_STREAM_END_EVENT)
 		return false;
 	else if (e->type == YAML_DOCUMENT_START_EVENT && ++*documents > 1)
-		going = message(t->messages, E_YAML, mark_place(e->start_mark), NULL,
+		going = message(t->messages, E_YAML, mark_place(t, e->start_mark), NULL,
 		                "put it into a file of its own",
 		                "a second document; a file holds one model");
 	else if (e->type == YAML_ALIAS_EVENT)
@@ -601,7 +653,7 @@ static bool read_text(struct yaml_tree *t, const char *text, size_t length)
 	size_t skip = length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 	jmp_buf out;
 
-	if (!check_text(t->messages, text, length))
+	if (!check_text(t->messages, t->file, text, length))
 		return true;
 	t->store.out = &out;
 	if (setjmp(out) || !yaml_parser_initialize(&t->parser))
@@ -611,7 +663,7 @@ static bool read_text(struct yaml_tree *t, const char *text, size_t length)
 	yaml_parser_set_input_string(&t->parser, (const unsigned char *)text + skip, length - skip);
 	read_events(t);
 	if (!t->root && messages_errors(t->messages) == 0)
-		say_empty(t->messages); /* comments only */
+		say_empty(t->messages, t->file); /* comments only */
 	yaml_parser_delete(&t->parser);
 	t->parsing = false;
 	t->store.out = NULL;
@@ -620,11 +672,17 @@ static bool read_text(struct yaml_tree *t, const char *text, size_t length)
 
 struct yaml_tree *yaml_read(const char *text, size_t length, struct messages *m)
 {
+	return yaml_read_file(text, length, m, 0);
+}
+
+struct yaml_tree *yaml_read_file(const char *text, size_t length, struct messages *m, int file)
+{
 	struct yaml_tree *t = calloc(1, sizeof *t);
 
 	if (!t)
 		return NULL;
 	t->messages = m;
+	t->file = file;
 	if (!read_text(t, text, length)) {
 		yaml_free(t);
 		return NULL;
@@ -659,15 +717,23 @@ static void write_scalar(const struct yaml *y, FILE *to)
 	fputc('"', to);
 }
 
+struct writing {
+	FILE *to;
+	void (*note)(void *of, const struct yaml *value, FILE *to);
+	void *of;
+};
+
 /* In block style; the caller has written what stands before it on the line. */
-static void write_node(const struct yaml *y, int indent, bool first_inline, FILE *to)
+static void write_node(const struct writing *w, const struct yaml *y, int indent, bool first_inline)
 {
 	if (y->kind == YAML_SCALAR || y->n == 0) {
 		if (y->kind == YAML_SCALAR)
-			write_scalar(y, to);
+			write_scalar(y, w->to);
 		else
-			fputs(y->kind == YAML_LIST ? "[]" : "{}", to);
-		fputc('\n', to);
+			fputs(y->kind == YAML_LIST ? "[]" : "{}", w->to);
+		if (w->note)
+			w->note(w->of, y, w->to);
+		fputc('\n', w->to);
 		return;
 	}
 	for (size_t i = 0; i < y->n; i++) {
@@ -675,19 +741,27 @@ static void write_node(const struct yaml *y, int indent, bool first_inline, FILE
 		bool simple = item->kind == YAML_SCALAR || item->n == 0;
 
 		if (i > 0 || !first_inline)
-			fprintf(to, "%*s", indent, "");
+			fprintf(w->to, "%*s", indent, "");
 		if (y->kind == YAML_LIST) {
-			fputs("- ", to);
-			write_node(item, indent + 2, true, to);
+			fputs("- ", w->to);
+			write_node(w, item, indent + 2, true);
 			continue;
 		}
-		write_scalar(y->keys[i], to);
-		fputs(simple ? ": " : ":\n", to);
-		write_node(item, indent + 2, simple, to);
+		write_scalar(y->keys[i], w->to);
+		fputs(simple ? ": " : ":\n", w->to);
+		write_node(w, item, indent + 2, simple);
 	}
+}
+
+void yaml_write_noted(const struct yaml *y, FILE *to,
+                      void (*note)(void *of, const struct yaml *value, FILE *to), void *of)
+{
+	const struct writing w = { to, note, of };
+
+	write_node(&w, y, 0, false);
 }
 
 void yaml_write(const struct yaml *y, FILE *to)
 {
-	write_node(y, 0, false, to);
+	yaml_write_noted(y, to, NULL, NULL);
 }

@@ -24,7 +24,8 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
-		y[k] = (t[k] - 1) * limited(real_log1p(-x[k])) - t[k] * limited(real_log(x[k]));
+		y[k] = real_fused(t[k] - 1, limited(real_log1p(-x[k])),
+		                  -t[k] * limited(real_log(x[k])));
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,

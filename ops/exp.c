@@ -3,7 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy y
- *   Within 1 ulp.
+ *   Within 1.2 ulp.
  */
 #include "op.h"
 

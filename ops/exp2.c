@@ -3,7 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy y ln 2
- *   Within 1 ulp.
+ *   Within 1.1 ulp.
  */
 #include "op.h"
 

@@ -3,7 +3,7 @@
  *
  *   x   any shape          y   shape of x
  *   dx = dy (y + 1)
- *   Within 1 ulp.
+ *   Within 2.1 ulp.
  */
 #include "op.h"
 

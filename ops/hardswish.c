@@ -27,8 +27,7 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 #pragma omp simd
 	for (size_t k = 0; k < n; k++)
 		dx[0][k] = real_where(
-		    x[k] < -3, 0,
-		    real_where(x[k] <= 3, dy[k] * (x[k] / 3 + (ad_real)0.5), dy[k]));
+		    x[k] < -3, 0, real_where(x[k] <= 3, dy[k] * (x[k] / 3 + (ad_real)0.5), dy[k]));
 }
 
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])

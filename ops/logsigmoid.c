@@ -7,13 +7,28 @@
  */
 #include "op.h"
 
+/* The exponentials of so many elements come first: with the logarithms in one loop they are a chain
+ * of operations that is longer than processors look ahead. */
+#define STRIP 64
+
 static void map(size_t n, const ad_real *const in[], ad_real *y, const void *attrs)
 {
 	const ad_real *x = in[0];
 
+	for (size_t begin = 0, m; begin < n; begin += m) {
+		ad_real e[STRIP];
+
+		m = n - begin < STRIP ? n - begin : STRIP;
 #pragma omp simd
-	for (size_t k = 0; k < n; k++)
-		y[k] = (x[k] < 0 ? x[k] : 0) - real_log1p(real_exp(-real_fabs(x[k])));
+		for (size_t k = 0; k < m; k++)
+			e[k] = real_exp(-real_fabs(x[begin + k]));
+#pragma omp simd
+		for (size_t k = 0; k < m; k++) {
+			const ad_real v = x[begin + k];
+
+			y[begin + k] = (v < 0 ? v : 0) - real_log1p(e[k]);
+		}
+	}
 }
 
 static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,

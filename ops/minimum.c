@@ -26,16 +26,14 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 	if (dx[0]) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
-			dx[0][k] = real_where(
-			    a[k] > b[k], 0,
-			    real_where(a[k] == b[k], dy[k] / 2, dy[k]));
+			dx[0][k] =
+			    real_where(a[k] > b[k], 0, real_where(a[k] == b[k], dy[k] / 2, dy[k]));
 	}
 	if (dx[1]) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
-			dx[1][k] = real_where(
-			    b[k] > a[k], 0,
-			    real_where(a[k] == b[k], dy[k] / 2, dy[k]));
+			dx[1][k] =
+			    real_where(b[k] > a[k], 0, real_where(a[k] == b[k], dy[k] / 2, dy[k]));
 	}
 }
 

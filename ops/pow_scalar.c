@@ -17,6 +17,12 @@ static const ad_attr table[] = {
 	{ 0 },
 };
 
+/* x^(1/2), which is sqrt(x) but for -0 and -infinity. */
+static inline ad_real root(ad_real x)
+{
+	return real_where(x == -(ad_real)INFINITY, (ad_real)INFINITY, real_sqrt(x + 0));
+}
+
 static void map(size_t n, const ad_real *const in[], ad_real *y, const void *attrs)
 {
 	const ad_real *x = in[0];
@@ -31,6 +37,18 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
 			y[k] = x[k] * x[k] * x[k];
+	} else if (p == 4) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			y[k] = x[k] * x[k] * (x[k] * x[k]);
+	} else if (p == (ad_real)0.5) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			y[k] = root(x[k]);
+	} else if (p == (ad_real)-0.5) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			y[k] = 1 / root(x[k]);
 	} else if (p == 1) {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
@@ -65,6 +83,18 @@ static void dmap(size_t n, const ad_real *const in[], const ad_real *y, const ad
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)
 			dx[0][k] = 3 * dy[k] * x[k] * x[k];
+	} else if (p == 4) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			dx[0][k] = 4 * dy[k] * x[k] * x[k] * x[k];
+	} else if (p == (ad_real)0.5) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			dx[0][k] = dy[k] * p * (1 / root(x[k]));
+	} else if (p == -1) {
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			dx[0][k] = -dy[k] * (1 / x[k]) * (1 / x[k]);
 	} else {
 #pragma omp simd
 		for (size_t k = 0; k < n; k++)

@@ -7,6 +7,10 @@
  */
 #include "op.h"
 
+/* The exponentials of so many elements come first: with the logarithms in one loop they are a chain
+ * of operations that is longer than processors look ahead. */
+#define STRIP 64
+
 struct attrs {
 	double beta;
 	double threshold;
@@ -37,12 +41,20 @@ static void map(size_t n, const ad_real *const in[], ad_real *y, const void *att
 	const ad_real beta = (ad_real)o->beta;
 	const ad_real threshold = (ad_real)o->threshold;
 
-#pragma omp simd
-	for (size_t k = 0; k < n; k++) {
-		const ad_real v = beta * x[k];
-		const ad_real soft = (v > 0 ? v : 0) + real_log1p(real_exp(-real_fabs(v)));
+	for (size_t begin = 0, m; begin < n; begin += m) {
+		ad_real e[STRIP];
 
-		y[k] = v > threshold ? x[k] : soft / beta;
+		m = n - begin < STRIP ? n - begin : STRIP;
+#pragma omp simd
+		for (size_t k = 0; k < m; k++)
+			e[k] = real_exp(-real_fabs(beta * x[begin + k]));
+#pragma omp simd
+		for (size_t k = 0; k < m; k++) {
+			const ad_real u = x[begin + k], v = beta * u;
+			const ad_real soft = (v > 0 ? v : 0) + real_log1p(e[k]);
+
+			y[begin + k] = v > threshold ? u : soft / beta;
+		}
 	}
 }
 

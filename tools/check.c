@@ -4,10 +4,13 @@
 #include "command.h"
 
 struct check_options {
+	struct texts set;
 	int format;
 };
 
 static const struct option options[] = {
+	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct check_options, set),
+	  "replaces a value of the file, in its own grammar: --set params.depth=3; may be repeated" },
 	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
 	  offsetof(struct check_options, format),
 	  "json: messages on standard output, one object a line with file, line, col, end, code, "
@@ -15,9 +18,9 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-static int check(const char *path, bool json)
+static int check(const char *path, const struct texts *set, bool json)
 {
-	ad_model *m = ad_model_open(path, 0, NULL);
+	ad_model *m = model_open_here(path, set->n, set->v);
 	char text[32];
 	size_t parameters = 0;
 	int errors;
@@ -44,7 +47,7 @@ static int run(const void *given, int n, const char *const args[])
 	int status = EXIT_DONE;
 
 	for (int k = 0; k < n; k++) {
-		int of_file = check(args[k], o->format == 1);
+		int of_file = check(args[k], &o->set, o->format == 1);
 
 		/* the first kind of failure stands; a wrong file before a lack of memory */
 		status = status == EXIT_DONE ? of_file : status;

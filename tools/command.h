@@ -49,6 +49,12 @@ struct option {
 	const char *doc;
 };
 
+/* The row of the commands that compute and can tell how long what took. */
+#define PROFILE_OPTION(type)                                                                       \
+	{ "profile", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct type, profile),          \
+	  "prints time and bytes by op and by layer, as shares of the time in evaluations, then "   \
+	  "the share of the engine between ops and of what is outside evaluations" }
+
 /* The rows of the commands that compute. */
 #define LIMIT_OPTIONS                                                                              \
 	{ "threads", 0, OPTION_THREADS, "N", NULL, false, 0,                                       \
@@ -69,7 +75,8 @@ struct command {
 };
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
-    command_train, command_test, command_predict, command_draw, command_plot, command_ops;
+    command_train, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
+    command_diff, command_schema, command_config, command_explain, command_sample;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);
@@ -142,10 +149,34 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
 bool has_fit(const ad_model *m);
 bool draw_fit(ad_model *m, const char *path, char *error, size_t n);
 
+/* ---- memory (memory.c) ----------------------------------------------------------------------- */
+
+/* Prints what a training step takes, for the file's batch and the sizes that its data has, but those that
+ * `sizes` gives ("T=128"), and an evaluation of the same batch; as JSON a member of an object that others
+ * come before. What cannot be known is told on standard error. */
+void show_memory(ad_model *m, const struct texts *sizes, bool json);
+
+/* ---- profiles (profile.c) -------------------------------------------------------------------- */
+
+/* A part of the time outside evaluations: "optimizer". */
+struct time_part {
+	const char *name;
+	double seconds;
+};
+
+/* Where `all` seconds went: the profile of the graph by op and by layer, most time first, as shares of the
+ * time in evaluations; then evaluations as a whole, these parts and what is left. False: no memory. As JSON: {"all": seconds, "ops": ..,
+ * "engine": .., PART: .., "rows": [..]}. */
+bool print_profile(const ad_graph *g, double all, size_t n, const struct time_part parts[]);
+void json_profile(FILE *to, const ad_graph *g, double all, size_t n, const struct time_part parts[]);
+
 /* ---- printing (print.c) ---------------------------------------------------------------------- */
 
 /* 1234567 as "1,234,567"; text holds at least 32 bytes. Returns text. */
 char *print_thousands(char *text, uint64_t number);
+
+/* 1234567 bytes as "1.2 MB". Returns text. */
+char *print_bytes(char *text, size_t n, uint64_t bytes);
 
 /* The shortest decimal number that reads back as the same double, or as the same float if value is
  * one and f32 is set; NaN, Infinity, -Infinity. Text holds at least 32 bytes. Returns text. */

@@ -1,6 +1,6 @@
 /*
- * cost: what a recording of a model takes, item by item: multiply-adds of its products and convolutions,
- * bytes of its values.
+ * cost: what a recording of a model takes, item by item: multiply-adds of its products and
+ * convolutions, bytes of its values.
  */
 #include "cost.h"
 
@@ -17,7 +17,8 @@ static uint64_t summed_over(const ad_node *y)
 	if (strcmp(ad_op_of(y), "linear") == 0)
 		return (uint64_t)w.dims[1];
 	if (strncmp(ad_op_of(y), "conv", 4) == 0)
-		return (uint64_t)ad_count(ad_input_of(y, 1)) / (uint64_t)(w.dims[0] > 0 ? w.dims[0] : 1);
+		return (uint64_t)ad_count(ad_input_of(y, 1)) /
+		       (uint64_t)(w.dims[0] > 0 ? w.dims[0] : 1);
 	if (strcmp(ad_op_of(y), "addmm") == 0)
 		return (uint64_t)w.dims[1];
 	ad_print_attrs(attrs, sizeof attrs, y);
@@ -28,7 +29,9 @@ static uint64_t summed_over(const ad_node *y)
 /* The products and convolutions among the ops; of the transposed ones x is what is gone through. */
 static uint64_t products_of(const ad_node *y)
 {
-	static const char *const ops[] = { "linear", "matmul", "addmm", "conv1d", "conv2d", "conv3d" };
+	static const char *const ops[] = {
+		"linear", "matmul", "addmm", "conv1d", "conv2d", "conv3d"
+	};
 	const char *op = ad_op_of(y);
 
 	if (!op)
@@ -51,11 +54,14 @@ static uint64_t bytes_of(const ad_model *m, const ad_node *y)
 	for (size_t k = 0; k < sizeof views / sizeof *views; k++)
 		if (strcmp(op, views[k]) == 0)
 			return 0; /* the same memory */
-	return ad_count(y) * (ad_type_of(y) == AD_BOOL ? 1 : ad_type_of(y) == AD_REAL && m->f64 ? 8 : 4);
+	return ad_count(y) * (ad_type_of(y) == AD_BOOL             ? 1
+	                      : ad_type_of(y) == AD_REAL && m->f64 ? 8
+	                                                           : 4);
 }
 
 /* "T=128 H=32" into dims; the others are 1. */
-static bool take_sizes(const ad_model *m, const struct texts *sizes, int64_t dims[], char *error, size_t n)
+static bool take_sizes(const ad_model *m, const struct texts *sizes, int64_t dims[], char *error,
+                       size_t n)
 {
 	for (int d = 0; d < m->n_dims; d++)
 		dims[d] = 1;
@@ -66,15 +72,17 @@ static bool take_sizes(const ad_model *m, const struct texts *sizes, int64_t dim
 		int64_t size = equal ? strtoll(equal + 1, &end, 10) : 0;
 		int d = 0;
 
-		while (d < m->n_dims &&
-		       (strlen(m->dims[d]) != length || strncmp(m->dims[d], sizes->v[k], length) != 0))
+		while (d < m->n_dims && (strlen(m->dims[d]) != length ||
+		                         strncmp(m->dims[d], sizes->v[k], length) != 0))
 			d++;
 		if (!equal || !end || *end || end == equal + 1 || size < 1 || size > INT32_MAX) {
-			snprintf(error, n, "'%s' is no size: write for instance T=128", sizes->v[k]);
+			snprintf(error, n, "'%s' is no size: write for instance T=128",
+			         sizes->v[k]);
 			return false;
 		}
 		if (d == m->n_dims) {
-			snprintf(error, n, "the file has no free size '%.*s'", (int)length, sizes->v[k]);
+			snprintf(error, n, "the file has no free size '%.*s'", (int)length,
+			         sizes->v[k]);
 			return false;
 		}
 		dims[d] = size;
@@ -82,7 +90,8 @@ static bool take_sizes(const ad_model *m, const struct texts *sizes, int64_t dim
 	return true;
 }
 
-/* Row k or the next one with this path, from the front again after the last; m->n_rows: there is none. */
+/* Row k or the next one with this path, from the front again after the last; m->n_rows: there is
+ * none. */
 static int find_row(const ad_model *m, int k, const char *path)
 {
 	for (int i = 0; i < m->n_rows; i++) {
@@ -94,8 +103,8 @@ static int find_row(const ad_model *m, int k, const char *path)
 	return m->n_rows;
 }
 
-struct cost *count_costs(ad_model *m, const struct texts *sizes, int64_t dims[], int *status, char *error,
-                         size_t n)
+struct cost *count_costs(ad_model *m, const struct texts *sizes, int64_t dims[], int *status,
+                         char *error, size_t n)
 {
 	struct cost *costs = calloc((size_t)m->n_rows + 1, sizeof *costs);
 	const struct instance *in;

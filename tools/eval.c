@@ -7,12 +7,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define FEW 12 /* an array of at most so many elements is printed whole */
 
 struct eval_options {
 	int format;
-	bool full, anomaly;
+	bool full, anomaly, profile;
 	int64_t samples;
 	struct texts set;
 };
@@ -31,6 +32,7 @@ static const struct option options[] = {
 	  "text: prints every element of every array" },
 	{ "samples", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct eval_options, samples),
 	  "takes the first N training samples; default: as many as the file's batch" },
+	PROFILE_OPTION(eval_options),
 	LIMIT_OPTIONS,
 	{ 0 },
 };
@@ -107,8 +109,35 @@ static bool collect_gradients(const struct values *from, const ad_node *start, s
 	return true;
 }
 
-static bool compute(ad_graph *g, const struct values *a, const struct values *b)
+static double seconds_now(void)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Where the time of the command goes. */
+struct times {
+	double begun, recorded, first; /* when it began; spent on recording, on the first evaluation */
+};
+
+/* Has all values count as out of date, as if a leaf had been written to. */
+static void touch(ad_graph *g)
+{
+	for (size_t k = 0; k < ad_nodes(g); k++) {
+		if (!ad_op_of(ad_node_at(g, k))) {
+			ad_write(ad_node_at(g, k));
+			return;
+		}
+	}
+}
+
+/* The profile is one of a second evaluation: the first makes the plan and touches its memory. */
+static bool compute(ad_graph *g, const struct values *a, const struct values *b, bool profile,
+                    struct times *t)
+{
+	double since = seconds_now();
 	ad_node **roots = calloc(a->n + b->n + 1, sizeof *roots);
 	size_t n = 0;
 	bool done;
@@ -122,6 +151,13 @@ static bool compute(ad_graph *g, const struct values *a, const struct values *b)
 	for (size_t k = 0; k < b->n; k++)
 		roots[n++] = b->v[k].node;
 	done = ad_evaluate(g, roots, n) == AD_OK;
+	t->recorded = since - t->begun;
+	t->first = seconds_now() - since;
+	if (done && profile) {
+		ad_profile(g, true);
+		touch(g);
+		done = ad_evaluate(g, roots, n) == AD_OK;
+	}
 	free(roots);
 	return done;
 }
@@ -260,7 +296,6 @@ static void print_all(const struct values *values, const struct values *gradient
 		print_json_values("values", values);
 		printf(",");
 		print_json_values("gradients", gradients);
-		printf("}\n");
 		return;
 	}
 	print_text(values, NULL, o->full);
@@ -269,11 +304,28 @@ static void print_all(const struct values *values, const struct values *gradient
 	print_text(gradients, start ? name_in(values, start) : NULL, o->full);
 }
 
+/* Returns how to exit. */
+static int print_times(const ad_graph *g, const struct times *t, const struct eval_options *o)
+{
+	const struct time_part parts[] = { { "data and recording", t->recorded },
+		                           { "first evaluation with its plan", t->first } };
+	double all = seconds_now() - t->begun;
+
+	if (o->format == 1) {
+		printf(",\"profile\":");
+		json_profile(stdout, g, all, 2, parts);
+		return EXIT_DONE;
+	}
+	printf("\n");
+	return print_profile(g, all, 2, parts) ? EXIT_DONE : failed("eval", "out of memory");
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static int eval(ad_model *m, const struct eval_options *o)
 {
 	struct values values = { 0 }, gradients = { 0 };
+	struct times times = { .begun = seconds_now() };
 	ad_graph *g = m->graph;
 	struct instance *in;
 	ad_node *start;
@@ -298,12 +350,14 @@ static int eval(ad_model *m, const struct eval_options *o)
 		status = failed("eval", "%s", ad_errmsg(g));
 	else if (!collect(m, in, &values) || !collect_gradients(&values, start, &gradients))
 		status = failed("eval", "out of memory");
-	else if (!compute(g, &values, &gradients) || !read_elements(g, &values) ||
+	else if (!compute(g, &values, &gradients, o->profile, &times) || !read_elements(g, &values) ||
 	         !read_elements(g, &gradients))
 		status = failed("eval", "%s", ad_errmsg(g));
 	else {
 		print_all(&values, &gradients, start, o);
-		status = EXIT_DONE;
+		status = o->profile ? print_times(g, &times, o) : EXIT_DONE;
+		if (o->format == 1)
+			printf("}\n");
 	}
 	free_values(&values);
 	free_values(&gradients);

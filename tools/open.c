@@ -40,16 +40,17 @@ size_t machine_memory(void)
 	return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
 }
 
-static ad_model *open_path(const char *name, const char *path, const struct texts *set, bool warn,
+static ad_model *open_path(const char *name, const char *path, const struct texts *set, bool run,
                            int *status)
 {
-	ad_model *m = ad_model_open(path, set ? set->n : 0, set ? set->v : NULL);
+	ad_model *m = run ? ad_model_open(path, 0, NULL)
+	                  : model_open_here(path, set ? set->n : 0, set ? set->v : NULL);
 
 	if (!m) {
 		*status = failed(name, "out of memory");
 		return NULL;
 	}
-	if (warn || ad_model_errors(m) > 0)
+	if (!run || ad_model_errors(m) > 0)
 		ad_model_messages(m, stderr, false);
 	if (ad_model_errors(m) > 0) {
 		*status = EXIT_USAGE;
@@ -63,7 +64,7 @@ static ad_model *open_path(const char *name, const char *path, const struct text
 
 ad_model *open_file(const char *name, const char *path, const struct texts *set, int *status)
 {
-	return open_path(name, path, set, true, status);
+	return open_path(name, path, set, false, status);
 }
 
 /* A run's warnings were said when it was trained; those of its resolved file may be new, and moot. */
@@ -84,7 +85,7 @@ ad_model *open_run(const char *name, const char *path, int *status)
 	} else if (stat(config, &s) != 0) {
 		*status =
 		    misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
-	} else if ((m = open_path(name, config, NULL, false, status)) &&
+	} else if ((m = open_path(name, config, NULL, true, status)) &&
 	           !checkpoint_read(m, weights, &refused, error, sizeof error)) {
 		failed(name, "%s", error);
 		*status = refused ? EXIT_USAGE : EXIT_FAILED;

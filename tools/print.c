@@ -41,6 +41,18 @@ char *print_real(char *text, double value, bool f32)
 	return text;
 }
 
+char *print_bytes(char *text, size_t n, uint64_t bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double value = (double)bytes;
+	int unit = 0;
+
+	for (; value >= 999.5 && unit < 4; unit++)
+		value /= 1000;
+	snprintf(text, n, unit && value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return text;
+}
+
 void json_real(FILE *to, double value)
 {
 	char text[32];

@@ -200,19 +200,6 @@ static void set_number(struct table *t, int column, bool known, uint64_t number)
 	set_cell(t, column, "%s", !known ? "?" : number ? print_thousands(text, number) : "");
 }
 
-/* 1234567 bytes as "1.2 MB". */
-static char *print_bytes(char *text, size_t n, uint64_t bytes)
-{
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
-	double value = (double)bytes;
-	int unit = 0;
-
-	for (; value >= 999.5 && unit < 4; unit++)
-		value /= 1000;
-	snprintf(text, n, unit && value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-	return text;
-}
-
 static void add_items(struct table *t, const ad_model *m, const struct cost *costs)
 {
 	char bytes[32];
@@ -377,10 +364,10 @@ static int show_json(const ad_model *m, const struct cost *costs, const int64_t 
 		printf(",");
 		show_json_list("output", row->shape ? row->shape : "");
 		printf(",\"parameters\":%zu,", row->parameters);
-		if (costs)
-			printf("\"multiply_adds\":%" PRIu64 ",\"bytes\":%" PRIu64 ",", costs[k].products,
-			       costs[k].bytes);
 		show_json_list("connected_to", row->from ? row->from : "");
+		if (costs)
+			printf(",\"multiply_adds\":%" PRIu64 ",\"bytes\":%" PRIu64, costs[k].products,
+			       costs[k].bytes);
 		printf("}");
 	}
 	printf("],\"weights\":[");
@@ -401,7 +388,7 @@ static int show_json(const ad_model *m, const struct cost *costs, const int64_t 
 		json_text(stdout, m->dims[d]);
 		printf(":%" PRId64, dims[d]);
 	}
-	printf("}}\n");
+	printf("}");
 	return EXIT_DONE;
 }
 
@@ -425,6 +412,10 @@ static int run(const void *given, int n, const char *const args[])
 	else
 		/* sizes of 1 may be too small for the model: then costs are not known */
 		status = o->format == 1 ? show_json(m, costs, dims) : show_text(m, costs, dims);
+	if (status == EXIT_DONE)
+		show_memory(m, &o->size, o->format == 1);
+	if (status == EXIT_DONE && o->format == 1)
+		printf("}\n");
 	if (!costs && status == EXIT_DONE)
 		fprintf(stderr,
 		        "autograd show: multiply-adds and memory are not known for sizes of 1: %s; give others "
@@ -445,7 +436,9 @@ const struct command command_show = {
 	    "Multiply-adds are those of matrix products and convolutions, memory is that of the values which an "
 	    "item records beside its weights, both of one pass forward. Sizes that the file leaves free, such "
 	    "as B, count as 1 unless --size says otherwise. Parameters are counted once, also where they are "
-	    "shared.",
+	    "shared. The bytes of memory at the end are those of a step of the training, with the file's batch "
+	    "and the sizes that its data has: its total is what --max-memory has to allow, but that reading the "
+	    "samples can take more for a while.",
 	.options = options,
 	.options_size = sizeof(struct show_options),
 	.run = run,

@@ -17,7 +17,7 @@
 
 struct train_options {
 	const char *run;
-	bool dry, plain, quiet, anomaly;
+	bool dry, plain, quiet, anomaly, profile;
 	struct texts set;
 };
 
@@ -37,6 +37,7 @@ static const struct option options[] = {
 	  "progress in ASCII only" },
 	{ "quiet", 'q', OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, quiet),
 	  "no progress and no notes" },
+	PROFILE_OPTION(train_options),
 	LIMIT_OPTIONS,
 	{ 0 },
 };
@@ -158,6 +159,21 @@ static void report(ad_model *m, const char *folder, bool draw, bool quiet)
 	cJSON_Delete(result);
 }
 
+static void print_times(const ad_model *m, const ad_train_times *t)
+{
+	const struct time_part parts[] = {
+		{ "optimizer", t->optimizer },
+		{ "data: reading, copying", t->data },
+		{ "recording of model and gradients", t->recording },
+		{ "run folder", t->files },
+	};
+
+	if (print_profile(m->graph, t->all, sizeof parts / sizeof *parts, parts))
+		printf("\n");
+	else
+		failed("train", "out of memory");
+}
+
 static bool is_terminal(FILE *stream)
 {
 	const char *term = getenv("TERM");
@@ -168,6 +184,7 @@ static bool is_terminal(FILE *stream)
 static int train(ad_model *m, const struct train_options *o)
 {
 	char error[1024] = "", folder[PATH_MAX] = "";
+	ad_train_times times;
 	ad_train_options t = {
 		.run = o->run,
 		.progress = o->quiet ? NULL : stderr,
@@ -177,13 +194,19 @@ static int train(ad_model *m, const struct train_options *o)
 		.anomaly = o->anomaly,
 		.folder = folder,
 		.folder_size = sizeof folder,
+		.times = o->profile ? &times : NULL,
 	};
-	ad_run_status status = ad_model_train(m, &t, error, sizeof error);
+	ad_run_status status;
 
+	ad_profile(m->graph, o->profile);
+	status = ad_model_train(m, &t, error, sizeof error);
 	if (status != AD_RUN_DONE && *error)
 		failed("train", "%s", error);
 	if (o->dry && status == AD_RUN_DONE && !o->quiet)
 		fprintf(stderr, "dry run: the model and its data are fine; nothing was written\n");
+	if (o->profile && status != AD_RUN_REFUSED && status != AD_RUN_FAILED)
+		print_times(m, &times);
+	ad_profile(m->graph, false);
 	if (!o->dry && *folder && status != AD_RUN_REFUSED && status != AD_RUN_FAILED)
 		report(m, folder, status == AD_RUN_DONE || status == AD_RUN_DIVERGED, o->quiet);
 	return status;

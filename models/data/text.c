@@ -8,7 +8,8 @@
  * token k * step; the input named by `x` takes `window` tokens from there, the one named by `y` the
  * same one token later.
  */
-#include "data.h"
+#include "text.h"
+
 #include "op.h"
 
 struct attrs {
@@ -33,11 +34,6 @@ static const ad_attr attrs[] = {
 };
 
 #define MOST_TEXT ((size_t)1 << 30)
-
-struct token {
-	const char *text;
-	size_t length;
-};
 
 /* A text as tokens. */
 struct cut {
@@ -280,6 +276,67 @@ static bool read(const struct source *s, struct dataset *to, char *error, size_t
 	free(vocabulary);
 	free_cut(&text);
 	free_cut(&other);
+	return ok;
+}
+
+bool vocabulary_open(const struct source *s, struct vocabulary *to, char *error, size_t n)
+{
+	const struct attrs *a = s->attrs;
+	struct dataset unused = { 0 };
+	struct cut cut = { 0 };
+	bool ok;
+
+	*to = (struct vocabulary){ .kind = *a->tokens,
+		                   .input = a->x,
+		                   .window = a->window == AD_NONE ? 0 : (size_t)a->window };
+	if (to->kind == 'b') {
+		to->n = 256;
+		to->text = malloc(256);
+		to->tokens = malloc(256 * sizeof *to->tokens);
+		if (!to->text || !to->tokens)
+			return failure_memory(error, n, "the vocabulary", 0);
+		for (int k = 0; k < 256; k++) {
+			to->text[k] = (char)k;
+			to->tokens[k] = (struct token){ &to->text[k], 1 };
+		}
+		return true;
+	}
+	ok = load(s, a->vocabulary ? a->vocabulary : a->file, &cut, &unused, error, n) &&
+	     number_tokens(&cut, &to->tokens, &to->n, error, n);
+	to->text = cut.text;
+	free(cut.tokens);
+	return ok;
+}
+
+void vocabulary_close(struct vocabulary *v)
+{
+	free(v->text);
+	free(v->tokens);
+	*v = (struct vocabulary){ 0 };
+}
+
+bool vocabulary_number(const struct vocabulary *v, const char *text, int32_t **numbers,
+                       size_t *count, char *error, size_t n)
+{
+	struct cut cut = { .text = strdup(text), .length = strlen(text) };
+	char shown[48];
+	bool ok = cut.text && cut_text("the text", &cut, v->kind, error, n);
+
+	*count = 0;
+	*numbers = ok ? malloc((cut.n + 1) * sizeof **numbers) : NULL;
+	for (size_t k = 0; *numbers && ok && k < cut.n; k++) {
+		const struct token *t = &cut.tokens[k],
+				   *found = bsearch(t, v->tokens, v->n, sizeof *t, by_bytes);
+
+		if (found)
+			(*numbers)[(*count)++] = (int32_t)(found - v->tokens);
+		else
+			ok = failure(error, n, "the text has '%s', which is not in the vocabulary",
+			             data_show(shown, t->text, t->length));
+	}
+	if (ok && !*numbers)
+		ok = failure_memory(error, n, "the text", cut.length);
+	free_cut(&cut);
 	return ok;
 }
 

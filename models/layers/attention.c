@@ -96,7 +96,8 @@ static ad_node *dropping(ad_node *q, ad_node *k, ad_node *v, bool causal, double
 }
 
 /* What the arguments must be to each other; false: the graph has failed. */
-static bool fits(ad_node *x, ad_node *memory, const struct attrs *a, int64_t groups)
+static bool fits(struct layer_site *site, ad_node *x, ad_node *memory, const struct attrs *a,
+                 int64_t groups)
 {
 	ad_graph *g = ad_graph_of(x);
 	const ad_shape shape = ad_shape_of(x), other = ad_shape_of(memory);
@@ -109,10 +110,8 @@ static bool fits(ad_node *x, ad_node *memory, const struct attrs *a, int64_t gro
 		        "attention: x is [..., steps, size] and memory likewise, not %s and %s",
 		        ad_print_shape(text, sizeof text, shape),
 		        ad_print_shape(text_other, sizeof text_other, other));
-	else if (C % a->heads != 0)
-		ad_fail(g, AD_ERROR_ARGUMENT,
-		        "attention: %lld heads do not divide the size %lld of x",
-		        (long long)a->heads, (long long)C);
+	else if (layer_quotient(site, "d", C, "heads", a->heads) == 0)
+		return false;
 	else if (groups < 1 || a->heads % groups != 0)
 		ad_fail(g, AD_ERROR_ARGUMENT,
 		        "attention: 'kv_heads' is %lld, which does not divide %lld heads",
@@ -165,7 +164,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	ad_node *memory = layer_input(site, 1) ? layer_input(site, 1) : x, *part[3], *y;
 	ad_node *w_in, *b_in = NULL, *w_out, *b_out = NULL;
 
-	if (!fits(x, memory, a, groups))
+	if (!fits(site, x, memory, a, groups))
 		return NULL;
 	const ad_shape shape = ad_shape_of(x);
 	const int64_t C = shape.dims[shape.rank - 1], K = C / a->heads * groups;

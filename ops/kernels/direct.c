@@ -17,6 +17,7 @@
 #define TILES(X) X(4, 3) X(6, 2) X(3, 4) X(2, 4) X(1, 8)
 #define ROWS 6
 #endif
+_Static_assert(ROWS - 1 <= CONV_TILE, "the shape rules know how much whole tiles take");
 #define WIDTH (8 * LANES) /* of the widest */
 
 /* Steps of a tile at most, and numbers in a strip. */

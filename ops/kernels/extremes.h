@@ -24,23 +24,48 @@ static inline bool extreme_shape(ad_infer *s, ad_ints axes, bool keepdim, const 
 	return true;
 }
 
-/* y[k] for the outputs begin..end-1. NaN wins. */
+/* The extreme of two; NaN wins. */
+static inline ad_real extreme_of(ad_real best, ad_real x, bool least)
+{
+	return real_where((least ? x < best : x > best) | (x != x), x, best);
+}
+
+/* y[k] for the outputs begin..end-1: of a run in lanes, or of neighbouring columns side by side. */
 static inline void extreme_outputs(const struct reduction *p, const ad_real *x, ad_real *y,
                                    bool least, size_t begin, size_t end)
 {
-	for (size_t k = begin; k < end; k++) {
-		size_t from = reduction_base(p, k / p->columns) + k % p->columns,
-		       at[AD_MAX_RANK] = { 0 };
-		ad_real best = least ? (ad_real)INFINITY : -(ad_real)INFINITY, odd = 0;
+	enum { LANES = 32 };
+	const ad_real none = least ? (ad_real)INFINITY : -(ad_real)INFINITY;
 
+	for (size_t k = begin, width; k < end; k += width) {
+		size_t column = k % p->columns, left = p->columns - column;
+		size_t from = reduction_base(p, k / p->columns) + column;
+		size_t at[AD_MAX_RANK] = { 0 }, n, lanes;
+		ad_real best[LANES];
+
+		width = left < end - k ? left : end - k;
+		width = width < LANES ? width : LANES;
+		n = p->columns == 1 ? p->run : width;
+		lanes = n < LANES ? n : LANES;
+		for (size_t j = 0; j < lanes; j++)
+			best[j] = none;
 		for (size_t row = 0; row < p->row; row++) {
-			for (size_t i = from; i < from + p->run; i++) {
-				best = (least ? x[i] < best : x[i] > best) ? x[i] : best;
-				odd = x[i] == x[i] ? odd : x[i];
+			const ad_real *v = x + from;
+			size_t i = 0;
+
+			for (; i + LANES <= n; i += LANES) {
+#pragma omp simd
+				for (size_t j = 0; j < LANES; j++)
+					best[j] = extreme_of(best[j], v[i + j], least);
 			}
+			for (size_t j = 0; i + j < n; j++)
+				best[j] = extreme_of(best[j], v[i + j], least);
 			reduction_step(p->n_rows, p->rows, p->row_stride, at, &from);
 		}
-		y[k] = odd == odd ? best : odd;
+		if (p->columns == 1)
+			for (size_t j = 1; j < lanes; j++)
+				best[0] = extreme_of(best[0], best[j], least);
+		memcpy(y + k, best, width * sizeof *y);
 	}
 }
 
@@ -50,16 +75,20 @@ static inline void extreme_backward(const struct reduction *p, const ad_real *x,
 {
 	for (size_t k = begin; k < end; k++) {
 		size_t first = reduction_base(p, k / p->columns) + k % p->columns;
+		const ad_real most = y[k];
 		ad_real share = 0;
 
 		for (int pass = 0; pass < 2; pass++) {
 			size_t from = first, at[AD_MAX_RANK] = { 0 };
 			for (size_t row = 0; row < p->row; row++) {
-				for (size_t i = from; i < from + p->run; i++) {
-					if (pass == 0)
-						share += x[i] == y[k];
-					else
-						dx[i] = x[i] == y[k] ? share : 0;
+				if (pass == 0) {
+#pragma omp simd reduction(+ : share)
+					for (size_t i = from; i < from + p->run; i++)
+						share += real_where(x[i] == most, 1, 0);
+				} else {
+#pragma omp simd
+					for (size_t i = from; i < from + p->run; i++)
+						dx[i] = real_where(x[i] == most, share, 0);
 				}
 				reduction_step(p->n_rows, p->rows, p->row_stride, at, &from);
 			}

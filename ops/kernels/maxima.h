@@ -5,6 +5,7 @@
 #ifndef OPS_KERNELS_MAXIMA_H
 #define OPS_KERNELS_MAXIMA_H
 
+#include "lanes.h"
 #include "windows.h"
 
 struct max_attrs {
@@ -84,36 +85,14 @@ static inline void max_one(const ad_real *x, const struct window w[2], int64_t i
 }
 
 /* Several outputs side by side, whose windows lie inside of the columns. */
-#define MAX_LANES 4
-typedef ad_real max_vector
-    __attribute__((vector_size(MAX_LANES * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
 #ifdef AD_F64
-typedef int64_t max_bits __attribute__((vector_size(MAX_LANES * 8)));
+typedef int64_t max_bits __attribute__((vector_size(LANES_N * 8)));
 #else
-typedef int32_t max_bits __attribute__((vector_size(MAX_LANES * 4)));
+typedef int32_t max_bits __attribute__((vector_size(LANES_N * 4)));
 #endif
-typedef int32_t max_indices __attribute__((vector_size(MAX_LANES * 4), aligned(4), may_alias));
+typedef int32_t max_indices __attribute__((vector_size(LANES_N * 4), aligned(4), may_alias));
 
-/* Every stride-th element from x on. Of a stride of 2 two vectors are read, of which `odd` takes the odd
- * ones, beginning one before x: so nothing is read that is not between the first element and the last,
- * or next to one of them within its window. */
-static inline __attribute__((always_inline)) void max_load(max_vector *v, const ad_real *x,
-                                                           int64_t stride, bool odd)
-{
-	if (stride == 1) {
-		*v = *(const max_vector *)x;
-	} else if (stride == 2) {
-		const ad_real *from = odd ? x - 1 : x;
-		max_vector a = *(const max_vector *)from, b = *(const max_vector *)(from + MAX_LANES);
-
-		*v = odd ? __builtin_shufflevector(a, b, 1, 3, 5, 7)
-		         : __builtin_shufflevector(a, b, 0, 2, 4, 6);
-	} else {
-		*v = (max_vector){ x[0], x[stride], x[2 * stride], x[3 * stride] };
-	}
-}
-
-/* Outputs j..j+MAX_LANES-1 of row i, whose windows have the rows top..bottom-1. kernel, stride, dilation:
+/* Outputs j..j+LANES_N-1 of row i, whose windows have the rows top..bottom-1. kernel, stride, dilation:
  * those of the columns, for the compiler to know where the caller does. */
 static inline __attribute__((always_inline)) void max_some(const ad_real *x,
                                                            const struct window w[2], int64_t i,
@@ -122,7 +101,7 @@ static inline __attribute__((always_inline)) void max_some(const ad_real *x,
                                                            int64_t stride, int64_t dilation,
                                                            ad_real *y, int32_t *index)
 {
-	max_vector best = { 0 };
+	lanes best = { 0 };
 	max_bits at = { 0 }, step = { 0, 1, 2, 3 };
 
 	step = step * (__typeof__(step[0]))stride;
@@ -132,18 +111,18 @@ static inline __attribute__((always_inline)) void max_some(const ad_real *x,
 
 		for (int64_t k = 0; k < kernel; k++) {
 			int64_t p = from + k * dilation;
-			max_vector v;
+			lanes v;
 			max_bits more;
 
-			max_load(&v, x + p, stride, k > 0);
+			lanes_load(&v, x + p, stride, k > 0);
 			more = (v > best) | (v != v);
 			if (row == top && k == 0)
 				more = (max_bits){ 0 } - 1;
-			best = (max_vector)(((max_bits)v & more) | ((max_bits)best & ~more));
+			best = (lanes)(((max_bits)v & more) | ((max_bits)best & ~more));
 			at = ((step + (__typeof__(step[0]))p) & more) | (at & ~more);
 		}
 	}
-	*(max_vector *)y = best;
+	*(lanes *)y = best;
 	*(max_indices *)index = __builtin_convertvector(at, max_indices);
 }
 
@@ -158,11 +137,11 @@ static inline __attribute__((always_inline)) void max_row(const ad_real *x,
 	int64_t j = begin, top, bottom;
 
 	window_inside(&w[0], i, &top, &bottom);
-	for (; j + MAX_LANES <= end; j += MAX_LANES)
+	for (; j + LANES_N <= end; j += LANES_N)
 		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
 	/* The last ones together with some that are done already. */
-	if (j < end && end - begin >= MAX_LANES) {
-		j = end - MAX_LANES;
+	if (j < end && end - begin >= LANES_N) {
+		j = end - LANES_N;
 		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
 		j = end;
 	}

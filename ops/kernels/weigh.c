@@ -22,6 +22,7 @@
 #define TAPS 4
 #endif
 #define OUTPUTS 3 /* of a tile over places */
+_Static_assert(ROWS - 1 <= CONV_TILE, "the shape rules know how much whole tiles take");
 
 /* Numbers in a panel, rows of a part of the rows, steps of a part over places, lines of a box. */
 #define PANEL (131072 / sizeof(ad_real))

@@ -373,3 +373,104 @@ Test(evaluate, anomaly_mode_names_the_first_op)
 	cr_assert_str_eq(ad_errmsg(g), "mul: its input 'w' holds a NaN at element 1 of (3,)");
 	ad_close(g);
 }
+
+/* A product of transposed matrices, with and without a transposition on record. */
+static double transposed(bool on_record, bool f64, double dw[12], size_t *steps)
+{
+	ad_graph *g = f64 ? ad_open_f64() : ad_open();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(5, 4)), *w = ad_param(g, "w", AD_SHAPE(3, 4)), *y, *z;
+	double values[20], loss;
+
+	for (int k = 0; k < 20; k++)
+		values[k] = sin(k);
+	ad_set(x, values, 20);
+	ad_set(w, values + 3, 12);
+	y = on_record ? ad_matmul(x, ad_transpose(w, 0, 1)) : ad_matmul_transposed(x, w, false, true);
+	z = on_record ? ad_matmul(ad_transpose(y, 0, 1), y) : ad_matmul_transposed(y, y, true, false);
+	y = ad_add(ad_sum(ad_square(z), AD_ALL, false), ad_sum(y, AD_ALL, false));
+	cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+	loss = ad_item(y);
+	ad_get(ad_gradient(w), dw, 12);
+	*steps = 0;
+	for (size_t k = 0; k < g->plans->n_steps; k++)
+		*steps += !g->plans->steps[k].gone && strcmp(g->plans->steps[k].node->op->name, "permute") == 0;
+	ad_close(g);
+	return loss;
+}
+
+Test(evaluate, transposed_matrices_are_read_in_place)
+{
+	for (int f64 = 0; f64 < 2; f64++) {
+		double a[12], b[12];
+		size_t steps;
+
+		cr_assert_eq(transposed(true, f64, a, &steps), transposed(false, f64, b, &steps));
+		cr_assert_eq(memcmp(a, b, sizeof a), 0);
+		transposed(true, f64, a, &steps);
+		cr_assert_eq(steps, 0, "%zu transpositions are left", steps);
+	}
+}
+
+/* A weight used several times: its gradient is added up by the kernels. */
+Test(evaluate, gradients_of_several_uses_are_added_in_place)
+{
+	double dw[2][16];
+
+	for (int all = 0; all < 2; all++) {
+		ad_graph *g = ad_open_f64();
+		ad_node *w = ad_param(g, "w", AD_SHAPE(4, 4)), *h = ad_param(g, "h", AD_SHAPE(3, 4)), *y;
+		size_t adding = 0, additions = 0;
+
+		ad_set_item(h, 0.5);
+		for (int k = 0; k < 16; k++)
+			((double *)ad_write(w))[k] = sin(k) / 4;
+		if (all)
+			ad_keep_all(g);
+		for (int k = 0; k < 5; k++)
+			h = ad_tanh(ad_matmul(h, w));
+		y = ad_sum(h, AD_ALL, false);
+		cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+		ad_get(ad_gradient(w), dw[all], 16);
+		for (size_t k = 0; k < g->plans->n_steps; k++) {
+			adding += g->plans->steps[k].adds != 0;
+			additions += !g->plans->steps[k].gone && strcmp(g->plans->steps[k].node->op->name, "add") == 0;
+		}
+		cr_assert(all || (adding == 4 && additions == 0), "%zu kernels add, %zu additions", adding, additions);
+		ad_close(g);
+	}
+	for (int k = 0; k < 16; k++)
+		cr_assert_float_eq(dw[0][k], dw[1][k], 1e-14);
+}
+
+/* An element-wise op behind a product runs on its rows as they are finished; what the product reads stays. */
+Test(evaluate, groups_led_by_a_kernel)
+{
+	double loss[2], dw[2][64];
+
+	for (int all = 0; all < 2; all++) {
+		ad_graph *g = ad_open();
+		ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(64, 8)), *w = ad_param(g, "w", AD_SHAPE(8, 8)), *h, *y;
+		size_t led = 0;
+
+		for (int k = 0; k < 512; k++)
+			((float *)ad_write(x))[k] = (float)sin(k);
+		for (int k = 0; k < 64; k++)
+			((float *)ad_write(w))[k] = (float)cos(k);
+		if (all)
+			ad_keep_all(g);
+		h = ad_sin(x);
+		for (int k = 0; k < 3; k++)
+			h = ad_add(ad_tanh(ad_linear(h, w, NULL)), h);
+		y = ad_mean(ad_square(h), AD_ALL, false);
+		cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+		loss[all] = ad_item(y);
+		ad_get(ad_gradient(w), dw[all], 64);
+		for (size_t k = 0; k < g->plans->n_actions; k++)
+			led += g->plans->actions[k].leads;
+		cr_assert_geq(led, 3);
+		ad_close(g);
+	}
+	cr_assert_eq(loss[0], loss[1]);
+	for (int k = 0; k < 64; k++)
+		cr_assert_float_eq(dw[0][k], dw[1][k], 1e-6);
+}

@@ -281,3 +281,28 @@ Test(graph, a_param_outlives_its_scope)
 	cr_assert_str_empty(ad_scope_name(g, ad_scope_of(p)));
 	ad_close(g);
 }
+
+Test(graph, an_input_reads_memory_that_is_lent)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(3)), *w = ad_param(g, "w", AD_SCALAR);
+	ad_node *y = ad_sum(ad_mul(x, w), AD_ALL, false);
+	float a[3] = { 1, 2, 3 }, b[3] = { 10, 20, 30 };
+
+	ad_set_item(w, 2);
+	cr_assert_eq(ad_lend(x, a), AD_OK);
+	cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+	cr_assert_eq(ad_item(y), 12);
+	cr_assert_eq(ad_lend(x, b), AD_OK);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	cr_assert_eq(ad_item(y), 120);
+	cr_assert_eq(ad_item(ad_gradient(w)), 60);
+	cr_assert_eq(ad_data(x), (const void *)b);
+	ad_set_item(x, 1);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	cr_assert_eq(ad_item(y), 6);
+	cr_assert_eq(b[0], 10, "what was lent is left alone");
+	cr_assert_neq(ad_lend(w, a), AD_OK);
+	cr_assert_str_eq(ad_errmsg(g), "lend: only an input can read the caller's memory");
+	ad_close(g);
+}

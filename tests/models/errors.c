@@ -118,3 +118,35 @@ Test(errors, no_file)
 	                 "/dev/zero: error[E022]: cannot be read: it is not a regular file\n");
 	free(text);
 }
+
+/* A message of an included file names that file. */
+Test(errors, as_json_of_another_file)
+{
+	cr_assert(chdir("tests/errors") == 0);
+	char *text = messages_of("53_include.yaml", 0, NULL, true);
+
+	cr_expect(strstr(text, "{\"file\":\"parts/blocks.yaml\",\"line\":6,\"col\":36,\"end\":40,"
+	                       "\"level\":\"error\",\"code\":\"E001\"") != NULL,
+	          "%s", text);
+	free(text);
+}
+
+/* Every error that opening a file can have is in one of the files; 20 and 30 need data and weights. */
+Test(errors, every_code_has_a_file)
+{
+	glob_t files;
+	bool seen[64] = { [20] = true, [30] = true };
+
+	cr_assert(glob("tests/errors/*.txt", 0, NULL, &files) == 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		char *text = read_text(files.gl_pathv[i]), *at = text;
+
+		for (int code; (at = strstr(at, "error[E")) != NULL; at++)
+			if (sscanf(at, "error[E%d]", &code) == 1 && code > 0 && code < 64)
+				seen[code] = true;
+		free(text);
+	}
+	for (const struct explanation *e = explanations; e->code; e++)
+		cr_expect(seen[e->code], "E%03d is in no file", e->code);
+	globfree(&files);
+}

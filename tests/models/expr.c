@@ -15,7 +15,9 @@ static struct value value_of(const char *text, struct messages *m)
 {
 	static jmp_buf out;
 	struct scope names = { .up = NULL };
-	struct recording r = { .model = &model, .store = &build.store, .messages = m };
+	struct recording r = {
+		.model = &model, .store = &build.store, .messages = m, .space = ""
+	};
 	struct yaml y = { .kind = YAML_SCALAR,
 		          .text = text,
 		          .at = { 1, 1, (int)strlen(text) + 1 } };

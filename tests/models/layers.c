@@ -350,6 +350,9 @@ static const struct layer_case {
 	{ "upsample: [2, 3]", "[2, 1, 2, 2]", "", upsample },
 	{ "prelu", "[2, 3, 2]", "weight [3]", prelu },
 	/* for their gradients alone */
+	{ "ode: {field: tanh, t: [0, 0.5, 1], steps: 2, method: dopri5}", "[2, 3]", "", NULL },
+	{ "ode: {field: {linear: 3}, steps: 10, gradient: adjoint}", "[2, 3]",
+	  "field.weight [3, 3], field.bias [3]", NULL },
 	{ "attention: {heads: 2, rotary: true, causal: true}", "[1, 3, 8]",
 	  "in_proj_weight [24, 8], in_proj_bias [24], out_proj.weight [8, 8], out_proj.bias [8]",
 	  NULL },
@@ -580,6 +583,50 @@ Test(layers, rotary_positions_are_relative)
 	ad_model_close(m);
 }
 
+/* A field that is a block, with the time; adjoint and backprop agree up to the error of the method.
+ */
+Test(layers, ode_of_a_block)
+{
+	static const char *const ways[] = { "backprop", "adjoint" };
+	double gradients[2][31];
+
+	for (int k = 0; k < 2; k++) {
+		char text[512];
+		unsigned state = 7;
+		struct instance *in;
+		ad_model *m;
+		size_t n = 0;
+
+		snprintf(text, sizeof text,
+		         "version: 1\ninputs: {x: [2, 3]}\ndefs:\n"
+		         "  field: {inputs: {x: [B, D], t: []}, body: [{linear: 4, from: x * "
+		         "cos(t)}, tanh, {linear: 3}]}\n"
+		         "model:\n  - ode: {field: field, time: true, steps: 16, gradient: %s}\n"
+		         "  - square\n  - mean\ntrain: {precision: f64}\n",
+		         ways[k]);
+		m = open_text(text);
+		in = model_instance(m, NULL, true);
+		cr_assert(in && m->n_weights == 4, "%s", ad_errmsg(m->graph));
+		cr_expect_str_eq(m->weights[0].path, "ode.field.linear.weight");
+		for (int i = 0; i < 4; i++)
+			fill(m->weights[i].node, &state, -1);
+		fill(in->inputs[0], &state, -1);
+		cr_assert(model_gradients(m, in) && ad_backward(in->output) == AD_OK, "%s",
+		          ad_errmsg(m->graph));
+		for (int i = 0; i < 4; i++) {
+			size_t count = ad_count(m->weights[i].node);
+
+			cr_assert(n + count <= 31);
+			cr_assert(ad_get(in->gradients[i], gradients[k] + n, count) == AD_OK);
+			n += count;
+		}
+		ad_model_close(m);
+	}
+	for (int i = 0; i < 31; i++)
+		cr_expect_float_eq(gradients[0][i], gradients[1][i], 1e-5, "%d: %g %g", i,
+		                   gradients[0][i], gradients[1][i]);
+}
+
 /* ---- noise
  * ------------------------------------------------------------------------------------------- */
 
@@ -706,7 +753,7 @@ Test(layers, mistakes)
 		{ "[B, 3, 8, 8]", "conv2d: {out: 2, kernel: 3, padding: sane}",
 		  "nothing is named 'sane' here" },
 		{ "[B, 3, 8, 8]", "group_norm: 2", "2 groups do not divide 3 channels" },
-		{ "[B, 4, 6]", "attention: 4", "4 heads do not divide the size 6 of x" },
+		{ "[B, 4, 6]", "attention: 4", "d/heads = 6/4 is not a whole number" },
 		{ "[B, 4, 6]", "attention: {heads: 3, kv_heads: 2}",
 		  "'kv_heads' is 2, which does not divide 3 heads" },
 		{ "[B, 4, 6]", "attention: {heads: 2, rotary: true}",

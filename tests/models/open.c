@@ -5,6 +5,7 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <time.h>
 
 TestSuite(open, .init = scratch_open, .fini = scratch_close);
 
@@ -374,7 +375,7 @@ Test(open, too_large)
 		{ "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - chain: [{chain: [relu], repeat: "
 		  "100000}]\n"
 		  "    repeat: 100000\n",
-		  "more than 200000 items" },
+		  "more than 100000 items" },
 		{ "version: 1\ninputs: {x: [2147483647, 2147483647, 2147483647]}\nmodel: [relu]\n",
 		  "too large" },
 		{ "version: 1\ninputs: {x: [B, T]}\nmodel: [{linear: 3}]\n",
@@ -387,4 +388,25 @@ Test(open, too_large)
 		cr_expect(strstr(text, texts[i][1]) != NULL, "%s", text);
 		free(text);
 	}
+}
+
+Test(open, ten_thousand_layers_in_half_a_second)
+{
+	char *text = malloc(1 << 20), *s = stpcpy(text, "version: 1\ninputs: {x: [B, 8]}\nmodel:\n");
+	const int64_t batch = 2;
+
+	for (int i = 0; i < 5000; i++)
+		s = stpcpy(s, "  - linear: 8\n  - relu\n");
+	const char *path = scratch_text("big.yaml", text);
+	clock_t start = clock();
+	ad_model *m = ad_model_open(path, 0, NULL);
+	struct instance *in = model_instance(m, &batch, true);
+	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+	cr_assert(in && m->n_rows == 10000 && m->n_weights == 10000);
+#ifndef __SANITIZE_ADDRESS__
+	cr_expect(seconds < 0.5, "%g s", seconds);
+#endif
+	ad_model_close(m);
+	free(text);
 }

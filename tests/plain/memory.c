@@ -4,7 +4,7 @@
  * works, and steps that are taken again give what they give without a failure. A program of its own, as the linker puts the functions below in the place of malloc and its
  * kin (--wrap).
  */
-#include "autograd.h"
+#include "autograd_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -94,6 +94,7 @@ static double work(bool keep_all, bool recover, const char **wrong)
 	ad_node *mean = ad_buffer(g, "mean", AD_REAL, AD_SHAPE(OUT));
 	size_t mark = ad_mark(g);
 	double value = (double)NAN, dw[IN * OUT];
+	ad_optimizer *o;
 
 	*wrong = NULL;
 	if (keep_all)
@@ -111,6 +112,10 @@ static double work(bool keep_all, bool recover, const char **wrong)
 		if (step == 0)
 			ad_release(g, mark);
 	}
+	o = ad_optimizer_open(g, "adam", "betas=[0.5,0.5]", 0, NULL);
+	if (ad_optimizer_step(o) == AD_OK)
+		value += ad_at(w, 0);
+	ad_optimizer_close(o);
 	if (failures && ad_status_of(g) != AD_OK && ad_status_of(g) != AD_ERROR_MEMORY)
 		*wrong = "the status is not that of memory";
 	if (ad_status_of(g) != AD_OK && !strstr(ad_errmsg(g), "memory"))

@@ -25,7 +25,7 @@ static const struct workload workloads[] = {
 	{ "W0", 1, 1, 20, 1e-9, W0_NODES, &w0_autograd, &w0_floor },
 	{ "W1", 2, 10, 100, 1e-5, 0, &w1_autograd, &w1_floor },
 	{ "W2", 2, 10, 20, 2e-5, 0, &w2_autograd, &w2_floor },
-	{ "W3", 2, 10, 200, 2e-5, 0, &w3_autograd, &w3_floor },
+	{ "W3", 2, 10, 100, 2e-5, 0, &w3_autograd, &w3_floor },
 	{ "W4", 2, 1, 20, 1e-4, 0, &w4_autograd, &w4_floor },
 	{ "W5", 2, W5_SEQUENCES, W5_SEQUENCES, 1e-5, 0, &w5_autograd, &w5_floor },
 	{ "W6", 1, 100, 1, 1e-5, 0, &w6_autograd, &w6_floor },

@@ -1,33 +1,35 @@
 /*
- * optimizer: SGD, SGD with momentum, and AdamW (Adam where nothing decays) over params of a graph, f32.
+ * optimizer: what the workloads of this project share: params, and AdamW with clipping, which the library's
+ * optimizers do not have.
  */
 #ifndef BENCH_OPTIMIZER_H
 #define BENCH_OPTIMIZER_H
 
-#include "autograd.h"
+#include "autograd_model.h"
 
-enum { OPTIMIZER_PARAMS = 64 };
+/* A param of that shape with these values (NULL: 0). */
+ad_node *bench_param(ad_graph *g, const char *name, ad_shape shape, const float *values);
 
-struct optimizer {
-	float lr, momentum;
-	float beta1, beta2; /* beta2 of 0: SGD */
-	float clip;         /* the most that the norm of all gradients may be; 0: any */
+/* Ends the program with the graph's message if there is a failure. */
+void bench_require(ad_graph *g);
+
+enum { CLIPPED_PARAMS = 32 };
+
+/* AdamW whose gradients, all together, have a norm of at most `clip`. f32. */
+struct clipped {
+	float lr, beta1, beta2, clip;
 	long t;
 	int n;
 	struct {
 		ad_node *param;
-		float decay, *m, *v; /* v: of AdamW only */
-	} of[OPTIMIZER_PARAMS];
+		float decay, *m, *v;
+	} of[CLIPPED_PARAMS];
 };
 
-/* A param of that shape with these values (NULL: 0), which the optimizer moves. */
-ad_node *optimizer_param(struct optimizer *o, ad_graph *g, const char *name, ad_shape shape, const float *values,
-                         float decay);
+/* Returns the param, which the optimizer moves from now on. */
+ad_node *clipped_add(struct clipped *o, ad_node *param, float decay);
 
 /* Moves all params by their gradients, after ad_backward. */
-void optimizer_step(struct optimizer *o);
-
-/* Ends the program with the graph's message if there is a failure. */
-void bench_require(ad_graph *g);
+void clipped_step(struct clipped *o);
 
 #endif

@@ -8,23 +8,23 @@ struct state {
 	const struct w1_data *data;
 	ad_graph *g;
 	size_t mark;
-	struct optimizer sgd;
+	ad_optimizer *sgd;
 	ad_node *w1, *b1, *w2, *b2;
 };
 
 static void *open(int threads)
 {
 	struct state *s = bench_alloc(1, sizeof *s);
-	struct optimizer *o = &s->sgd;
 	ad_graph *g = s->g = ad_open();
 
 	ad_set_threads(threads);
 	s->data = w1_data();
-	o->lr = W1_LR;
-	s->w1 = optimizer_param(o, g, "w1", AD_SHAPE(W1_HIDDEN, PIXELS), s->data->w1, 0);
-	s->b1 = optimizer_param(o, g, "b1", AD_SHAPE(W1_HIDDEN), NULL, 0);
-	s->w2 = optimizer_param(o, g, "w2", AD_SHAPE(CLASSES, W1_HIDDEN), s->data->w2, 0);
-	s->b2 = optimizer_param(o, g, "b2", AD_SHAPE(CLASSES), NULL, 0);
+	s->w1 = bench_param(g, "w1", AD_SHAPE(W1_HIDDEN, PIXELS), s->data->w1);
+	s->b1 = bench_param(g, "b1", AD_SHAPE(W1_HIDDEN), NULL);
+	s->w2 = bench_param(g, "w2", AD_SHAPE(CLASSES, W1_HIDDEN), s->data->w2);
+	s->b2 = bench_param(g, "b2", AD_SHAPE(CLASSES), NULL);
+	s->sgd = ad_optimizer_open(g, "sgd", "lr=0.1", 0, NULL);
+	bench_require(g);
 	s->mark = ad_mark(g);
 	return s;
 }
@@ -44,8 +44,8 @@ static double step(void *context, int i)
 	h = ad_sigmoid(ad_linear(x, s->w1, s->b1));
 	loss = ad_cross_entropy(ad_linear(h, s->w2, s->b2), t);
 	ad_backward(loss);
+	ad_optimizer_step(s->sgd);
 	bench_require(g);
-	optimizer_step(&s->sgd);
 	return ad_item(loss);
 }
 

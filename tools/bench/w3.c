@@ -9,7 +9,7 @@ struct state {
 	const struct w3_data *data;
 	ad_graph *g;
 	size_t mark;
-	struct optimizer sgd;
+	ad_optimizer *sgd;
 	ad_node *conv1, *conv1_b, *conv2, *conv2_b, *fc1, *fc1_b, *fc2, *fc2_b, *fc3, *fc3_b;
 };
 
@@ -17,22 +17,21 @@ static void *open(int threads)
 {
 	struct state *s = bench_alloc(1, sizeof *s);
 	const struct w3_data *d = s->data = w3_data();
-	struct optimizer *o = &s->sgd;
 	ad_graph *g = s->g = ad_open();
 
 	ad_set_threads(threads);
-	o->lr = W3_LR;
-	o->momentum = W3_MOMENTUM;
-	s->conv1 = optimizer_param(o, g, "conv1", AD_SHAPE(W3_CONV1, 1, W3_K, W3_K), d->conv1, 0);
-	s->conv1_b = optimizer_param(o, g, "conv1_b", AD_SHAPE(W3_CONV1), d->conv1_b, 0);
-	s->conv2 = optimizer_param(o, g, "conv2", AD_SHAPE(W3_CONV2, W3_CONV1, W3_K, W3_K), d->conv2, 0);
-	s->conv2_b = optimizer_param(o, g, "conv2_b", AD_SHAPE(W3_CONV2), d->conv2_b, 0);
-	s->fc1 = optimizer_param(o, g, "fc1", AD_SHAPE(W3_FC1, W3_FLAT), d->fc1, 0);
-	s->fc1_b = optimizer_param(o, g, "fc1_b", AD_SHAPE(W3_FC1), d->fc1_b, 0);
-	s->fc2 = optimizer_param(o, g, "fc2", AD_SHAPE(W3_FC2, W3_FC1), d->fc2, 0);
-	s->fc2_b = optimizer_param(o, g, "fc2_b", AD_SHAPE(W3_FC2), d->fc2_b, 0);
-	s->fc3 = optimizer_param(o, g, "fc3", AD_SHAPE(CLASSES, W3_FC2), d->fc3, 0);
-	s->fc3_b = optimizer_param(o, g, "fc3_b", AD_SHAPE(CLASSES), d->fc3_b, 0);
+	s->conv1 = bench_param(g, "conv1", AD_SHAPE(W3_CONV1, 1, W3_K, W3_K), d->conv1);
+	s->conv1_b = bench_param(g, "conv1_b", AD_SHAPE(W3_CONV1), d->conv1_b);
+	s->conv2 = bench_param(g, "conv2", AD_SHAPE(W3_CONV2, W3_CONV1, W3_K, W3_K), d->conv2);
+	s->conv2_b = bench_param(g, "conv2_b", AD_SHAPE(W3_CONV2), d->conv2_b);
+	s->fc1 = bench_param(g, "fc1", AD_SHAPE(W3_FC1, W3_FLAT), d->fc1);
+	s->fc1_b = bench_param(g, "fc1_b", AD_SHAPE(W3_FC1), d->fc1_b);
+	s->fc2 = bench_param(g, "fc2", AD_SHAPE(W3_FC2, W3_FC1), d->fc2);
+	s->fc2_b = bench_param(g, "fc2_b", AD_SHAPE(W3_FC2), d->fc2_b);
+	s->fc3 = bench_param(g, "fc3", AD_SHAPE(CLASSES, W3_FC2), d->fc3);
+	s->fc3_b = bench_param(g, "fc3_b", AD_SHAPE(CLASSES), d->fc3_b);
+	s->sgd = ad_optimizer_open(g, "sgd", "lr=0.01 momentum=0.9", 0, NULL);
+	bench_require(g);
 	s->mark = ad_mark(g);
 	return s;
 }
@@ -66,8 +65,8 @@ static double step(void *context, int i)
 	h = ad_relu(ad_linear(h, s->fc2, s->fc2_b));
 	loss = ad_cross_entropy(ad_linear(h, s->fc3, s->fc3_b), t);
 	ad_backward(loss);
+	ad_optimizer_step(s->sgd);
 	bench_require(g);
-	optimizer_step(&s->sgd);
 	return ad_item(loss);
 }
 

@@ -10,7 +10,7 @@ struct state {
 	const struct w4_data *data;
 	ad_graph *g;
 	size_t mark;
-	struct optimizer adamw;
+	struct clipped adamw;
 	ad_node *tok, *pos, *norm;
 	struct block {
 		ad_node *norm1, *qkv, *proj, *norm2, *up, *down;
@@ -19,15 +19,15 @@ struct state {
 
 static ad_node *matrix(struct state *s, const char *name, int64_t rows, int64_t columns, const float *values)
 {
-	return optimizer_param(&s->adamw, s->g, name, AD_SHAPE(rows, columns), values, W4_DECAY);
+	return clipped_add(&s->adamw, bench_param(s->g, name, AD_SHAPE(rows, columns), values), W4_DECAY);
 }
 
 static ad_node *ones(struct state *s, const char *name)
 {
-	ad_node *p = optimizer_param(&s->adamw, s->g, name, AD_SHAPE(W4_C), NULL, 0);
+	ad_node *p = bench_param(s->g, name, AD_SHAPE(W4_C), NULL);
 
 	ad_set_item(p, 1);
-	return p;
+	return clipped_add(&s->adamw, p, 0);
 }
 
 static void *open(int threads)
@@ -37,7 +37,7 @@ static void *open(int threads)
 
 	s->g = ad_open();
 	ad_set_threads(threads);
-	s->adamw = (struct optimizer){ .lr = W4_LR, .beta1 = W4_BETA1, .beta2 = W4_BETA2, .clip = W4_CLIP };
+	s->adamw = (struct clipped){ .lr = W4_LR, .beta1 = W4_BETA1, .beta2 = W4_BETA2, .clip = W4_CLIP };
 	s->tok = matrix(s, "tok", W4_V, W4_C, d->tok);
 	s->pos = matrix(s, "pos", W4_T, W4_C, d->pos);
 	for (int l = 0; l < W4_L; l++) {
@@ -87,7 +87,7 @@ static double step(void *context, int i)
 	loss = ad_cross_entropy(ad_linear(normalize(h, s->norm), s->tok, NULL), t);
 	ad_backward(loss);
 	bench_require(g);
-	optimizer_step(&s->adamw);
+	clipped_step(&s->adamw);
 	return ad_item(loss);
 }
 

@@ -9,25 +9,25 @@ struct state {
 	const struct w5_data *data;
 	ad_graph *g;
 	size_t mark;
-	struct optimizer sgd;
+	ad_optimizer *sgd;
 	ad_node *wx, *wh, *b, *wo, *bo, *zero;
 };
 
 static void *open(int threads)
 {
 	struct state *s = bench_alloc(1, sizeof *s);
-	struct optimizer *o = &s->sgd;
 	ad_graph *g = s->g = ad_open();
 
 	ad_set_threads(threads);
 	s->data = w5_data();
-	o->lr = W5_LR;
-	s->wx = optimizer_param(o, g, "wx", AD_SHAPE(4 * W5_H, W5_I), s->data->wx, 0);
-	s->wh = optimizer_param(o, g, "wh", AD_SHAPE(4 * W5_H, W5_H), s->data->wh, 0);
-	s->b = optimizer_param(o, g, "b", AD_SHAPE(4 * W5_H), NULL, 0);
-	s->wo = optimizer_param(o, g, "wo", AD_SHAPE(CLASSES, W5_H), s->data->wo, 0);
-	s->bo = optimizer_param(o, g, "bo", AD_SHAPE(CLASSES), NULL, 0);
+	s->wx = bench_param(g, "wx", AD_SHAPE(4 * W5_H, W5_I), s->data->wx);
+	s->wh = bench_param(g, "wh", AD_SHAPE(4 * W5_H, W5_H), s->data->wh);
+	s->b = bench_param(g, "b", AD_SHAPE(4 * W5_H), NULL);
+	s->wo = bench_param(g, "wo", AD_SHAPE(CLASSES, W5_H), s->data->wo);
+	s->bo = bench_param(g, "bo", AD_SHAPE(CLASSES), NULL);
 	s->zero = ad_buffer(g, "zero", AD_REAL, AD_SHAPE(W5_B, W5_H));
+	s->sgd = ad_optimizer_open(g, "sgd", "lr=0.1", 0, NULL);
+	bench_require(g);
 	s->mark = ad_mark(g);
 	return s;
 }
@@ -62,8 +62,8 @@ static double step(void *context, int i)
 	ad_set_i32(t, s->data->t[k], W5_B);
 	loss = ad_cross_entropy(ad_linear(h, s->wo, s->bo), t);
 	ad_backward(loss);
+	ad_optimizer_step(s->sgd);
 	bench_require(g);
-	optimizer_step(&s->sgd);
 	return ad_item(loss);
 }
 

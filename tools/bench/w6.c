@@ -57,14 +57,15 @@ const struct system w6_autograd = { open, step, NULL };
 
 static double start(const char *program)
 {
-	char *argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t) "--version", NULL };
+	char name[512], option[] = "--version", *argv[] = { name, option, NULL };
 	posix_spawn_file_actions_t quiet;
 	int status = -1;
 	pid_t pid;
 
+	snprintf(name, sizeof name, "%s", program);
 	posix_spawn_file_actions_init(&quiet);
 	posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", 1, 0);
-	if (posix_spawnp(&pid, program, &quiet, NULL, argv, environ) == 0)
+	if (posix_spawn(&pid, program, &quiet, NULL, argv, environ) == 0)
 		waitpid(pid, &status, 0);
 	posix_spawn_file_actions_destroy(&quiet);
 	if (status != 0) {

@@ -1,13 +1,15 @@
 /*
- * team: one helper thread that spins for a while between steps and then sleeps.
+ * team: one helper thread. Who waits spins for a while, then sleeps.
  */
 #include "floor.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -18,12 +20,10 @@ static struct {
 	void *context;
 	atomic_uint begun, ended; /* runs */
 	atomic_uint arrived;      /* at barriers */
-	atomic_bool asleep;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-} team = { .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+	atomic_uint asleep;       /* threads */
+} team;
 
-/* Some 200 microseconds. */
+/* Some 100 microseconds. */
 enum { SPINS = 5000 };
 
 static void pause_briefly(void)
@@ -41,32 +41,39 @@ static void flush_denormals(void)
 #endif
 }
 
-/* Until the counter has come to at least `value`. */
-static void spin_until(atomic_uint *counter, unsigned value)
+/* Counts one more; returns how many there were. */
+static unsigned count(atomic_uint *counter)
 {
-	for (int k = 1; (int)(atomic_load_explicit(counter, memory_order_acquire) - value) < 0; k++) {
+	unsigned n = atomic_fetch_add(counter, 1);
+
+	if (atomic_load(&team.asleep))
+		syscall(SYS_futex, counter, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	return n;
+}
+
+/* Until the counter has come to at least n. */
+static void await(atomic_uint *counter, unsigned n)
+{
+	unsigned now;
+
+	for (int k = 0; k < SPINS; k++) {
+		if ((int)(atomic_load_explicit(counter, memory_order_acquire) - n) >= 0)
+			return;
 		pause_briefly();
-		if (k % SPINS == 0)
-			sched_yield();
 	}
+	atomic_fetch_add(&team.asleep, 1);
+	while ((int)((now = atomic_load(counter)) - n) < 0)
+		syscall(SYS_futex, counter, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+	atomic_fetch_sub(&team.asleep, 1);
 }
 
 static void *help(void *unused)
 {
 	flush_denormals();
 	for (unsigned run = 1;; run++) {
-		for (int k = 0; k < SPINS && atomic_load_explicit(&team.begun, memory_order_acquire) != run; k++)
-			pause_briefly();
-		if (atomic_load(&team.begun) != run) {
-			pthread_mutex_lock(&team.lock);
-			atomic_store(&team.asleep, true);
-			while (atomic_load(&team.begun) != run)
-				pthread_cond_wait(&team.wake, &team.lock);
-			atomic_store(&team.asleep, false);
-			pthread_mutex_unlock(&team.lock);
-		}
+		await(&team.begun, run);
 		team.part(team.context, 1);
-		atomic_store_explicit(&team.ended, run, memory_order_release);
+		count(&team.ended);
 	}
 	return unused;
 }
@@ -85,7 +92,7 @@ void team_open(int threads)
 
 void team_run(void (*part)(void *context, int me), void *context)
 {
-	unsigned run;
+	unsigned before;
 
 	if (team.threads == 1) {
 		part(context, 0);
@@ -93,14 +100,9 @@ void team_run(void (*part)(void *context, int me), void *context)
 	}
 	team.part = part;
 	team.context = context;
-	run = atomic_fetch_add(&team.begun, 1) + 1;
-	if (atomic_load(&team.asleep)) {
-		pthread_mutex_lock(&team.lock);
-		pthread_cond_signal(&team.wake);
-		pthread_mutex_unlock(&team.lock);
-	}
+	before = count(&team.begun);
 	part(context, 0);
-	spin_until(&team.ended, run);
+	await(&team.ended, before + 1);
 }
 
 void team_barrier(void)
@@ -109,8 +111,8 @@ void team_barrier(void)
 
 	if (team.threads == 1)
 		return;
-	n = atomic_fetch_add(&team.arrived, 1);
-	spin_until(&team.arrived, n / 2 * 2 + 2);
+	n = count(&team.arrived);
+	await(&team.arrived, n / 2 * 2 + 2);
 }
 
 int team_threads(void)

@@ -86,11 +86,11 @@ KERNEL outputs(int n, int channels, int side, const vector *x, const float *w, c
 }
 
 /* The larger of two, and where it was. */
-KERNEL keep_larger(vector y, int where, vector *most, choice *from)
+KERNEL keep_larger(const vector *y, int where, vector *most, choice *from)
 {
-	choice larger = y > *most;
+	choice larger = *y > *most;
 
-	*most = (vector)((larger & (choice)y) | (~larger & (choice)*most));
+	*most = (vector)((larger & (choice)*y) | (~larger & (choice)*most));
 	*from = (larger & (where + (choice){ 0 })) | (~larger & *from);
 }
 
@@ -121,7 +121,7 @@ KERNEL convolve(int n, int channels, int side, int out, const vector *x, const f
 					choice which = 4 + (choice){ 0 };
 
 					for (int k = 0; k < 4; k++)
-						keep_larger(row[k / 2][c][2 * j + k % 2], k, &most, &which);
+						keep_larger(&row[k / 2][c][2 * j + k % 2], k, &most, &which);
 					y[((o + c) * P + i) * P + j] = most;
 					from[((o + c) * P + i) * P + j] = which;
 				}
@@ -171,12 +171,12 @@ KERNEL convolve_back(int channels, int side, int out, const vector *dz, const fl
 		}
 }
 
-static float total(vector x)
+static float total(const vector *x)
 {
 	float sum = 0;
 
 	for (int k = 0; k < LANES; k++)
-		sum += x[k];
+		sum += (*x)[k];
 	return sum;
 }
 
@@ -201,14 +201,14 @@ KERNEL weights(int group, int channels, int side, int out, const vector *x, cons
 					}
 				UNROLL for (int g = 0; g < group; g++)
 					UNROLL for (int j = 0; j < K; j++)
-						dw[(((o + g) * channels + c) * K + i) * K + j] += total(sum[g][j]);
+						dw[(((o + g) * channels + c) * K + i) * K + j] += total(&sum[g][j]);
 			}
 	for (int o = 0; o < out; o++) {
 		vector sum = { 0 };
 
 		for (int k = 0; k < S * S; k++)
 			sum += dz[o * S * S + k];
-		db[o] += total(sum);
+		db[o] += total(&sum);
 	}
 }
 

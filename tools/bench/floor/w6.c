@@ -17,20 +17,28 @@ static void *open(int threads)
 	return s;
 }
 
-/* y = w x + b, w (out, in), a multiple of 2 outputs. */
+enum { ROWS = 5 };
+
+/* y = w x + b, w (out, in), a multiple of ROWS outputs. */
 static void gemv(int out, int in, const float *w, const float *x, const float *b, float *y)
 {
-	for (int j = 0; j < out; j += 2) {
-		const float *w0 = w + j * in, *w1 = w0 + in;
-		float s0 = 0, s1 = 0;
+	for (int j = 0; j < out; j += ROWS) {
+		const float *w0 = w + j * in, *w1 = w0 + in, *w2 = w1 + in, *w3 = w2 + in, *w4 = w3 + in;
+		float s0 = b[j], s1 = b[j + 1], s2 = b[j + 2], s3 = b[j + 3], s4 = b[j + 4];
 
-#pragma omp simd reduction(+ : s0, s1)
+#pragma omp simd reduction(+ : s0, s1, s2, s3, s4)
 		for (int i = 0; i < in; i++) {
 			s0 += w0[i] * x[i];
 			s1 += w1[i] * x[i];
+			s2 += w2[i] * x[i];
+			s3 += w3[i] * x[i];
+			s4 += w4[i] * x[i];
 		}
-		y[j] = s0 + b[j];
-		y[j + 1] = s1 + b[j + 1];
+		y[j] = s0;
+		y[j + 1] = s1;
+		y[j + 2] = s2;
+		y[j + 3] = s3;
+		y[j + 4] = s4;
 	}
 }
 

@@ -32,4 +32,4 @@ def step(i):
     return loss
 
 
-peer.serve(step, 200, 10)
+peer.serve(step, 100, 10)

@@ -1,0 +1,384 @@
+/*
+ * full: a declaration with its defaults written out: arguments of items, of the optimizer, of data
+ * sources, and the keys that every model has.
+ */
+#include "language.h"
+
+#include <string.h>
+
+struct filling {
+	struct recording r;
+	struct store *store;
+};
+
+static struct yaml *fill_body(struct filling *f, struct yaml *y);
+
+static struct yaml *default_scalar(struct filling *f, const char *text)
+{
+	return yaml_scalar(f->store, (struct place){ 0 }, text);
+}
+
+static struct yaml *copy_of(struct filling *f, const struct yaml *y)
+{
+	struct yaml *copy = store_take(f->store, sizeof *copy);
+
+	*copy = *y;
+	copy->items = store_take(f->store, y->n * sizeof(*copy->items));
+	for (size_t i = 0; i < y->n; i++)
+		copy->items[i] = y->items[i];
+	if (y->kind != YAML_MAP)
+		return copy;
+	copy->keys = store_take(f->store, y->n * sizeof(*copy->keys));
+	for (size_t i = 0; i < y->n; i++)
+		copy->keys[i] = y->keys[i];
+	return copy;
+}
+
+static struct yaml *new_map(struct filling *f, struct place at)
+{
+	struct yaml *map = store_take(f->store, sizeof *map);
+
+	*map = (struct yaml){ .kind = YAML_MAP, .at = at, .text = "" };
+	return map;
+}
+
+/* Adds KEY: text, unless the map has the key. */
+static void add_default(struct filling *f, struct yaml *map, const char *key, const char *text)
+{
+	if (text && !yaml_get(map, key))
+		yaml_put(f->store, map, default_scalar(f, key), default_scalar(f, text));
+}
+
+static void replace(struct yaml *map, const char *key, struct yaml *value)
+{
+	for (size_t i = 0; i < map->n; i++)
+		if (yaml_is(map->keys[i], key))
+			map->items[i] = value;
+}
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+/* The arguments as a mapping; what is single is the primary one. */
+static struct yaml *as_map(struct filling *f, const struct yaml *key, struct yaml *arg,
+                           const char *primary)
+{
+	struct yaml *map;
+
+	if (arg && arg->kind == YAML_MAP)
+		return copy_of(f, arg);
+	map = new_map(f, arg ? arg->at : key->at);
+	if (arg && !yaml_is_null(arg))
+		yaml_put(f->store, map, yaml_scalar(f->store, arg->at, primary), arg);
+	return map;
+}
+
+static void add_defaults_of(struct filling *f, struct yaml *map, const char *kind,
+                            const char *primary)
+{
+	const struct yaml *y = defaults_of(&f->r, kind);
+
+	if (y && y->kind == YAML_MAP) {
+		for (size_t i = 0; i < y->n; i++)
+			if (!yaml_get(map, y->keys[i]->text))
+				yaml_put(f->store, map, y->keys[i], y->items[i]);
+	} else if (y && !yaml_is_null(y) && !yaml_get(map, primary)) {
+		struct yaml *value = store_take(f->store, sizeof *value);
+
+		*value = *y;
+		yaml_put(f->store, map, yaml_scalar(f->store, y->at, primary), value);
+	}
+}
+
+/* A table of attributes upon a mapping, or on what stands for one. */
+static struct yaml *fill_attrs(struct filling *f, const struct yaml *key, struct yaml *arg,
+                               const ad_attr *table, const char *kind)
+{
+	struct yaml *map;
+
+	if (!table || !table->name)
+		return arg;
+	map = as_map(f, key, arg, table->name);
+	if (kind)
+		add_defaults_of(f, map, kind, table->name);
+	for (; table->name; table++) {
+		/* as in record.c: in the language channels are what is joined */
+		bool joins =
+		    kind && strcmp(kind, "concat") == 0 && strcmp(table->name, "axis") == 0;
+
+		add_default(f, map, table->name, joins ? "1" : table->def);
+	}
+	return map;
+}
+
+static struct yaml *fill_params(struct filling *f, const struct yaml *key, struct yaml *arg,
+                                const struct definition *d)
+{
+	struct yaml *map;
+
+	if (d->n_params == 0)
+		return arg;
+	map = as_map(f, key, arg, d->params[0].name);
+	add_defaults_of(f, map, d->name, d->params[0].name);
+	for (size_t k = 0; k < d->n_params; k++) {
+		const struct parameter *p = &d->params[k];
+		struct yaml *value;
+
+		if (!p->value || yaml_get(map, p->name))
+			continue;
+		value = store_take(f->store, sizeof *value);
+		*value = *p->value;
+		yaml_put(f->store, map, yaml_scalar(f->store, p->at, p->name), value);
+	}
+	return map;
+}
+
+/* ---- items ----------------------------------------------------------------------------------- */
+
+static struct yaml *fill_branches(struct filling *f, struct yaml *y)
+{
+	struct yaml *copy;
+
+	if (y->kind == YAML_SCALAR)
+		return y;
+	copy = copy_of(f, y);
+	for (size_t i = 0; i < y->n; i++)
+		if (copy->items[i]->kind == YAML_LIST)
+			copy->items[i] = fill_body(f, copy->items[i]);
+	return copy;
+}
+
+/* What a chain, residual or parallel holds. */
+static struct yaml *fill_structure(struct filling *f, struct yaml *arg, enum kind_of what)
+{
+	const char *key = what == KIND_PARALLEL ? "branches" : "body";
+	struct yaml *inner;
+
+	if (!arg || arg->kind == YAML_SCALAR)
+		return arg;
+	if (arg->kind == YAML_LIST)
+		return what == KIND_PARALLEL ? fill_branches(f, arg) : fill_body(f, arg);
+	arg = copy_of(f, arg);
+	inner = yaml_get(arg, key);
+	if (inner && what != KIND_SCAN)
+		replace(arg, key,
+		        what == KIND_PARALLEL ? fill_branches(f, inner) : fill_body(f, inner));
+	if (what == KIND_PARALLEL)
+		add_default(f, arg, "join", "concat");
+	if (what == KIND_SCAN)
+		add_default(f, arg, "axis", "1");
+	if (what == KIND_RESIDUAL)
+		add_default(f, arg, "skip", "identity");
+	return arg;
+}
+
+/* The tensors of an op stand where a mapping of arguments would: then there is none. */
+static bool has_tensors(const struct kind *kind, const struct yaml *arg)
+{
+	int least = ad_op_min_inputs(kind->op), most = ad_op_max_inputs(kind->op);
+
+	return arg && arg->kind != YAML_MAP && !yaml_is_null(arg) && (most < 0 || least > 1);
+}
+
+static struct yaml *fill_kind(struct filling *f, const struct kind *kind, const struct yaml *key,
+                              struct yaml *arg)
+{
+	if (kind->what == KIND_LAYER)
+		return fill_attrs(f, key, arg, kind->layer->attrs, kind->name);
+	if (kind->what == KIND_BLOCK)
+		return fill_params(f, key, arg, kind->block);
+	if (kind->what == KIND_OP)
+		return has_tensors(kind, arg)
+		           ? arg
+		           : fill_attrs(f, key, arg, ad_op_attrs(kind->op), kind->name);
+	return fill_structure(f, arg, kind->what);
+}
+
+static struct yaml *fill_item(struct filling *f, struct yaml *y)
+{
+	const struct scope *file = &f->r.model->build->file;
+	struct kind kind;
+	struct yaml *map;
+
+	if (y->kind == YAML_SCALAR) {
+		struct yaml *arg =
+		    kind_find(&f->r, file, y->text, &kind) ? fill_kind(f, &kind, y, NULL) : NULL;
+
+		if (!arg || arg->n == 0)
+			return y;
+		map = new_map(f, y->at);
+		yaml_put(f->store, map, y, arg);
+		return map;
+	}
+	if (y->kind == YAML_LIST)
+		return y;
+	map = copy_of(f, y);
+	for (size_t i = 0; i < map->n; i++)
+		if (!word_in(
+			"as from repeat each when share freeze lr_scale init shape note checkpoint",
+			map->keys[i]->text) &&
+		    kind_find(&f->r, file, map->keys[i]->text, &kind)) {
+			struct yaml *arg = fill_kind(f, &kind, map->keys[i], map->items[i]);
+
+			map->items[i] = arg ? arg : map->items[i];
+		}
+	return map;
+}
+
+/* A list of items or a set of equations; expressions stay. */
+static struct yaml *fill_body(struct filling *f, struct yaml *y)
+{
+	struct yaml *copy;
+
+	if (y->kind == YAML_SCALAR)
+		return y;
+	copy = copy_of(f, y);
+	for (size_t i = 0; i < copy->n; i++)
+		if (y->kind == YAML_LIST || copy->items[i]->kind == YAML_MAP)
+			copy->items[i] = fill_item(f, copy->items[i]);
+	return copy;
+}
+
+static struct yaml *fill_defs(struct filling *f, struct yaml *defs)
+{
+	struct yaml *copy = copy_of(f, defs);
+
+	for (size_t i = 0; i < copy->n; i++) {
+		const char *dot = strrchr(copy->keys[i]->text, '.');
+		struct yaml *body = yaml_get(copy->items[i], "body");
+
+		if (!body)
+			continue;
+		f->r.space = dot ? store_copy(f->store, copy->keys[i]->text,
+		                              (size_t)(dot + 1 - copy->keys[i]->text))
+		                 : "";
+		copy->items[i] = copy_of(f, copy->items[i]);
+		replace(copy->items[i], "body", fill_body(f, body));
+	}
+	f->r.space = "";
+	return copy;
+}
+
+/* ---- the other keys -------------------------------------------------------------------------- */
+
+static struct yaml *fill_inputs(struct filling *f, struct yaml *inputs)
+{
+	struct yaml *copy = copy_of(f, inputs);
+
+	for (size_t i = 0; i < copy->n; i++) {
+		struct yaml *y = copy->items[i], *map;
+
+		if (y->kind == YAML_SCALAR)
+			continue;
+		map = as_map(f, copy->keys[i], y->kind == YAML_MAP ? y : NULL, "shape");
+		if (y->kind == YAML_LIST)
+			yaml_put(f->store, map, yaml_scalar(f->store, y->at, "shape"), y);
+		add_default(f, map, "dtype", f->r.model->f64 ? "f64" : "f32");
+		add_default(f, map, "role", "input");
+		copy->items[i] = map;
+	}
+	return copy;
+}
+
+static struct yaml *fill_train(struct filling *f, struct yaml *train)
+{
+	struct yaml *copy = copy_of(f, train), *optimizer = yaml_get(copy, "optimizer");
+	const struct optimizer *o = f->r.model->train.optimizer;
+
+	add_default(f, copy, "seed", "0");
+	add_default(f, copy, "precision", f->r.model->f64 ? "f64" : "f32");
+	if (optimizer && o) {
+		struct yaml *map = new_map(f, optimizer->at);
+		struct yaml *key = optimizer->kind == YAML_MAP ? optimizer->keys[0] : optimizer;
+		struct yaml *arg = optimizer->kind == YAML_MAP ? optimizer->items[0] : NULL;
+
+		yaml_put(f->store, map, key, fill_attrs(f, key, arg, o->attrs, NULL));
+		replace(copy, "optimizer", map);
+	}
+	return copy;
+}
+
+static struct yaml *fill_source(struct filling *f, struct yaml *y, const struct source *s)
+{
+	if (!s->format || !yaml_get(y, "format"))
+		return y;
+	return fill_attrs(f, y, y, s->format->attrs, NULL);
+}
+
+static struct yaml *fill_data(struct filling *f, struct yaml *data)
+{
+	const struct data_spec *d = &f->r.model->data;
+	const struct {
+		const char *key;
+		bool has;
+		const struct source *source;
+	} parts[] = { { "train", d->has_train, &d->train },
+		      { "valid", d->has_valid, &d->valid },
+		      { "test", d->has_test, &d->test } };
+	struct yaml *copy = copy_of(f, data);
+
+	for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+		struct yaml *y = yaml_get(copy, parts[k].key);
+
+		if (y && parts[k].has)
+			replace(copy, parts[k].key, fill_source(f, y, parts[k].source));
+		if (y && yaml_get(y, "split")) {
+			y = copy_of(f, y);
+			add_default(f, y, "of", "train");
+			add_default(f, y, "how", "random");
+			replace(copy, parts[k].key, y);
+		}
+	}
+	add_default(f, copy, "shuffle", "true");
+	return copy;
+}
+
+static struct yaml *filled(struct filling *f)
+{
+	static const struct {
+		const char *key;
+		struct yaml *(*fill)(struct filling *f, struct yaml *y);
+	} keys[] = { { "inputs", fill_inputs },
+		     { "defs", fill_defs },
+		     { "model", fill_body },
+		     { "train", fill_train },
+		     { "data", fill_data } };
+	struct yaml *root = copy_of(f, yaml_root(f->r.model->tree));
+
+	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+		struct yaml *y = yaml_get(root, keys[k].key);
+
+		if (y && y->kind != YAML_SCALAR)
+			replace(root, keys[k].key, keys[k].fill(f, y));
+	}
+	if (!yaml_get(root, "name")) {
+		struct yaml *key = default_scalar(f, "name");
+
+		yaml_put(f->store, root, key, default_scalar(f, f->r.model->name));
+	}
+	return root;
+}
+
+struct yaml *model_full(ad_model *m)
+{
+	struct store *store = &m->build->store;
+	struct filling f = { .r = { .model = m, .store = store, .space = "" }, .store = store };
+	struct yaml *root = NULL;
+	jmp_buf out;
+
+	store->out = &out;
+	if (!setjmp(out))
+		root = filled(&f);
+	store->out = NULL;
+	return root;
+}
+
+char *model_place(const ad_model *m, struct place at, char *text, size_t n)
+{
+	if (at.line == 0)
+		snprintf(text, n, "default");
+	else if (!m->messages)
+		snprintf(text, n, "%s:%d:%d", m->path, at.line, at.col);
+	else
+		messages_place(m->messages, at, text, n);
+	return text;
+}

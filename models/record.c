@@ -1,0 +1,160 @@
+/*
+ * record: ops put into the graph, and its refusals in the words of the file.
+ */
+#include "language.h"
+
+#include <string.h>
+
+static const struct {
+	enum binary sign;
+	const char *op;
+} sign_ops[] = {
+	{ ADD, "add" },
+	{ SUB, "sub" },
+	{ MUL, "mul" },
+	{ DIV, "div" },
+	{ MOD, "remainder" },
+	{ MATMUL, "matmul" },
+	{ POW, "pow" },
+	{ EQUAL, "equal" },
+	{ NOT_EQUAL, "not_equal" },
+	{ LESS, "less" },
+	{ LESS_EQUAL, "less_equal" },
+	{ GREATER, "greater" },
+	{ GREATER_EQUAL, "greater_equal" },
+};
+
+const char *op_of_sign(enum binary sign)
+{
+	size_t i = 0;
+
+	while (sign_ops[i].sign != sign)
+		i++;
+	return sign_ops[i].op;
+}
+
+static const char *sign_of(const char *op)
+{
+	for (size_t i = 0; i < sizeof sign_ops / sizeof *sign_ops; i++)
+		if (strcmp(sign_ops[i].op, op) == 0)
+			return binary_sign(sign_ops[i].sign);
+	return NULL;
+}
+
+static void note_operand(struct recording *r, const char *side, struct value v, ad_shape shape)
+{
+	if (v.from)
+		message_note(r->messages, v.from->at, "the %s side %s, %s", side, v.from->what,
+		             shape_text(r, shape));
+	else
+		message_note(r->messages, (struct place){ 0 }, "the %s side is %s", side,
+		             shape_text(r, shape));
+}
+
+/* Message E010 for `a sign b` whose shapes do not fit; false if it is something else. */
+static bool say_mismatch(struct recording *r, struct place at, const char *op,
+                         const struct value in[])
+{
+	const char *sign = sign_of(op);
+	ad_shape a, b;
+	int64_t left = 0, right = 0;
+
+	if (!sign || in[0].kind != VALUE_NODE || in[1].kind != VALUE_NODE)
+		return false;
+	a = ad_shape_of(in[0].node);
+	b = ad_shape_of(in[1].node);
+	bool matmul = strcmp(op, "matmul") == 0;
+	if (matmul) {
+		if (a.rank == 0 || b.rank == 0)
+			return false;
+		left = a.dims[a.rank - 1];
+		right = b.dims[b.rank > 1 ? b.rank - 2 : 0];
+	}
+	for (int i = 1; !matmul && left == right && i <= a.rank && i <= b.rank; i++) {
+		if (a.dims[a.rank - i] != 1 && b.dims[b.rank - i] != 1) {
+			left = a.dims[a.rank - i];
+			right = b.dims[b.rank - i];
+		}
+	}
+	if (left == right)
+		return false;
+	const char *help = NULL;
+	if (matmul && b.rank == 2 && in[1].from && strncmp(in[1].from->what, "is weight", 9) == 0)
+		help = store_text(r->store,
+		                  "did you mean 'linear: %s'? it makes a weight of the right shape",
+		                  dim_text(r, b.dims[1]));
+	message(r->messages, E_SHAPE, at, NULL, help, "%s %s %s: %s is not %s", shape_text(r, a),
+	        sign, shape_text(r, b), dim_text(r, left), dim_text(r, right));
+	note_operand(r, "left", in[0], a);
+	note_operand(r, "right", in[1], b);
+	return true;
+}
+
+void say_failure(struct recording *r, struct place at, const char *op, size_t n_in,
+                 const struct value in[])
+{
+	static const int codes[] = { [AD_ERROR_SHAPE] = E_SHAPE,    [AD_ERROR_TYPE] = E_TYPE,
+		                     [AD_ERROR_ARGUMENT] = E_RANGE, [AD_ERROR_GRADIENT] = E_TYPE,
+		                     [AD_ERROR_VALUE] = E_TYPE,     [AD_ERROR_MEMORY] = E_LIMIT };
+	ad_status status = ad_status_of(r->graph);
+
+	if (!r->messages)
+		return; /* the recording ends; the graph has the sentence */
+	if (!(status == AD_ERROR_SHAPE && n_in == 2 && say_mismatch(r, at, op, in))) {
+		message(r->messages, codes[status], at, NULL, NULL, "%s",
+		        sizes_by_name(r, ad_errmsg(r->graph)));
+		for (size_t i = 0; i < n_in && i < 4 && status == AD_ERROR_SHAPE; i++)
+			if (in[i].kind == VALUE_NODE && in[i].from)
+				message_note(r->messages, in[i].from->at, "%s %s, %s",
+				             n_in == 1 ? "the input"
+				             : i == 0  ? "the first input"
+				             : i == 1  ? "the second input"
+				                       : "a further input",
+				             in[i].from->what,
+				             shape_text(r, ad_shape_of(in[i].node)));
+	}
+	ad_clear(r->graph);
+}
+
+/* Nodes recorded from now on come from there. */
+void set_origin(struct recording *r, struct place at)
+{
+	char text[4200];
+
+	if (at.line > 0)
+		ad_set_origin(r->graph, messages_place(r->model->messages, at, text, sizeof text));
+}
+
+struct value record(struct recording *r, const char *op, struct place at, struct place span,
+                    size_t n_in, const struct value in[], size_t n_settings,
+                    const ad_setting settings[])
+{
+	ad_node **nodes = store_take(r->store, n_in * sizeof(*nodes));
+	ad_setting *all = store_take(r->store, (n_settings + 1) * sizeof *all);
+	bool axis = false, known = true;
+
+	if (!count_step(r, at))
+		return unknown;
+	if (!r->graph)
+		return wrong(r, E_TYPE, span, "only numbers can stand here, not the op '%s'", op);
+	for (size_t i = 0; i < n_in; i++) {
+		nodes[i] = in[i].kind == VALUE_NULL ? NULL : value_node(r, in[i], span);
+		known = known && (nodes[i] || in[i].kind == VALUE_NULL);
+	}
+	if (!known)
+		return unknown;
+	for (size_t i = 0; i < n_settings; i++) {
+		all[i] = settings[i];
+		axis = axis || strcmp(settings[i].name, "axis") == 0;
+	}
+	/* In the language channels are what is joined; the op's own default is that of arrays. */
+	if (strcmp(op, "concat") == 0 && !axis)
+		all[n_settings++] = (ad_setting){ .name = "axis", .type = AD_INT, .i = 1 };
+	set_origin(r, at);
+	ad_node *y = ad_call(r->graph, op, n_in, nodes, n_settings, all);
+	if (ad_is_error(y)) {
+		say_failure(r, at, op, n_in, in);
+		return unknown;
+	}
+	return (struct value){ .kind = VALUE_NODE, .node = y };
+}

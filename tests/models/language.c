@@ -1,0 +1,1168 @@
+/*
+ * language: what blocks, items, scans, several files and overrides mean, by the values that come
+ * out.
+ */
+#include "model.h"
+#include "scratch.h"
+
+#include <glob.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <time.h>
+
+TestSuite(language, .init = scratch_open, .fini = scratch_close);
+
+static char *messages_of(ad_model *m)
+{
+	char *out = NULL;
+	size_t length = 0;
+	FILE *to = open_memstream(&out, &length);
+
+	ad_model_messages(m, to, false);
+	fclose(to);
+	return out;
+}
+
+static ad_model *open_with(const char *text, size_t n, const char *const sets[])
+{
+	ad_model *m = ad_model_open(scratch_text("m.yaml", text), n, sets);
+
+	cr_assert(m != NULL);
+	char *said = messages_of(m);
+	cr_assert(ad_model_errors(m) == 0, "%s", said);
+	free(said);
+	return m;
+}
+
+static ad_model *open_text(const char *text)
+{
+	return open_with(text, 0, NULL);
+}
+
+static char *said(const char *text)
+{
+	ad_model *m = ad_model_open(scratch_text("m.yaml", text), 0, NULL);
+	char *out = messages_of(m);
+
+	ad_model_close(m);
+	return out;
+}
+
+static void expect_said(const char *text, const char *what)
+{
+	char *out = said(text);
+
+	cr_expect(strstr(out, what) != NULL, "%s\nsays\n%snot %s", text, out, what);
+	free(out);
+}
+
+static void expect_clean(const char *text)
+{
+	char *out = said(text);
+
+	cr_expect(*out == '\0', "%s\nsays\n%s", text, out);
+	free(out);
+}
+
+static struct instance *record(ad_model *m, int64_t batch)
+{
+	struct instance *in = model_instance(m, &batch, true);
+
+	cr_assert(in, "%s", ad_errmsg(m->graph));
+	return in;
+}
+
+/* The output of a model without free dims. */
+static double value_of(const char *text)
+{
+	ad_model *m = open_text(text);
+	struct instance *in = model_instance(m, NULL, true);
+	double y;
+
+	cr_assert(in && in->output, "%s", ad_errmsg(m->graph));
+	cr_assert(ad_forward(in->output) == AD_OK, "%s", ad_errmsg(m->graph));
+	y = ad_item(in->output);
+	ad_model_close(m);
+	return y;
+}
+
+static void set_input(const struct instance *in, int k, double from)
+{
+	size_t n = ad_count(in->inputs[k]);
+
+	for (size_t i = 0; i < n; i++)
+		((float *)ad_write(in->inputs[k]))[i] = (float)sin(from + (double)i);
+}
+
+static double largest_difference(ad_node *a, ad_node *b)
+{
+	double most = 0;
+
+	cr_assert(ad_count(a) == ad_count(b) && ad_count(a) > 0);
+	ad_keep(a);
+	ad_keep(b);
+	cr_assert(ad_evaluate(ad_graph_of(a), (ad_node *[]){ a, b }, 2) == AD_OK);
+	for (size_t k = 0; k < ad_count(a); k++)
+		most = fmax(most, fabs(ad_at(a, k) - ad_at(b, k)));
+	return most;
+}
+
+static ad_node *named(const struct instance *in, const char *name)
+{
+	for (int i = 0; i < in->n_named; i++)
+		if (strcmp(in->named[i].name, name) == 0)
+			return in->named[i].node;
+	cr_assert_fail("nothing is named '%s'", name);
+	return NULL;
+}
+
+static const struct weight *weight(const ad_model *m, const char *path)
+{
+	for (int i = 0; i < m->n_weights; i++)
+		if (strcmp(m->weights[i].path, path) == 0)
+			return &m->weights[i];
+	cr_assert_fail("there is no weight '%s'", path);
+	return NULL;
+}
+
+static void expect_weights(const ad_model *m, size_t n, const char *const paths[])
+{
+	cr_expect(ad_model_weights(m) == n, "%zu weights", ad_model_weights(m));
+	for (size_t i = 0; i < n && i < ad_model_weights(m); i++)
+		cr_expect_str_eq(m->weights[i].path, paths[i]);
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+Test(language, blocks_in_expressions)
+{
+	/* params before, after, by name; inputs by name; a default that uses params before it */
+	cr_expect(value_of("version: 1\nparams: {k: 10}\ninputs: {x: 3, z: 5}\n"
+	                   "defs:\n"
+	                   "  times: {params: {n: int, m: n + 1}, inputs: {a: [], b: []},\n"
+	                   "          body: {y: a * n + b * m + k}}\n"
+	                   "model:\n  y: times(x, z, 2)\n  u: times(b=x, a=z, n=2, m=0)\n"
+	                   "  f: y * 1000 + u\n") == (3 * 2 + 5 * 3 + 10) * 1000 + 5 * 2 + 10);
+	/* a call inside of an expression, of a block that calls another */
+	cr_expect(value_of("version: 1\ninputs: {x: 3}\ndefs:\n"
+	                   "  double: {inputs: {a: []}, body: {y: 2 * a}}\n"
+	                   "  quad: {inputs: {a: []}, body: {y: double(double(a)) + 0}}\n"
+	                   "model:\n  f: 1 + quad(x + 1) * 2\n") == 1 + 16 * 2);
+}
+
+Test(language, param_types)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 4]}\nparams: {act: tanh}\n"
+	    "defs:\n"
+	    "  inner: {body: [{linear: 4}]}\n"
+	    "  b:\n"
+	    "    params:\n      i: int\n      f: float = 1/2\n      t: bool = true\n      s: str = "
+	    "mean\n"
+	    "      o: op = relu\n      c: block\n      h: shape = [2, 2]\n      j: int = 4\n"
+	    "      w: sigmoid\n      l: [1, 2]\n      none: null\n"
+	    "    check: [i == 3, f == 0.5, t, j == 4, len(h) == 2, \"h[1] == 2\", \"l[1] == 2\"]\n"
+	    "    body: [o, c, w, {reshape: [-1, 2, 2]}, {reshape: [-1, 4]}]\n"
+	    "model:\n  - b: {i: 3, c: inner}\n  - b: {i: 3, c: inner, o: act, w: gelu, h: [1, "
+	    "2]}\n";
+	static const char *const kinds[] = { "b",       "relu",    "inner",   "linear", "sigmoid",
+		                             "reshape", "reshape", "b",       "tanh",   "inner",
+		                             "linear",  "gelu",    "reshape", "reshape" };
+	ad_model *m = open_text(text);
+
+	cr_assert(m->n_rows == sizeof kinds / sizeof *kinds, "%d rows", m->n_rows);
+	for (int i = 0; i < m->n_rows; i++)
+		cr_expect_str_eq(m->rows[i].kind, kinds[i]);
+	cr_expect_str_eq(m->rows[3].path, "b.inner.linear");
+	cr_expect_str_eq(m->rows[10].path, "b_2.inner.linear");
+	ad_model_close(m);
+}
+
+Test(language, blocks_see_their_own_names_and_the_params_of_the_file)
+{
+	static const char head[] = "version: 1\nparams: {p: 2}\ninputs: {x: [B, 4], v: [B, 4]}\n"
+				   "weights: {w: {shape: [4, 4]}}\n";
+	static const struct {
+		const char *rest, *what;
+	} cases[] = {
+		{ "defs: {b: {body: [{mul: v}]}}\nmodel: [{b: , from: x}]\n",
+		  "help: a block sees its own names and the file's params: give it 'v' as an "
+		  "input" },
+		{ "defs: {b: {body: [{matmul: w}]}}\nmodel: [{b: , from: x}]\n",
+		  "nothing is named 'w' here" },
+		{ "defs: {b: {body: [{mul: h}]}}\nmodel: [{relu: , from: x, as: h}, {b: }]\n",
+		  "nothing is named 'h' here" },
+		{ "defs: {b: {body: [{relu: , as: h}]}}\nmodel: [{b: , from: x}, {mul: h}]\n",
+		  "nothing is named 'h' here" },
+		{ "defs: {b: {body: [{linear: i}]}}\nmodel: [{b: , from: x, repeat: 2}]\n",
+		  "'out' wants a whole number; 'i' is neither" },
+		{ "defs: {b: {params: {q: int}, body: [{linear: 4, as: q}]}}\n"
+		  "model: [{b: 4, from: x}]\n",
+		  "'q' is a param of this block" },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char text[1024];
+
+		snprintf(text, sizeof text, "%s%s", head, cases[k].rest);
+		expect_said(text, cases[k].what);
+	}
+	/* a name of the body is seen in nested lists, not outside of its own */
+	expect_clean("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - relu:\n    as: h\n"
+	             "  - chain: [tanh, {chain: [{mul: h}]}, {mul: h}]\n  - add: h\n");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
+	            "  - chain: [{relu: , as: h}, {add: h}]\n  - add: h\n",
+	            "nothing is named 'h' here");
+}
+
+Test(language, order_of_look_up)
+{
+	/* counter, then block params, then names of the body, then params of the file */
+	static const char text[] = "version: 1\nparams: {a: 1, c: 1}\ninputs: {x: 0}\ndefs:\n"
+				   "  b: {params: {a: int}, inputs: {x: []}, body: [%s]}\n"
+				   "model: [{b: 10}]\n";
+	static const struct {
+		const char *body;
+		double want;
+	} cases[] = {
+		{ "{add: a}", 10 },
+		{ "{add: c}", 1 },
+		{ "{add: a, repeat: {a: 3}}", 3 },
+		{ "{add: a, each: {a: [5, 6]}}", 11 },
+		{ "{add: 7, as: c}, {add: c}", 14 },
+		{ "{add: i, repeat: 4}", 6 },
+		{ "{chain: [{add: i}, {add: i, repeat: {i: 2}}], repeat: 3}", 6 },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char whole[1024];
+
+		snprintf(whole, sizeof whole, text, cases[k].body);
+		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].body,
+		          value_of(whole));
+	}
+}
+
+Test(language, dims_of_a_block_are_its_own)
+{
+	/* D is 4 in the first use and 8 in the second; B is the file's */
+	expect_clean("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	             "  b: {inputs: {x: [B, D]}, weights: {W: [D, 2*D]}, body: {y: x @ W}}\n"
+	             "model: [{b: }, {b: , shape: [B, 16]}]\n");
+	expect_said("version: 1\ninputs: {x: [B, 4, 4]}\ndefs:\n"
+	            "  b: {inputs: {x: [D, D, D]}, body: {y: x + D}}\nmodel: [{b: }]\n",
+	            "'x' of block 'b' is [B, B, B], not [B, 4, 4]");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	            "  b: {inputs: {x: [T, B]}, body: {y: x + T}}\nmodel: [{b: }]\n",
+	            "'x' of block 'b' is [B, B], not [B, 4]");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	            "  b: {inputs: {x: [B, D, E]}, body: {y: x + D}}\nmodel: [{b: }]\n",
+	            "'x' of block 'b' has 3 axes, not 2: it is given [B, 4]");
+	/* the shape of an item binds and asserts */
+	expect_clean("version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
+	             "  - {linear: 6, shape: [B, L]}\n  - {linear: L + 1, shape: [B, 7]}\n");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
+	            "  - {linear: 6, shape: [B, L]}\n  - {linear: 7, shape: [B, L]}\n",
+	            "the shape is [B, 7], not [B, 6]");
+}
+
+Test(language, several_results)
+{
+	static const char text[] = "version: 1\ninputs: {x: 3, z: 4}\ndefs:\n"
+				   "  two: {inputs: {a: [], b: []}, body: {s: a + b, d: a - b},\n"
+				   "        outputs: {sum: s, difference: d}}\n"
+				   "model:\n%s";
+	static const struct {
+		const char *body;
+		double want;
+	} cases[] = {
+		{ "  p, q: two(x, z)\n  f: 10 * p + q\n", 69 },
+		{ "  f: two(x, z) * 2\n", 14 },
+		{ "  - {two: , from: [x, z], as: [p, q]}\n  - {mul: q}\n", -7 },
+		{ "  - {two: {b: x}, from: z, as: [p, q]}\n  - {sub: q}\n", 6 },
+		{ "  p, q: {two: , from: [x, z]}\n  f: q - p\n", -8 },
+		{ "  - {two: , from: [x, z]}\n  - add: 1\n", 8 },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char whole[1024];
+
+		snprintf(whole, sizeof whole, text, cases[k].body);
+		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].body,
+		          value_of(whole));
+	}
+	char whole[1024];
+	snprintf(whole, sizeof whole, text, "  - {two: , from: [x, z], as: [p, q, r]}\n");
+	expect_said(whole, "'two' has 2 results");
+	snprintf(whole, sizeof whole, text, "  p, q, r: two(x, z)\n");
+	expect_said(whole, "3 names for 2 results");
+}
+
+Test(language, recursion)
+{
+	static const char text[] = "version: 1\nparams: {depth: 3}\ninputs: {x: 1}\ndefs:\n"
+				   "  grow:\n    params: {level: int}\n    body:\n"
+				   "      - mul: 2\n        as: here\n"
+				   "      - when: level < depth\n        chain:\n"
+				   "          - grow: {level: level + 1}\n"
+				   "          - add: here\n"
+				   "model: [{grow: 0}]\n";
+
+	/* 2, 4, 8, 16, and back: 16 + 8 + 4 + 2 */
+	cr_expect(value_of(text) == 30);
+	expect_said("version: 1\ninputs: {x: 1}\ndefs: {a: {body: [{b: }]}, b: {body: [{a: }]}}\n"
+	            "model: [{a: }]\n",
+	            "is used inside itself more than 32 deep");
+}
+
+/* ---- items ----------------------------------------------------------------------------------- */
+
+Test(language, copies)
+{
+	static const char head[] = "version: 1\ninputs: {x: 0}\nparams: {l: [3, 4]}\nmodel:\n";
+	static const struct {
+		const char *items;
+		double want;
+	} cases[] = {
+		{ "  - {add: 10*a + b, each: {a: [1, 2], b: [3, 4]}}\n", 37 },
+		{ "  - {add: a, each: {a: range(4)}}\n", 6 },
+		{ "  - {add: a * i, each: {a: l}}\n", 4 },
+		{ "  - {add: 1, repeat: {j: 3}, when: j != 1}\n", 2 },
+		{ "  - {add: 1, repeat: 0, as: h}\n  - {add: 1}\n  - {add: h}\n", 1 },
+		{ "  - {add: 1, as: h, when: false}\n  - {add: 5}\n  - {add: h}\n", 5 },
+		{ "  - {add: 1, as: h, repeat: 3}\n  - {add: h}\n", 6 },
+		{ "  - {add: 1}\n  - {chain: [{mul: 2}, {add: prev}], from: prev + 1}\n", 8 },
+		{ "  - {act: , each: {act: [exp, neg]}}\n", -1 },
+		{ "  - {chain: []}\n  - {add: 2}\n", 2 },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char whole[1024];
+
+		snprintf(whole, sizeof whole, "%s%s", head, cases[k].items);
+		cr_expect(value_of(whole) == cases[k].want, "%s: %g", cases[k].items,
+		          value_of(whole));
+	}
+	expect_said("version: 1\ninputs: {x: 0}\nmodel: [{add: a, each: {a: [1, 2], b: [1]}}]\n",
+	            "'each' takes its lists side by side, but 'a' has 2 and 'b' has 1");
+	expect_said("version: 1\ninputs: {x: 0}\nmodel: [{add: a, each: {a: [1]}, repeat: 2}]\n",
+	            "'repeat' or 'each', not both");
+	expect_said("version: 1\ninputs: {x: [B, 2]}\nmodel: [{add: 1, repeat: B}]\n",
+	            "'B' is a free dim");
+	expect_said("version: 1\ninputs: {x: [B, 2]}\nmodel: [{add: 1, when: x}]\n",
+	            "'when' wants true or false; 'x' is a tensor");
+}
+
+Test(language, paths)
+{
+	static const char *const paths[] = {
+		"linear.weight",
+		"linear.bias",
+		"linear_2.weight",
+		"linear_2.bias",
+		"stage[0].b.linear.weight",
+		"stage[0].b.linear.bias",
+		"stage[0].b_2[0].linear.weight",
+		"stage[0].b_2[0].linear.bias",
+		"stage[0].b_2[1].linear.weight",
+		"stage[0].b_2[1].linear.bias",
+		"stage[1].b.linear.weight",
+		"stage[1].b.linear.bias",
+		"stage[1].b_2[0].linear.weight",
+		"stage[1].b_2[0].linear.bias",
+		"stage[1].b_2[1].linear.weight",
+		"stage[1].b_2[1].linear.bias",
+		"residual[0].linear.weight",
+		"residual[0].linear.bias",
+		"parallel.left.linear.weight",
+		"parallel.left.linear.bias",
+		"parallel.branch.linear.weight",
+		"parallel.branch.linear.bias",
+		"linear_3.weight",
+		"linear_3.bias",
+	};
+	ad_model *m =
+	    open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
+	              "model:\n  - linear: 4\n  - chain: [{residual: [{linear: 4}]}]\n"
+	              "  - {chain: [{b: }, {b: , repeat: 2}], repeat: 2, as: stage}\n"
+	              "  - {residual: [{linear: 4}], repeat: 1}\n"
+	              "  - parallel: {branches: {left: {linear: 4}, branch: [{linear: 4}]}}\n"
+	              "  - linear: 2\n");
+
+	expect_weights(m, sizeof paths / sizeof *paths, paths);
+	ad_model_close(m);
+}
+
+Test(language, parallel_joins)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 2]}\nmodel:\n"
+	    "  - parallel: {branches: {a: [{mul: 2}], b: {mul: 3}, c: []}%s}\n";
+	static const struct {
+		const char *rest, *shape;
+		double last;
+	} cases[] = {
+		{ "", "[B, 6]", 7 },
+		{ ", join: concat, axis: 0", "[3*B, 2]", 7 },
+		{ ", join: stack, axis: 1", "[B, 3, 2]", 7 },
+		{ ", join: add", "[B, 2]", 42 },
+		{ ", join: mul", "[B, 2]", 6 * 7 * 7 * 7 },
+		{ ", join: maximum", "[B, 2]", 21 },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char whole[1024];
+
+		snprintf(whole, sizeof whole, text, cases[k].rest);
+		ad_model *m = open_text(whole);
+		struct instance *in = record(m, 1);
+
+		cr_expect_str_eq(m->rows[m->n_rows - 1].shape, cases[k].shape);
+		ad_set_item(in->inputs[0], 7);
+		cr_assert(ad_forward(in->output) == AD_OK);
+		cr_expect(ad_at(in->output, ad_count(in->output) - 1) == cases[k].last, "%s: %g",
+		          cases[k].rest, ad_at(in->output, ad_count(in->output) - 1));
+		ad_model_close(m);
+	}
+	/* the short form */
+	expect_clean("version: 1\ninputs: {x: [B, 2]}\n"
+	             "model: [{parallel: [[{linear: 2}], relu], shape: [B, 4]}]\n");
+}
+
+Test(language, shared_weights)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}, tanh]}}\n"
+	    "model:\n  - {linear: 4, as: one}\n  - {linear: 4, share: one, as: two}\n"
+	    "  - {b: , as: three}\n  - {b: , share: three, as: four}\n"
+	    "  - chain:\n      - {linear: {out: 4, bias: false}, share: {weight: one.weight}}\n"
+	    "    as: five\n"
+	    "output: two + four + five\n";
+	static const char *const paths[] = { "one.weight", "one.bias", "three.linear.weight",
+		                             "three.linear.bias" };
+	ad_model *m = open_text(text);
+	struct instance *in = record(m, 3);
+
+	expect_weights(m, 4, paths);
+	/* two = one w^T + b by the same w and b */
+	set_input(in, 0, 1);
+	ad_node *by_hand =
+	    ad_linear(named(in, "one"), weight(m, "one.weight")->node, weight(m, "one.bias")->node);
+	cr_expect(largest_difference(named(in, "two"), by_hand) == 0);
+	by_hand = ad_tanh(ad_linear(named(in, "three"), weight(m, "three.linear.weight")->node,
+	                            weight(m, "three.linear.bias")->node));
+	cr_expect(largest_difference(named(in, "four"), by_hand) == 0);
+	ad_model_close(m);
+	expect_said(
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: a}, {linear: 5, share: a}]\n",
+	    "'weight' is [5, 4] here, but 'a.weight', whose weight this is, has [4, 4]");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: one}, {linear: 4, "
+	            "share: noe}]\n",
+	            "no item before this one is named 'noe'");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - {linear: 4, as: a}\n"
+	            "  - {linear: 4, share: {weight: a.wieght}}\n",
+	            "no weight has the path 'a.wieght'");
+	expect_said(
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel:\n  - {linear: {out: 4, bias: false}, as: a}\n"
+	    "  - {linear: 4, share: a}\n",
+	    "there is no weight 'a.bias' that 'bias' could share");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [{linear: 4}]}}\n"
+	            "model: [{b: , as: a}, {linear: 4, share: a}]\n",
+	            "'a' is 'b', this is 'linear'");
+	/* what shares is shared in turn; within a block that shares, all of it is the other's */
+	m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	              "  b: {body: [{linear: 4, as: p}, {linear: 4, share: p, as: q}, {linear: 4, "
+	              "share: q}]}\n"
+	              "model: [{b: , as: one}, {b: , share: one, as: two}, {b: , share: two}]\n");
+	cr_expect(m->n_weights == 2 && record(m, 3)->output != NULL);
+	ad_model_close(m);
+	/* equations: what is shared comes first, wherever it stands */
+	expect_clean(
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
+	    "  b: {linear: 4, from: x, share: a}\n  a: {linear: 4, from: x}\n  c: a + b\n");
+}
+
+Test(language, frozen_and_scaled)
+{
+	ad_model *m = open_text(
+	    "version: 1\ninputs: {x: [B, 4]}\nparams: {fix: true}\nmodel:\n"
+	    "  - {chain: [{linear: 4}, {linear: 4, lr_scale: 0.5}], freeze: fix, as: a}\n"
+	    "  - {chain: [{linear: 4, lr_scale: 1/4}, {linear: 4}], lr_scale: 0.5, as: b}\n"
+	    "  - {linear: 1, freeze: false}\n  - mean\n");
+	struct instance *in = record(m, 3);
+
+	cr_expect(weight(m, "a.linear.weight")->frozen && weight(m, "a.linear_2.bias")->frozen);
+	cr_expect(!ad_wants_gradient(weight(m, "a.linear.weight")->node));
+	cr_expect(!weight(m, "b.linear.weight")->frozen && !weight(m, "linear.weight")->frozen);
+	cr_expect(ad_wants_gradient(weight(m, "linear.weight")->node));
+	cr_expect(weight(m, "b.linear.bias")->lr_scale == 0.125 &&
+	          weight(m, "b.linear_2.weight")->lr_scale == 0.5 &&
+	          weight(m, "linear.weight")->lr_scale == 1);
+	cr_expect(model_gradients(m, in));
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{relu: , freeze: true}]\n",
+	            "'relu' has no weights that 'freeze' could be for");
+}
+
+/* How often the graph computes a hyperbolic tangent. */
+static int tangents(const ad_graph *g)
+{
+	int n = 0;
+
+	for (size_t k = 0; k < ad_nodes(g); k++) {
+		const char *op = ad_op_of(ad_node_at(g, k));
+
+		n += op && strcmp(op, "tanh") == 0;
+	}
+	return n;
+}
+
+Test(language, checkpoint_computes_again)
+{
+	ad_model *m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {body: [tanh]}}\nmodel:\n"
+	                        "  - {linear: 4}\n"
+	                        "  - {chain: [tanh, {mul: 2}], checkpoint: true}\n"
+	                        "  - {b: , checkpoint: true, as: second}\n"
+	                        "  - {b: , checkpoint: false}\n  - mean\n");
+	struct instance *in = record(m, 3);
+
+	cr_assert_eq(tangents(m->graph), 3);
+	cr_assert(model_gradients(m, in));
+	cr_expect_eq(tangents(m->graph), 5, "two of three for the backward pass again");
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{relu: , checkpoint: true}]\n",
+	            "'checkpoint' is for items that hold others");
+}
+
+Test(language, residual_projects_where_shapes_differ)
+{
+	static const char *const paths[] = { "same.linear.weight", "same.linear.bias",
+		                             "other.linear.weight", "other.linear.bias",
+		                             "other.skip.weight" };
+	ad_model *m = open_text("version: 1\ninputs: {x: [B, 4]}\nmodel:\n"
+	                        "  - residual: {body: [{linear: 4}, tanh], skip: auto}\n"
+	                        "    as: same\n"
+	                        "  - residual: {body: [{linear: 6}], skip: auto}\n    as: other\n");
+	struct instance *in = record(m, 3);
+
+	expect_weights(m, 5, paths);
+	set_input(in, 0, 2);
+	ad_node *x = named(in, "same");
+	ad_node *by_hand = ad_add(ad_linear(x, weight(m, "other.skip.weight")->node, NULL),
+	                          ad_linear(x, weight(m, "other.linear.weight")->node,
+	                                    weight(m, "other.linear.bias")->node));
+	cr_expect(largest_difference(in->output, by_hand) < 1e-6);
+	ad_model_close(m);
+}
+
+Test(language, residual_projects_by_a_convolution_where_channels_differ)
+{
+	ad_model *m = open_text(
+	    "version: 1\ninputs: {x: [B, 4, 7, 8]}\nparams: {s: 2}\n"
+	    "defaults: {conv2d: {kernel: 3, padding: same, init: ones, bias: true}}\n"
+	    "defs: {down: {params: {s: int}, body: [{residual: {body: [{conv2d: {out: 6, stride: "
+	    "s}}], "
+	    "skip: auto}}]}}\n"
+	    "model:\n  - {down: 2, shape: [B, 6, 4, 4]}\n  - {down: 1, shape: [B, 6, 4, 4]}\n"
+	    "  - {flatten: 2, shape: [B, 6, 16]}\n"
+	    "  - residual: {body: [{conv1d: {out: 2, kernel: 2, stride: 2}}], skip: auto}\n"
+	    "    shape: [B, 2, 8]\n");
+	static const char *const paths[] = { "down.conv2d.weight", "down.conv2d.bias",
+		                             "down.skip.weight",   "down_2.conv2d.weight",
+		                             "down_2.conv2d.bias", "conv1d.weight",
+		                             "conv1d.bias",        "skip.weight" };
+	struct instance *in = record(m, 1);
+
+	expect_weights(m, 8, paths);
+	cr_expect(ad_shape_of(m->weights[2].node).rank == 4 &&
+	          ad_shape_of(m->weights[2].node).dims[3] == 1);
+	cr_expect(ad_at(m->weights[2].node, 5) == 1); /* init of defaults; nothing else of them */
+	cr_expect(in->output != NULL);
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4, 8, 8]}\nmodel:\n"
+	            "  - residual: {body: [{conv2d: {out: 4, kernel: 2}}], skip: auto}\n",
+	            "x is [B, 4, 8, 8] but f(x) is [B, 4, 7, 7]");
+}
+
+Test(language, defaults)
+{
+	static const char *const paths[] = { "linear.weight",     "linear_2.weight",
+		                             "linear_2.bias",     "b.linear.weight",
+		                             "b_2.linear.weight", "last.weight" };
+	static const int rows[] = { 6, 6, 6, 3, 5, 2 };
+	ad_model *m =
+	    open_text("version: 1\nparams: {wide: 6}\ninputs: {x: [B, 4]}\n"
+	              "defaults:\n  linear: {out: wide, bias: false, init: ones}\n"
+	              "  leaky_relu: 0.5\n  sum: {axis: 1}\n  b: {n: 3}\n"
+	              "defs: {b: {params: {n: 2}, body: [{linear: n}]}}\n"
+	              "model:\n  - linear:\n  - linear: {bias: true, init: zeros}\n"
+	              "  - leaky_relu\n  - b\n  - b: 5\n"
+	              "  - linear: {out: 2}\n    init: {normal: 0}\n    as: last\n"
+	              "output: sum(last) + leaky_relu(x[:, 0]) + leaky_relu(x[:, 0], 0.25)\n");
+	struct instance *in = record(m, 2);
+
+	expect_weights(m, 6, paths);
+	for (int k = 0; k < 6; k++)
+		cr_expect(ad_shape_of(m->weights[k].node).dims[0] == rows[k]);
+	cr_expect(ad_at(ad_model_weight(m, 0, NULL), 3) == 1 &&
+	          ad_at(ad_model_weight(m, 1, NULL), 3) == 0 &&
+	          ad_at(ad_model_weight(m, 5, NULL), 3) == 0);
+	ad_set_item(in->inputs[0], -8);
+	cr_assert(ad_forward(in->output) == AD_OK && ad_count(in->output) == 2);
+	cr_expect(ad_at(in->output, 1) == -6);
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {relu: 3, linaer: {out: 3}, "
+	            "softmax: {axes: 1}}\n"
+	            "model: [relu]\n",
+	            "no op or block named 'linaer'");
+	expect_said(
+	    "version: 1\ninputs: {x: [B, 4]}\ndefaults: {softmax: {axes: 1}}\nmodel: [softmax]\n",
+	    "'softmax' has no argument 'axes'");
+}
+
+Test(language, warnings)
+{
+	char *out = said("version: 1\nparams: {a: 1}\ninputs: {x: [B, 4], z: [B, 4]}\n"
+	                 "weights: {w: 3}\ndefaults: {relu: {}, tanh: {}}\n"
+	                 "defs:\n  unused: {body: [relu]}\n"
+	                 "  b: {params: {n: 3, m: 4}, body: [{linear: n, when: n > 2}]}\n"
+	                 "model:\n  - {b: , from: x}\n  - {relu: , from: x, as: lost}\n"
+	                 "  - {tanh: , from: x}\n  - {b: 2}\n");
+	static const char *const lines[] = {
+		"warning: params.a is never used",
+		"warning: input 'z' is never used",
+		"warning: weight 'w' is never used",
+		"warning: block 'unused' is never used, so its body is not checked",
+		"warning: param 'm' of block 'b' is never used",
+		"warning: item 'b' (line 10) feeds nothing",
+		"warning: item 'lost' (line 11) feeds nothing",
+	};
+
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
+		cr_expect(strstr(out, lines[k]) != NULL, "no %s in\n%s", lines[k], out);
+	cr_expect(strstr(out, "'n' of block") == NULL && strstr(out, "defaults") == NULL, "%s",
+	          out);
+	free(out);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefaults: {relu: {}}\nmodel: [tanh]\n",
+	            "warning: defaults.relu is never used");
+	/* an item of a block that one of its uses reads is no loss */
+	expect_clean(
+	    "version: 1\ninputs: {x: [B, 4]}\ndefs:\n"
+	    "  b: {params: {on: bool}, body: [{relu: , as: h}, tanh, {add: h, when: on}]}\n"
+	    "model: [{b: true}, {b: false}]\n");
+}
+
+Test(language, checkpoint_names_the_param)
+{
+	ad_model *m = open_text("version: 1\nparams: {hidden: 8}\ninputs: {x: [B, 4]}\n"
+	                        "model: [{linear: {out: hidden}}]\n");
+	const char *path = scratch_path("w.safetensors");
+	char error[1024] = "";
+
+	cr_assert(ad_model_graph(m) && checkpoint_write(m, path, error, sizeof error), "%s", error);
+	ad_model_close(m);
+	m = open_text("version: 1\nparams: {hidden: 9}\ninputs: {x: [B, 4]}\n"
+	              "model: [{linear: {out: hidden}}]\n");
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "is [8, 4] there and [9, 4] here (") &&
+	              strstr(error, "m.yaml:2:18, params.hidden)\nhelp: 'autograd diff "),
+	          "%s", error);
+	ad_model_close(m);
+}
+
+Test(language, checkpoint_says_that_numbers_have_moved)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, 4]}\nmodel: [%s{linear: 4}, relu, {linear: %d}]\n";
+	static const char *const inserted[] = { "{linear: 6}, ",
+		                                "{linear: {out: 4, bias: false}}, " };
+	char whole[512], error[2048] = "";
+	const char *path = scratch_path("w.safetensors");
+
+	snprintf(whole, sizeof whole, text, "", 2);
+	ad_model *m = open_text(whole);
+	cr_assert(ad_model_graph(m) && checkpoint_write(m, path, error, sizeof error), "%s", error);
+	ad_model_close(m);
+	for (int k = 0; k < 2; k++) {
+		snprintf(whole, sizeof whole, text, inserted[k], 2);
+		m = open_text(whole);
+		cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+		cr_expect(strstr(error, "it lacks 'linear_3.weight'") &&
+		              strstr(error, "help: the number of an unnamed item"),
+		          "%s", error);
+		ad_model_close(m);
+	}
+	/* a name given to the first makes the second the first unnamed one */
+	m = open_text("version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 4, as: first}, relu, "
+	              "{linear: 2}]\n");
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "it lacks 'first.weight', 'first.bias'; it has besides "
+	                        "'linear_2.weight'") &&
+	              strstr(error, "help: the number of an unnamed item"),
+	          "%s", error);
+	ad_model_close(m);
+	snprintf(whole, sizeof whole, text, "", 3);
+	m = open_text(whole);
+	cr_assert(!checkpoint_read(m, path, NULL, error, sizeof error));
+	cr_expect(strstr(error, "'linear_2.weight' is [2, 4] there and [3, 4] here") &&
+	              strstr(error, "help: the number of an unnamed item"),
+	          "%s", error);
+	ad_model_close(m);
+}
+
+/* ---- scan ------------------------------------------------------------------------------------ */
+
+static const char scanned[] =
+    "version: 1\ninputs: {x: [B, T, 3]%s}\n"
+    "defs:\n  cell:\n    params: {n: int}\n    inputs: {x: [B, D], h: [B, n], c: [B, n]}\n"
+    "    weights: {W: {shape: [D + n, n]}, b: {shape: [n], init: {uniform: 1}}}\n"
+    "    body:\n      h_new: tanh(concat(x, h) @ W + b)\n      c_new: c * 0.5 + h_new\n"
+    "    outputs: {y: c_new - 1, h: h_new, c: c_new}\n"
+    "model:\n  - scan: {cell: cell, args: {n: 2}, state: {h: %s, c: ones}}\n    from: x\n"
+    "    as: [y, h, c]\n"
+    "  - tanh\n%s";
+
+Test(language, scan_is_its_steps_one_by_one)
+{
+	static const int64_t lengths[] = { 1, 2, 7, 64, 65, 300 };
+	char text[2048];
+
+	snprintf(text, sizeof text, scanned, "", "zeros", "");
+	ad_model *m = open_text(text);
+	cr_expect_str_eq(m->rows[0].shape, "[B, T, 2]");
+	cr_expect(m->rows[0].parameters == 12 && m->n_weights == 2);
+	cr_expect_str_eq(m->weights[0].path, "scan.W");
+	for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+		const int64_t T = lengths[k], dims[] = { 2, T };
+		struct instance *in = model_instance(m, dims, true);
+
+		cr_assert(in, "%s", ad_errmsg(m->graph));
+		set_input(in, 0, (double)T);
+		ad_node *h = ad_full(m->graph, AD_SHAPE(2, 2), 0),
+			*c = ad_full(m->graph, AD_SHAPE(2, 2), 1);
+		ad_node *W = m->weights[0].node, *b = m->weights[1].node, *all = NULL;
+		for (int64_t t = 0; t < T; t++) {
+			ad_node *pair[] = { ad_select(in->inputs[0], 1, t), h };
+
+			h = ad_tanh(ad_add(ad_matmul(ad_concat(2, pair, 1), W), b));
+			c = ad_add(ad_mul(c, ad_constant(m->graph, 0.5)), h);
+			ad_node *y = ad_unsqueeze(ad_sub(c, ad_constant(m->graph, 1)), 1);
+			ad_node *joined[] = { all, y };
+			all = all ? ad_concat(2, joined, 1) : y;
+		}
+		cr_expect(largest_difference(in->output, ad_tanh(all)) < 1e-6);
+		cr_expect(largest_difference(named(in, "h"), h) < 1e-6);
+		cr_expect(largest_difference(named(in, "c"), c) < 1e-6);
+	}
+	ad_model_close(m);
+	snprintf(text, sizeof text, scanned, ", h0: [B, 2]", "h0", "output: h + c\n");
+	m = open_text(text);
+	cr_expect_str_eq(m->rows[0].from, "x, h0");
+	ad_model_close(m);
+}
+
+Test(language, scan_refused)
+{
+	static const char text[] =
+	    "version: 1\ninputs: {x: [B, T, 3]}\ndefs:\n"
+	    "  cell: {inputs: {x: [B, D], h: [B, D]}, body: {h: 1}}\n"
+	    "  good: {inputs: {x: [B, D], h: [B, D]}, body: {y: x + h}}\n"
+	    "  grows: {inputs: {x: [B, D], h: [B, H]}, body: {y: concat(x, h)},\n"
+	    "          outputs: {y: x, h: y}}\n"
+	    "  none: {body: [relu]}\n"
+	    "model: [{scan: %s}]\n";
+	static const struct {
+		const char *scan, *what;
+	} cases[] = {
+		{ "{cell: good, state: {h: zeros}}", "" },
+		{ "{cell: good, state: [h]}", "" },
+		{ "{state: {h: zeros}}", "'scan' needs 'cell'" },
+		{ "{cell: god, state: {h: zeros}}", "no block named 'god'" },
+		{ "{cell: relu, state: {h: zeros}}", "'cell' wants a block of 'defs'" },
+		{ "{cell: none, state: {h: zeros}}", "declares no inputs" },
+		{ "{cell: good}", "'scan' needs 'state'" },
+		{ "{cell: good, state: {g: zeros}}", "unknown key 'g' in 'state'" },
+		{ "{cell: good, state: {x: zeros, h: zeros}}", "and 0 to be read, but 1 stands" },
+		{ "{cell: good, state: {h: zeros}, axis: 3}", "goes along axis 3" },
+		{ "{cell: good, state: {h: zeros}, axs: 3}", "unknown key 'axs' in 'scan'" },
+		{ "{cell: good, args: {n: 3}, state: {h: zeros}}", "'good' has no argument 'n'" },
+		{ "{cell: grows, state: {h: zeros}}", "nothing tells its size 'H'" },
+		{ "{cell: cell, state: {h: zeros}}", "'h' is named twice in this body" },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char whole[1024];
+
+		snprintf(whole, sizeof whole, text, cases[k].scan);
+		expect_said(whole, cases[k].what);
+	}
+	expect_said("version: 1\ninputs: {x: [B, T, 3], s: [B, 2]}\ndefs:\n"
+	            "  grows: {inputs: {x: [B, D], h: [B, H]}, body: {y: concat(x, h)},\n"
+	            "          outputs: {y: x, h: y}}\n"
+	            "model: [{scan: {cell: grows, state: {h: s}}, from: x}]\n",
+	            "the state 'h' is [B, 5] after the first step and [B, 8] after the second");
+}
+
+/* ---- expressions of tensors ------------------------------------------------------------------ */
+
+Test(language, tensors_in_expressions)
+{
+	ad_model *m =
+	    open_text("version: 1\ninputs: {x: [4, 6]}\nmodel:\n"
+	              "  a: x[:, 0]\n  b: x[1:3, ::2]\n  c: x[-1]\n  d: x[0, -2:]\n"
+	              "  e: x[:, :4] @ x\n  f: (x > 0) * x + 2 * (x <= 0)\n"
+	              "  g: max(x, axis=1)\n  h: max(x, 0)\n  j: mean(x**2) + 2**-1\n"
+	              "  k: if(x > 0, x, -x)\n  l: min(x, -x, 0)\n"
+	              "  n: range(3)[1] + len(x) + 7 // 2\n  o: sqrt(abs(x)) % 1\n"
+	              "output: sum(a) + sum(b) + sum(c) + sum(d) + sum(e) + sum(f) + sum(g) + "
+	              "sum(h) + j + sum(k) + sum(l) + n + sum(o)\n");
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f",
+		                             "g", "h", "j", "k", "l", "o" };
+	struct instance *in = model_instance(m, NULL, true);
+	double x[4][6], want[12] = { 0 };
+
+	cr_assert(in, "%s", ad_errmsg(m->graph));
+	set_input(in, 0, 5);
+	for (int i = 0; i < 4; i++)
+		for (int k = 0; k < 6; k++)
+			x[i][k] = (float)sin(5 + i * 6 + k);
+	for (int i = 0; i < 4; i++) {
+		double most = x[i][0];
+
+		want[0] += x[i][0];
+		for (int k = 0; k < 6; k++) {
+			const double v = x[i][k];
+
+			want[1] += i >= 1 && i < 3 && k % 2 == 0 ? v : 0;
+			want[2] += i == 3 ? v : 0;
+			want[3] += i == 0 && k >= 4 ? v : 0;
+			for (int j = 0; j < 4; j++)
+				want[4] += x[i][j] * x[j][k];
+			want[5] += v > 0 ? v : 2;
+			most = fmax(most, v);
+			want[7] += fmax(v, 0);
+			want[8] += v * v / 24;
+			want[9] += fabs(v);
+			want[10] += fmin(v, -v);
+			want[11] += sqrt(fabs(v));
+		}
+		want[6] += most;
+	}
+	want[8] += 0.5;
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+		ad_node *sum = ad_sum(named(in, names[k]), AD_ALL, false);
+
+		cr_assert(ad_forward(sum) == AD_OK, "%s", ad_errmsg(m->graph));
+		cr_expect(fabs(ad_item(sum) - want[k]) < 1e-4, "%s: %g, not %g", names[k],
+		          ad_item(sum), want[k]);
+	}
+	cr_assert(ad_forward(in->output) == AD_OK);
+	ad_model_close(m);
+}
+
+/* ---- several files --------------------------------------------------------------------------- */
+
+static char *resolved(const ad_model *m)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *to = open_memstream(&text, &length);
+
+	yaml_write(yaml_root(m->tree), to);
+	fclose(to);
+	return text;
+}
+
+Test(language, extends)
+{
+	scratch_text("base.yaml",
+	             "version: 1\nparams: {a: 1, b: 2}\ninputs: {x: 3}\n"
+	             "model: [{add: a}, {add: b}]\n"
+	             "train: {epochs: 3, seed: 1, optimizer: {sgd: {lr: 0.5, momentum: 0.9}}}\n");
+	scratch_text("middle.yaml", "extends: base.yaml\nparams: {b: 20}\n");
+	cr_expect(value_of("extends: middle.yaml\nparams: {a: 100}\n") == 123);
+	/* lists replace */
+	cr_expect(
+	    value_of(
+		"extends: middle.yaml\nmodel: [{add: b}]\nparams: {a: 0}\nunset: [params.a]\n") ==
+	    23);
+	ad_model *m =
+	    open_text("extends: base.yaml\nunset: [train.optimizer.sgd.momentum, train.seed]\n"
+	              "train: {optimizer: {sgd: {lr: 0.25}}}\n");
+	char *text = resolved(m);
+	cr_expect(strstr(text, "lr: 0.25") && !strstr(text, "momentum") && !strstr(text, "seed") &&
+	              !strstr(text, "extends") && !strstr(text, "unset") &&
+	              strstr(text, "epochs: 3"),
+	          "%s", text);
+	ad_model *again = open_text(text);
+	cr_expect(again->train.epochs == 3 && again->n_rows == m->n_rows);
+	free(text);
+	ad_model_close(again);
+	ad_model_close(m);
+	expect_said("extends: base.yaml\nunset: [train.sede]\n",
+	            "the parent has no 'train.sede' that could be unset");
+	expect_said("extends: nowhere.yaml\n", "nowhere.yaml cannot be read: No such file");
+	expect_said("version: 1\nmodel: [relu]\nunset: [train]\n",
+	            "'unset' is for a file that extends");
+	scratch_text("self.yaml", "extends: self.yaml\n");
+	expect_said("extends: self.yaml\n", "more than 8 deep");
+	scratch_text("bad.yaml", "version: 1\nmodel: [relu\n");
+	expect_said("extends: bad.yaml\n", "bad.yaml:2:8: error[E007]: this '[' is never closed");
+	/* a mistake in a value of the parent is reported in the parent's file */
+	scratch_text("wrong.yaml", "version: 1\nmodel:\n  - linear: {ot: 3}\n");
+	expect_said("extends: wrong.yaml\ninputs: {x: [B, 2]}\n", "wrong.yaml:3:14: error[E001]");
+	/* eight in a row are allowed */
+	for (int k = 0; k < 8; k++) {
+		char name[16], text_k[64];
+
+		snprintf(name, sizeof name, "f%d.yaml", k);
+		snprintf(text_k, sizeof text_k,
+		         k ? "extends: f%d.yaml\nparams: {n: %d}\n"
+		           : "version: 1\ninputs: {x: 1}\nmodel: [{add: n}]\n",
+		         k - 1, k);
+		scratch_text(name, text_k);
+	}
+	cr_expect(value_of("extends: f7.yaml\n") == 8);
+}
+
+Test(language, paths_of_a_parent_start_in_its_folder)
+{
+	char folder[256], error[512];
+	struct parts parts;
+
+	snprintf(folder, sizeof folder, "%s/sub", scratch);
+	cr_assert(mkdir(folder, 0700) == 0);
+	scratch_text("sub/points.csv", "1,2\n3,4\n");
+	scratch_text("sub/base.yaml",
+	             "version: 1\ninputs: {x: [B, 2]}\nmodel: [{linear: 1}, mean]\n"
+	             "data: {train: {format: csv, file: points.csv, x: 0..1}}\n");
+	ad_model *m = open_text("extends: sub/base.yaml\ndata: {train: {skip: 1}}\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 1);
+	data_free(&parts);
+	ad_model_close(m);
+	scratch_text("three.csv", "1,2\n3,4\n5,6\n");
+	m = open_text("extends: sub/base.yaml\ndata: {train: {file: three.csv}}\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 3);
+	data_free(&parts);
+	ad_model_close(m);
+}
+
+Test(language, include)
+{
+	scratch_text("blocks.yaml",
+	             "defaults: {linear: {bias: false}}\nparams: {hidden: 5}\ndefs:\n"
+	             "  inner: {params: {n: int}, body: [{linear: n}]}\n"
+	             "  outer: {params: {n: 2}, inputs: {x: [B, D]},\n"
+	             "          body: {y: \"inner(x, 3)\", z: \"inner(y, n) + D\"}}\n"
+	             "  greedy: {body: [{linear: hidden}]}\n");
+	static const char text[] = "version: 1\ninclude: [blocks.yaml]\nparams: {hidden: 7}\n"
+				   "inputs: {x: [B, 4]}\n"
+				   "defs: {inner: {body: [relu]}}\n"
+				   "model:\n  - blocks.outer: {n: 6}\n  - inner\n  - linear: 2\n"
+				   "  - blocks.outer\n%s";
+	char whole[1024];
+
+	snprintf(whole, sizeof whole, text, "output: mean(blocks.inner(x, 3))\n");
+	ad_model *m = open_text(whole);
+	cr_expect(m->n_weights == 7, "%d", m->n_weights);
+	cr_expect_str_eq(m->weights[0].path, "outer.y.linear.weight");
+	cr_expect_str_eq(m->weights[2].path, "linear.weight");
+	cr_expect_str_eq(m->weights[3].path, "linear.bias");
+	/* what is resolved is one file that means the same */
+	char *one = resolved(m);
+	cr_expect(!strstr(one, "include") && strstr(one, "blocks.inner:"), "%s", one);
+	ad_model *again = open_text(one);
+	cr_expect(again->n_weights == m->n_weights && again->n_rows == m->n_rows);
+	for (int i = 0; i < m->n_rows; i++) {
+		cr_expect_str_eq(again->rows[i].path, m->rows[i].path);
+		cr_expect_str_eq(again->rows[i].shape, m->rows[i].shape);
+	}
+	free(one);
+	ad_model_close(again);
+	ad_model_close(m);
+	snprintf(whole, sizeof whole, text, "  - blocks.greedy\n");
+	expect_said(whole, "'out' wants a whole number; 'hidden' is neither");
+	snprintf(whole, sizeof whole, text, "  - blocks.innr: 3\n");
+	expect_said(whole, "did you mean 'blocks.inner'?");
+	expect_said("version: 1\ninclude: [a-b.yaml]\nmodel: [relu]\n",
+	            "'a-b' cannot be the first part of the names of blocks");
+	expect_said("version: 1\ninclude: [blocks.yaml, ../x/blocks.yaml]\nmodel: [relu]\n",
+	            "two included files are called 'blocks'");
+}
+
+/* ---- overrides ------------------------------------------------------------------------------- */
+
+Test(language, order_of_authority)
+{
+	static const char *const sets[] = { "params.c=4" };
+
+	scratch_text("base.yaml", "version: 1\nparams: {a: 1, b: 1, c: 1, d: 1}\ninputs: {x: 0}\n"
+	                          "model: [{add: 1000*a + 100*b + 10*c + d}]\n");
+	const char *path =
+	    scratch_text("m.yaml", "extends: base.yaml\nparams: {b: 2, c: 2, d: 2}\n");
+	setenv("AUTOGRAD_SET", "params.c=3\n\nparams.d=3\n", 1);
+	ad_model *m = model_open_here(path, 1, sets), *plain = ad_model_open(path, 0, NULL);
+	struct instance *in = model_instance(m, NULL, true);
+	cr_assert(in && ad_forward(in->output) == AD_OK);
+	cr_expect(ad_item(in->output) == 1243, "%g", ad_item(in->output));
+	in = model_instance(plain, NULL,
+	                    true); /* the library itself does not look at the environment */
+	cr_assert(in && ad_forward(in->output) == AD_OK && ad_item(in->output) == 1222);
+	ad_model_close(m);
+	ad_model_close(plain);
+	setenv("AUTOGRAD_SET", "params.e=3", 1);
+	m = model_open_here(path, 0, NULL);
+	char *out = messages_of(m);
+	cr_expect(strncmp(out, "AUTOGRAD_SET params.e=3: error[E001]: 'params' has no key 'e'\n",
+	                  61) == 0,
+	          "%s", out);
+	free(out);
+	ad_model_close(m);
+	unsetenv("AUTOGRAD_SET");
+}
+
+/* ---- the resolved declaration ---------------------------------------------------------------- */
+
+static void expect_same(const ad_model *a, const ad_model *b, const char *what)
+{
+	cr_assert(a->n_rows == b->n_rows && a->n_weights == b->n_weights &&
+	              a->n_metrics == b->n_metrics,
+	          "%s: %d rows, %d weights; %d, %d", what, a->n_rows, a->n_weights, b->n_rows,
+	          b->n_weights);
+	for (int i = 0; i < a->n_rows; i++) {
+		cr_expect_str_eq(a->rows[i].path, b->rows[i].path);
+		cr_expect_str_eq(a->rows[i].shape, b->rows[i].shape);
+		cr_expect_str_eq(a->rows[i].from, b->rows[i].from);
+	}
+	for (int i = 0; i < a->n_weights; i++)
+		cr_expect_str_eq(a->weights[i].path, b->weights[i].path);
+	cr_expect(a->f64 == b->f64 && a->train.epochs == b->train.epochs &&
+	          a->train.optimizer == b->train.optimizer && a->data.n_map == b->data.n_map &&
+	          a->data.shuffle == b->data.shuffle);
+}
+
+Test(language, resolved_and_full_mean_the_same)
+{
+	glob_t files;
+
+	cr_assert(glob("configs/*.yaml", 0, NULL, &files) == 0 && files.gl_pathc > 10);
+	for (size_t k = 0; k < files.gl_pathc; k++) {
+		ad_model *m = ad_model_open(files.gl_pathv[k], 0, NULL);
+		char *text = NULL, *one = resolved(m);
+		size_t length = 0;
+		FILE *to = open_memstream(&text, &length);
+
+		cr_assert(ad_model_errors(m) == 0);
+		cr_assert(model_full(m) != NULL);
+		yaml_write(model_full(m), to);
+		fclose(to);
+		ad_model *again = ad_model_open(scratch_text("one.yaml", one), 0, NULL);
+		ad_model *full = ad_model_open(scratch_text("full.yaml", text), 0, NULL);
+		char *about = messages_of(full);
+		cr_assert(ad_model_errors(full) == 0, "%s:\n%s", files.gl_pathv[k], about);
+		expect_same(m, again, files.gl_pathv[k]);
+		expect_same(m, full, files.gl_pathv[k]);
+		free(about);
+		free(one);
+		free(text);
+		ad_model_close(again);
+		ad_model_close(full);
+		ad_model_close(m);
+	}
+	globfree(&files);
+}
+
+Test(language, full_writes_out_defaults)
+{
+	ad_model *m =
+	    open_text("version: 1\nparams: {p: 0.5}\ninputs: {x: [B, 4]}\n"
+	              "defaults: {linear: {bias: false}}\n"
+	              "defs: {b: {params: {n: int, act: op = relu}, body: [{linear: n}, act]}}\n"
+	              "model:\n  - b: 3\n  - dropout\n  - {softmax: 1, as: s}\n"
+	              "  - concat: [prev, s]\n  - residual: [relu]\n"
+	              "train: {steps: 3, optimizer: {sgd: 0.1}}\n");
+	static const char *const lines[] = {
+		"          bias: false\n", "          out: n\n",
+		"      act: relu\n",       "      n: 3\n",
+		"      axis: 1\n",         "  precision: f32\n",
+		"      lr: 0.1\n",         "    role: input\n",
+	};
+	char *text = NULL, place[64];
+	size_t length = 0;
+	FILE *to = open_memstream(&text, &length);
+
+	yaml_write(model_full(m), to);
+	fclose(to);
+	for (size_t k = 0; k < sizeof lines / sizeof *lines; k++)
+		cr_expect(strstr(text, lines[k]) != NULL, "no %s in\n%s", lines[k], text);
+	free(text);
+	const struct yaml *train = yaml_get(model_full(m), "train");
+	cr_expect_str_eq(model_place(m, yaml_get(train, "precision")->at, place, sizeof place),
+	                 "default");
+	ad_model_close(m);
+}
+
+/* ---- hostile files --------------------------------------------------------------------------- */
+
+/* Says one of the limits, in less than a second of processor time. */
+static void expect_limit(const char *text, const char *what)
+{
+	clock_t start = clock();
+	char *out = said(text);
+	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+	cr_expect(strstr(out, what) != NULL, "%.2000s\nnot %s", out, what);
+#ifndef __SANITIZE_ADDRESS__
+	cr_expect(seconds < 1, "%s: %g s", what, seconds);
+#endif
+	free(out);
+}
+
+Test(language, hostile_files_end)
+{
+	static const char head[] = "version: 1\ninputs: {x: [B, 4]}\n";
+	char *text = malloc(1 << 20), *s;
+
+	snprintf(text, 1 << 20,
+	         "%sdefs: {a: {inputs: {x: [B, D]}, body: {y: a(x) + a(x)}}}\nmodel: [{a: }]\n",
+	         head);
+	expect_limit(text, "error[E017]: block 'a' is used inside itself more than 32 deep");
+	/* each block twice the one before */
+	s = text + sprintf(text, "%sdefs:\n  a0: {body: [relu]}\n", head);
+	for (int i = 1; i < 40; i++)
+		s += sprintf(s, "  a%d: {body: [{a%d: }, {a%d: }]}\n", i, i - 1, i - 1);
+	strcpy(s, "model: [{a39: }]\n");
+	expect_limit(text, "error[E017]:");
+	/* a block that is in itself, below 27 chains */
+	s = text + sprintf(text, "%sdefs:\n  n: {body: [", head);
+	for (int i = 0; i < 27; i++)
+		s = stpcpy(s, "{chain: [");
+	s = stpcpy(s, "{n: }");
+	for (int i = 0; i < 27; i++)
+		s = stpcpy(s, "]}");
+	strcpy(s, "]}\nmodel: [{n: }]\n");
+	expect_limit(text, "lie more than 500 deep inside each other");
+	/* many lists of many numbers */
+	s = text + sprintf(text, "%smodel: [relu]\nparams:\n", head);
+	for (int i = 0; i < 3000; i++)
+		s += sprintf(s, "  r%d: range(100000)\n", i);
+	expect_limit(text, "error[E017]:");
+	/* thousands of mistakes, each near to thousands of names */
+	s = text + sprintf(text, "%smodel:\n", head);
+	for (int i = 0; i < 20000; i++)
+		s += sprintf(s, "  name%d: nmae%d + 1\n", i, i);
+	expect_limit(text, "nothing is named 'nmae19' here");
+	/* names that grow with every block */
+	s = text + sprintf(text,
+	                   "%sdefs:\n  a: {params: {s: str}, body: [{a: {s: s}}, {a: {s: s}}]}\n"
+	                   "model: [{a: {s: ",
+	                   head);
+	memset(s, 'x', 60000);
+	strcpy(s + 60000, "}}]\n");
+	expect_limit(text, "error[E017]:");
+	snprintf(text, 1 << 20, "%smodel: [{linear: 4, repeat: 99999}]\n", head);
+	expect_limit(text, "more than 100000 items and operations");
+	free(text);
+}

@@ -1,0 +1,120 @@
+/*
+ * config: the commands that read a declaration: `autograd config`, `explain` and `check` with
+ * overrides. The command is $AUTOGRAD_BIN, else build/autograd.
+ */
+#include "../models/scratch.h"
+
+#include <criterion/criterion.h>
+#include <sys/wait.h>
+
+TestSuite(config, .init = scratch_open, .fini = scratch_close);
+
+static const char base[] = "version: 1\nparams: {n: 3, p: 0.5}\ninputs: {x: [B, 4]}\n"
+			   "model: [{linear: n}, {dropout: p}]\n";
+static const char child[] = "extends: base.yaml\nparams: {p: 0.25}\n";
+
+/* What the command prints on both outputs, run in the scratch folder after `before`. */
+static char *output_of(const char *before, const char *arguments, int *status)
+{
+	const char *command = getenv("AUTOGRAD_BIN");
+	char *path = realpath(command ? command : "build/autograd", NULL), line[1024];
+	char *text = calloc(1, 1 << 16);
+
+	cr_assert(path && text, "the command is not built");
+	snprintf(line, sizeof line, "cd %s && %s %s %s 2>&1", scratch, before, path, arguments);
+	FILE *from = popen(line, "r");
+	cr_assert(from != NULL);
+	size_t n = fread(text, 1, (1 << 16) - 1, from);
+	text[n] = '\0';
+	*status = WEXITSTATUS(pclose(from));
+	free(path);
+	return text;
+}
+
+static void expect(const char *before, const char *arguments, int status, const char *text)
+{
+	int have;
+	char *out = output_of(before, arguments, &have);
+
+	cr_expect(have == status, "%s: status %d", arguments, have);
+	cr_expect_str_eq(out, text);
+	free(out);
+}
+
+Test(config, resolved_with_origins)
+{
+	scratch_text("base.yaml", base);
+	scratch_text("child.yaml", child);
+	expect("", "config child.yaml", 0,
+	       "version: 1\nparams:\n  n: 3\n  p: 0.25\ninputs:\n  x:\n    - B\n    - 4\nmodel:\n"
+	       "  - linear: n\n  - dropout: p\n");
+	expect("AUTOGRAD_SET=params.n=5", "config child.yaml --origin --set name=other", 0,
+	       "version: 1      # base.yaml:1:10\n"
+	       "params:\n"
+	       "  n: 5          # AUTOGRAD_SET params.n=5\n"
+	       "  p: 0.25       # child.yaml:2:13\n"
+	       "inputs:\n"
+	       "  x:\n"
+	       "    - B         # base.yaml:3:14\n"
+	       "    - 4         # base.yaml:3:17\n"
+	       "model:\n"
+	       "  - linear: n   # base.yaml:4:18\n"
+	       "  - dropout: p  # base.yaml:4:32\n"
+	       "name: other     # --set name=other\n");
+	expect("", "config child.yaml --full --origin", 0,
+	       "version: 1        # base.yaml:1:10\n"
+	       "params:\n"
+	       "  n: 3            # base.yaml:2:13\n"
+	       "  p: 0.25         # child.yaml:2:13\n"
+	       "inputs:\n"
+	       "  x:\n"
+	       "    shape:\n"
+	       "      - B         # base.yaml:3:14\n"
+	       "      - 4         # base.yaml:3:17\n"
+	       "    dtype: f32    # default\n"
+	       "    role: input   # default\n"
+	       "model:\n"
+	       "  - linear:\n"
+	       "      out: n      # base.yaml:4:18\n"
+	       "      bias: true  # default\n"
+	       "  - dropout:\n"
+	       "      p: p        # base.yaml:4:32\n"
+	       "name: child       # default\n");
+}
+
+Test(config, mistakes)
+{
+	scratch_text("base.yaml", base);
+	scratch_text("child.yaml", child);
+	expect("", "config child.yaml --set params.m=1", 2,
+	       "--set params.m=1: error[E001]: 'params' has no key 'm'\n"
+	       "help: the keys there are: n, p\n");
+	expect("AUTOGRAD_SET=params.n=many", "check child.yaml", 2,
+	       "base.yaml:4:18: error[E004]: 'out' wants a whole number, not the word 'many'\n"
+	       "    4 | model: [{linear: n}, {dropout: p}]\n"
+	       "      |                  ^\n"
+	       "note: n = many comes from the environment, AUTOGRAD_SET params.n=many\n");
+	expect("", "check child.yaml --set params.n=7", 0,
+	       "child.yaml: ok, 2 items, 35 parameters, f32\n");
+}
+
+Test(config, explained)
+{
+	int status;
+	char *page = output_of("", "explain E010", &status),
+	     *same = output_of("", "explain 10", &status);
+
+	cr_expect(strncmp(page, "E010: shapes do not fit\n", 24) == 0 &&
+	              strstr(page, "\nWrong:\n\n    version: 1\n") && strstr(page, "\nRight:\n"),
+	          "%s", page);
+	cr_expect_str_eq(page, same);
+	free(page);
+	free(same);
+	page = output_of("", "explain", &status);
+	cr_expect(status == 0 && strstr(page, "E001  unknown key\n") && strstr(page, "\nE030  "),
+	          "%s", page);
+	free(page);
+	expect("", "explain E999", 2,
+	       "autograd explain: there is no error 'E999'; 'autograd explain' lists them\n"
+	       "help: 'autograd explain --help' shows how it is used\n");
+}
