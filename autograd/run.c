@@ -132,7 +132,7 @@ static void bind_kernel(struct plan *p, struct action *a)
 		}
 	}
 	for (int i = 0; i < of->n_in; i++) {
-		const ad_node *x = s->folded >> i & 1 ? of->in[i]->in[0] : of->in[i];
+		const ad_node *x = i < 32 && s->folded >> i & 1 ? of->in[i]->in[0] : of->in[i];
 
 		set_array(&in[i], x);
 		if (x)
