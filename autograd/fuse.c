@@ -220,7 +220,7 @@ static bool fold_inputs(struct plan *p)
 		for (int i = 0; ok && y->op->fold && i < y->n_in && i < 32; i++) {
 			ad_node *x = y->in[i];
 
-			if (!x || !x->op || x->n_in != 1 || value_of(x) == NO_VALUE ||
+			if (!x || !x->op || x->n_in != 1 || value_of(x) >= p->n_values ||
 			    p->values[value_of(x)].node != x)
 				continue;
 			if (!of) {

@@ -4,8 +4,8 @@
  * The sweep goes down the nodes in reverse order of recording, which is a topological order. Each op
  * on a path from y to a wanted x passes on what has arrived at its outputs: by its grad function, or,
  * where it has a backward kernel, by one node that stands for that kernel. A sweep through single numbers
- * alone is one node, a tape. Sweeping over such a node (a second derivative) first expands it through grad. Contributions of several uses are added, and
- * summed over broadcast axes, here and nowhere else.
+ * alone is one node, a tape. Sweeping over such a node (a second derivative) first expands it through
+ * grad. Contributions of several uses are added, and summed over broadcast axes, here and nowhere else.
  */
 #include "graph.h"
 
@@ -733,7 +733,8 @@ static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
 		return;
 	*s = (struct sweep){ .next = y->sweeps, .from = from, .to = g->n_nodes, .n = n,
 		             .before = from ? g->nodes[from - 1] : NULL,
-		             .context = g->context, .watch = g->watch, .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
+		             .context = g->context, .watch = g->watch,
+		             .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
 		             .ordinal = g->ordinal };
 	s->nodes = (ad_node **)(void *)(s + 1);
 	s->x = s->nodes + nodes;

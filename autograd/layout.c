@@ -2,9 +2,10 @@
  * layout: where the values of a plan lie.
  *
  * A value that may be read after the evaluation (a root, ad_keep, everything in a bare forward) lies in
- * the plan's block. Any other lives in the workspace from the stage that makes it to the last that reads it, and its place is then
- * used again, the most recently freed first as it is still in the cache. An element-wise op takes the
- * place of an input that dies there. What only ever exists as a tile of a group lies nowhere.
+ * the plan's block. Any other lives in the workspace from the stage that makes it to the last that reads
+ * it, and its place is then used again, the most recently freed first as it is still in the cache. An
+ * element-wise op takes the place of an input that dies there. What only ever exists as a tile of a group
+ * lies nowhere.
  */
 #include "scalars.h"
 
@@ -143,13 +144,13 @@ void find_views(struct plan *p)
 			p->values[p->values[k].base].where = IN_BLOCK;
 }
 
-/* When each value is written first and read last, in stages. */
+/* When each value is read last, in stages. */
 static void find_lives(struct plan *p)
 {
 	for (size_t k = 0; k < p->n_values; k++) {
 		struct value *v = &p->values[k];
 
-		v->first = v->last = p->steps[v->step].stage;
+		v->last = p->steps[v->step].stage;
 		/* a kernel that leads a group is still at work when that runs: its results that nobody reads
 		 * are in its hands, too */
 		if (v->last < p->n_actions && p->actions[v->last].leads)

@@ -30,7 +30,6 @@ struct value {
 	ad_node *outer;   /* it is a view of this node, which the plan does not compute; else NULL */
 	uint32_t base;    /* the value whose memory it shares; its own number for most */
 	uint32_t step;
-	uint32_t first;   /* the stage that writes it */
 	uint32_t last;    /* the last stage that reads it or shares its memory */
 	enum where {
 		IN_SPACE, /* in the workspace, where others follow it */

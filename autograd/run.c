@@ -132,7 +132,7 @@ static void bind_kernel(struct plan *p, struct action *a)
 		}
 	}
 	for (int i = 0; i < of->n_in; i++) {
-		const ad_node *x = s->folded >> i & 1 ? of->in[i]->in[0] : of->in[i];
+		const ad_node *x = i < 32 && s->folded >> i & 1 ? of->in[i]->in[0] : of->in[i];
 
 		set_array(&in[i], x);
 		if (x)
@@ -209,32 +209,48 @@ static bool leaf_ready(ad_node *x)
 	return false;
 }
 
+/* A plan whose block holds nothing to be read: p, which needs a larger one than it has, may take it.
+ * One that is large enough where there is such a one. */
+static struct plan *find_spare(ad_graph *g, const struct plan *p)
+{
+	struct plan *spare = NULL;
+
+	for (struct plan *q = g->plans; q; q = q->next)
+		if (q != p && q->block.size && (!spare || spare->block.size < p->kept) && !holds_values(q))
+			spare = q;
+	return spare;
+}
+
 /* Whether the limit lets the evaluation have what it takes. */
 static bool within_limit(ad_graph *g, const struct plan *p)
 {
-	size_t need = p->workspace, kept = p->block.size >= p->kept ? 0 : p->kept;
-	bool fits = !__builtin_add_overflow(need, p->scratch, &need) &&
-	            !__builtin_add_overflow(need, kept, &need);
+	size_t need = p->workspace, used = g->memory_used - p->block.size, block = p->block.size;
+	bool fits;
 
-	if (fits && need <= g->memory_limit && g->memory_used <= g->memory_limit - need)
+	if (p->kept > block) {
+		const struct plan *spare = find_spare(g, p);
+
+		used -= spare ? spare->block.size : 0;
+		block = spare && spare->block.size > p->kept ? spare->block.size : p->kept;
+	}
+	fits = !__builtin_add_overflow(need, p->scratch, &need) &&
+	       !__builtin_add_overflow(need, block, &need);
+	if (fits && need <= g->memory_limit && used <= g->memory_limit - need)
 		return true;
 	ad_fail(g, AD_ERROR_MEMORY,
 	        "evaluate: %zu bytes are needed beside %zu in use; the limit is %zu",
-	        fits ? need : SIZE_MAX, g->memory_used, g->memory_limit);
+	        fits ? need : SIZE_MAX, used, g->memory_limit);
 	return false;
 }
 
 /* Gives the plan its block: the one it has, one that another plan holds for nothing, or a new one. */
 static bool take_block(ad_graph *g, struct plan *p)
 {
-	struct plan *spare = NULL;
+	struct plan *spare;
 
 	if (p->kept <= p->block.size)
 		return true;
-	for (struct plan *q = g->plans; q; q = q->next)
-		if (q != p && q->block.size && (!spare || spare->block.size < p->kept) &&
-		    !holds_values(q))
-			spare = q;
+	spare = find_spare(g, p);
 	g->memory_used -= p->block.size;
 	block_free(&p->block);
 	if (spare) {

@@ -311,3 +311,22 @@ Test(plans, marks_at_one_node_in_different_scopes)
 	}
 	ad_close(g);
 }
+
+Test(plans, streams_by_turns_share_what_they_keep)
+{
+	ad_graph *g = ad_open();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(1000));
+	size_t mark = ad_mark(g);
+
+	/* enough for what one of them keeps, not for two */
+	ad_limit_memory(g, 400000);
+	for (int step = 0; step < 12; step++) {
+		ad_node *h = w;
+
+		ad_release(g, mark);
+		for (int k = 0; k < 60 + step % 3; k++)
+			h = ad_cumsum(h, 0, k % 2);
+		cr_assert_eq(ad_forward(ad_mean(h, AD_ALL, false)), AD_OK, "step %d: %s", step, ad_errmsg(g));
+	}
+	ad_close(g);
+}

@@ -1,7 +1,7 @@
 /*
  * memory: every allocation of a small net fails in turn, once and from then on. Whatever fails, there
  * is no crash, no leak (the sanitizers look), and a status that says so; with memory again the graph
- * works. A program of its own, as the linker puts the functions below in the place of malloc and its
+ * works, and steps that are taken again give what they give without a failure. A program of its own, as the linker puts the functions below in the place of malloc and its
  * kin (--wrap).
  */
 #include "autograd_model.h"
@@ -139,13 +139,116 @@ static double work(bool keep_all, bool recover, const char **wrong)
 	return value;
 }
 
+/* One of three steps: single numbers; a checkpoint and sums that products add up; another length each time. */
+static ad_node *stream(ad_graph *g, int step, ad_node *w, ad_node *s)
+{
+	ad_node *h = w, *y;
+
+	switch (step % 3) {
+	case 0:
+		y = ad_mul(ad_sin(s), ad_exp(ad_mul(s, ad_leaf(g, "own", 0.5))));
+		return ad_add(y, ad_square(ad_stop_gradient(y)));
+	case 1:
+		ad_checkpoint_begin(g);
+		h = ad_keep(ad_tanh(ad_matmul(w, w)));
+		h = ad_dropout(ad_add(ad_matmul(h, w), ad_matmul(w, h)), 0.25);
+		ad_checkpoint_end(g);
+		return ad_mean(ad_square(ad_reshape(h, AD_SHAPE(9))), AD_ALL, false);
+	default:
+		for (int k = 0; k < 2 + step; k++)
+			h = ad_add(ad_cumsum(h, k % 2, false), ad_constant(g, k));
+		return ad_mean(ad_square(ad_grad(ad_mean(ad_tanh(h), AD_ALL, false), w)), AD_ALL, false);
+	}
+}
+
+/* What some steps give; each is taken again until it succeeds. */
+static double steps(const char **wrong)
+{
+	static const int order[] = { 0, 1, 2, 1, 0, 5, 8, 2, 1, 0 };
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(3, 3)), *s = ad_param(g, "s", AD_SCALAR);
+	size_t mark = ad_mark(g);
+	double sum = 0;
+
+	*wrong = NULL;
+	ad_limit_memory(g, (size_t)1 << 18); /* the tree is cut at times */
+	for (int k = 0; k < 10 && ad_status_of(g) == AD_OK; k++) {
+		double values[9], dw[9] = { 0 }, ds = 0, y = 0;
+
+		for (int try = 0; try < 2; try++) {
+			ad_node *loss;
+
+			for (int j = 0; j < 9; j++)
+				values[j] = sin(j + k);
+			ad_set(w, values, 9);
+			ad_set_item(s, 0.25 * k);
+			ad_release(g, mark);
+			loss = stream(g, order[k], w, s);
+			if (k % 2)
+				ad_forward(loss);
+			if (ad_backward(loss) == AD_OK) {
+				y = ad_item(loss);
+				ad_get(ad_gradient(w), dw, 9);
+				ds = ad_item(ad_gradient(s));
+			}
+			if (ad_status_of(g) == AD_OK)
+				break;
+			if (ad_status_of(g) != AD_ERROR_MEMORY)
+				*wrong = "the status is not that of memory";
+			countdown = 0;
+			if (try == 0)
+				ad_clear(g);
+		}
+		sum += y + dw[4] + dw[7] + ds;
+	}
+	if (ad_status_of(g) != AD_OK)
+		sum = (double)NAN; /* the graph, its params or its mark never came to be */
+	ad_close(g);
+	return sum;
+}
+
+static int fail_in_steps(int test)
+{
+	int failed = 0;
+
+	for (int way = 0; way < 2; way++) {
+		const char *wrong;
+		double right = steps(&wrong);
+		long k = 0, worked = 0;
+		bool bad = isnan(right);
+
+		do {
+			double value;
+
+			failures = 0;
+			sticky = way;
+			countdown = ++k;
+			value = steps(&wrong);
+			countdown = 0;
+			worked += failures && !isnan(value);
+			if (!wrong && !isnan(value) && value != right)
+				wrong = "another value";
+			if (wrong) {
+				printf("# allocation %ld of the steps: %s (%.17g, not %.17g)\n", k, wrong, value,
+				       right);
+				bad = true;
+			}
+		} while (failures);
+		printf("%s %d - %ld allocations of steps fail in turn, %s\n", bad ? "not ok" : "ok", test + way,
+		       k - 1, way ? "and all after them" : "once");
+		printf("# %ld failures were survived\n", worked);
+		failed |= bad;
+	}
+	return failed;
+}
+
 int main(void)
 {
 	const char *wrong;
 	int test = 0, bad = 0;
 
 	ad_set_threads(1);
-	puts("1..4");
+	puts("1..6");
 	for (int way = 0; way < 4; way++) {
 		bool keep_all = way & 1;
 		double right = work(keep_all, false, &wrong); /* also makes what is made once */
@@ -175,5 +278,5 @@ int main(void)
 		printf("# %ld failures were survived\n", worked);
 		bad |= failed;
 	}
-	return bad;
+	return fail_in_steps(5) | bad;
 }
