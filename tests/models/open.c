@@ -390,7 +390,7 @@ Test(open, too_large)
 	}
 }
 
-Test(open, ten_thousand_layers_in_half_a_second)
+Test(open, ten_thousand_layers)
 {
 	char *text = malloc(1 << 20), *s = stpcpy(text, "version: 1\ninputs: {x: [B, 8]}\nmodel:\n");
 	const int64_t batch = 2;
@@ -404,10 +404,11 @@ Test(open, ten_thousand_layers_in_half_a_second)
 	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
 
 	cr_assert(in && m->n_rows == 10000 && m->n_weights == 10000);
-#ifndef __SANITIZE_ADDRESS__
+#ifdef __SANITIZE_ADDRESS__
+	seconds = 0; /* not the time that counts */
+#endif
 	/* some 0.2 s here; the bound is for what would not be linear, on any machine */
 	cr_expect(seconds < 5, "%g s", seconds);
-#endif
 	ad_model_close(m);
 	free(text);
 }
