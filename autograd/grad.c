@@ -283,7 +283,8 @@ static bool step_down(ad_node *y, struct lists *l, bool keep)
 	if (y->region && !y->twin && !enter_region(y))
 		return false;
 	of = y->region ? y->twin : y;
-	if (has_kernel(y->op) ? !record_backward(of, l->dy, l->wants, l->dx) :
+	/* what arrives at a sum goes on as it is: a kernel would copy it */
+	if (has_kernel(y->op) && y->op != engine_add_op() ? !record_backward(of, l->dy, l->wants, l->dx) :
 	                        !call_grad(of, l->dy, l->wants, l->dx))
 		return false;
 	return pass_on(y, l, keep);

@@ -9,7 +9,7 @@
 /* ---- a graph that cannot be: what ad_open gives without memory, and where NULL nodes lead ---- */
 
 static ad_graph dead_graph;
-static ad_node dead_node = { .graph = &dead_graph, .owner = &dead_node, .is_error = true, .n_out = 1 };
+ad_node dead_node = { .graph = &dead_graph, .owner = &dead_node, .is_error = true, .n_out = 1 };
 static ad_graph dead_graph = { .dead = true,
 	                       .error = &dead_node,
 	                       .status = AD_ERROR_MEMORY,
@@ -148,11 +148,6 @@ ad_node *out_of_memory(ad_graph *g, size_t bytes)
 bool ad_is_error(const ad_node *x)
 {
 	return !x || x->is_error;
-}
-
-ad_node *nowhere(void)
-{
-	return &dead_node;
 }
 
 bool is_stale_error(const ad_node *x, const char *what)

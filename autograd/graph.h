@@ -175,7 +175,7 @@ bool grow(void *array, size_t *cap, size_t n, size_t size);
 ad_node *out_of_memory(ad_graph *g, size_t bytes);
 
 /* What NULL nodes lead to. */
-ad_node *nowhere(void);
+extern ad_node dead_node;
 
 /* Whether x is an error node, NULL or released; if so, and no failure stands, says so as a failure of
  * what. */
@@ -225,7 +225,15 @@ static inline bool is_recorded(const ad_node *x)
 
 /* The time at which x was recorded, or a later one at which it could be no older: what was computed
  * before it belongs to an earlier step. */
-uint64_t recorded_at(const ad_node *x);
+static inline uint64_t recorded_at(const ad_node *x)
+{
+	const ad_graph *g = x->graph;
+
+	for (size_t k = g->n_released; !x->lasting && k-- > 0;)
+		if (g->released[k].depth <= x->index)
+			return g->released[k].clock;
+	return 0;
+}
 
 /* A text that lives as long as the graph; equal texts have one address. NULL without memory. */
 const char *intern(ad_graph *g, const char *text);
@@ -297,7 +305,6 @@ void drop_sweeps(ad_graph *g);
 ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bool reading);
 
 bool is_current(const ad_node *x);
-uint64_t computed_at(const ad_node *x); /* the graph's clock then; 0: never */
 
 void drop_plans(ad_graph *g, bool all); /* those with nodes that are not recorded, or all */
 size_t plans_bytes(const ad_graph *g);  /* what plans take */

@@ -83,7 +83,7 @@ static ad_node *new_leaf(ad_graph *g, const char *what, ad_kind kind, const char
 	size_t count;
 
 	if (!g || g->dead)
-		return nowhere();
+		return &dead_node;
 	if (!ad_count_of(&shape, &count)) {
 		char text[192];
 
@@ -160,8 +160,35 @@ ad_node *new_constant(ad_graph *g, ad_shape shape, double value, size_t one_at)
 	return x;
 }
 
+/* Sets a single real in the node's own memory. */
+static inline void set_small(ad_node *x, double value)
+{
+	void *data = x->small;
+
+	if (x->graph->f64)
+		*(double *)data = value;
+	else
+		*(float *)data = (float)value;
+}
+
 ad_node *ad_constant(ad_graph *g, double value)
 {
+	/* a number where one stood the last time, in a recording that has no sweep */
+	if (g && g->order == 0 && g->n_nodes < g->n_path) {
+		ad_node *x = g->nodes[g->n_nodes];
+
+		if (!x->op && x->kind == AD_IS_CONSTANT && x->shape.rank == 0 && x->context == g->context &&
+		    x->own == x->small && !x->name) {
+			g->n_nodes++;
+			set_small(x, value);
+			x->data = x->small;
+			x->place = OWN;
+			x->changed = 1;
+			x->grad = NULL;
+			x->wants = false;
+			return x;
+		}
+	}
 	return new_constant(g, AD_SCALAR, value, SIZE_MAX);
 }
 
@@ -316,18 +343,9 @@ ad_status ad_set_i32(ad_node *leaf, const int32_t *values, size_t n)
 	return AD_OK;
 }
 
-ad_status ad_set_item(ad_node *leaf, double value)
+/* Every element of a leaf. */
+static __attribute__((noinline)) ad_status set_items(ad_node *leaf, double value)
 {
-	/* a single number that has been set before */
-	if (leaf && leaf->count == 1 && !leaf->op && leaf->data && leaf->data == leaf->own && leaf->place == OWN &&
-	    leaf->type == AD_REAL && leaf->kind != AD_IS_CONSTANT && is_recorded(leaf)) {
-		if (leaf->graph->f64)
-			*(double *)leaf->own = value;
-		else
-			*(float *)leaf->own = (float)value;
-		leaf->changed = ++leaf->graph->clock;
-		return AD_OK;
-	}
 	void *data = leaf ? start_set(leaf, leaf->count) : NULL;
 
 	if (!data)
@@ -338,3 +356,14 @@ ad_status ad_set_item(ad_node *leaf, double value)
 	return AD_OK;
 }
 
+ad_status ad_set_item(ad_node *leaf, double value)
+{
+	/* a single number that has been set before */
+	if (leaf && leaf->count == 1 && !leaf->op && leaf->data == leaf->small && leaf->place == OWN &&
+	    leaf->type == AD_REAL && leaf->kind != AD_IS_CONSTANT && is_recorded(leaf)) {
+		set_small(leaf, value);
+		leaf->changed = ++leaf->graph->clock;
+		return AD_OK;
+	}
+	return set_items(leaf, value);
+}

@@ -87,6 +87,12 @@ struct plan {
 	uint64_t ran;       /* the graph's clock when it last ran; 0: never */
 };
 
+/* The graph's clock when x was computed; 0: never. */
+static inline uint64_t computed_at(const ad_node *x)
+{
+	return x->plan ? x->plan->ran : x->computed;
+}
+
 /* ---- plan.c ------------------------------------------------------------------------------------ */
 
 /* A plan for these roots, made or found; NULL on failure. */

@@ -1,7 +1,7 @@
 /*
  * read: values of nodes, after an evaluation.
  */
-#include "graph.h"
+#include "plan.h"
 
 #include <stdio.h>
 
@@ -131,10 +131,8 @@ static bool lies_ready(const ad_node *x)
 	       (!x->op || (computed_at(x) > 0 && computed_at(x) >= recorded_at(x)));
 }
 
-double ad_item(ad_node *x)
+static __attribute__((noinline)) double read_item(ad_node *x)
 {
-	if (lies_ready(x))
-		return x->graph->f64 ? *(const double *)x->data : (double)*(const float *)x->data;
 	if (!ad_is_error(x) && x->count != 1) {
 		char text[192];
 
@@ -143,4 +141,11 @@ double ad_item(ad_node *x)
 		return (double)NAN;
 	}
 	return ad_at(x, 0);
+}
+
+double ad_item(ad_node *x)
+{
+	if (lies_ready(x))
+		return x->graph->f64 ? *(const double *)x->data : (double)*(const float *)x->data;
+	return read_item(x);
 }

@@ -270,7 +270,8 @@ ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, 
 	ad_node *x = g->node_by_node ? NULL : replay_leaf(g, kind, type, &shape, fixed);
 
 	if (x) {
-		x->place = NOWHERE; /* no values yet */
+		x->place = NOWHERE; /* no values yet: no plan is bound to it as it is */
+		x->data = NULL;
 		return set_name(x, name) ? x : NULL;
 	}
 	if (!make_room(g, 1) || !(x = arena_take(&g->arena, sizeof *x)))
@@ -458,7 +459,7 @@ ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[
 	ad_node *few[8], **taken = few, *y = NULL;
 
 	if (!g || g->dead)
-		return nowhere();
+		return &dead_node;
 	if (!inputs_fit(g, op, n, in))
 		return g->error;
 	if (op->attrs && !attrs && !(attrs = default_attrs(g, op)))
@@ -483,18 +484,24 @@ ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[
 	return y;
 }
 
+/* On the graph of the first input that there is. Apart, so that ad_record saves no registers for it. */
+static __attribute__((noinline)) ad_node *record_somewhere(const ad_op *op, size_t n, ad_node *const in[], const void *attrs)
+{
+	for (size_t i = 0; i < n; i++)
+		if (in[i])
+			return ad_record_on(in[i]->graph, op, n, in, attrs);
+	return &dead_node;
+}
+
 ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *attrs)
 {
 	ad_node *a = n ? in[0] : NULL;
 
-	if (a) {
-		const struct slab *slab = slab_of(a);
-		ad_graph *g;
-
-		if (a == nowhere())
-			return nowhere();
+	if (a && a != &dead_node) {
 		/* a long step passes so many nodes that none of them is in the cache: a is not looked at */
-		g = slab->self == slab ? slab->mark : a->graph;
+		const struct slab *slab = slab_of(a);
+		ad_graph *g = slab->self == slab ? slab->mark : a->graph;
+
 		/* the same call as the last time, in most of the cases where speed counts */
 		if (g->n_nodes < g->n_path) {
 			const struct key *k = &g->keys[g->n_nodes];
@@ -503,12 +510,8 @@ ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *a
 			    (n < 2 || k->pair[1] == in[1]) && k->context == g->context)
 				return g->nodes[g->n_nodes++];
 		}
-		return ad_record_on(g, op, n, in, attrs);
 	}
-	for (size_t i = 0; i < n; i++)
-		if (in[i])
-			return ad_record_on(in[i]->graph, op, n, in, attrs);
-	return nowhere();
+	return record_somewhere(op, n, in, attrs);
 }
 
 /* ---- marks ------------------------------------------------------------------------------------------- */
@@ -531,16 +534,6 @@ size_t ad_mark(ad_graph *g)
 	g->marks[g->n_marks] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
 		                                  g->n_scopes, g->scope, g->n_regions, g->wanting };
 	return g->n_marks++;
-}
-
-uint64_t recorded_at(const ad_node *x)
-{
-	const ad_graph *g = x->graph;
-
-	for (size_t k = g->n_released; !x->lasting && k-- > 0;)
-		if (g->released[k].depth <= x->index)
-			return g->released[k].clock;
-	return 0;
 }
 
 /* Whether the tree holds more than the path to p is worth. */

@@ -10,11 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-uint64_t computed_at(const ad_node *x)
-{
-	return x->plan ? x->plan->ran : x->computed;
-}
-
 bool is_current(const ad_node *x)
 {
 	const ad_graph *g = x->graph;
@@ -294,7 +289,7 @@ static void bind_values(ad_graph *g, struct plan *p)
 	}
 }
 
-/* Whether all that the plan points to is where it was. */
+/* Whether all that the plan points to is where it was; leaves without values are nowhere. */
 static bool is_bound(const ad_graph *g, const struct plan *p)
 {
 	if (!p->bound || p->space != g->workspace.data || p->scratch_space != g->scratch.data)
@@ -310,6 +305,9 @@ static bool is_bound(const ad_graph *g, const struct plan *p)
 
 static bool bind(ad_graph *g, struct plan *p)
 {
+	for (size_t k = 0; k < p->n_leaves; k++)
+		if (!leaf_ready(p->leaves[k]))
+			return false;
 	if (g->memory_limit && !within_limit(g, p))
 		return false;
 	if (!block_reserve(&g->workspace, p->workspace) || !block_reserve(&g->scratch, p->scratch) ||
@@ -410,9 +408,6 @@ static ad_status run_plan(ad_graph *g, struct plan *p, bool reading)
 {
 	uint64_t clock = g->clock;
 
-	for (size_t k = 0; k < p->n_leaves; k++)
-		if (p->leaves[k]->place != OWN && !leaf_ready(p->leaves[k]))
-			return g->status;
 	if (!is_bound(g, p) && !bind(g, p))
 		return g->status;
 	p->holding = true;
@@ -448,7 +443,9 @@ ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bo
 {
 	double start = g->profile ? seconds_now() : 0;
 	struct plan *p;
-	uint64_t fp;
+	/* f32 alone flushes what is denormal: a diagram or a check wants to see it */
+	bool flush = !g->f64 && !g->keep_all;
+	uint64_t fp = 0;
 	ad_status status;
 
 	if (g->status != AD_OK || n == 0)
@@ -456,10 +453,11 @@ ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bo
 	p = plan_for(g, n, roots, mode_of(g, share));
 	if (!p)
 		return g->status;
-	/* f32 alone flushes what is denormal: a diagram or a check wants to see it */
-	fp = fp_enter(!g->f64 && !g->keep_all);
+	if (flush)
+		fp = fp_enter(true);
 	status = run_plan(g, p, reading);
-	fp_leave(fp);
+	if (flush)
+		fp_leave(fp);
 	if (g->profile)
 		profile_total(g, seconds_now() - start);
 	return status;

@@ -8,7 +8,7 @@
 #include "plan.h"
 
 #define TILE 512        /* elements: 2 KiB of f32 */
-#define GRAIN 16384     /* elements times steps that make a thread worth while */
+#define GRAIN 8192      /* elements times steps that make a thread worth while */
 #define NO_SLOT 0xff
 #define MAX_GROUP 32    /* steps */
 #define MAX_SLOTS 192   /* of a group; below NO_SLOT */
@@ -238,6 +238,14 @@ static bool number_tiles(struct making *m)
 	return true;
 }
 
+/* Slices of one size, as whole tiles. */
+static size_t slice_of(const struct group *t)
+{
+	size_t tiles = (t->count + TILE - 1) / TILE, n = tiles * TILE / (GRAIN / t->n_calls);
+
+	return n <= 1 ? t->count : n >= tiles ? TILE : (tiles + n - 1) / n * TILE;
+}
+
 struct group *make_group(struct plan *p, const struct action *a)
 {
 	const ad_node *of = node_behind(p->steps[a->first].node);
@@ -264,9 +272,7 @@ struct group *make_group(struct plan *p, const struct action *a)
 	if (ok) {
 		memcpy(t->slots, m->slots, m->n * sizeof *t->slots);
 		t->n_slots = m->n;
-		t->grain = GRAIN / t->n_calls / TILE * TILE;
-		if (t->grain < 4 * TILE)
-			t->grain = 4 * TILE;
+		t->grain = slice_of(t);
 	}
 	free(m);
 	return ok ? t : NULL;
