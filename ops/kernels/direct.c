@@ -27,8 +27,10 @@ _Static_assert(ROWS - 1 <= CONV_TILE, "the shape rules know how much whole tiles
 #define STEPS 640
 #define STRIP 40960
 
-#define CROSS 6
-#define TURN 64 /* places across images that are turned back together, at most */
+#define CROSS 3
+#define NEAR 98304 /* bytes that a row of tiles across images may read, to have them near by */
+#define FAR 1.25   /* what it costs not to */
+#define TURN 64    /* places across images that are turned back together, at most */
 
 /* Of the steps of a part, some that follow one another. */
 struct run {
@@ -167,12 +169,13 @@ static double inside(const struct direct_axis *a)
 }
 
 /* Whether tiles across images cost less than along places. They leave out taps, but images are turned
- * into vectors and back, which costs about as much as CROSS products for each element. */
+ * into vectors and back, which costs about as much as CROSS products for each element, and more if columns
+ * change their order. */
 static bool is_across_cheaper(const struct direct *q)
 {
 	struct box b = { .images = 1, .n = { q->axis[0].n, q->axis[1].n, q->axis[2].n } };
 	double plane = (double)(b.n[0] * b.n[1] * b.n[2]), groups = ceil((double)q->N / (double)LANES);
-	double steps = 0, across, elements;
+	double steps, across, elements, around;
 	struct direct all = *q;
 	struct part part;
 	struct padded p;
@@ -185,10 +188,15 @@ static bool is_across_cheaper(const struct direct *q)
 		return false;
 	padded_of(q, &b, &part, &p);
 	steps = (double)part.K;
-	elements = (double)q->C * (double)q->plane_in + (double)q->M * plane;
+	elements = (double)q->C * (double)q->plane_in * (q->axis[2].step > 1 ? 3 : 1) + (double)q->M * plane;
 	across = plane * steps * (double)(q->blocks * q->rows);
 	for (int i = 0; i < 3; i++)
 		across *= inside(&q->axis[i]);
+	/* The rows that a row of the result reads, of the channels of a part. */
+	around = steps < DEEP ? steps : DEEP;
+	around *= (double)p.pitch / (double)q->axis[2].taps * VECTOR;
+	if (around > NEAR)
+		across *= FAR;
 	across = groups * (double)LANES * (across + CROSS * elements);
 	return across < (double)q->N * steps * cost_along(q, &b, &p, &pack);
 }
@@ -470,6 +478,7 @@ static void fill_across(const struct direct *q, const struct box *b, const struc
 	const struct direct_axis *a = q->axis;
 	size_t apart = q->G * q->C * q->plane_in;
 	int64_t step = a[2].step;
+	ad_real line[TURN * LANES] = { 0 };
 
 	in += b->image * apart + part->channel * q->plane_in;
 	for (size_t c = 0; c < part->channels; c++, in += q->plane_in) {
@@ -491,12 +500,17 @@ static void fill_across(const struct direct *q, const struct box *b, const struc
 					          to + p->left * LANES, LANES);
 					continue;
 				}
-				for (size_t k = p->left; k < p->left + p->inner; k++) {
-					const ad_real *f = row + p->lo[2] + (int64_t)k;
-					ad_real *t = to + (k % (size_t)step * p->phase + k / (size_t)step) * LANES;
+				for (size_t k = 0; k < p->inner; k += TURN) {
+					size_t n = p->inner - k < TURN ? p->inner - k : TURN;
 
-					for (size_t i = 0; i < b->images; i++)
-						t[i] = f[i * apart];
+					transpose(row + p->lo[2] + (int64_t)(p->left + k), apart, n, b->images, line,
+					          LANES);
+					for (size_t j = 0; j < n; j++) {
+						size_t at = p->left + k + j;
+
+						at = at % (size_t)step * p->phase + at / (size_t)step;
+						*(vector *)(to + at * LANES) = *(vector *)(line + j * LANES);
+					}
 				}
 			}
 		memset(to, 0, (size_t)(end - to) * sizeof *to);
