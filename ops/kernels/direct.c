@@ -4,7 +4,9 @@
  * A tile is some channels by some places of the result, kept in registers while the taps of all
  * channels pass by. Its places are read where they lie in the padded copy, rows behind one another
  * with what is between them (which is computed in vain); or, where there are channels enough to pay
- * for it, from a strip of their own that is gathered first, as in a packed matrix product.
+ * for it, from a strip of their own that is gathered first, as in a packed matrix product. Or each
+ * place is a vector across images, where there are many of small planes: nothing is then computed between
+ * the rows, and taps that reach no element of x are left out.
  */
 #include "direct.h"
 #include "padded.h"
@@ -25,15 +27,25 @@ _Static_assert(ROWS - 1 <= CONV_TILE, "the shape rules know how much whole tiles
 #define STEPS 640
 #define STRIP 40960
 
-typedef void tile_kernel(size_t vectors, size_t K, const ad_real *a, const ad_real *b, const uint32_t *distance,
-                         const ad_real *start, ad_real *c, size_t ldc, bool add);
+#define CROSS 3
+#define NEAR 98304 /* bytes that a row of tiles across images may read, to have them near by */
+#define FAR 1.25   /* what it costs not to */
+#define TURN 64    /* places across images that are turned back together, at most */
 
-/* c (+)= start + a b: a has R numbers a step; step k of b is distance[k] from b. */
-static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_t K,
-                                                       const ad_real *a, const ad_real *b,
-                                                       const uint32_t *distance,
-                                                       const ad_real *start, ad_real *c,
-                                                       size_t ldc, bool add)
+/* Of the steps of a part, some that follow one another. */
+struct run {
+	size_t first, stop;
+};
+
+typedef void tile_kernel(size_t vectors, size_t runs, const struct run *run, const ad_real *a,
+                         const ad_real *b, const uint32_t *distance, const ad_real *start, ad_real *c,
+                         size_t ldc, bool add);
+
+/* c (+)= start + a b over the steps of some runs: a has R numbers a step; step k of b is distance[k]
+ * from b. */
+static inline __attribute__((always_inline)) void
+tile(size_t R, size_t V, size_t runs, const struct run *run, const ad_real *a, const ad_real *b,
+     const uint32_t *distance, const ad_real *start, ad_real *c, size_t ldc, bool add)
 {
 	vector sum[ROWS][8];
 
@@ -42,22 +54,23 @@ static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_
 #pragma GCC unroll 8
 		for (size_t j = 0; j < V; j++)
 			sum[i][j] = (vector){ 0 } + start[i];
-	for (size_t k = 0; k < K; k++, a += R) {
-		const ad_real *at = b + distance[k];
-		vector now[8];
+	for (; runs > 0; runs--, run++)
+		for (size_t k = run->first; k < run->stop; k++) {
+			const ad_real *at = b + distance[k], *by = a + k * R;
+			vector now[8];
 
 #pragma GCC unroll 8
-		for (size_t j = 0; j < V; j++) {
-			now[j] = *(const vector *)(at + j * LANES);
-			if (R > 1)
-				KEEP(now[j]);
-		}
+			for (size_t j = 0; j < V; j++) {
+				now[j] = *(const vector *)(at + j * LANES);
+				if (R > 1)
+					KEEP(now[j]);
+			}
 #pragma GCC unroll 16
-		for (size_t i = 0; i < R; i++)
+			for (size_t i = 0; i < R; i++)
 #pragma GCC unroll 8
-			for (size_t j = 0; j < V; j++)
-				sum[i][j] += a[i] * now[j];
-	}
+				for (size_t j = 0; j < V; j++)
+					sum[i][j] += by[i] * now[j];
+		}
 #pragma GCC unroll 16
 	for (size_t i = 0; i < R; i++)
 #pragma GCC unroll 8
@@ -72,18 +85,18 @@ static inline __attribute__((always_inline)) void tile(size_t R, size_t V, size_
 
 /* Of as many vectors as are needed, or a few more. */
 #define TILE(R, V)                                                                                 \
-	static void tile_##R(size_t vectors, size_t K, const ad_real *a, const ad_real *b,         \
-	                     const uint32_t *distance, const ad_real *start, ad_real *c,           \
-	                     size_t ldc, bool add)                                                 \
+	static void tile_##R(size_t vectors, size_t runs, const struct run *run, const ad_real *a, \
+	                     const ad_real *b, const uint32_t *distance, const ad_real *start,     \
+	                     ad_real *c, size_t ldc, bool add)                                     \
 	{                                                                                          \
 		if (vectors == 1)                                                                  \
-			tile(R, 1, K, a, b, distance, start, c, ldc, add);                         \
+			tile(R, 1, runs, run, a, b, distance, start, c, ldc, add);                 \
 		else if (vectors == 2 && V > 2)                                                    \
-			tile(R, V > 2 ? 2 : 1, K, a, b, distance, start, c, ldc, add);             \
+			tile(R, V > 2 ? 2 : 1, runs, run, a, b, distance, start, c, ldc, add);     \
 		else if (vectors <= 4 && V > 4)                                                    \
-			tile(R, V > 4 ? 4 : 1, K, a, b, distance, start, c, ldc, add);             \
+			tile(R, V > 4 ? 4 : 1, runs, run, a, b, distance, start, c, ldc, add);     \
 		else                                                                               \
-			tile(R, V, K, a, b, distance, start, c, ldc, add);                         \
+			tile(R, V, runs, run, a, b, distance, start, c, ldc, add);                 \
 	}
 TILES(TILE)
 
@@ -122,12 +135,79 @@ static void choose_tile(struct direct *q)
 	}
 }
 
+/* What the tiles of a box cost for each step, in elements; *pack: they cost less from strips that are
+ * gathered first. Strips hold more places than there are between rows, but a step of theirs costs about as
+ * much as six more rows of a tile. */
+static double cost_along(const struct direct *q, const struct box *b, const struct padded *p, bool *pack)
+{
+	double rows = (double)b->images * (double)b->n[0] * (double)b->n[1];
+	double places = rows * (double)b->n[2], width = (double)(q->vectors * LANES);
+	double apart = rows * ceil((double)b->n[2] / (double)LANES) * (double)LANES;
+	double flat = rows * (double)q->axis[1].step * (double)p->pitch;
+	double size = (double)(q->blocks * q->rows), packed = places * (size + 6), lying;
+
+	apart = (double)b->n[2] > width ? apart : rows * width;
+	lying = (flat < apart ? flat : apart) * size;
+	*pack = packed < lying;
+	return *pack ? packed : lying;
+}
+
+/* Of the taps of all places of an axis, how many reach an element of the input, as a share. */
+static double inside(const struct direct_axis *a)
+{
+	double all = 0;
+
+	for (int64_t tap = 0; tap < a->taps; tap++) {
+		int64_t at = a->shift + tap * a->shift_step;
+		int64_t first = at < 0 ? (a->step - 1 - at) / a->step : 0;
+		int64_t stop = at < a->in ? (a->in - 1 - at) / a->step + 1 : 0;
+
+		stop = stop < a->n ? stop : a->n;
+		all += stop > first ? (double)(stop - first) : 0;
+	}
+	return all / ((double)a->n * (double)a->taps);
+}
+
+/* Whether tiles across images cost less than along places. They leave out taps, but images are turned
+ * into vectors and back, which costs about as much as CROSS products for each element, and more if columns
+ * change their order. */
+static bool is_across_cheaper(const struct direct *q)
+{
+	struct box b = { .images = 1, .n = { q->axis[0].n, q->axis[1].n, q->axis[2].n } };
+	double plane = (double)(b.n[0] * b.n[1] * b.n[2]), groups = ceil((double)q->N / (double)LANES);
+	double steps, across, elements, around;
+	struct direct all = *q;
+	struct part part;
+	struct padded p;
+	bool pack;
+
+	for (int i = 0; i < 3; i++)
+		all.taps[i] = q->axis[i].taps;
+	all.channels = q->C;
+	if (plane == 0 || !part_first(&all, &part) || direct_in_place(q))
+		return false;
+	padded_of(q, &b, &part, &p);
+	steps = (double)part.K;
+	elements = (double)q->C * (double)q->plane_in * (q->axis[2].step > 1 ? 3 : 1) + (double)q->M * plane;
+	across = plane * steps * (double)(q->blocks * q->rows);
+	for (int i = 0; i < 3; i++)
+		across *= inside(&q->axis[i]);
+	/* The rows that a row of the result reads, of the channels of a part. */
+	around = steps < DEEP ? steps : DEEP;
+	around *= (double)p.pitch / (double)q->axis[2].taps * VECTOR;
+	if (around > NEAR)
+		across *= FAR;
+	across = groups * (double)LANES * (across + CROSS * elements);
+	return across < (double)q->N * steps * cost_along(q, &b, &p, &pack);
+}
+
 static void cut(struct direct *q)
 {
 	size_t taps = (size_t)(q->axis[0].taps * q->axis[1].taps * q->axis[2].taps);
 	bool in_place = direct_in_place(q);
 
 	choose_tile(q);
+	q->across = is_across_cheaper(q);
 	/* What lies in place takes no room, but has to be packed. */
 	direct_cut(q, in_place ? STRIP / ((q->vectors + 1) * LANES) : taps ? DEEP / taps : 1,
 	           in_place ? DEEP : STEPS, 8 * q->vectors * LANES, SIZE_MAX,
@@ -324,20 +404,6 @@ static void put(const struct strip *s, const ad_real *from, ad_real *to, size_t 
 	}
 }
 
-/* Whether gathering strips costs less than computing what is between the rows: strips hold more
- * places, but a step of theirs costs about as much as six more rows of a tile. */
-static bool is_packing_cheaper(const struct direct *q, const struct box *b, const struct padded *p)
-{
-	double rows = (double)b->images * (double)b->n[0] * (double)b->n[1];
-	double places = rows * (double)b->n[2], width = (double)(q->vectors * LANES);
-	double apart = rows * ceil((double)b->n[2] / (double)LANES) * (double)LANES;
-	double flat = rows * (double)q->axis[1].step * (double)p->pitch;
-	double size = (double)(q->blocks * q->rows);
-
-	apart = (double)b->n[2] > width ? apart : rows * width;
-	return places * (size + 6) < (flat < apart ? flat : apart) * size;
-}
-
 /* One part of the steps, for all places and rows of a box. */
 static void gather_part(const struct direct *q, const struct box *b, const struct part *part,
                         const ad_real *in, const ad_real *a, const ad_real *bias, ad_real *out,
@@ -352,6 +418,7 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 	struct padded p;
 	struct rows r;
 	struct strip s;
+	const struct run steps = { 0, part->K };
 
 	padded_of(q, b, part, &p);
 	pack = part->K * (width + LANES) <= STRIP;
@@ -360,7 +427,10 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 		padded_in_place(q, b, &p);
 		from = in + b->image * q->G * q->C * q->plane_in + part->channel * q->plane_in;
 	} else {
-		pack &= is_packing_cheaper(q, b, &p);
+		bool cheaper;
+
+		cost_along(q, b, &p, &cheaper);
+		pack &= cheaper;
 		padded_fill(q, b, part, &p, in, copied);
 	}
 	padded_distances(q, part, &p, distance);
@@ -386,15 +456,185 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 			for (size_t i = 0; bias && i < rows; i++)
 				start[i] = bias[m + i];
 			if (s.together && s.places == width && rows == q->rows) {
-				kernel(vectors, part->K, w, at, pack ? place : distance, start,
+				kernel(vectors, 1, &steps, w, at, pack ? place : distance, start,
 				       to + s.segment[0].to, q->plane_out, add);
 				continue;
 			}
-			kernel(vectors, part->K, w, at, pack ? place : distance, start, edge, width, false);
+			kernel(vectors, 1, &steps, w, at, pack ? place : distance, start, edge, width,
+			       false);
 			for (size_t i = 0; i < rows; i++)
 				put(&s, edge + i * width, to + i * q->plane_out,
 				    (size_t)q->axis[2].out_step, add);
 		}
+	}
+}
+
+/* ---- across images: an element of the copy is a vector, of the same element of all images ---------- */
+
+/* in: channel 0 of the group, image 0; p: of one image. Lanes without an image are 0. */
+static void fill_across(const struct direct *q, const struct box *b, const struct part *part,
+                        const struct padded *p, const ad_real *in, ad_real *to)
+{
+	const struct direct_axis *a = q->axis;
+	size_t apart = q->G * q->C * q->plane_in;
+	int64_t step = a[2].step;
+	ad_real line[TURN * LANES] = { 0 };
+
+	in += b->image * apart + part->channel * q->plane_in;
+	for (size_t c = 0; c < part->channels; c++, in += q->plane_in) {
+		ad_real *end = to + p->channel * LANES;
+
+		for (int64_t z = p->lo[0]; z < p->lo[0] + p->size[0]; z++)
+			for (int64_t y = p->lo[1]; y < p->lo[1] + p->size[1]; y++, to += p->pitch * LANES) {
+				const ad_real *row = in + (z * a[1].in + y) * a[2].in;
+				bool none = z < 0 || z >= a[0].in || y < 0 || y >= a[1].in || p->inner == 0;
+
+				if (none || step > 1 || b->images < LANES || p->left + p->inner < p->pitch)
+					memset(to, 0, p->pitch * LANES * sizeof *to);
+				else
+					memset(to, 0, p->left * LANES * sizeof *to);
+				if (none)
+					continue;
+				if (step == 1) {
+					transpose(row + (p->lo[2] > 0 ? p->lo[2] : 0), apart, p->inner, b->images,
+					          to + p->left * LANES, LANES);
+					continue;
+				}
+				for (size_t k = 0; k < p->inner; k += TURN) {
+					size_t n = p->inner - k < TURN ? p->inner - k : TURN;
+
+					transpose(row + p->lo[2] + (int64_t)(p->left + k), apart, n, b->images, line,
+					          LANES);
+					for (size_t j = 0; j < n; j++) {
+						size_t at = p->left + k + j;
+
+						at = at % (size_t)step * p->phase + at / (size_t)step;
+						*(vector *)(to + at * LANES) = *(vector *)(line + j * LANES);
+					}
+				}
+			}
+		memset(to, 0, (size_t)(end - to) * sizeof *to);
+		to = end;
+	}
+}
+
+/* The taps of a part that reach an element of the input from any of the places first..last of axis i. */
+static struct run reaching(const struct direct *q, const struct part *part, int i, int64_t first,
+                           int64_t last)
+{
+	const struct direct_axis *a = &q->axis[i];
+	struct run r = { 0, (size_t)part->taps[i] };
+	int64_t at = a->shift + part->first[i] * a->shift_step;
+
+#define REACHES(tap)                                                                               \
+	(last * a->step + at + (int64_t)(tap) * a->shift_step >= 0 &&                              \
+	 first * a->step + at + (int64_t)(tap) * a->shift_step < a->in)
+	while (r.first < r.stop && !REACHES(r.first))
+		r.first++;
+	while (r.first < r.stop && !REACHES(r.stop - 1))
+		r.stop--;
+#undef REACHES
+	return r;
+}
+
+/* The steps of a part that use those taps. */
+static size_t runs_of(const struct part *part, const struct run taps[3], struct run *run)
+{
+	struct run *at = run;
+
+	for (size_t c = 0; c < part->channels; c++)
+		for (size_t d = taps[0].first; d < taps[0].stop; d++)
+			for (size_t i = taps[1].first; i < taps[1].stop; i++) {
+				size_t row = ((c * (size_t)part->taps[0] + d) * (size_t)part->taps[1] + i) *
+				             (size_t)part->taps[2];
+				struct run now = { row + taps[2].first, row + taps[2].stop };
+
+				if (at > run && at[-1].stop == now.first)
+					at[-1].stop = now.stop;
+				else if (now.stop > now.first)
+					*at++ = now;
+			}
+	return (size_t)(at - run);
+}
+
+/* Puts n places of `rows` channels where they belong in the result, `step` apart. */
+static void turn_back(const struct direct *q, size_t rows, size_t images, size_t n, const ad_real *from,
+                      ad_real *to, size_t step, bool add)
+{
+	size_t apart = q->G * q->M * q->plane_out;
+
+	for (size_t m = 0; m < rows; m++, from += TURN * LANES, to += q->plane_out) {
+		ad_real turned[LANES * TURN];
+
+		if (step == 1 && !add) {
+			transpose(from, LANES, images, n, to, apart);
+			continue;
+		}
+		transpose(from, LANES, images, n, turned, TURN);
+		for (size_t i = 0; i < images; i++) {
+			ad_real *t = to + i * apart;
+
+			if (step == 1)
+				add_to(t, turned + i * TURN, n);
+			else
+				for (size_t j = 0; j < n; j++)
+					t[j * step] = add ? t[j * step] + turned[i * TURN + j]
+					                  : turned[i * TURN + j];
+		}
+	}
+}
+
+/* gather_part, of a box that has a vector of images. */
+static void gather_across(const struct direct *q, const struct box *b, const struct part *part,
+                          const ad_real *in, const ad_real *a, const ad_real *bias, ad_real *out,
+                          bool add)
+{
+	_Alignas(64) ad_real copied[ROOM + MARGIN], result[ROWS * TURN * LANES];
+	size_t step = (size_t)q->axis[2].out_step;
+	struct run run[STEPS], taps[3];
+	tile_kernel *kernel = kernel_of(q);
+	uint32_t distance[STEPS];
+	struct box one = *b;
+	struct padded p;
+
+	one.images = 1;
+	padded_of(q, &one, part, &p);
+	fill_across(q, b, part, &p, in, copied);
+	padded_distances(q, part, &p, distance);
+	for (size_t k = 0; k < part->K; k++)
+		distance[k] *= LANES;
+	for (size_t m = 0; m < q->M; m += q->rows, a += q->rows * part->K) {
+		size_t rows = q->M - m < q->rows ? q->M - m : q->rows, n = 0, begin = 0;
+		ad_real start[ROWS] = { 0 }, *to = out + m * q->plane_out;
+		struct rows r;
+
+		for (size_t i = 0; bias && i < rows; i++)
+			start[i] = bias[m + i];
+		for (rows_first(q, &one, &p, &r); r.left > 0; rows_next(q, &one, &p, &r)) {
+			size_t places = (size_t)b->n[2], vectors;
+			int64_t depth = b->first[0] + r.depth, row = b->first[1] + r.row;
+
+			taps[0] = reaching(q, part, 0, depth, depth);
+			taps[1] = reaching(q, part, 1, row, row);
+			for (size_t column = 0; column < places; column += vectors) {
+				int64_t first = b->first[2] + (int64_t)column;
+				size_t at = r.to + column * step;
+
+				vectors = places - column < q->vectors ? places - column : q->vectors;
+				taps[2] = reaching(q, part, 2, first, first + (int64_t)vectors - 1);
+				if (n > 0 && (at != begin + n * step || n + q->vectors > TURN)) {
+					turn_back(q, rows, b->images, n, result, to + begin, step, add);
+					n = 0;
+				}
+				begin = n > 0 ? begin : at;
+				kernel(vectors, runs_of(part, taps, run), run, a,
+				       copied + (r.from + column) * LANES, distance, start,
+				       result + n * LANES, TURN * LANES, false);
+				n += vectors;
+			}
+		}
+		if (n > 0)
+			turn_back(q, rows, b->images, n, result, to + begin, step, add);
 	}
 }
 
@@ -462,8 +702,8 @@ void AD_VARIANT(direct_gather)(const struct direct *q, const ad_real *in, const 
 		bool any = false;
 
 		for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
-			gather_part(q, &box, &part, in + g * q->C * q->plane_in, a,
-			            any ? NULL : bias, to, add || any);
+			(q->across ? gather_across : gather_part)(q, &box, &part, in + g * q->C * q->plane_in,
+			                                          a, any ? NULL : bias, to, add || any);
 			a += q->blocks * q->rows * part.K;
 			any = true;
 		}

@@ -32,6 +32,7 @@ struct direct {
 	size_t plane_in, plane_out, plane_k;
 	size_t w_in, w_out; /* from a weight to that of the next channel read, written */
 	/* How it is cut. */
+	bool across;          /* vectors lie across images, not along places */
 	size_t rows, vectors; /* of a tile in registers */
 	size_t blocks;        /* of rows: blocks * rows >= M */
 	size_t channels;      /* copied at a time, under so many taps: */

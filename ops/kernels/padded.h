@@ -67,6 +67,41 @@ static inline void add_to(ad_real *to, const ad_real *from, size_t n)
 		to[k] += from[k];
 }
 
+typedef ad_real four __attribute__((vector_size(4 * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
+
+/* to[j * ld + c] = from[c * plane + j]: squares of four, then what is left. */
+static __attribute__((noinline)) void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to,
+                      size_t ld)
+{
+	size_t c = 0;
+
+	for (; c + 4 <= channels; c += 4, from += 4 * plane) {
+		size_t j = 0;
+
+		for (; j + 4 <= columns; j += 4) {
+			const ad_real *f = from + j;
+			ad_real *t = to + j * ld + c;
+			four r0 = *(const four *)f, r1 = *(const four *)(f + plane);
+			four r2 = *(const four *)(f + 2 * plane), r3 = *(const four *)(f + 3 * plane);
+			four low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+			four high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+			four low2 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+			four high2 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+
+			*(four *)t = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
+			*(four *)(t + ld) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
+			*(four *)(t + 2 * ld) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
+			*(four *)(t + 3 * ld) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
+		}
+		for (; j < columns; j++)
+			for (size_t i = 0; i < 4; i++)
+				to[j * ld + c + i] = from[i * plane + j];
+	}
+	for (; c < channels; c++, from += plane)
+		for (size_t j = 0; j < columns; j++)
+			to[j * ld + c] = from[j];
+}
+
 /* ---- the plan ----------------------------------------------------------------------------------- */
 
 /* The kernel is one element, at every element: the copy would be the input. */
@@ -154,7 +189,7 @@ static inline double direct_places(const struct direct *q)
 /* Halves the box along the outermost of the first `axes` axes that has several places. */
 static inline bool direct_halve(struct direct *q, int axes)
 {
-	if (q->images > 1) {
+	if (q->images > 1 && !q->across) {
 		q->images = (q->images + 1) / 2;
 		return true;
 	}
@@ -187,6 +222,8 @@ static inline void direct_cut(struct direct *q, size_t channels, size_t steps, s
 	}
 	q->images = plane >= (double)places ? 1 : (size_t)((double)places / (plane + 1)) + 1;
 	q->images = q->images < q->N ? q->images : q->N ? q->N : 1;
+	if (q->across)
+		q->images = LANES;
 	while (direct_places(q) > (double)most && direct_halve(q, 3))
 		;
 	while ((double)q->channels * (double)q->taps[0] * (double)q->taps[1] * (double)q->taps[2] >
@@ -214,7 +251,8 @@ static inline void direct_cut(struct direct *q, size_t channels, size_t steps, s
 			q->boxes[i] = q->box[i] ? (size_t)((q->axis[i].n + q->box[i] - 1) / q->box[i]) : 0;
 			units *= q->boxes[i];
 		}
-		if (units >= 16 || work < 1 << 22 || direct_places(q) < 256 || !direct_halve(q, 3))
+		/* Those across images are worth more, and end with whole planes only if not cut. */
+		if (units >= (q->across ? 4 : 16) || work < 1 << 22 || direct_places(q) < 256 || !direct_halve(q, 3))
 			break;
 	}
 	for (int i = 0; i < 3; i++)

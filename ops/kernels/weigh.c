@@ -132,41 +132,6 @@ static void choose_tile(struct direct *q, size_t rows)
 	q->blocks = (q->M + q->rows - 1) / q->rows;
 }
 
-typedef ad_real four __attribute__((vector_size(4 * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
-
-/* to[j * ld + c] = from[c * plane + j]: squares of four, then what is left. */
-static void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to,
-                      size_t ld)
-{
-	size_t c = 0;
-
-	for (; c + 4 <= channels; c += 4, from += 4 * plane) {
-		size_t j = 0;
-
-		for (; j + 4 <= columns; j += 4) {
-			const ad_real *f = from + j;
-			ad_real *t = to + j * ld + c;
-			four r0 = *(const four *)f, r1 = *(const four *)(f + plane);
-			four r2 = *(const four *)(f + 2 * plane), r3 = *(const four *)(f + 3 * plane);
-			four low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-			four high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-			four low2 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-			four high2 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-
-			*(four *)t = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
-			*(four *)(t + ld) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
-			*(four *)(t + 2 * ld) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
-			*(four *)(t + 3 * ld) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
-		}
-		for (; j < columns; j++)
-			for (size_t i = 0; i < 4; i++)
-				to[j * ld + c + i] = from[i * plane + j];
-	}
-	for (; c < channels; c++, from += plane)
-		for (size_t j = 0; j < columns; j++)
-			to[j * ld + c] = from[j];
-}
-
 /* The copy of a part with its channels innermost; columns as they lie. */
 static void fill_channels(const struct direct *q, const struct box *b, const struct part *part,
                           const struct padded *p, const ad_real *in, ad_real *to)

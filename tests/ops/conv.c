@@ -58,6 +58,15 @@ static const struct problem problems[] = {
 	{ "stride above the image", 2, 1, 4, 3, PLANE(5, 4), PLANE(3, 3), { 1, 100000, 7 }, FLAT(1), ALL(1), 2 },
 	{ "dilation shares a divisor with the stride", 2, 1, 4, 3, PLANE(21, 25), PLANE(3, 3), { 1, 4, 6 }, FLAT(3),
 	  { 1, 6, 4 }, 2 },
+	{ "across images, the last vector not full", 75, 1, 6, 16, PLANE(14, 14), PLANE(5, 5), ALL(1), FLAT(0), ALL(1),
+	  2 },
+	{ "across images, stride and dilation", 64, 2, 4, 7, PLANE(11, 12), PLANE(3, 3), { 1, 2, 3 }, FLAT(2),
+	  { 1, 3, 2 }, 2 },
+	{ "across images, parts of channels", 32, 1, 150, 13, PLANE(6, 7), PLANE(3, 3), ALL(1), FLAT(1), ALL(1), 2 },
+	{ "across images, padding beyond the image", 32, 1, 2, 3, PLANE(3, 2), PLANE(2, 3), ALL(1), { 0, 5, 7 }, ALL(1),
+	  2 },
+	{ "across images, more taps than steps", 31, 1, 2, 3, PLANE(30, 29), PLANE(28, 27), ALL(1), FLAT(1), ALL(1), 2 },
+	{ "across images, three axes", 32, 1, 3, 5, { 5, 4, 6 }, { 2, 3, 3 }, { 2, 1, 1 }, ALL(1), ALL(1), 3 },
 	{ "an empty batch", 0, 1, 3, 4, PLANE(8, 8), PLANE(3, 3), ALL(1), FLAT(1), ALL(1), 2 },
 	{ "one axis", 8, 1, 20, 24, { 1, 1, 64 }, { 1, 1, 5 }, ALL(1), { 0, 0, 2 }, ALL(1), 1 },
 	{ "one axis, stride", 5, 2, 6, 5, { 1, 1, 65 }, { 1, 1, 4 }, { 1, 1, 3 }, { 0, 0, 2 }, { 1, 1, 2 }, 1 },
@@ -321,14 +330,16 @@ static struct problem problem_at(uint64_t *state, char reason[200])
 		struct problem p = { .reason = reason, .axes = (int)between(state, 1, 3) };
 		int64_t most = between(state, 0, 1) ? 40 : 6;
 
-		p.batch = between(state, 1, 6);
+		bool small = !between(state, 0, 2); /* planes, of more images */
+
+		p.batch = between(state, 1, small ? 40 : 6);
 		p.groups = between(state, 0, 2) ? 1 : between(state, 2, 5);
 		p.in = between(state, 1, p.groups > 1 ? 6 : most);
 		p.out = between(state, 1, p.groups > 1 ? 6 : most);
 		for (int i = 0; i < 3; i++) {
 			bool is_there = i >= 3 - p.axes;
 
-			p.size[i] = is_there ? between(state, 1, p.axes == 3 ? 8 : 30) : 1;
+			p.size[i] = is_there ? between(state, 1, small || p.axes == 3 ? 8 : 30) : 1;
 			p.kernel[i] = is_there ? between(state, 1, 5) : 1;
 			p.stride[i] = is_there && !between(state, 0, 2) ? between(state, 2, 4) : 1;
 			p.padding[i] = is_there ? between(state, 0, 3) : 0;
