@@ -13,7 +13,8 @@ static const char *const top_keys[] = { "version", "name",    "params",   "input
 	                                "metrics", "data",    "train",    "extends", "include",
 	                                "unset",   "plugins" };
 static const char *const train_keys[] = {
-	"epochs", "steps", "seed", "optimizer", "precision", "log"
+	"epochs",     "steps",     "seed",       "optimizer", "precision", "log",  "schedule", "clip",
+	"groups",     "early_stop", "checkpoint", "gradients", "accumulate", "eval", "from"
 };
 static const char *const data_keys[] = {
 	"train", "valid", "test", "map", "batch", "shuffle", "draw"
@@ -29,7 +30,6 @@ static const struct {
 	const char *where, *keys;
 } later[] = {
 	{ "the file", "sweep draw" },
-	{ "train", "schedule clip groups early_stop checkpoint gradients accumulate eval from" },
 	{ "data", "augment" },
 	{ "a format", "png cifar10" },
 };
@@ -186,6 +186,19 @@ const char *const *keys_at(struct store *s, size_t n, const char *const path[], 
 				names[i] = optimizers[i]->name;
 			return names;
 		}
+		for (size_t i = 0; n <= 3 && n >= 2 && strcmp(path[1], "schedule") == 0; i++) {
+			if (n == 2 && !schedules[i].name) {
+				const char **names = store_take(s, (i + 1) * sizeof(*names));
+
+				for (*count = 0; *count < i; ++*count)
+					names[*count] = schedules[*count].name;
+				return names;
+			}
+			if (!schedules[i].name)
+				break;
+			if (n == 3 && strcmp(schedules[i].name, path[2]) == 0)
+				return attr_keys(s, schedules[i].attrs, count);
+		}
 		for (size_t i = 0; n == 3 && optimizers[i]; i++)
 			if (strcmp(optimizers[i]->name, path[2]) == 0)
 				return attr_keys(s, optimizers[i]->attrs, count);
@@ -274,8 +287,8 @@ void check_unused(struct recording *r)
 
 /* The struct of a table, filled with what the mapping says; keys for which `other` is true are not
  * attributes. NULL after a message. */
-static void *fill(struct recording *r, const char *what, const ad_attr *table, size_t size,
-                  size_t n, const ad_setting settings[], struct place at)
+void *fill_settings(struct recording *r, const char *what, const ad_attr *table, size_t size,
+                    size_t n, const ad_setting settings[], struct place at)
 {
 	void *to = store_take(r->store, size);
 	char text[256];
@@ -298,9 +311,7 @@ static void *fill(struct recording *r, const char *what, const ad_attr *table, s
 	return to;
 }
 
-/* ---- train  / -------------------------------------------------------------------------------- */
-
-static int64_t whole_field(struct recording *r, const struct yaml *map, const char *key,
+int64_t whole_field(struct recording *r, const struct yaml *map, const char *key,
                            int64_t least, int64_t otherwise)
 {
 	const struct yaml *y = yaml_get(map, key);
@@ -312,29 +323,9 @@ static int64_t whole_field(struct recording *r, const struct yaml *map, const ch
 	return whole_of(r, v, y->at, key, y->text, least, INT64_MAX, &n) ? n : otherwise;
 }
 
-static const struct optimizer *find_optimizer(struct recording *r, const struct yaml *key)
-{
-	const char *names[64] = { "" };
-	size_t n = 0;
-
-	for (; optimizers[n] && n < 64; n++) {
-		names[n] = optimizers[n]->name;
-		if (strcmp(names[n], key->text) == 0)
-			return optimizers[n];
-	}
-	const char *near = nearest(key->text, n, names), *all = "";
-	for (size_t i = 0; i < n; i++)
-		all = store_text(r->store, "%s%s%s", all, i ? ", " : "", names[i]);
-	message(r->messages, E_OP, key->at,
-	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-	        near ? NULL : store_text(r->store, "the optimizers are: %s", all),
-	        "no optimizer named '%s'", key->text);
-	return NULL;
-}
-
 /* A rate, a momentum, a decay, a count: none of these numbers is negative. */
-static bool number_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
-                              ad_setting *to)
+bool number_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
+                    ad_setting *to)
 {
 	if (!setting_of_yaml(r, &r->model->build->file, a, y, to))
 		return false;
@@ -347,78 +338,10 @@ static bool number_setting(struct recording *r, const ad_attr *a, const struct y
 	return true;
 }
 
-static void check_optimizer(struct recording *r, const struct yaml *y)
-{
-	struct train_spec *t = &r->model->train;
-	const struct yaml *key = y, *args = NULL;
-	ad_setting *settings = NULL;
-	size_t n = 0;
-	bool good = true;
-
-	if (y->kind == YAML_LIST || (y->kind == YAML_MAP && y->n != 1)) {
-		message(r->messages, E_TYPE,
-		        y->kind == YAML_MAP && y->n > 1 ? y->keys[1]->at : y->at, NULL,
-		        "write one, {sgd: {lr: 0.1}}", "'optimizer' names one optimizer");
-		return;
-	}
-	if (y->kind == YAML_MAP) {
-		key = y->keys[0];
-		args = y->items[0];
-	}
-	const struct optimizer *o = find_optimizer(r, key);
-	if (!o)
-		return;
-	if (args && args->kind == YAML_MAP) {
-		settings = store_take(r->store, args->n * sizeof *settings);
-		for (size_t i = 0; i < args->n; i++) {
-			const ad_attr *a = attr_find(o->attrs, args->keys[i]->text);
-
-			if (!a) {
-				say_attribute(r, args->keys[i]->at, args->keys[i]->text, o->name,
-				              o->attrs);
-				good = false;
-			} else {
-				good =
-				    number_setting(r, a, args->items[i], &settings[n++]) && good;
-			}
-		}
-	} else if (args && !yaml_is_null(args)) {
-		settings = store_take(r->store, sizeof *settings);
-		good = number_setting(r, &o->attrs[0], args, &settings[n++]);
-	}
-	void *attrs = good ? fill(r, o->name, o->attrs, o->attrs_size, n, settings, key->at) : NULL;
-	if (attrs) {
-		t->optimizer = o;
-		t->optimizer_attrs = attrs;
-	}
-}
-
-void check_train(struct recording *r)
-{
-	struct train_spec *t = &r->model->train;
-	const struct yaml *y = yaml_get(r->model->build->root, "train"), *field;
-
-	t->epochs = t->steps = -1;
-	if (!y || !check_map(r, y, "train", COUNT(train_keys), train_keys))
-		return;
-	t->given = true;
-	t->epochs = whole_field(r, y, "epochs", 1, -1);
-	t->steps = whole_field(r, y, "steps", 1, -1);
-	t->seed = (uint64_t)whole_field(r, y, "seed", 0, 0);
-	t->log = whole_field(r, y, "log", 0, 0);
-	if ((field = yaml_get(y, "precision")) != NULL) {
-		static const char *const words[] = { "f32", "f64" };
-
-		t->f64 = word_of(r, field, "precision", COUNT(words), words, NULL) == 1;
-	}
-	if ((field = yaml_get(y, "optimizer")) != NULL)
-		check_optimizer(r, field);
-}
-
 /* ---- data  / --------------------------------------------------------------------------------- */
 
 /* The scalar with ${name} replaced by params. */
-static const struct yaml *with_params(struct recording *r, const struct yaml *y)
+const struct yaml *with_params(struct recording *r, const struct yaml *y)
 {
 	const char *text = "", *from = y->text, *at, *end;
 
@@ -545,8 +468,22 @@ static bool check_binding(struct recording *r, const struct format *f, const cha
 	                                        : "a list in a list");
 }
 
-/* Where the source's paths start: the folder of the file that states them, which may be a parent of the
- * model file and lie in another folder. */
+/* Where paths start: the folder of the file that states them, which may be a parent of the model file and
+ * lie in another folder. */
+static const char *folder_at(struct recording *r, struct place at)
+{
+	const char *path = messages_path(r->messages, at.file), *slash = strrchr(path, '/');
+
+	if (at.file == 0)
+		return r->model->folder;
+	return slash ? store_copy(r->store, path, (size_t)(slash - path) + (slash == path)) : ".";
+}
+
+const char *file_path(struct recording *r, const struct yaml *y)
+{
+	return *y->text == '/' ? y->text : store_text(r->store, "%s/%s", folder_at(r, y->at), y->text);
+}
+
 static const char *folder_of(struct recording *r, const struct yaml *y)
 {
 	const struct yaml *file = yaml_get(y, "file");
@@ -555,13 +492,7 @@ static const char *folder_of(struct recording *r, const struct yaml *y)
 	for (size_t i = 0; !file && y->kind == YAML_MAP && i < y->n; i++)
 		if (is_input(r->model, y->keys[i]->text))
 			file = y->items[i];
-	if (file)
-		at = file->at;
-	const char *path = messages_path(r->messages, at.file), *slash = strrchr(path, '/');
-
-	if (at.file == 0)
-		return r->model->folder;
-	return slash ? store_copy(r->store, path, (size_t)(slash - path) + (slash == path)) : ".";
+	return folder_at(r, file ? file->at : at);
 }
 
 /* A source: {format: csv, file: ...}, or {table: {...}}. */
@@ -626,7 +557,7 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 			good = false;
 		}
 	}
-	to->attrs = good && to->format->attrs ? fill(r, to->format->name, to->format->attrs,
+	to->attrs = good && to->format->attrs ? fill_settings(r, to->format->name, to->format->attrs,
 	                                             to->format->attrs_size, n, settings, key->at)
 	                                      : NULL;
 	return good && (to->attrs || !to->format->attrs);

@@ -208,17 +208,66 @@ struct optimizer {
 };
 extern const struct optimizer *const optimizers[]; /* generated; ends with NULL */
 
+/* What a param has of its own: other settings (NULL: those of all) and a factor of the learning rate. */
+struct optimizer_manner {
+	const void *attrs;
+	double lr_scale;
+};
+
 /* An optimizer that moves these params, at most one of them twice. attrs are filled and checked; they are
- * copied, but for their lists. NULL: a sentence in error. (optimizer.c) */
+ * copied, but for their lists. of[k]: what param k has of its own; NULL: none has. Where the learning rate
+ * changes, one of a param's own changes in proportion. NULL: a sentence in error. (optimizer.c) */
 ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const void *attrs, size_t n,
-                             ad_node *const params[], char *error, size_t size);
+                             ad_node *const params[], const struct optimizer_manner of[], char *error,
+                             size_t size);
+
+/* The learning rate among filled attrs. */
+double optimizer_lr(const struct optimizer *kind, const void *attrs);
 
 /* A step in three parts: finds the elements of gradients[k] of param k, which may be NULL, after an
- * evaluation (false: the graph has the failure); their Euclidean norm, one pass over them; moves the params.
- * before[k], unless it or before is NULL, takes the elements of param k as they were. */
+ * evaluation (false: the graph has the failure); their Euclidean norm, one pass over them; moves the params
+ * by the gradients times scale. before[k], unless it or before is NULL, takes the elements of param k as
+ * they were. */
 bool optimizer_find(ad_optimizer *o, ad_node *const gradients[]);
 double optimizer_norm(ad_optimizer *o);
-bool optimizer_move(ad_optimizer *o, void *const before[]);
+bool optimizer_move(ad_optimizer *o, double scale, void *const before[]);
+
+/* For a step over several evaluations: after optimizer_find of each, adds share times the gradients to sums
+ * of its own; at last lets these be the gradients. And those found of param k, or NULL. */
+bool optimizer_add(ad_optimizer *o, double share, char *error, size_t size);
+void optimizer_take_sums(ad_optimizer *o);
+const void *optimizer_gradient(const ad_optimizer *o, size_t k);
+
+/* How the learning rate changes (schedule.c). */
+struct schedule {
+	const char *name, *doc;
+	const ad_attr *attrs;
+	size_t attrs_size;
+	bool (*check)(const void *attrs, double lr, char *error, size_t n);
+	/* Of step `step`, counted from 0, of `total`, with so many steps in an epoch. lr: the optimizer's own. */
+	double (*rate)(const void *attrs, double lr, int64_t step, int64_t total, int64_t per_epoch);
+};
+extern const struct schedule schedules[]; /* ends with a name of NULL */
+
+/* `250 steps`, `1 epoch`; n 0: never. */
+struct period {
+	int64_t n;
+	bool epochs;
+};
+
+/* A number of a training: loss (value 0) or metric value - 1, of the valid or the train part. */
+struct watched {
+	bool given, valid, most; /* most: the larger the better */
+	int value;
+};
+
+/* Settings for the weights whose path matches, of which the first group that matches holds. */
+struct train_group {
+	const char *match;
+	const void *attrs; /* the optimizer's, those of all with what the group says */
+	double lr_scale;
+	struct place at;
+};
 
 struct train_spec {
 	bool given;
@@ -228,6 +277,25 @@ struct train_spec {
 	const struct optimizer *optimizer;
 	void *optimizer_attrs;
 	int64_t log;  /* `log: n`: a line on the terminal every n epochs; 0: as the output decides */
+	const struct schedule *schedule; /* NULL: the rate stays */
+	void *schedule_attrs;
+	double clip;        /* the gradient's norm is at most this; 0: as it is */
+	int64_t accumulate; /* batches of a step */
+	int n_groups;
+	struct train_group *groups;
+	struct period eval; /* when the valid part is measured */
+	struct {
+		struct watched watch;
+		int64_t patience; /* measurements without a better one until the training ends */
+	} early_stop;
+	struct {
+		bool given;
+		struct period every;
+		int64_t keep; /* the newest so many; 0: all */
+		struct watched best;
+	} checkpoint;
+	struct period gradients; /* when they are recorded */
+	const char *from;        /* run folder or file of the weights to begin with; NULL: initial values */
 };
 
 /* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */
@@ -255,6 +323,9 @@ struct weight {
 	double lr_scale;   /* factor of the learning rate: the product of `lr_scale` around it, else 1 */
 	const char *param; /* that an argument of its layer names: "hidden"; NULL: none */
 };
+
+/* The group that the weight of this path belongs to; NULL: none. (regime.c) */
+const struct train_group *group_of(const struct train_spec *t, const char *path);
 
 /* Writes initial values into every weight: a function of (seed, path). */
 bool init_weights(const ad_model *m, uint64_t seed);
