@@ -224,10 +224,10 @@ static bool free_of_folder(struct replacements *r, struct yaml *source, const st
 	for (const ad_attr *a = s->format->attrs; a && a->name; a++) {
 		const char *path;
 
-		if (a->type != AD_WORD || strcmp(a->name, "file") != 0)
+		if (a->type != AD_WORD || (strcmp(a->name, "file") != 0 && strcmp(a->name, "dir") != 0))
 			continue;
 		memcpy(&path, (const char *)s->attrs + a->offset, sizeof path);
-		ok = ok && make_absolute(r, yaml_get(source, "file"), s->folder, path);
+		ok = ok && make_absolute(r, yaml_get(source, a->name), s->folder, path);
 	}
 	for (int k = 0; s->format->paths && k < s->n_bindings; k++)
 		if (s->bindings[k].from->kind == YAML_SCALAR)

@@ -442,15 +442,13 @@ const struct yaml *defaults_of(struct recording *r, const char *kind);
 
 /* ---- declarations (check.c) ------------------------------------------------------------------ */
 
-/* Says that a key is not one of those allowed, with the nearest; or that it comes later. */
+/* Says that a key is not one of those allowed, with the nearest. */
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[]);
 
 /* Whether a list of words, separated by spaces, has this one; list may be NULL. */
 bool word_in(const char *list, const char *word);
 
-/* Whether the key is one that later versions bring. where: "the file", "train", "an item" ... */
-bool comes_later(const char *where, const char *key);
 
 /* The keys allowed at a path of a --set ("train", "optimizer", "adam"). NULL with *any false: those
  * that stand there already; with *any true: the check will tell. */
@@ -541,6 +539,10 @@ const char *file_path(struct recording *r, const struct yaml *y);
 
 void check_top(struct recording *r);
 void check_train(struct recording *r); /* regime.c */
+
+/* `valid.loss`, `train.acc`: false after a message. */
+bool read_watched(struct recording *r, const struct yaml *y, const char *key, struct watched *to);
+void check_plan(struct recording *r); /* plan.c */
 void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
 void check_unused(struct recording *r);

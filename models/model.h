@@ -98,12 +98,15 @@ enum column_form {
 	COLUMN_BYTES, /* each the number of a value in `values`: an image takes an eighth of its doubles */
 };
 
+#define MOST_TABLES 4 /* of the values of bytes: one for each channel of a picture */
+
 /* The samples of one model input: n of them, each of `shape`. */
 struct column {
 	const char *input;
 	ad_type type;    /* of the model's input: data has reals as `form` says, int32_t, or bytes for bool */
 	enum column_form form;
-	double *values;  /* of COLUMN_BYTES: 256 */
+	double *values;  /* of COLUMN_BYTES: tables of 256, each for as many elements of a sample, in order */
+	size_t tables;
 	ad_shape shape;  /* of one sample; a size of -1 is found by the format, from the data */
 	size_t per;      /* elements of one sample; 0 where such a size is not found yet */
 	bool target;
@@ -142,8 +145,8 @@ struct source {
 /* A data format or generator: one file in data/, named format_NAME. read sets columns[k].data (malloc)
  * and n for the columns it was given (input, type, shape and per are set), path and places if the samples
  * have lines, or leaves a sentence in
- * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which one named file is
- * a path; besides these, names of inputs are keys where `binds` is set. */
+ * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which those named file
+ * and dir are paths; besides these, names of inputs are keys where `binds` is set. */
 struct format {
 	const char *name, *doc;
 	const ad_attr *attrs;
@@ -162,7 +165,18 @@ struct map_step {
 	const char *input;
 	enum map_kind kind;
 	double scale;            /* scale: x * scale */
-	double mean, std;        /* normalize: (x - mean) / std */
+	size_t n;                /* normalize: (x - mean) / std, one of each or one for each channel */
+	const double *mean, *std;
+};
+
+/* One step of `augment: {x: [{random_crop: {pad: 4}}, random_flip]}`: pictures, whose last two axes are
+ * height and width. */
+enum augment_kind { AUGMENT_CROP, AUGMENT_FLIP };
+struct augment_step {
+	const char *input;
+	enum augment_kind kind;
+	int64_t pad; /* crop: as much to each side, filled with 0; then a part of the first size */
+	double p;    /* flip: left and right are exchanged with this probability */
 };
 
 /* A part that is split off another: `valid: {split: 0.1, of: train, how: random|tail}`. */
@@ -180,6 +194,8 @@ struct data_spec {
 	struct split split_valid, split_test;
 	int n_map;
 	struct map_step *map;
+	int n_augment;
+	struct augment_step *augment;
 	int64_t batch;  /* 0: all samples at once */
 	bool shuffle;   /* before each epoch; default true */
 	bool draw_random; /* draw: random: each step takes `batch` samples at random */
@@ -513,6 +529,10 @@ bool data_check_labels(const ad_model *m, const struct instance *in, size_t n_se
 /* Copies samples rows[0..count-1] into the instance's inputs. */
 bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const size_t rows[],
                size_t count);
+
+/* Changes the pictures in the instance's inputs at random, as `augment` says: a function of the training's
+ * seed and the number of the batch. False: no memory. */
+bool data_augment(ad_model *m, struct instance *in, uint64_t batch);
 
 /* Loss and metrics over all samples of d in evaluation phase, weighted by samples: values[0] is the
  * loss (NaN: the model has none), values[1 + k] metric k. d NULL or n = 0: evaluated once, without data. */

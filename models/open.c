@@ -176,6 +176,7 @@ static void check_model(ad_model *m, size_t n, const char *const overrides[], ad
 	check_top(&r);
 	check_train(&r);
 	check_data(&r);
+	check_plan(&r);
 	choose_primes(m, n, overrides);
 	in->dims = b->primes;
 	in->training = true;

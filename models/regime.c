@@ -161,8 +161,7 @@ static bool read_period(struct recording *r, const struct yaml *y, const char *k
 	return true;
 }
 
-/* `valid.loss`, `train.acc`. */
-static bool read_watched(struct recording *r, const struct yaml *y, const char *key, struct watched *to)
+bool read_watched(struct recording *r, const struct yaml *y, const char *key, struct watched *to)
 {
 	const struct yaml *root = r->model->build->root, *metrics = yaml_get(root, "metrics");
 	const char *text = y->kind == YAML_SCALAR ? y->text : "", *dot = strchr(text, '.');

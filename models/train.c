@@ -574,7 +574,8 @@ static ad_run_status evaluate(struct trainer *t, size_t count)
 	}
 	recorded = in && (in->gradients || model_gradients(m, in));
 	add_time(m, &since, &m->times.recording);
-	if (!recorded || (d && !data_feed(m, in, d, t->rows, count))) {
+	if (!recorded || (d && (!data_feed(m, in, d, t->rows, count) ||
+	                        !data_augment(m, in, (uint64_t)t->batches)))) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
