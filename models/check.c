@@ -11,28 +11,22 @@
 static const char *const top_keys[] = { "version", "name",    "params",   "inputs",  "weights",
 	                                "defs",    "defaults", "model",   "output",  "loss",
 	                                "metrics", "data",    "train",    "extends", "include",
-	                                "unset",   "plugins" };
+	                                "unset",   "plugins", "sweep",    "draw" };
 static const char *const train_keys[] = {
-	"epochs", "steps", "seed", "optimizer", "precision", "log"
+	"epochs",     "steps",     "seed",       "optimizer", "precision", "log",  "schedule", "clip",
+	"groups",     "early_stop", "checkpoint", "gradients", "accumulate", "eval", "from"
 };
 static const char *const data_keys[] = {
-	"train", "valid", "test", "map", "batch", "shuffle", "draw"
+	"train", "valid", "test", "map", "augment", "batch", "shuffle", "draw"
 };
 static const char *const split_keys[] = { "split", "of", "how" };
 static const char *const normalize_keys[] = { "mean", "std" };
+static const char *const augment_steps[] = { "random_crop", "random_flip" };
 static const char *const map_steps[] = { "scale", "normalize", "standardize", "flatten" };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-/* What the reference has and this version has not. */
-static const struct {
-	const char *where, *keys;
-} later[] = {
-	{ "the file", "sweep draw" },
-	{ "train", "schedule clip groups early_stop checkpoint gradients accumulate eval from" },
-	{ "data", "augment" },
-	{ "a format", "png cifar10" },
-};
+static const char later_formats[] = "png"; /* which the reference has and this version has not */
 
 bool word_in(const char *list, const char *word)
 {
@@ -48,14 +42,6 @@ bool word_in(const char *list, const char *word)
 	return false;
 }
 
-bool comes_later(const char *where, const char *key)
-{
-	for (size_t i = 0; i < COUNT(later); i++)
-		if (strcmp(later[i].where, where) == 0 && word_in(later[i].keys, key))
-			return true;
-	return false;
-}
-
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[])
 {
@@ -63,12 +49,6 @@ void unknown_key(struct messages *m, const struct yaml *key, const char *where, 
 	char hint[LONGEST_NAME + 40], help[1000] = "";
 	bool quote = strchr(where, ' ') == NULL;
 
-	if (comes_later(where, key->text)) {
-		message(m, E_LATER, key->at, NULL, NULL,
-		        "'%s' in %s%s%s is not supported yet in this version", key->text,
-		        quote ? "'" : "", where, quote ? "'" : "");
-		return;
-	}
 	snprintf(hint, sizeof hint, "did you mean '%s'?", near ? near : "");
 	for (size_t i = 0, used = 0; !near && i < n && used < sizeof help; i++)
 		used += (size_t)snprintf(help + used, sizeof help - used, "%s%s",
@@ -186,6 +166,19 @@ const char *const *keys_at(struct store *s, size_t n, const char *const path[], 
 				names[i] = optimizers[i]->name;
 			return names;
 		}
+		for (size_t i = 0; n <= 3 && n >= 2 && strcmp(path[1], "schedule") == 0; i++) {
+			if (n == 2 && !schedules[i].name) {
+				const char **names = store_take(s, (i + 1) * sizeof(*names));
+
+				for (*count = 0; *count < i; ++*count)
+					names[*count] = schedules[*count].name;
+				return names;
+			}
+			if (!schedules[i].name)
+				break;
+			if (n == 3 && strcmp(schedules[i].name, path[2]) == 0)
+				return attr_keys(s, schedules[i].attrs, count);
+		}
 		for (size_t i = 0; n == 3 && optimizers[i]; i++)
 			if (strcmp(optimizers[i]->name, path[2]) == 0)
 				return attr_keys(s, optimizers[i]->attrs, count);
@@ -274,8 +267,8 @@ void check_unused(struct recording *r)
 
 /* The struct of a table, filled with what the mapping says; keys for which `other` is true are not
  * attributes. NULL after a message. */
-static void *fill(struct recording *r, const char *what, const ad_attr *table, size_t size,
-                  size_t n, const ad_setting settings[], struct place at)
+void *fill_settings(struct recording *r, const char *what, const ad_attr *table, size_t size,
+                    size_t n, const ad_setting settings[], struct place at)
 {
 	void *to = store_take(r->store, size);
 	char text[256];
@@ -298,9 +291,7 @@ static void *fill(struct recording *r, const char *what, const ad_attr *table, s
 	return to;
 }
 
-/* ---- train  / -------------------------------------------------------------------------------- */
-
-static int64_t whole_field(struct recording *r, const struct yaml *map, const char *key,
+int64_t whole_field(struct recording *r, const struct yaml *map, const char *key,
                            int64_t least, int64_t otherwise)
 {
 	const struct yaml *y = yaml_get(map, key);
@@ -312,29 +303,9 @@ static int64_t whole_field(struct recording *r, const struct yaml *map, const ch
 	return whole_of(r, v, y->at, key, y->text, least, INT64_MAX, &n) ? n : otherwise;
 }
 
-static const struct optimizer *find_optimizer(struct recording *r, const struct yaml *key)
-{
-	const char *names[64] = { "" };
-	size_t n = 0;
-
-	for (; optimizers[n] && n < 64; n++) {
-		names[n] = optimizers[n]->name;
-		if (strcmp(names[n], key->text) == 0)
-			return optimizers[n];
-	}
-	const char *near = nearest(key->text, n, names), *all = "";
-	for (size_t i = 0; i < n; i++)
-		all = store_text(r->store, "%s%s%s", all, i ? ", " : "", names[i]);
-	message(r->messages, E_OP, key->at,
-	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-	        near ? NULL : store_text(r->store, "the optimizers are: %s", all),
-	        "no optimizer named '%s'", key->text);
-	return NULL;
-}
-
 /* A rate, a momentum, a decay, a count: none of these numbers is negative. */
-static bool number_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
-                              ad_setting *to)
+bool number_setting(struct recording *r, const ad_attr *a, const struct yaml *y,
+                    ad_setting *to)
 {
 	if (!setting_of_yaml(r, &r->model->build->file, a, y, to))
 		return false;
@@ -347,78 +318,10 @@ static bool number_setting(struct recording *r, const ad_attr *a, const struct y
 	return true;
 }
 
-static void check_optimizer(struct recording *r, const struct yaml *y)
-{
-	struct train_spec *t = &r->model->train;
-	const struct yaml *key = y, *args = NULL;
-	ad_setting *settings = NULL;
-	size_t n = 0;
-	bool good = true;
-
-	if (y->kind == YAML_LIST || (y->kind == YAML_MAP && y->n != 1)) {
-		message(r->messages, E_TYPE,
-		        y->kind == YAML_MAP && y->n > 1 ? y->keys[1]->at : y->at, NULL,
-		        "write one, {sgd: {lr: 0.1}}", "'optimizer' names one optimizer");
-		return;
-	}
-	if (y->kind == YAML_MAP) {
-		key = y->keys[0];
-		args = y->items[0];
-	}
-	const struct optimizer *o = find_optimizer(r, key);
-	if (!o)
-		return;
-	if (args && args->kind == YAML_MAP) {
-		settings = store_take(r->store, args->n * sizeof *settings);
-		for (size_t i = 0; i < args->n; i++) {
-			const ad_attr *a = attr_find(o->attrs, args->keys[i]->text);
-
-			if (!a) {
-				say_attribute(r, args->keys[i]->at, args->keys[i]->text, o->name,
-				              o->attrs);
-				good = false;
-			} else {
-				good =
-				    number_setting(r, a, args->items[i], &settings[n++]) && good;
-			}
-		}
-	} else if (args && !yaml_is_null(args)) {
-		settings = store_take(r->store, sizeof *settings);
-		good = number_setting(r, &o->attrs[0], args, &settings[n++]);
-	}
-	void *attrs = good ? fill(r, o->name, o->attrs, o->attrs_size, n, settings, key->at) : NULL;
-	if (attrs) {
-		t->optimizer = o;
-		t->optimizer_attrs = attrs;
-	}
-}
-
-void check_train(struct recording *r)
-{
-	struct train_spec *t = &r->model->train;
-	const struct yaml *y = yaml_get(r->model->build->root, "train"), *field;
-
-	t->epochs = t->steps = -1;
-	if (!y || !check_map(r, y, "train", COUNT(train_keys), train_keys))
-		return;
-	t->given = true;
-	t->epochs = whole_field(r, y, "epochs", 1, -1);
-	t->steps = whole_field(r, y, "steps", 1, -1);
-	t->seed = (uint64_t)whole_field(r, y, "seed", 0, 0);
-	t->log = whole_field(r, y, "log", 0, 0);
-	if ((field = yaml_get(y, "precision")) != NULL) {
-		static const char *const words[] = { "f32", "f64" };
-
-		t->f64 = word_of(r, field, "precision", COUNT(words), words, NULL) == 1;
-	}
-	if ((field = yaml_get(y, "optimizer")) != NULL)
-		check_optimizer(r, field);
-}
-
 /* ---- data  / --------------------------------------------------------------------------------- */
 
 /* The scalar with ${name} replaced by params. */
-static const struct yaml *with_params(struct recording *r, const struct yaml *y)
+const struct yaml *with_params(struct recording *r, const struct yaml *y)
 {
 	const char *text = "", *from = y->text, *at, *end;
 
@@ -472,7 +375,7 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 			return formats[n];
 		all = store_text(r->store, "%s%s%s", all, n ? ", " : "", names[n]);
 	}
-	if (key->kind == YAML_SCALAR && comes_later("a format", key->text)) {
+	if (key->kind == YAML_SCALAR && word_in(later_formats, key->text)) {
 		message(r->messages, E_LATER, key->at, NULL, NULL,
 		        "the format '%s' is not supported yet in this version", key->text);
 		return NULL;
@@ -545,23 +448,31 @@ static bool check_binding(struct recording *r, const struct format *f, const cha
 	                                        : "a list in a list");
 }
 
-/* Where the source's paths start: the folder of the file that states them, which may be a parent of the
- * model file and lie in another folder. */
-static const char *folder_of(struct recording *r, const struct yaml *y)
+/* Where paths start: the folder of the file that states them, which may be a parent of the model file and
+ * lie in another folder. */
+static const char *folder_at(struct recording *r, struct place at)
 {
-	const struct yaml *file = yaml_get(y, "file");
-	struct place at = y->at;
-
-	for (size_t i = 0; !file && y->kind == YAML_MAP && i < y->n; i++)
-		if (is_input(r->model, y->keys[i]->text))
-			file = y->items[i];
-	if (file)
-		at = file->at;
 	const char *path = messages_path(r->messages, at.file), *slash = strrchr(path, '/');
 
 	if (at.file == 0)
 		return r->model->folder;
 	return slash ? store_copy(r->store, path, (size_t)(slash - path) + (slash == path)) : ".";
+}
+
+const char *file_path(struct recording *r, const struct yaml *y)
+{
+	return *y->text == '/' ? y->text : store_text(r->store, "%s/%s", folder_at(r, y->at), y->text);
+}
+
+static const char *folder_of(struct recording *r, const struct yaml *y)
+{
+	const struct yaml *file = yaml_get(y, "file") ? yaml_get(y, "file") : yaml_get(y, "dir");
+	struct place at = y->at;
+
+	for (size_t i = 0; !file && y->kind == YAML_MAP && i < y->n; i++)
+		if (is_input(r->model, y->keys[i]->text))
+			file = y->items[i];
+	return folder_at(r, file ? file->at : at);
 }
 
 /* A source: {format: csv, file: ...}, or {table: {...}}. */
@@ -626,7 +537,7 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 			good = false;
 		}
 	}
-	to->attrs = good && to->format->attrs ? fill(r, to->format->name, to->format->attrs,
+	to->attrs = good && to->format->attrs ? fill_settings(r, to->format->name, to->format->attrs,
 	                                             to->format->attrs_size, n, settings, key->at)
 	                                      : NULL;
 	return good && (to->attrs || !to->format->attrs);
@@ -678,9 +589,48 @@ static void check_part(struct recording *r, const struct yaml *data, const char 
 		*has = check_source(r, y, part, seed, source);
 }
 
+/* A number, or a list of them. */
+static bool numbers_of(struct recording *r, const struct yaml *y, const char *what, const double **to,
+                       size_t *n)
+{
+	bool list = y->kind == YAML_LIST;
+	double *numbers;
+
+	*n = list ? y->n : 1;
+	if (*n == 0)
+		return message(r->messages, E_TYPE, y->at, NULL, NULL, "'%s' is an empty list", what);
+	*to = numbers = store_take(r->store, *n * sizeof *numbers);
+	for (size_t k = 0; k < *n; k++) {
+		const struct yaml *one = list ? y->items[k] : y;
+
+		if (!number_of(r, field_of(r, &r->model->build->file, one, what, "a number"), one->at, what,
+		               &numbers[k]))
+			return false;
+	}
+	return true;
+}
+
+static bool same_count(struct recording *r, const struct yaml *std, size_t n, const struct map_step *step)
+{
+	return n == step->n || message(r->messages, E_TYPE, std->at, NULL, NULL,
+	                               "'std' has %zu numbers, but 'mean' has %zu", step->n, n);
+}
+
+static bool all_positive(struct recording *r, const struct yaml *std, const struct map_step *step)
+{
+	for (size_t k = 0; k < step->n; k++) {
+		const struct yaml *one = std->kind == YAML_LIST ? std->items[k] : std;
+
+		if (step->std[k] <= 0)
+			return message(r->messages, E_RANGE, one->at, NULL, NULL,
+			               "'std' must be above 0, not %s", one->text);
+	}
+	return true;
+}
+
 static bool check_normalize(struct recording *r, const struct yaml *y, struct map_step *to)
 {
-	const struct scope *file = &r->model->build->file;
+	size_t n;
 	const struct yaml *mean = yaml_get(y, "mean"), *std = yaml_get(y, "std");
 
 	if (!check_map(r, y, "normalize", COUNT(normalize_keys), normalize_keys))
@@ -689,14 +639,8 @@ static bool check_normalize(struct recording *r, const struct yaml *y, struct ma
 		return message(r->messages, E_MISSING, y->at, NULL,
 		               "write {normalize: {mean: 0.5, std: 0.2}}",
 		               "'normalize' needs 'mean' and 'std'");
-	if (!number_of(r, field_of(r, file, mean, "mean", "a number"), mean->at, "mean",
-	               &to->mean) ||
-	    !number_of(r, field_of(r, file, std, "std", "a number"), std->at, "std", &to->std))
-		return false;
-	if (to->std <= 0)
-		return message(r->messages, E_RANGE, std->at, NULL, NULL,
-		               "'std' must be above 0, not %s", std->text);
-	return true;
+	return numbers_of(r, mean, "mean", &to->mean, &n) && numbers_of(r, std, "std", &to->std, &to->n) &&
+	       same_count(r, std, n, to) && all_positive(r, std, to);
 }
 
 static void check_step(struct recording *r, const char *input, const struct yaml *y)
@@ -737,7 +681,64 @@ static void check_step(struct recording *r, const char *input, const struct yaml
 	d->map[d->n_map++] = step;
 }
 
-static void check_steps(struct recording *r, const struct yaml *y)
+/* `random_flip`, `{random_crop: {pad: 4}}`, `{random_crop: 4}`. */
+static void check_augment(struct recording *r, const char *input, const struct yaml *y)
+{
+	struct data_spec *d = &r->model->data;
+	const struct yaml *key = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;
+	const struct yaml *arg = y->kind == YAML_MAP && y->n == 1 ? y->items[0] : NULL;
+	const struct input *in = &r->model->inputs[scope_own(&r->model->build->inputs, input)->value.i];
+	struct augment_step step = { .input = input, .p = 0.5 };
+	const char *name;
+
+	if (key->kind != YAML_SCALAR) {
+		message(r->messages, E_TYPE, y->at, NULL, "write [{random_crop: {pad: 4}}, random_flip]",
+		        "a step is a word or a mapping with one key");
+		return;
+	}
+	step.kind = yaml_is(key, "random_flip") ? AUGMENT_FLIP : AUGMENT_CROP;
+	if (step.kind == AUGMENT_CROP && !yaml_is(key, "random_crop")) {
+		unknown_key(r->messages, key, "augment", COUNT(augment_steps), augment_steps);
+		return;
+	}
+	if (in->type != AD_REAL || (in->rank >= 0 && in->rank - (r->model->batch_dim >= 0) < 2)) {
+		message(r->messages, E_TYPE, key->at, NULL, NULL,
+		        "'%s' is for pictures of reals, whose last two axes are height and width; '%s' has none",
+		        key->text, input);
+		return;
+	}
+	name = step.kind == AUGMENT_CROP ? "pad" : "p";
+	if (arg && arg->kind == YAML_MAP) {
+		check_map(r, arg, key->text, 1, &name);
+		arg = yaml_get(arg, name);
+	}
+	if (arg && yaml_is_null(arg))
+		arg = NULL;
+	if (!arg && step.kind == AUGMENT_CROP) {
+		message(r->messages, E_MISSING, key->at, NULL, "write {random_crop: {pad: 4}}",
+		        "'random_crop' needs 'pad'");
+		return;
+	}
+	if (arg) {
+		struct value v = field_of(r, &r->model->build->file, arg, name, "a number");
+
+		if (step.kind == AUGMENT_CROP
+		        ? !whole_of(r, v, arg->at, name, arg->text, 1, 1 << 20, &step.pad)
+		        : !number_of(r, v, arg->at, name, &step.p))
+			return;
+		if (!(step.p >= 0 && step.p <= 1)) {
+			message(r->messages, E_RANGE, arg->at, NULL, NULL,
+			        "'p' is a probability from 0 to 1, not %g", step.p);
+			return;
+		}
+	}
+	d->augment = store_more(r->store, d->augment, (size_t)d->n_augment, sizeof *d->augment);
+	d->augment[d->n_augment++] = step;
+}
+
+/* Steps for inputs: what `map` and `augment` say. */
+static void check_steps(struct recording *r, const struct yaml *y, const char *what, const char *example,
+                        void (*check)(struct recording *r, const char *input, const struct yaml *y))
 {
 	const char *names[64];
 	size_t n = 0;
@@ -745,8 +746,8 @@ static void check_steps(struct recording *r, const struct yaml *y)
 	if (!y)
 		return;
 	if (y->kind != YAML_MAP) {
-		message(r->messages, E_TYPE, y->at, NULL, "map: {x: [{scale: 1/255}]}",
-		        "'map' is a mapping of inputs to lists of steps");
+		message(r->messages, E_TYPE, y->at, NULL, example,
+		        "'%s' is a mapping of inputs to lists of steps", what);
 		return;
 	}
 	for (int i = 0; i < r->model->n_inputs && n < 64; i++)
@@ -754,12 +755,12 @@ static void check_steps(struct recording *r, const struct yaml *y)
 			names[n++] = r->model->inputs[i].name;
 	for (size_t i = 0; i < y->n; i++) {
 		if (!is_input(r->model, y->keys[i]->text))
-			unknown_key(r->messages, y->keys[i], "map", n, names);
+			unknown_key(r->messages, y->keys[i], what, n, names);
 		else if (y->items[i]->kind != YAML_LIST)
-			check_step(r, y->keys[i]->text, y->items[i]);
+			check(r, y->keys[i]->text, y->items[i]);
 		else
 			for (size_t k = 0; k < y->items[i]->n; k++)
-				check_step(r, y->keys[i]->text, y->items[i]->items[k]);
+				check(r, y->keys[i]->text, y->items[i]->items[k]);
 	}
 }
 
@@ -778,7 +779,8 @@ void check_data(struct recording *r)
 	check_part(r, y, "test", seed + 2, &d->has_test, &d->test, &d->split_test);
 	if (!yaml_get(y, "train") && !misspelt(y, "train", COUNT(data_keys), data_keys))
 		message(r->messages, E_MISSING, y->at, NULL, NULL, "'data' needs 'train'");
-	check_steps(r, yaml_get(y, "map"));
+	check_steps(r, yaml_get(y, "map"), "map", "map: {x: [{scale: 1/255}]}", check_step);
+	check_steps(r, yaml_get(y, "augment"), "augment", "augment: {x: [random_flip]}", check_augment);
 	d->batch = whole_field(r, y, "batch", 1, 0);
 	if ((field = yaml_get(y, "shuffle")) != NULL) {
 		struct value v =

@@ -160,6 +160,12 @@ size_t column_element(const struct column *c)
 	return c->type == AD_REAL ? real[c->form] : c->type == AD_I32 ? sizeof(int32_t) : 1;
 }
 
+/* The values of the bytes at element j of a sample. */
+static const double *table_of(const struct column *c, size_t j)
+{
+	return c->tables > 1 ? c->values + j / (c->per / c->tables) * 256 : c->values;
+}
+
 double column_value(const struct column *c, size_t k)
 {
 	if (c->type == AD_I32)
@@ -168,7 +174,7 @@ double column_value(const struct column *c, size_t k)
 		return ((const unsigned char *)c->data)[k];
 	switch (c->form) {
 	case COLUMN_BYTES:
-		return c->values[((const unsigned char *)c->data)[k]];
+		return table_of(c, k % c->per)[((const unsigned char *)c->data)[k]];
 	case COLUMN_FLOATS:
 		return (double)((const float *)c->data)[k];
 	case COLUMN_DOUBLES:
@@ -180,6 +186,7 @@ double column_value(const struct column *c, size_t k)
 bool column_take_bytes(struct column *c, bool is_signed, char *error, size_t n)
 {
 	c->values = malloc(256 * sizeof *c->values);
+	c->tables = 1;
 	if (!c->values)
 		return failure_memory(error, n, "samples", 0);
 	for (int b = 0; b < 256; b++)
@@ -455,10 +462,11 @@ static bool take(const struct dataset *from, const size_t rows[], size_t count, 
 		c->data = NULL;
 		if (!c->values)
 			continue;
-		c->values = malloc(256 * sizeof *c->values);
+		c->values = malloc(c->tables * 256 * sizeof *c->values);
 		if (!c->values)
 			return failure_memory(error, n, "columns", 0);
-		memcpy(c->values, from->columns[to->n_columns].values, 256 * sizeof *c->values);
+		memcpy(c->values, from->columns[to->n_columns].values,
+		       c->tables * 256 * sizeof *c->values);
 	}
 	to->places = malloc((count + 1) * sizeof *to->places);
 	if (from->path)
@@ -536,17 +544,44 @@ static struct column *column_of(struct dataset *d, const char *input)
 	return NULL;
 }
 
-/* (x - shift[j]) * factor[j] for element j of every sample, in doubles or, with per = 1 for all elements,
- * bytes. */
-static void rescale(struct column *c, size_t samples, size_t per, const double shift[],
+/* (x - shift[i]) * factor[i] for each element of stretch i, of `parts` equal ones of a sample, in doubles
+ * or, with a table for each stretch, bytes. */
+static void rescale(struct column *c, size_t samples, size_t parts, const double shift[],
                     const double factor[])
 {
-	double *x = c->form == COLUMN_BYTES ? c->values : c->data;
-	size_t total = c->form == COLUMN_BYTES ? 256 : samples * c->per;
+	bool bytes = c->form == COLUMN_BYTES;
+	double *x = bytes ? c->values : c->data;
+	size_t stretch = bytes ? 256 : c->per / parts, rounds = bytes ? c->tables / parts : samples;
 
-	for (size_t k = 0; k < total; k += per)
-		for (size_t j = 0; j < per; j++)
-			x[k + j] = (x[k + j] - shift[j]) * factor[j];
+	for (size_t k = 0; k < rounds; k++)
+		for (size_t i = 0; i < parts; i++)
+			for (size_t j = 0; j < stretch; j++, x++)
+				*x = (*x - shift[i]) * factor[i];
+}
+
+/* The same by one shift and factor, or one for each of the first axis' parts. */
+static bool rescale_parts(struct column *c, size_t samples, size_t parts, const double shift[],
+                          const double factor[], char *error, size_t n)
+{
+	if (c->form == COLUMN_BYTES && parts > 1 && c->tables == 1 && parts <= MOST_TABLES) {
+		double *more = realloc(c->values, parts * 256 * sizeof *more);
+
+		if (!more)
+			return failure_memory(error, n, "samples", 0);
+		for (size_t i = 1; i < parts; i++)
+			memcpy(more + 256 * i, more, 256 * sizeof *more);
+		c->values = more;
+		c->tables = parts;
+	}
+	if (c->form == COLUMN_BYTES && parts > 1 && c->tables == 1 && !widen(c, samples, error, n))
+		return false;
+	if (c->form == COLUMN_BYTES && parts == 1) {
+		for (size_t k = 0; k < c->tables * 256; k++)
+			c->values[k] = (c->values[k] - *shift) * *factor;
+		return true;
+	}
+	rescale(c, samples, parts, shift, factor);
+	return true;
 }
 
 /* Mean and 1 / standard deviation of every element over the samples; 0 where it never changes, so
@@ -601,11 +636,32 @@ static bool standardize(const ad_model *m, struct dataset *const sets[], int n_s
 		struct column *other = sets[i]->n ? column_of(sets[i], input) : NULL;
 
 		if (other && other->per == c->per && (ok = widen(other, sets[i]->n, error, n)))
-			rescale(other, sets[i]->n, c->per, mean, inverse);
+			rescale(other, sets[i]->n, c->per, mean, inverse); /* stretches of one */
 	}
 	free(mean);
 	free(inverse);
 	return ok;
+}
+
+static bool normalize(const ad_model *m, const struct map_step *step, struct column *c, size_t samples,
+                      char *error, size_t n)
+{
+	double *factors = malloc((step->n + 1) * sizeof *factors);
+	bool good;
+
+	if (!factors)
+		return failure_memory(error, n, "normalize", 0);
+	if (step->n > 1 && (c->shape.rank == 0 || (size_t)c->shape.dims[0] != step->n)) {
+		free(factors);
+		return failure(error, n, "%s: data: normalize has %zu numbers for '%s', one for each part of "
+		               "the first axis of a sample, which has %lld", m->path, step->n, c->input,
+		               c->shape.rank ? (long long)c->shape.dims[0] : 0);
+	}
+	for (size_t k = 0; k < step->n; k++)
+		factors[k] = 1 / step->std[k];
+	good = rescale_parts(c, samples, step->n, step->mean, factors, error, n);
+	free(factors);
+	return good;
 }
 
 /* Applies the steps of `map` to all sets and gives them the form in which they are fed; sets[0] is the train part, from which it learns. */
@@ -623,12 +679,10 @@ static bool map(const ad_model *m, struct dataset *const sets[], int n_sets, cha
 				               m->path, step->input);
 			if (!c || step->kind == MAP_STANDARDIZE)
 				continue;
-			if (step->kind == MAP_NORMALIZE && !(step->std > 0))
-				return failure(error, n, "%s: data: normalize: std is %g; it has to be above 0",
-				               m->path, step->std);
-			rescale(c, sets[i]->n, 1,
-			        &(double){ step->kind == MAP_NORMALIZE ? step->mean : 0 },
-			        &(double){ step->kind == MAP_NORMALIZE ? 1 / step->std : step->scale });
+			if (!(step->kind == MAP_NORMALIZE ? normalize(m, step, c, sets[i]->n, error, n)
+			                                  : rescale_parts(c, sets[i]->n, 1, &(double){ 0 },
+			                                                  &step->scale, error, n)))
+				return false;
 		}
 		if (step->kind == MAP_STANDARDIZE &&
 		    !standardize(m, sets, n_sets, step->input, error, n))
@@ -783,7 +837,7 @@ struct feeding {
 	size_t count;
 	bool f64;
 	void *to;
-	float floats[256]; /* the column's values, in the input's type */
+	float floats[256 * MOST_TABLES]; /* the column's values, in the input's type */
 };
 
 /* Whether the samples lie in memory as the input takes them. */
@@ -814,10 +868,15 @@ static void feed_row(const struct feeding *f, size_t k)
 	} else if (c->form == COLUMN_BYTES && !f->f64) {
 		const unsigned char *x = (const unsigned char *)c->data + from;
 		float *restrict y = (float *)f->to + to;
+		size_t stretch = c->per / c->tables;
+
+		for (size_t i = 0; i < c->tables; i++, x += stretch, y += stretch) {
+			const float *floats = f->floats + 256 * i;
 
 #pragma GCC unroll 8
-		for (size_t j = 0; j < c->per; j++)
-			y[j] = f->floats[x[j]];
+			for (size_t j = 0; j < stretch; j++)
+				y[j] = floats[x[j]];
+		}
 	} else {
 		for (size_t j = 0; j < c->per; j++)
 			if (f->f64)
@@ -855,13 +914,91 @@ bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const 
 		f.to = ad_write(x);
 		if (!f.to && c->per * count > 0)
 			return false;
-		for (int b = 0; c->values && b < 256; b++)
+		for (size_t b = 0; c->values && b < 256 * c->tables; b++)
 			f.floats[b] = (float)c->values[b];
 		if (c->per * count >= FEED_WORTH)
 			pool_run(FEED_PIECES, feed_piece, &f);
 		else
 			for (size_t k = 0; k < count; k++)
 				feed_row(&f, k);
+	}
+	return true;
+}
+
+/* ---- augmenting ----------------------------------------------------------------------------- */
+
+/* A picture, moved by `down` and `right` against its frame: what comes in from outside is 0. */
+static void shift_picture(const char *from, char *to, int64_t height, int64_t width, size_t size,
+                          int64_t down, int64_t right)
+{
+	int64_t first = right > 0 ? right : 0, last = right < 0 ? width + right : width;
+
+	memset(to, 0, (size_t)(height * width) * size);
+	for (int64_t y = 0; y < height && first < last; y++)
+		if (y >= down && y - down < height)
+			memcpy(to + (size_t)(y * width + first) * size,
+			       from + (size_t)((y - down) * width + first - right) * size,
+			       (size_t)(last - first) * size);
+}
+
+static void mirror_picture(const char *from, char *to, int64_t height, int64_t width, size_t size)
+{
+	for (int64_t y = 0; y < height; y++)
+		for (int64_t x = 0; x < width; x++)
+			memcpy(to + (size_t)(y * width + x) * size,
+			       from + (size_t)(y * width + width - 1 - x) * size, size);
+}
+
+bool data_augment(ad_model *m, struct instance *in, uint64_t batch)
+{
+	uint64_t seed = m->train.seed, number = 0;
+
+	for (int k = 0; k < m->data.n_augment; k++) {
+		const struct augment_step *step = &m->data.augment[k];
+		int input;
+		ad_node *node = input_named(m, step->input, &input) ? in->inputs[input] : NULL;
+		ad_shape shape = node ? ad_shape_of(node) : AD_SHAPE(0);
+		int64_t height, width, samples = m->batch_dim >= 0 && shape.rank ? shape.dims[0] : 1;
+		size_t size = m->f64 ? sizeof(double) : sizeof(float), picture, per;
+		char *data, *room;
+
+		if (!node || ad_count(node) == 0)
+			continue;
+		height = shape.dims[shape.rank - 2];
+		width = shape.dims[shape.rank - 1];
+		picture = (size_t)(height * width) * size;
+		per = ad_count(node) * size / (size_t)samples;
+		data = ad_write(node);
+		room = malloc(picture);
+		if (!data || !room) {
+			free(room);
+			ad_fail(m->graph, AD_ERROR_MEMORY, "no memory to augment '%s'", step->input);
+			return false;
+		}
+		for (int64_t i = 0; i < samples; i++, number++) {
+			uint64_t sides = 2 * (uint64_t)step->pad + 1;
+			int64_t down = 0, right = 0;
+
+			if (step->kind == AUGMENT_FLIP) {
+				if (data_uniform(seed, STREAM_AUGMENT, batch, 2 * number) >= step->p)
+					continue;
+			} else {
+				down = (int64_t)data_random(seed, STREAM_AUGMENT, batch, 2 * number, sides) -
+				       step->pad;
+				right = (int64_t)data_random(seed, STREAM_AUGMENT, batch, 2 * number + 1,
+				                             sides) - step->pad;
+			}
+			for (size_t at = 0; at < per; at += picture) {
+				char *one = data + (size_t)i * per + at;
+
+				if (step->kind == AUGMENT_FLIP)
+					mirror_picture(one, room, height, width, size);
+				else
+					shift_picture(one, room, height, width, size, down, right);
+				memcpy(one, room, picture);
+			}
+		}
+		free(room);
 	}
 	return true;
 }

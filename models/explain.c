@@ -247,16 +247,16 @@ const struct explanation explanations[] = {
 	  "inputs: {x: [B, 4]}\n"
 	  "model: [{linear: n}]\n" },
 	{ E_LATER, "not in this version",
-	  "The language has this key, but this version of the program does not read it. Leaving it "
-	  "out "
-	  "gives a model that this version knows.",
+	  "The language has this, but this version of the program does not read it. Leaving it out or "
+	  "saying it in another way gives a model that this version knows.",
 	  "version: 1\n"
 	  "inputs: {x: [B, 4]}\n"
 	  "model: [relu]\n"
-	  "draw: {depth: 2}\n",
+	  "data: {train: {format: png, file: x.png}}\n",
 	  "version: 1\n"
 	  "inputs: {x: [B, 4]}\n"
-	  "model: [relu]\n" },
+	  "model: [relu]\n"
+	  "data: {train: {format: npy, x: x.npy}}\n" },
 	{ E_LABELS, "data against model",
 	  "The data does not go with the model: labels that are no class of the loss that reads "
 	  "them, "

@@ -63,7 +63,7 @@ static bool is_empty(const char *path)
 /* Whether a name is one of those that a run has before it has saved weights. */
 static bool is_early(const char *name)
 {
-	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv" };
+	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv", "gradients.jsonl" };
 	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors." };
 	size_t length = strlen(name);
 	bool known = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
@@ -224,10 +224,10 @@ static bool free_of_folder(struct replacements *r, struct yaml *source, const st
 	for (const ad_attr *a = s->format->attrs; a && a->name; a++) {
 		const char *path;
 
-		if (a->type != AD_WORD || strcmp(a->name, "file") != 0)
+		if (a->type != AD_WORD || (strcmp(a->name, "file") != 0 && strcmp(a->name, "dir") != 0))
 			continue;
 		memcpy(&path, (const char *)s->attrs + a->offset, sizeof path);
-		ok = ok && make_absolute(r, yaml_get(source, "file"), s->folder, path);
+		ok = ok && make_absolute(r, yaml_get(source, a->name), s->folder, path);
 	}
 	for (int k = 0; s->format->paths && k < s->n_bindings; k++)
 		if (s->bindings[k].from->kind == YAML_SCALAR)
@@ -241,6 +241,7 @@ static char *config_text(ad_model *m, size_t *length)
 	struct replacements r = { 0 };
 	struct yaml *root = yaml_root(m->tree);
 	struct yaml *data = root && root->kind == YAML_MAP ? yaml_get(root, "data") : NULL;
+	struct yaml *train = root && root->kind == YAML_MAP ? yaml_get(root, "train") : NULL;
 	char *text = NULL;
 	FILE *to = open_memstream(&text, length);
 	bool ok = to != NULL;
@@ -252,6 +253,8 @@ static char *config_text(ad_model *m, size_t *length)
 		      free_of_folder(&r, yaml_get(data, "valid"), &m->data.valid)) &&
 		     (!m->data.has_test || free_of_folder(&r, yaml_get(data, "test"), &m->data.test));
 	}
+	if (ok && m->train.from)
+		ok = make_absolute(&r, yaml_get(train, "from"), NULL, m->train.from);
 	if (ok) {
 		fprintf(to, "# %s as it was trained, by autograd %s: overrides applied, data paths made "
 		        "absolute\n", m->name ? m->name : "the model", AD_VERSION);
@@ -475,6 +478,8 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 		ok = add_part(m, result, &r->parts[k]);
 	ok = ok && cJSON_AddNumberToObject(result, "steps", (double)r->steps) &&
 	     cJSON_AddNumberToObject(result, "epochs", (double)r->epochs) &&
+	     (r->best_step == 0 || (cJSON_AddNumberToObject(result, "best_step", (double)r->best_step) &&
+	                            cJSON_AddNumberToObject(result, "best", r->best))) &&
 	     cJSON_AddNumberToObject(result, "seconds", r->seconds) &&
 	     cJSON_AddNumberToObject(result, "parameters", parameters) &&
 	     cJSON_AddNumberToObject(result, "seed", (double)m->train.seed) &&
@@ -495,14 +500,58 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 	return failure_memory(error, n, "result.json", 0);
 }
 
-bool folder_weights(struct run_folder *f, char *error, size_t n)
+bool folder_gradients(struct run_folder *f, int64_t step, int64_t epoch, size_t n_rows,
+                      const struct gradient_row rows[], char *error, size_t n)
 {
-	char *path = file_of(f, "last.safetensors");
-	bool ok = path ? checkpoint_write(f->m, path, error, n)
-	               : failure_memory(error, n, "last.safetensors", 0);
+	cJSON *line = cJSON_CreateObject(), *weights;
+	char *text = NULL;
+	bool ok;
+
+	if (!f->gradients && !(f->gradients = open_log(f, "gradients.jsonl", error, n))) {
+		cJSON_Delete(line);
+		return false;
+	}
+	ok = cJSON_AddNumberToObject(line, "step", (double)step) &&
+	     cJSON_AddNumberToObject(line, "epoch", (double)epoch) &&
+	     (weights = cJSON_AddObjectToObject(line, "weights")) != NULL;
+	for (size_t k = 0; ok && k < n_rows; k++) {
+		cJSON *row = cJSON_AddObjectToObject(weights, rows[k].path);
+
+		ok = row && cJSON_AddNumberToObject(row, "gradient", rows[k].rms) &&
+		     cJSON_AddNumberToObject(row, "update", rows[k].update);
+	}
+	if (ok)
+		text = cJSON_PrintUnformatted(line);
+	cJSON_Delete(line);
+	if (!text)
+		return failure_memory(error, n, "gradients.jsonl", 0);
+	fputs(text, f->gradients);
+	putc('\n', f->gradients);
+	cJSON_free(text);
+	return flush(f, f->gradients, "gradients.jsonl", error, n);
+}
+
+bool folder_checkpoint(struct run_folder *f, const char *name, char *error, size_t n)
+{
+	char *path = file_of(f, name);
+	bool ok = path ? checkpoint_write(f->m, path, error, n) : failure_memory(error, n, name, 0);
 
 	free(path);
 	return ok;
+}
+
+bool folder_weights(struct run_folder *f, char *error, size_t n)
+{
+	return folder_checkpoint(f, "last.safetensors", error, n);
+}
+
+void folder_remove(struct run_folder *f, const char *name)
+{
+	char *path = file_of(f, name);
+
+	if (path)
+		unlink(path);
+	free(path);
 }
 
 void folder_close(struct run_folder *f)
@@ -511,6 +560,8 @@ void folder_close(struct run_folder *f)
 		fclose(f->jsonl);
 	if (f->csv)
 		fclose(f->csv);
+	if (f->gradients)
+		fclose(f->gradients);
 	free(f->path);
 	*f = (struct run_folder){ 0 };
 }

@@ -6,6 +6,9 @@
  *	log.csv           the same columns
  *	result.json       loss and metrics of the trained model on every part; seconds, steps, parameters
  *	last.safetensors  the weights
+ *	step-N.safetensors, best.safetensors  the weights at step N, and those that did best (`checkpoint`)
+ *	gradients.jsonl   of each weight, now and then: rms of its gradient, and of its change over its own
+ *	                  (`gradients`)
  */
 #ifndef AUTOGRAD_FOLDER_H
 #define AUTOGRAD_FOLDER_H
@@ -15,11 +18,11 @@
 struct run_folder {
 	ad_model *m;
 	char *path;
-	FILE *jsonl, *csv;
+	FILE *jsonl, *csv, *gradients;
 	bool valid; /* the log has columns for a valid part */
 };
 
-/* One epoch. train, valid: loss, then metrics, means over the samples; valid NULL: not measured. */
+/* One epoch, or what has gone of one where the valid part is measured within it. train, valid: loss, then metrics, means over the samples; valid NULL: not measured. */
 struct log_row {
 	int64_t step;     /* steps done since the start */
 	int64_t epoch;    /* from 1 */
@@ -42,6 +45,15 @@ struct run_result {
 	int n_parts;
 	double seconds;
 	int64_t steps, epochs;
+	int64_t best_step; /* of best.safetensors; 0: there is none */
+	double best;       /* what was watched, there */
+};
+
+/* A weight in a step, before its gradient is clipped. */
+struct gradient_row {
+	const char *path;
+	double rms;    /* of the gradient */
+	double update; /* rms of the weight's change over the rms that it had */
 };
 
 /* Makes the folder, which must be new, empty, or that of a training that ended before it saved weights,
@@ -52,8 +64,13 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);
 bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n);
 
-/* Writes last.safetensors. */
+bool folder_gradients(struct run_folder *f, int64_t step, int64_t epoch, size_t n_rows,
+                      const struct gradient_row rows[], char *error, size_t n);
+
+/* Writes last.safetensors; weights under another name; removes those. */
 bool folder_weights(struct run_folder *f, char *error, size_t n);
+bool folder_checkpoint(struct run_folder *f, const char *name, char *error, size_t n);
+void folder_remove(struct run_folder *f, const char *name);
 void folder_close(struct run_folder *f);
 
 #endif

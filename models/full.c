@@ -279,21 +279,28 @@ static struct yaml *fill_inputs(struct filling *f, struct yaml *inputs)
 	return copy;
 }
 
+/* `optimizer: {sgd: 0.1}`, with all of its arguments. */
+static void fill_choice(struct filling *f, struct yaml *train, const char *name, const ad_attr *attrs)
+{
+	struct yaml *y = yaml_get(train, name), *map = new_map(f, y->at);
+	struct yaml *key = y->kind == YAML_MAP ? y->keys[0] : y;
+
+	yaml_put(f->store, map, key,
+	         fill_attrs(f, key, y->kind == YAML_MAP ? y->items[0] : NULL, attrs, NULL));
+	replace(train, name, map);
+}
+
 static struct yaml *fill_train(struct filling *f, struct yaml *train)
 {
-	struct yaml *copy = copy_of(f, train), *optimizer = yaml_get(copy, "optimizer");
-	const struct optimizer *o = f->r.model->train.optimizer;
+	const struct train_spec *t = &f->r.model->train;
+	struct yaml *copy = copy_of(f, train);
 
 	add_default(f, copy, "seed", "0");
 	add_default(f, copy, "precision", f->r.model->f64 ? "f64" : "f32");
-	if (optimizer && o) {
-		struct yaml *map = new_map(f, optimizer->at);
-		struct yaml *key = optimizer->kind == YAML_MAP ? optimizer->keys[0] : optimizer;
-		struct yaml *arg = optimizer->kind == YAML_MAP ? optimizer->items[0] : NULL;
-
-		yaml_put(f->store, map, key, fill_attrs(f, key, arg, o->attrs, NULL));
-		replace(copy, "optimizer", map);
-	}
+	if (t->optimizer)
+		fill_choice(f, copy, "optimizer", t->optimizer->attrs);
+	if (t->schedule)
+		fill_choice(f, copy, "schedule", t->schedule->attrs);
 	return copy;
 }
 

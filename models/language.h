@@ -442,15 +442,13 @@ const struct yaml *defaults_of(struct recording *r, const char *kind);
 
 /* ---- declarations (check.c) ------------------------------------------------------------------ */
 
-/* Says that a key is not one of those allowed, with the nearest; or that it comes later. */
+/* Says that a key is not one of those allowed, with the nearest. */
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[]);
 
 /* Whether a list of words, separated by spaces, has this one; list may be NULL. */
 bool word_in(const char *list, const char *word);
 
-/* Whether the key is one that later versions bring. where: "the file", "train", "an item" ... */
-bool comes_later(const char *where, const char *key);
 
 /* The keys allowed at a path of a --set ("train", "optimizer", "adam"). NULL with *any false: those
  * that stand there already; with *any true: the check will tell. */
@@ -525,8 +523,27 @@ int word_of(struct recording *r, const struct yaml *y, const char *key, size_t n
 /* What stands there, for "not 'x'": a word in quotes, or what kind of thing it is. */
 const char *shown(struct recording *r, const struct yaml *y);
 
+/* The struct of a table, filled with the settings. NULL after a message. */
+void *fill_settings(struct recording *r, const char *what, const ad_attr *table, size_t size, size_t n,
+                    const ad_setting settings[], struct place at);
+
+/* One setting, of which no number is negative; a field that is a whole number from `least`, `otherwise`
+ * where it is left out or wrong; the scalar with ${name} replaced by params. */
+bool number_setting(struct recording *r, const ad_attr *a, const struct yaml *y, ad_setting *to);
+int64_t whole_field(struct recording *r, const struct yaml *map, const char *key, int64_t least,
+                    int64_t otherwise);
+const struct yaml *with_params(struct recording *r, const struct yaml *y);
+
+/* The scalar's path as the process can open it: relative ones start at the folder of its file. */
+const char *file_path(struct recording *r, const struct yaml *y);
+
 void check_top(struct recording *r);
-void check_train(struct recording *r);
+void check_train(struct recording *r); /* regime.c */
+
+/* `valid.loss`, `train.acc`: false after a message. */
+bool read_watched(struct recording *r, const struct yaml *y, const char *key, struct watched *to);
+void check_plan(struct recording *r); /* plan.c */
+void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
 void check_unused(struct recording *r);
 

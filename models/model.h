@@ -98,12 +98,15 @@ enum column_form {
 	COLUMN_BYTES, /* each the number of a value in `values`: an image takes an eighth of its doubles */
 };
 
+#define MOST_TABLES 4 /* of the values of bytes: one for each channel of a picture */
+
 /* The samples of one model input: n of them, each of `shape`. */
 struct column {
 	const char *input;
 	ad_type type;    /* of the model's input: data has reals as `form` says, int32_t, or bytes for bool */
 	enum column_form form;
-	double *values;  /* of COLUMN_BYTES: 256 */
+	double *values;  /* of COLUMN_BYTES: tables of 256, each for as many elements of a sample, in order */
+	size_t tables;
 	ad_shape shape;  /* of one sample; a size of -1 is found by the format, from the data */
 	size_t per;      /* elements of one sample; 0 where such a size is not found yet */
 	bool target;
@@ -142,8 +145,8 @@ struct source {
 /* A data format or generator: one file in data/, named format_NAME. read sets columns[k].data (malloc)
  * and n for the columns it was given (input, type, shape and per are set), path and places if the samples
  * have lines, or leaves a sentence in
- * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which one named file is
- * a path; besides these, names of inputs are keys where `binds` is set. */
+ * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which those named file
+ * and dir are paths; besides these, names of inputs are keys where `binds` is set. */
 struct format {
 	const char *name, *doc;
 	const ad_attr *attrs;
@@ -162,7 +165,18 @@ struct map_step {
 	const char *input;
 	enum map_kind kind;
 	double scale;            /* scale: x * scale */
-	double mean, std;        /* normalize: (x - mean) / std */
+	size_t n;                /* normalize: (x - mean) / std, one of each or one for each channel */
+	const double *mean, *std;
+};
+
+/* One step of `augment: {x: [{random_crop: {pad: 4}}, random_flip]}`: pictures, whose last two axes are
+ * height and width. */
+enum augment_kind { AUGMENT_CROP, AUGMENT_FLIP };
+struct augment_step {
+	const char *input;
+	enum augment_kind kind;
+	int64_t pad; /* crop: as much to each side, filled with 0; then a part of the first size */
+	double p;    /* flip: left and right are exchanged with this probability */
 };
 
 /* A part that is split off another: `valid: {split: 0.1, of: train, how: random|tail}`. */
@@ -180,6 +194,8 @@ struct data_spec {
 	struct split split_valid, split_test;
 	int n_map;
 	struct map_step *map;
+	int n_augment;
+	struct augment_step *augment;
 	int64_t batch;  /* 0: all samples at once */
 	bool shuffle;   /* before each epoch; default true */
 	bool draw_random; /* draw: random: each step takes `batch` samples at random */
@@ -208,17 +224,66 @@ struct optimizer {
 };
 extern const struct optimizer *const optimizers[]; /* generated; ends with NULL */
 
+/* What a param has of its own: other settings (NULL: those of all) and a factor of the learning rate. */
+struct optimizer_manner {
+	const void *attrs;
+	double lr_scale;
+};
+
 /* An optimizer that moves these params, at most one of them twice. attrs are filled and checked; they are
- * copied, but for their lists. NULL: a sentence in error. (optimizer.c) */
+ * copied, but for their lists. of[k]: what param k has of its own; NULL: none has. Where the learning rate
+ * changes, one of a param's own changes in proportion. NULL: a sentence in error. (optimizer.c) */
 ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const void *attrs, size_t n,
-                             ad_node *const params[], char *error, size_t size);
+                             ad_node *const params[], const struct optimizer_manner of[], char *error,
+                             size_t size);
+
+/* The learning rate among filled attrs. */
+double optimizer_lr(const struct optimizer *kind, const void *attrs);
 
 /* A step in three parts: finds the elements of gradients[k] of param k, which may be NULL, after an
- * evaluation (false: the graph has the failure); their Euclidean norm, one pass over them; moves the params.
- * before[k], unless it or before is NULL, takes the elements of param k as they were. */
+ * evaluation (false: the graph has the failure); their Euclidean norm, one pass over them; moves the params
+ * by the gradients times scale. before[k], unless it or before is NULL, takes the elements of param k as
+ * they were. */
 bool optimizer_find(ad_optimizer *o, ad_node *const gradients[]);
 double optimizer_norm(ad_optimizer *o);
-bool optimizer_move(ad_optimizer *o, void *const before[]);
+bool optimizer_move(ad_optimizer *o, double scale, void *const before[]);
+
+/* For a step over several evaluations: after optimizer_find of each, adds share times the gradients to sums
+ * of its own; at last lets these be the gradients. And those found of param k, or NULL. */
+bool optimizer_add(ad_optimizer *o, double share, char *error, size_t size);
+void optimizer_take_sums(ad_optimizer *o);
+const void *optimizer_gradient(const ad_optimizer *o, size_t k);
+
+/* How the learning rate changes (schedule.c). */
+struct schedule {
+	const char *name, *doc;
+	const ad_attr *attrs;
+	size_t attrs_size;
+	bool (*check)(const void *attrs, double lr, char *error, size_t n);
+	/* Of step `step`, counted from 0, of `total`, with so many steps in an epoch. lr: the optimizer's own. */
+	double (*rate)(const void *attrs, double lr, int64_t step, int64_t total, int64_t per_epoch);
+};
+extern const struct schedule schedules[]; /* ends with a name of NULL */
+
+/* `250 steps`, `1 epoch`; n 0: never. */
+struct period {
+	int64_t n;
+	bool epochs;
+};
+
+/* A number of a training: loss (value 0) or metric value - 1, of the valid or the train part. */
+struct watched {
+	bool given, valid, most; /* most: the larger the better */
+	int value;
+};
+
+/* Settings for the weights whose path matches, of which the first group that matches holds. */
+struct train_group {
+	const char *match;
+	const void *attrs; /* the optimizer's, those of all with what the group says */
+	double lr_scale;
+	struct place at;
+};
 
 struct train_spec {
 	bool given;
@@ -228,6 +293,25 @@ struct train_spec {
 	const struct optimizer *optimizer;
 	void *optimizer_attrs;
 	int64_t log;  /* `log: n`: a line on the terminal every n epochs; 0: as the output decides */
+	const struct schedule *schedule; /* NULL: the rate stays */
+	void *schedule_attrs;
+	double clip;        /* the gradient's norm is at most this; 0: as it is */
+	int64_t accumulate; /* batches of a step */
+	int n_groups;
+	struct train_group *groups;
+	struct period eval; /* when the valid part is measured */
+	struct {
+		struct watched watch;
+		int64_t patience; /* measurements without a better one until the training ends */
+	} early_stop;
+	struct {
+		bool given;
+		struct period every;
+		int64_t keep; /* the newest so many; 0: all */
+		struct watched best;
+	} checkpoint;
+	struct period gradients; /* when they are recorded */
+	const char *from;        /* run folder or file of the weights to begin with; NULL: initial values */
 };
 
 /* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */
@@ -255,6 +339,9 @@ struct weight {
 	double lr_scale;   /* factor of the learning rate: the product of `lr_scale` around it, else 1 */
 	const char *param; /* that an argument of its layer names: "hidden"; NULL: none */
 };
+
+/* The group that the weight of this path belongs to; NULL: none. (regime.c) */
+const struct train_group *group_of(const struct train_spec *t, const char *path);
 
 /* Writes initial values into every weight: a function of (seed, path). */
 bool init_weights(const ad_model *m, uint64_t seed);
@@ -442,6 +529,10 @@ bool data_check_labels(const ad_model *m, const struct instance *in, size_t n_se
 /* Copies samples rows[0..count-1] into the instance's inputs. */
 bool data_feed(ad_model *m, struct instance *in, const struct dataset *d, const size_t rows[],
                size_t count);
+
+/* Changes the pictures in the instance's inputs at random, as `augment` says: a function of the training's
+ * seed and the number of the batch. False: no memory. */
+bool data_augment(ad_model *m, struct instance *in, uint64_t batch);
 
 /* Loss and metrics over all samples of d in evaluation phase, weighted by samples: values[0] is the
  * loss (NaN: the model has none), values[1 + k] metric k. d NULL or n = 0: evaluated once, without data. */

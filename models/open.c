@@ -176,13 +176,16 @@ static void check_model(ad_model *m, size_t n, const char *const overrides[], ad
 	check_top(&r);
 	check_train(&r);
 	check_data(&r);
+	check_plan(&r);
 	choose_primes(m, n, overrides);
 	in->dims = b->primes;
 	in->training = true;
 	r.graph = graph;
 	build_model(&r, in);
-	if (messages_errors(m->messages) == 0)
+	if (messages_errors(m->messages) == 0) {
 		check_unused(&r);
+		check_groups(&r);
+	}
 	m->f64 = m->train.f64;
 	if (!yaml_get(yaml_get(b->root, "train"), "precision"))
 		m->f64 = m->train.f64 = only_numbers(m);

@@ -15,46 +15,88 @@
 #define WORTH (2 * PIECE)
 #define BLOCK ((size_t)1 << 11) /* elements that are copied just before they are moved */
 
+/* Params with the same settings. */
+struct manner {
+	void *attrs;      /* a copy */
+	const void *from; /* what it is a copy of */
+	double lr;        /* its own over the optimizer's */
+	double rates[OPTIMIZER_RATES];
+};
+
 struct moved {
 	ad_node *param;
 	size_t count, first; /* elements; the number of its first piece */
+	size_t manner;
 	void *w;
 	const void *g;       /* NULL: it has none */
 	void *state[OPTIMIZER_STATES], *before;
+	void *sum;           /* of gradients, weighted; NULL before the first */
+	bool summed;         /* since the last step */
 };
 
 struct ad_optimizer {
 	ad_graph *graph;
 	const struct optimizer *kind, *kernels;
-	void *attrs;
+	struct manner *manners;
+	size_t n_manners;
 	double lr;
 	int64_t t; /* steps done */
+	double scale; /* of the gradients in the step */
+	double share; /* of a gradient in the sum */
 	bool f64;
 	size_t size, n, n_pieces, total; /* bytes of a real; params; pieces and elements of all */
 	struct moved *params;
 	double *sums; /* of each piece's squares */
-	double rates[OPTIMIZER_RATES];
 	struct settings *settings; /* the lists of attrs, where they were read from text */
 };
 
-static double *rate_of(const struct optimizer *kind, void *attrs)
+double optimizer_lr(const struct optimizer *kind, const void *attrs)
 {
+	double lr = 0;
+
 	for (const ad_attr *a = kind->attrs; a->name; a++)
 		if (strcmp(a->name, "lr") == 0)
-			return (double *)(void *)((char *)attrs + a->offset);
-	return NULL;
+			memcpy(&lr, (const char *)attrs + a->offset, sizeof lr);
+	return lr;
 }
 
-static bool make_states(ad_optimizer *o, size_t n, ad_node *const params[], char *error, size_t size)
+/* The number of the manner with these settings, which is made where there is none; n_manners: no memory. */
+static size_t find_manner(ad_optimizer *o, const void *attrs, double lr)
 {
-	unsigned states = o->kind->states(o->attrs);
+	struct manner *more;
+
+	for (size_t k = 0; k < o->n_manners; k++)
+		if (o->manners[k].from == attrs && o->manners[k].lr == lr)
+			return k;
+	more = realloc(o->manners, (o->n_manners + 1) * sizeof *more);
+	if (!more)
+		return o->n_manners;
+	o->manners = more;
+	more += o->n_manners;
+	*more = (struct manner){ .attrs = malloc(o->kind->attrs_size), .from = attrs, .lr = lr };
+	if (!more->attrs)
+		return o->n_manners;
+	memcpy(more->attrs, attrs, o->kind->attrs_size);
+	return o->n_manners++;
+}
+
+static bool make_states(ad_optimizer *o, const void *attrs, size_t n, ad_node *const params[],
+                        const struct optimizer_manner of[], char *error, size_t size)
+{
+	double lr = optimizer_lr(o->kind, attrs);
 
 	for (size_t k = 0; k < n; k++) {
 		struct moved *p = &o->params[k];
+		const void *own = of && of[k].attrs ? of[k].attrs : attrs;
+		double ratio = own == attrs ? 1 : lr > 0 ? optimizer_lr(o->kind, own) / lr : 0;
+		unsigned states = o->kind->states(own);
 		size_t bytes;
 
-		*p = (struct moved){ .param = params[k], .count = ad_count(params[k]), .first = o->n_pieces };
+		*p = (struct moved){ .param = params[k], .count = ad_count(params[k]), .first = o->n_pieces,
+			             .manner = find_manner(o, own, ratio * (of ? of[k].lr_scale : 1)) };
 		o->n = k + 1;
+		if (p->manner == o->n_manners)
+			return failure_memory(error, size, "the optimizer", 0);
 		o->n_pieces += (p->count + PIECE - 1) / PIECE;
 		o->total += p->count;
 		bytes = p->count * o->size;
@@ -73,7 +115,8 @@ static bool make_states(ad_optimizer *o, size_t n, ad_node *const params[], char
 }
 
 ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const void *attrs, size_t n,
-                             ad_node *const params[], char *error, size_t size)
+                             ad_node *const params[], const struct optimizer_manner of[], char *error,
+                             size_t size)
 {
 	ad_optimizer *o = calloc(1, sizeof *o);
 
@@ -83,17 +126,15 @@ ad_optimizer *optimizer_open(ad_graph *g, const struct optimizer *kind, const vo
 		o->f64 = ad_is_f64(g);
 		o->size = o->f64 ? sizeof(double) : sizeof(float);
 		o->kernels = kind->variants[2 * instruction_level(g) + o->f64];
-		o->attrs = malloc(kind->attrs_size);
 		o->params = calloc(n + 1, sizeof *o->params);
 	}
-	if (!o || !o->attrs || !o->params) {
+	if (!o || !o->params) {
 		failure_memory(error, size, "the optimizer", 0);
 		ad_optimizer_close(o);
 		return NULL;
 	}
-	memcpy(o->attrs, attrs, kind->attrs_size);
-	o->lr = *rate_of(kind, o->attrs);
-	if (make_states(o, n, params, error, size))
+	o->lr = optimizer_lr(kind, attrs);
+	if (make_states(o, attrs, n, params, of, error, size))
 		return o;
 	ad_optimizer_close(o);
 	return NULL;
@@ -103,11 +144,15 @@ void ad_optimizer_close(ad_optimizer *o)
 {
 	if (!o)
 		return;
-	for (size_t k = 0; k < o->n; k++)
+	for (size_t k = 0; k < o->n; k++) {
 		for (int j = 0; j < OPTIMIZER_STATES; j++)
 			free(o->params[k].state[j]);
+		free(o->params[k].sum);
+	}
+	for (size_t k = 0; k < o->n_manners; k++)
+		free(o->manners[k].attrs);
+	free(o->manners);
 	free(o->params);
-	free(o->attrs);
 	free(o->sums);
 	free(o->settings);
 	free(o);
@@ -152,19 +197,47 @@ static double square(const ad_optimizer *o, const struct moved *p, size_t begin,
 	return p->g ? o->kernels->squares(n, (const char *)p->g + begin * o->size) : 0;
 }
 
+/* to = g * scale (g * scale + to with add), n elements; g may be to. */
+static void multiply(bool f64, size_t n, const void *g, double scale, bool add, void *to)
+{
+	if (f64) {
+		const double *x = g;
+		double *y = to;
+
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			y[k] = (add ? y[k] : 0) + x[k] * scale;
+	} else {
+		const float *x = g, factor = (float)scale;
+		float *y = to;
+
+#pragma omp simd
+		for (size_t k = 0; k < n; k++)
+			y[k] = (add ? y[k] : 0) + x[k] * factor;
+	}
+}
+
 static void move(const ad_optimizer *o, const struct moved *p, size_t begin, size_t n)
 {
+	const double *rates = o->manners[p->manner].rates;
+
 	if (!p->g)
 		return;
 	for (size_t at = begin, end = begin + n; at < end; at += BLOCK) {
 		size_t now = end - at < BLOCK ? end - at : BLOCK, offset = at * o->size;
+		const char *g = (const char *)p->g + offset;
 		void *state[OPTIMIZER_STATES];
+		double scaled[BLOCK];
 
 		for (int j = 0; j < OPTIMIZER_STATES; j++)
 			state[j] = p->state[j] ? (char *)p->state[j] + offset : NULL;
 		if (p->before)
 			memcpy((char *)p->before + offset, (char *)p->w + offset, now * o->size);
-		o->kernels->step(o->rates, now, (char *)p->w + offset, (const char *)p->g + offset, state);
+		if (o->scale != 1) {
+			multiply(o->f64, now, g, o->scale, false, scaled);
+			g = (const char *)scaled;
+		}
+		o->kernels->step(rates, now, (char *)p->w + offset, g, state);
 	}
 }
 
@@ -186,6 +259,51 @@ static void move_piece(void *context, size_t piece)
 	move(o, p, begin, n);
 }
 
+static void sum_piece(void *context, size_t piece)
+{
+	ad_optimizer *o = context;
+	size_t begin, n;
+	const struct moved *p = find_piece(o, piece, &begin, &n);
+
+	if (p->g)
+		multiply(o->f64, n, (const char *)p->g + begin * o->size, o->share, p->summed,
+		         (char *)p->sum + begin * o->size);
+}
+
+bool optimizer_add(ad_optimizer *o, double share, char *error, size_t size)
+{
+	uint64_t mode;
+
+	for (size_t k = 0; k < o->n; k++) {
+		struct moved *p = &o->params[k];
+
+		if (p->g && !p->sum && !(p->sum = malloc(p->count * o->size)))
+			return failure_memory(error, size, "sums of gradients", p->count * o->size);
+	}
+	o->share = share;
+	mode = fp_enter(!o->f64);
+	pool_run(o->n_pieces, sum_piece, o);
+	fp_leave(mode);
+	for (size_t k = 0; k < o->n; k++)
+		o->params[k].summed |= o->params[k].g != NULL;
+	return true;
+}
+
+void optimizer_take_sums(ad_optimizer *o)
+{
+	for (size_t k = 0; k < o->n; k++) {
+		struct moved *p = &o->params[k];
+
+		p->g = p->summed ? p->sum : NULL;
+		p->summed = false;
+	}
+}
+
+const void *optimizer_gradient(const ad_optimizer *o, size_t k)
+{
+	return o->params[k].g;
+}
+
 double optimizer_norm(ad_optimizer *o)
 {
 	uint64_t mode = fp_enter(!o->f64);
@@ -203,7 +321,7 @@ double optimizer_norm(ad_optimizer *o)
 	return sqrt(sum);
 }
 
-bool optimizer_move(ad_optimizer *o, void *const before[])
+bool optimizer_move(ad_optimizer *o, double scale, void *const before[])
 {
 	uint64_t mode;
 
@@ -214,7 +332,10 @@ bool optimizer_move(ad_optimizer *o, void *const before[])
 		if (p->g && !(p->w = ad_write(p->param)))
 			return false;
 	}
-	o->kind->prepare(o->attrs, o->lr, ++o->t, o->rates);
+	o->t++;
+	o->scale = scale;
+	for (size_t k = 0; k < o->n_manners; k++)
+		o->kind->prepare(o->manners[k].attrs, o->lr * o->manners[k].lr, o->t, o->manners[k].rates);
 	mode = fp_enter(!o->f64);
 	if (o->total < WORTH)
 		for (size_t k = 0; k < o->n; k++)
@@ -282,7 +403,7 @@ ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *setti
 	void *attrs = read ? calloc(1, kind->attrs_size) : NULL;
 	ad_node **moved = attrs ? find_params(g, &n, params) : NULL;
 	bool good = moved && check_request(g, kind, settings, read, attrs, n, moved, error, sizeof error);
-	ad_optimizer *o = good ? optimizer_open(g, kind, attrs, n, moved, error, sizeof error) : NULL;
+	ad_optimizer *o = good ? optimizer_open(g, kind, attrs, n, moved, NULL, error, sizeof error) : NULL;
 
 	if (o) {
 		o->settings = read;
@@ -330,7 +451,7 @@ ad_status ad_optimizer_step(ad_optimizer *o)
 {
 	if (!o)
 		return AD_ERROR_ARGUMENT;
-	return find_swept(o) && optimizer_move(o, NULL) ? AD_OK : ad_status_of(o->graph);
+	return find_swept(o) && optimizer_move(o, 1, NULL) ? AD_OK : ad_status_of(o->graph);
 }
 
 double ad_optimizer_norm(ad_optimizer *o)

@@ -60,16 +60,12 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 		help = now ? store_text(s, "did you mean %s (now %s, from %s)?", path, now->text,
 		                        messages_place(m, now->at, from, sizeof from))
 		           : store_text(s, "did you mean %s?", path);
-	} else if (count > 0 && !comes_later(where ? where : "the file", parts[k])) {
+	} else if (count > 0) {
 		for (size_t i = 0; i < count && i < 40; i++)
 			all = store_text(s, "%s%s%s", all, i ? ", " : "", keys[i]);
 		help = store_text(s, "the keys there are: %s", all);
 	}
-	message(m, comes_later(where ? where : "the file", parts[k]) ? E_LATER : E_KEY,
-	        (struct place){ -number, 1, 2, 0 }, NULL, help,
-	        comes_later(where ? where : "the file", parts[k])
-	            ? "%s%s%s has a key '%s', but it is not supported yet in this version"
-	            : "%s%s%s has no key '%s'",
+	message(m, E_KEY, (struct place){ -number, 1, 2, 0 }, NULL, help, "%s%s%s has no key '%s'",
 	        where ? "'" : "", where ? where : "the file", where ? "'" : "", parts[k]);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "data.h"
 #include "engine.h"
+#include "file.h"
 #include "folder.h"
 #include "op.h"
 #include "progress.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Samples in one evaluation when only measuring: enough for the kernels, little memory. */
@@ -193,6 +195,13 @@ bool model_measure(ad_model *m, const struct dataset *d, double values[], char *
 
 /* ---- the training ----------------------------------------------------------------------------- */
 
+/* The best value so far of what is watched. */
+struct record {
+	double value;
+	int64_t step;  /* where it was reached; 0: nowhere yet */
+	int64_t since; /* looked at without a better one since */
+};
+
 struct trainer {
 	ad_model *m;
 	const ad_train_options *o;
@@ -207,11 +216,19 @@ struct trainer {
 	ad_node **moved, **gradients; /* these weights; their gradients in the recording of the step */
 	void **before;             /* of each of these weights: where the optimizer puts it before it moves it */
 	void **kept;               /* each weight as it was when loss and gradients were last finite */
-	int64_t step;              /* steps done */
+	int64_t step, batches;     /* steps done; batches evaluated in steps */
+	int64_t planned;           /* steps of the whole training, for the schedule */
 	double *now, *sums, *mean; /* loss and metrics: of this step, of this epoch */
 	double *train, *valid, *test;
 	size_t seen, seen_total;   /* samples in this epoch, and since the start */
+	double *part;              /* loss and metrics of a batch */
 	double norm, norm_sum, started, saved;
+	int64_t measured;          /* the step after which t->valid was measured; -1: not yet */
+	double measuring;          /* seconds of this epoch that went into that */
+	struct record best, stop;  /* of checkpoints and of early_stop */
+	int64_t *newest;           /* steps of the checkpoints that are kept, a ring */
+	int64_t n_checkpoints;
+	struct gradient_row *rows_of_gradients;
 	struct run_folder folder;
 	bool has_folder;
 	struct progress progress;
@@ -240,8 +257,13 @@ void train_memory(const ad_model *m, size_t *kept, size_t *state)
 		size_t bytes = ad_type_of(w) == AD_REAL ? ad_count(w) * real_size(m) : 0;
 
 		*kept += bytes;
-		if (ad_wants_gradient(w))
-			*state += bytes * (size_t)__builtin_popcount(o->states(m->train.optimizer_attrs));
+		if (ad_wants_gradient(w)) {
+			const struct train_group *g = group_of(&m->train, m->weights[k].path);
+			const void *attrs = g && g->attrs ? g->attrs : m->train.optimizer_attrs;
+
+			*state += bytes * (size_t)(__builtin_popcount(o->states(attrs)) +
+			                           (m->train.accumulate > 1));
+		}
 	}
 }
 
@@ -269,6 +291,7 @@ static bool allocate(struct trainer *t)
 	const ad_model *m = t->m;
 	size_t values = 1 + (size_t)m->n_metrics, weights = (size_t)m->n_weights;
 	const struct train_spec *spec = &m->train;
+	struct optimizer_manner *of;
 
 	t->order = calloc(t->parts.train.n + 1, sizeof *t->order);
 	t->rows = calloc(t->batch + 1, sizeof *t->rows);
@@ -278,15 +301,19 @@ static bool allocate(struct trainer *t)
 	t->gradients = calloc(weights + 1, sizeof(ad_node *));
 	t->before = calloc(weights + 1, sizeof(void *));
 	t->kept = calloc(weights + 1, sizeof(void *));
-	t->now = calloc(6 * values, sizeof *t->now);
+	t->now = calloc(7 * values, sizeof *t->now);
+	of = calloc(weights + 1, sizeof *of);
+	t->rows_of_gradients = calloc(weights + 1, sizeof *t->rows_of_gradients);
+	t->newest = calloc((size_t)spec->checkpoint.keep + 1, sizeof *t->newest);
 	if (!t->order || !t->rows || !t->dims || !t->roots || !t->moved || !t->gradients ||
-	    !t->before || !t->kept || !t->now)
-		return failure_memory(t->error, t->error_size, "the training", 0);
+	    !t->before || !t->kept || !t->now || !of || !t->rows_of_gradients || !t->newest)
+		return free(of), failure_memory(t->error, t->error_size, "the training", 0);
 	t->sums = t->now + values;
 	t->mean = t->sums + values;
 	t->train = t->mean + values;
 	t->valid = t->train + values;
 	t->test = t->valid + values;
+	t->part = t->test + values;
 	for (size_t k = 0; k < t->parts.train.n; k++)
 		t->order[k] = k;
 	for (size_t k = 0; k < weights; k++) {
@@ -296,14 +323,23 @@ static bool allocate(struct trainer *t)
 			continue;
 		t->kept[k] = malloc(count * real_size(m) + 1);
 		if (!t->kept[k])
-			return failure_memory(t->error, t->error_size, "weights", count * real_size(m));
+			return free(of), failure_memory(t->error, t->error_size, "weights",
+			                                count * real_size(m));
 		if (ad_wants_gradient(m->weights[k].node)) {
+			const struct train_group *g = group_of(spec, m->weights[k].path);
+
+			of[t->n_moved] = (struct optimizer_manner){
+				.attrs = g ? g->attrs : NULL,
+				.lr_scale = m->weights[k].lr_scale * (g ? g->lr_scale : 1)
+			};
+			t->rows_of_gradients[t->n_moved].path = m->weights[k].path;
 			t->moved[t->n_moved] = m->weights[k].node;
 			t->before[t->n_moved++] = t->kept[k];
 		}
 	}
 	t->optimizer = optimizer_open(m->graph, spec->optimizer, spec->optimizer_attrs, t->n_moved,
-	                              t->moved, t->error, t->error_size);
+	                              t->moved, of, t->error, t->error_size);
+	free(of);
 	return t->optimizer != NULL;
 }
 
@@ -321,6 +357,8 @@ static void release(struct trainer *t)
 	free(t->before);
 	free(t->kept);
 	free(t->now);
+	free(t->newest);
+	free(t->rows_of_gradients);
 	ad_limit_memory(t->m->graph, t->m->memory_limit);
 	data_free(&t->parts);
 	folder_close(&t->folder);
@@ -517,8 +555,8 @@ static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *goal)
 	               loss ? (isnan(t->now[0]) ? "NaN" : "infinite") : "not finite", culprit, place);
 }
 
-/* One step with the given samples: evaluates, checks, moves the weights. */
-static ad_run_status step(struct trainer *t, size_t count)
+/* Evaluates loss, metrics and gradients with the given samples, and checks them. */
+static ad_run_status evaluate(struct trainer *t, size_t count)
 {
 	ad_model *m = t->m;
 	const struct dataset *d = t->parts.train.n ? &t->parts.train : NULL;
@@ -536,7 +574,8 @@ static ad_run_status step(struct trainer *t, size_t count)
 	}
 	recorded = in && (in->gradients || model_gradients(m, in));
 	add_time(m, &since, &m->times.recording);
-	if (!recorded || (d && !data_feed(m, in, d, t->rows, count))) {
+	if (!recorded || (d && (!data_feed(m, in, d, t->rows, count) ||
+	                        !data_augment(m, in, (uint64_t)t->batches)))) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
@@ -546,7 +585,7 @@ static ad_run_status step(struct trainer *t, size_t count)
 	for (int k = 0; k < m->n_weights; k++)
 		if (in->gradients[k])
 			t->roots[n_roots++] = in->gradients[k];
-	ad_step(m->graph, (uint64_t)t->step);
+	ad_step(m->graph, (uint64_t)t->batches++);
 	ad_watch_nonfinite(m->graph, t->o->anomaly);
 	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
 		if (ad_status_of(m->graph) == AD_ERROR_MEMORY) {
@@ -577,16 +616,94 @@ static ad_run_status step(struct trainer *t, size_t count)
 		restore_weights(t);
 		return AD_RUN_DIVERGED;
 	}
+	add_time(m, &since, &m->times.optimizer);
+	return AD_RUN_DONE;
+}
+
+/* Fills t->rows with the samples of a batch of this epoch; returns how many: none after the last. */
+static size_t choose(struct trainer *t, int64_t batch)
+{
+	uint64_t seed = t->m->train.seed;
+	size_t n = t->parts.train.n, from = (size_t)batch * t->batch, count;
+
+	if (n == 0)
+		return 0;
+	if (t->m->data.draw_random) {
+		for (size_t k = 0; k < t->batch; k++)
+			t->rows[k] = (size_t)data_random(seed, STREAM_DRAW, (uint64_t)t->batches, k, n);
+		return t->batch;
+	}
+	count = from >= n ? 0 : n - from < t->batch ? n - from : t->batch;
+	memcpy(t->rows, t->order + from, count * sizeof *t->rows);
+	return count;
+}
+
+/* Several batches as one: loss, metrics and gradients are means over all of their samples. */
+static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *samples)
+{
+	const struct train_spec *spec = &t->m->train;
+	size_t n = t->parts.train.n, each = n ? t->batch : 1, all = each * (size_t)spec->accumulate;
+	size_t from = (size_t)in_epoch * all;
+	int values = 1 + t->m->n_metrics;
+
+	if (n && !t->m->data.draw_random && n - from < all)
+		all = n - from;
+	*samples = n ? all : 1;
+	memset(t->part, 0, (size_t)values * sizeof *t->part);
+	for (size_t done = 0, j = 0; done < all; j++) {
+		double since = start_of_time(t->m), share;
+		size_t count = choose(t, in_epoch * spec->accumulate + (int64_t)j);
+		ad_run_status status;
+
+		add_time(t->m, &since, &t->m->times.data);
+		status = evaluate(t, count);
+		if (status != AD_RUN_DONE || spec->accumulate == 1)
+			return status;
+		since = start_of_time(t->m);
+		count = count ? count : 1;
+		share = (double)count / (double)all;
+		if (!optimizer_add(t->optimizer, share, t->error, t->error_size))
+			return AD_RUN_FAILED;
+		for (int k = 0; k < values; k++)
+			t->part[k] += share * t->now[k];
+		add_time(t->m, &since, &t->m->times.optimizer);
+		done += count;
+	}
+	optimizer_take_sums(t->optimizer);
+	t->norm = optimizer_norm(t->optimizer);
+	memcpy(t->now, t->part, (size_t)values * sizeof *t->now);
+	return AD_RUN_DONE;
+}
+
+/* One step: evaluates its batches, moves the weights. */
+static ad_run_status step(struct trainer *t, int64_t in_epoch)
+{
+	ad_model *m = t->m;
+	const struct train_spec *spec = &m->train;
+	double scale, since;
+	size_t samples;
+	ad_run_status status = evaluate_all(t, in_epoch, &samples);
+
+	if (status != AD_RUN_DONE)
+		return status;
+	since = start_of_time(m);
+	scale = spec->clip > 0 && t->norm > spec->clip ? spec->clip / t->norm : 1;
+	if (spec->schedule)
+		ad_optimizer_set_rate(t->optimizer,
+		                      spec->schedule->rate(spec->schedule_attrs,
+		                                           optimizer_lr(spec->optimizer,
+		                                                        spec->optimizer_attrs),
+		                                           t->step, t->planned, t->steps_per_epoch));
 	keep_weights(t, false);
-	if (!optimizer_move(t->optimizer, t->before)) {
+	if (!optimizer_move(t->optimizer, scale, t->before)) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
 	add_time(m, &since, &m->times.optimizer);
 	t->step++;
-	accumulate(t->sums, t->now, 1 + m->n_metrics, count ? count : 1);
-	t->seen += count ? count : 1;
-	t->seen_total += count;
+	accumulate(t->sums, t->now, 1 + m->n_metrics, samples);
+	t->seen += samples;
+	t->seen_total += t->parts.train.n ? samples : 0;
 	t->norm_sum += t->norm;
 	return AD_RUN_DONE;
 }
@@ -603,38 +720,148 @@ static void fill_moment(const struct trainer *t, int64_t epoch, int64_t in_epoch
 		                .valid = valid ? t->valid : NULL };
 }
 
-/* Fills t->rows for a step; returns how many. */
-static size_t choose(struct trainer *t, int64_t in_epoch)
+/* Whether something happens after the step just done, which is the in_epoch-th of its epoch. Whatever
+ * happens now and then happens after the last step, too. */
+static bool is_due(const struct trainer *t, struct period p, int64_t epoch, int64_t in_epoch)
 {
-	uint64_t seed = t->m->train.seed;
-	size_t n = t->parts.train.n, from, count;
-
-	if (n == 0)
-		return 0;
-	if (t->m->data.draw_random) {
-		for (size_t k = 0; k < t->batch; k++)
-			t->rows[k] = (size_t)data_random(seed, STREAM_DRAW, (uint64_t)t->step, k, n);
-		return t->batch;
-	}
-	from = (size_t)in_epoch * t->batch;
-	count = n - from < t->batch ? n - from : t->batch;
-	memcpy(t->rows, t->order + from, count * sizeof *t->rows);
-	return count;
+	if (p.n == 0)
+		return false;
+	if (t->step == t->total)
+		return true;
+	return p.epochs ? in_epoch == t->steps_per_epoch && epoch % p.n == 0 : t->step % p.n == 0;
 }
 
-static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
+/* Looks at what is watched, where it is new; whether it is the best so far. */
+static bool look(struct trainer *t, struct watched w, struct record *best)
+{
+	double value = w.valid ? t->valid[w.value] : t->sums[w.value] / (double)t->seen;
+	bool better = isfinite(value) &&
+	              (best->step == 0 || (w.most ? value > best->value : value < best->value));
+
+	best->since = better ? 0 : best->since + 1;
+	if (better) {
+		best->value = value;
+		best->step = t->step;
+	}
+	return better;
+}
+
+static bool save_checkpoint(struct trainer *t)
+{
+	const struct train_spec *spec = &t->m->train;
+	int64_t keep = spec->checkpoint.keep;
+	double since = start_of_time(t->m);
+	char name[64];
+	bool good;
+
+	snprintf(name, sizeof name, "step-%lld.safetensors", (long long)t->step);
+	good = folder_checkpoint(&t->folder, name, t->error, t->error_size);
+	if (good && keep > 0) {
+		int64_t *oldest = &t->newest[t->n_checkpoints++ % keep];
+
+		snprintf(name, sizeof name, "step-%lld.safetensors", (long long)*oldest);
+		if (*oldest > 0)
+			folder_remove(&t->folder, name);
+		*oldest = t->step;
+	}
+	if (good && spec->checkpoint.best.given && look(t, spec->checkpoint.best, &t->best))
+		good = folder_checkpoint(&t->folder, "best.safetensors", t->error, t->error_size);
+	add_time(t->m, &since, &t->m->times.files);
+	return good;
+}
+
+static double square_sum(const ad_model *m, size_t n, const void *a, const void *b)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		double x = m->f64 ? ((const double *)a)[k] - (b ? ((const double *)b)[k] : 0)
+		                  : (double)((const float *)a)[k] - (b ? (double)((const float *)b)[k] : 0);
+
+		sum += x * x;
+	}
+	return sum;
+}
+
+static bool record_gradients(struct trainer *t, int64_t epoch)
+{
+	double since = start_of_time(t->m);
+	bool good;
+
+	for (size_t k = 0; k < t->n_moved; k++) {
+		struct gradient_row *row = &t->rows_of_gradients[k];
+		const void *g = optimizer_gradient(t->optimizer, k), *w = ad_data(t->moved[k]);
+		size_t n = ad_count(t->moved[k]);
+
+		row->rms = row->update = 0;
+		if (!g || !w || n == 0)
+			continue;
+		row->rms = sqrt(square_sum(t->m, n, g, NULL) / (double)n);
+		/* not finite, null in the file, where the weight was all 0 */
+		row->update = sqrt(square_sum(t->m, n, w, t->before[k]) /
+		                   square_sum(t->m, n, t->before[k], NULL));
+	}
+	good = folder_gradients(&t->folder, t->step, epoch, t->n_moved, t->rows_of_gradients, t->error,
+	                        t->error_size);
+	add_time(t->m, &since, &t->m->times.files);
+	return good;
+}
+
+/* What follows a step: measurements, checkpoints, records; *ends: the training has done its best. */
+static bool after_step(struct trainer *t, int64_t epoch, int64_t in_epoch, bool *ends)
+{
+	const struct train_spec *spec = &t->m->train;
+	bool saves = t->has_folder && spec->checkpoint.given &&
+	             is_due(t, spec->checkpoint.every, epoch, in_epoch);
+	bool measures = t->parts.valid.n > 0 && (is_due(t, spec->eval, epoch, in_epoch) ||
+	                                         (saves && spec->checkpoint.best.valid));
+	bool epoch_ends = in_epoch == t->steps_per_epoch || t->step == t->total;
+
+	if (t->has_folder && is_due(t, spec->gradients, epoch, in_epoch) && !record_gradients(t, epoch))
+		return false;
+	if (measures) {
+		double from = seconds_now();
+
+		if (!model_measure(t->m, &t->parts.valid, t->valid, t->error, t->error_size))
+			return false;
+		t->measured = t->step;
+		t->measuring += seconds_now() - from;
+	}
+	if (saves && !save_checkpoint(t))
+		return false;
+	if (spec->early_stop.watch.given && (spec->early_stop.watch.valid ? measures : epoch_ends))
+		*ends = !look(t, spec->early_stop.watch, &t->stop) &&
+		        t->stop.since >= spec->early_stop.patience;
+	return true;
+}
+
+/* A line of the log, of this epoch so far. */
+static bool log_epoch(struct trainer *t, int64_t epoch, int64_t in_epoch, const struct moment *now,
+                      double spent, char *error, size_t n)
+{
+	struct log_row row = { .step = t->step, .epoch = epoch, .lr = now->lr, .grad_norm = now->norm,
+		               .ms = 1000 * (spent - t->measuring) / (double)in_epoch,
+		               .train = t->mean, .valid = now->valid };
+	double since = start_of_time(t->m);
+	bool logged = folder_log(&t->folder, &row, error, n);
+
+	add_time(t->m, &since, &t->m->times.files);
+	return logged;
+}
+
+static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 {
 	ad_run_status status = AD_RUN_DONE;
 	const struct data_spec *d = &t->m->data;
 	int64_t in_epoch = 0;
 	double begun = seconds_now(), since = start_of_time(t->m), spent;
-	bool valid = false;
 	struct moment now;
+	char text[512];
 	uint64_t mode;
 
 	memset(t->sums, 0, (1 + (size_t)t->m->n_metrics) * sizeof *t->sums);
 	t->seen = 0;
-	t->norm_sum = 0;
+	t->norm_sum = t->measuring = 0;
 	if (d->shuffle && !d->draw_random && t->parts.train.n > 1) {
 		for (size_t k = 0; k < t->parts.train.n; k++)
 			t->order[k] = k;
@@ -643,16 +870,22 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	add_time(t->m, &since, &t->m->times.data);
 	/* once here, not by each step's parts */
 	mode = fp_enter(!t->m->f64);
-	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !asked_to_end(t)) {
-		size_t count;
-
-		since = start_of_time(t->m);
-		count = choose(t, in_epoch);
-		add_time(t->m, &since, &t->m->times.data);
-		status = step(t, count);
+	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !*ends &&
+	       !asked_to_end(t)) {
+		status = step(t, in_epoch);
 		if (status != AD_RUN_DONE)
 			break;
 		in_epoch++;
+		if (!asked_to_end(t) && !after_step(t, epoch, in_epoch, ends))
+			status = AD_RUN_FAILED;
+		/* the last one's is written below */
+		if (status == AD_RUN_DONE && t->has_folder && t->measured == t->step && !*ends &&
+		    in_epoch < t->steps_per_epoch && t->step < t->total) {
+			fill_moment(t, epoch, in_epoch, true, &now);
+			if (!log_epoch(t, epoch, in_epoch, &now, seconds_now() - begun, t->error,
+			               t->error_size))
+				status = AD_RUN_FAILED;
+		}
 		if (!t->progress.to)
 			continue;
 		fill_moment(t, epoch, in_epoch, false, &now);
@@ -662,28 +895,13 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch)
 	spent = seconds_now() - begun;
 	if (in_epoch == 0)
 		return status;
-	if (status == AD_RUN_DONE && !asked_to_end(t) && t->parts.valid.n > 0) {
-		if (!model_measure(t->m, &t->parts.valid, t->valid, t->error, t->error_size))
-			return AD_RUN_FAILED;
-		valid = true;
-	}
-	fill_moment(t, epoch, in_epoch, valid, &now);
-	progress_epoch(&t->progress, &now, t->step == t->total || status != AD_RUN_DONE || asked_to_end(t));
-	if (t->has_folder) {
-		struct log_row row = { .step = t->step, .epoch = epoch, .lr = now.lr,
-			               .grad_norm = now.norm,
-			               .ms = 1000 * spent / (double)in_epoch,
-			               .train = t->mean, .valid = now.valid };
-		char text[512];
-		bool logged;
-
-		since = start_of_time(t->m);
-		logged = folder_log(&t->folder, &row, text, sizeof text);
-		add_time(t->m, &since, &t->m->times.files);
-		if (!logged && status == AD_RUN_DONE) {
-			failure(t->error, t->error_size, "%s", text);
-			return AD_RUN_FAILED;
-		}
+	fill_moment(t, epoch, in_epoch, t->measured == t->step, &now);
+	progress_epoch(&t->progress, &now,
+	               t->step == t->total || status != AD_RUN_DONE || *ends || asked_to_end(t));
+	if (t->has_folder && !log_epoch(t, epoch, in_epoch, &now, spent, text, sizeof text) &&
+	    status == AD_RUN_DONE) {
+		failure(t->error, t->error_size, "%s", text);
+		return AD_RUN_FAILED;
 	}
 	return status;
 }
@@ -722,7 +940,8 @@ static bool measure_parts(struct trainer *t, struct run_result *r)
 /* Weights and result, after whatever ended the training. */
 static ad_run_status finish(struct trainer *t, ad_run_status status, int64_t epochs)
 {
-	struct run_result r = { .steps = t->step, .epochs = epochs };
+	struct run_result r = { .steps = t->step, .epochs = epochs, .best_step = t->best.step,
+		                .best = t->best.value };
 	double since = start_of_time(t->m);
 	char text[512];
 	bool written;
@@ -752,14 +971,19 @@ static ad_run_status run(struct trainer *t)
 {
 	ad_run_status status = AD_RUN_DONE;
 	int64_t epoch = 0;
+	bool ends = false;
 
 	t->started = t->saved = seconds_now();
-	while (status == AD_RUN_DONE && !asked_to_end(t) && t->step < t->total) {
-		status = one_epoch(t, ++epoch);
+	t->measured = -1;
+	while (status == AD_RUN_DONE && !asked_to_end(t) && t->step < t->total && !ends) {
+		status = one_epoch(t, ++epoch, &ends);
 		if (status == AD_RUN_DONE && !asked_to_end(t) && !save_sometimes(t))
 			status = AD_RUN_FAILED;
 	}
 	progress_end(&t->progress);
+	if (status == AD_RUN_DONE && ends && t->progress.to)
+		fprintf(t->progress.to, "stopped early after step %lld: the best was %.6g after step %lld\n",
+		        (long long)t->step, t->stop.value, (long long)t->stop.step);
 	if (status == AD_RUN_DONE && asked_to_end(t)) {
 		status = asked_to_end(t) == SIGINT ? AD_RUN_INTERRUPTED : AD_RUN_TERMINATED;
 		failure(t->error, t->error_size, "stopped by %s after step %lld of %lld; the weights are saved",
@@ -818,11 +1042,13 @@ static bool plan_steps(struct trainer *t)
 
 	t->batch = n == 0 ? 0 : m->batch_dim < 0 ? 1 : batch == 0 || batch > n ? n : batch;
 	t->steps_per_epoch = n == 0 ? 1 : (int64_t)((n + t->batch - 1) / t->batch);
+	t->steps_per_epoch = (t->steps_per_epoch - 1) / m->train.accumulate + 1;
 	if (m->train.epochs < 0)
 		by_epochs = INT64_MAX;
 	else if (__builtin_mul_overflow(m->train.epochs, t->steps_per_epoch, &by_epochs))
 		return failure(t->error, t->error_size, "%s: 'train' has too many epochs", m->path);
 	t->total = m->train.steps >= 0 && m->train.steps < by_epochs ? m->train.steps : by_epochs;
+	t->planned = t->total;
 	t->epochs = t->total / t->steps_per_epoch + (t->total % t->steps_per_epoch != 0);
 	return true;
 }
@@ -839,6 +1065,28 @@ static bool is_reached(const ad_model *m, ad_node *gradient)
 		if (data[k])
 			return true;
 	return !data;
+}
+
+/* The weights to begin with, `from`: a run folder's last ones, or a file. */
+static ad_run_status read_from(struct trainer *t)
+{
+	struct stat info;
+	const char *from = t->m->train.from;
+	char *file = NULL;
+	bool refused = false, good;
+
+	if (!from)
+		return AD_RUN_DONE;
+	if (stat(from, &info) == 0 && S_ISDIR(info.st_mode)) {
+		file = path_in(from, "last.safetensors");
+		if (!file) {
+			failure_memory(t->error, t->error_size, from, 0);
+			return AD_RUN_FAILED;
+		}
+	}
+	good = checkpoint_read(t->m, file ? file : from, &refused, t->error, t->error_size);
+	free(file);
+	return good ? AD_RUN_DONE : refused ? AD_RUN_REFUSED : AD_RUN_FAILED;
 }
 
 /* What the first step's recording shows, before there is a run folder. */
@@ -901,7 +1149,8 @@ static ad_run_status train(ad_model *m, const ad_train_options *o, char *error, 
 		release(&t);
 		return AD_RUN_REFUSED;
 	}
-	if (share_memory(&t) && allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE) {
+	if (share_memory(&t) && allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE &&
+	    (status = read_from(&t)) == AD_RUN_DONE) {
 		status = AD_RUN_FAILED;
 		if (t.o->dry) {
 			t.total = t.total < 1 ? t.total : 1;

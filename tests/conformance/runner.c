@@ -521,7 +521,7 @@ static bool updates(const struct optimizer *by, const void *attrs, bool f64, con
 	ad_node *given = ad_input(g, "g", AD_REAL, AD_SHAPE((int64_t)p0->count));
 	ad_node *y = ad_sum(ad_mul(p, given), AD_ALL, false);
 	size_t n = p0->count, steps = n ? grads->count / n : 0;
-	ad_optimizer *o = optimizer_open(g, by, attrs, 1, &p, why->text, sizeof why->text);
+	ad_optimizer *o = optimizer_open(g, by, attrs, 1, &p, NULL, why->text, sizeof why->text);
 
 	if (o && ad_set(p, p0->v, n) == AD_OK)
 		for (size_t t = 0; t < steps && ad_status_of(g) == AD_OK; t++) {

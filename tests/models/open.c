@@ -325,7 +325,7 @@ Test(open, data_declared)
 	          d->split_valid.of_test);
 	cr_expect(d->split_test.given && !d->split_test.tail && !d->split_test.of_test);
 	cr_expect(d->n_map == 3 && d->map[0].kind == MAP_SCALE && d->map[0].scale == 0.5 &&
-	          d->map[1].kind == MAP_STANDARDIZE && d->map[2].std == 2);
+	          d->map[1].kind == MAP_STANDARDIZE && d->map[2].n == 1 && *d->map[2].std == 2);
 	cr_expect(d->batch == 20 && !d->shuffle && d->draw_random);
 	cr_expect(m->f64 && m->train.steps == 100 && m->train.epochs == -1);
 	cr_expect_str_eq(m->train.optimizer->name, "sgd");

@@ -501,10 +501,10 @@ Test(command, show_json, .init = make_folder, .fini = remove_folder)
 	cr_expect(strstr(r.out, "\"name\":\"s\",\"type\":\"f32\",\"target\":false,\"shape\":[]"), "%s",
 	          r.out);
 	cr_expect(strstr(r.out, "\"kind\":\"linear\",\"output\":[\"B\",3],\"parameters\":15,"
-	                        "\"multiply_adds\":12,\"bytes\":28,\"connected_to\":[\"x\",\"z\"]"),
+	                        "\"connected_to\":[\"x\",\"z\"],\"multiply_adds\":12,\"bytes\":28}"),
 	          "%s", r.out);
 	cr_expect(strstr(r.out, "\"kind\":\"sum\",\"output\":[],\"parameters\":0,"
-	                        "\"multiply_adds\":0,\"bytes\":4,\"connected_to\":[\"add\"]"),
+	                        "\"connected_to\":[\"add\"],\"multiply_adds\":0,\"bytes\":4}"),
 	          "%s", r.out);
 	done(&r);
 

@@ -1,0 +1,168 @@
+/*
+ * examples: six files that use the whole language, on data made for the purpose.
+ */
+#include "autograd_model.h"
+#include "scratch.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+TestSuite(examples, .init = scratch_open, .fini = scratch_close, .timeout = 300);
+
+/* Runs the command; what it prints, errors too. */
+static const char *run(int *status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static const char *run(int *status, const char *format, ...)
+{
+	const char *bin = getenv("AUTOGRAD_BIN");
+	static char text[1 << 16];
+	char command[1024];
+	size_t n = (size_t)snprintf(command, sizeof command, "%s ", bin ? bin : "build/autograd");
+	va_list args;
+	FILE *pipe;
+
+	va_start(args, format);
+	n += (size_t)vsnprintf(command + n, sizeof command - n, format, args);
+	va_end(args);
+	snprintf(command + n, sizeof command - n, " 2>&1");
+	pipe = popen(command, "r");
+	cr_assert(pipe);
+	n = fread(text, 1, sizeof text - 1, pipe);
+	text[n] = '\0';
+	*status = pclose(pipe);
+	return text;
+}
+
+/* The example in the scratch folder, with `old` replaced by `new` wherever it stands. */
+static const char *copy(const char *name, const char *old, const char *new)
+{
+	char path[128], *text, *from, *at, *changed = calloc(1, 1 << 16);
+	size_t size;
+
+	snprintf(path, sizeof path, "tests/examples/%s", name);
+	from = text = scratch_read(path, &size);
+	for (; old && (at = strstr(from, old)) != NULL; from = at + strlen(old)) {
+		strncat(changed, from, (size_t)(at - from));
+		strcat(changed, new);
+	}
+	strcat(changed, from);
+	scratch_text(name, changed);
+	free(changed);
+	free(text);
+	return scratch_path(name);
+}
+
+static void check_and_show(const char *path, const char *parameters)
+{
+	const char *text;
+	int status;
+
+	text = run(&status, "check %s", path);
+	cr_assert_eq(status, 0, "%s", text);
+	text = run(&status, "show %s", path);
+	cr_assert_eq(status, 0, "%s", text);
+	cr_expect(strstr(text, parameters), "%s: %s", path, text);
+}
+
+static void train(const char *path, const char *more)
+{
+	int status;
+	const char *text = run(&status, "train --dry-run %s %s", path, more);
+
+	cr_expect_eq(status, 0, "%s", text);
+	cr_expect(strstr(text, "loss"), "%s", text);
+}
+
+/* An IDX file of bytes: n samples of `per` bytes each. */
+static void write_idx(const char *name, unsigned n, unsigned side, unsigned below)
+{
+	gzFile file = gzopen(scratch_path(name), "wb");
+	unsigned char head[16] = { 0, 0, 8, side ? 3 : 1, 0, 0, 0, (unsigned char)n, 0, 0, 0,
+		                   (unsigned char)side, 0, 0, 0, (unsigned char)side };
+
+	cr_assert(file);
+	gzwrite(file, head, side ? 16 : 8);
+	for (unsigned k = 0; k < n * (side ? side * side : 1); k++) {
+		unsigned char byte = (unsigned char)(k * 7 % below);
+
+		gzwrite(file, &byte, 1);
+	}
+	gzclose(file);
+}
+
+static void write_text(void)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz .,\n";
+	char text[4001] = "";
+
+	for (int k = 0; k < 4000; k++)
+		text[k] = letters[(k * k / 3 + k) % 30];
+	mkdir(scratch_path("data"), 0777);
+	scratch_text("data/input.txt", text);
+}
+
+Test(examples, arithmetic)
+{
+	const char *text;
+	int status;
+
+	check_and_show(copy("0_arith.yaml", NULL, NULL), "f");
+	text = run(&status, "eval %s", scratch_path("0_arith.yaml"));
+	cr_assert_eq(status, 0, "%s", text);
+	cr_expect(strstr(text, "f = -12\n") && strstr(text, "df/dx = -4\n") && strstr(text, "df/dz = 3\n"), "%s",
+	          text);
+}
+
+Test(examples, mlp)
+{
+	mkdir(scratch_path("data"), 0777);
+	write_idx("data/train-images-idx3-ubyte.gz", 200, 28, 256);
+	write_idx("data/train-labels-idx1-ubyte.gz", 200, 0, 10);
+	write_idx("data/t10k-images-idx3-ubyte.gz", 20, 28, 256);
+	write_idx("data/t10k-labels-idx1-ubyte.gz", 20, 0, 10);
+	check_and_show(copy("1_mlp.yaml", NULL, NULL), "118,282 parameters");
+	train(scratch_path("1_mlp.yaml"), "");
+}
+
+Test(examples, resnet)
+{
+	unsigned char record[3073] = { 3 };
+
+	mkdir(scratch_path("data"), 0777);
+	mkdir(scratch_path("data/cifar-10-batches-bin"), 0777);
+	scratch_write("data/cifar-10-batches-bin/data_batch_1.bin", record, sizeof record);
+	record[0] = 7;
+	record[99] = 200;
+	scratch_write("data/cifar-10-batches-bin/data_batch_2.bin", record, sizeof record);
+	scratch_write("data/cifar-10-batches-bin/test_batch.bin", record, sizeof record);
+	check_and_show(copy("2_resnet.yaml", NULL, NULL), "272,282 parameters");
+	train(scratch_path("2_resnet.yaml"), "");
+}
+
+Test(examples, lstm)
+{
+	write_text();
+	check_and_show(copy("3_lstm.yaml", NULL, NULL), "242,945 parameters");
+	train(scratch_path("3_lstm.yaml"), "");
+}
+
+Test(examples, gpt)
+{
+	write_text();
+	check_and_show(copy("4_gpt.yaml", NULL, NULL), "10,770,816 parameters");
+	train(scratch_path("4_gpt.yaml"), "--set params.layers=1 --set params.d=48");
+}
+
+/* The op of a plug-in is one of the library's here. */
+Test(examples, custom)
+{
+	char *common;
+	size_t size;
+
+	mkdir(scratch_path("blocks"), 0777);
+	common = scratch_read("tests/examples/blocks/common.yaml", &size);
+	scratch_text("blocks/common.yaml", common);
+	free(common);
+	check_and_show(copy("5_custom.yaml", "swish", "silu"), "parameters");
+}
