@@ -21,6 +21,7 @@
 #define NAN_COLOUR "#d100d1"
 #define LABEL_CHARACTERS 60
 #define TOOLTIP_CHARACTERS 200
+#define MOST_WEIGHTS 4 /* named in the box of a layer */
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
@@ -762,11 +763,17 @@ static const struct look {
 	[CLASS_STRONG] = { "strong", "strong, 10\xc3\x97 to 100\xc3\x97", "#f16913", "solid", 8 },
 	[CLASS_NORMAL] = { "normal", "normal", "#4d4d4d", "solid", 6 },
 	[CLASS_WEAK] = { "weak", "weak, under 1/30", "#6baed6", "solid", 4 },
+	[CLASS_LOST] = { "lost", "lost, under half an ulp", "#08519c", "dotted", 3 },
 	[CLASS_VANISHING] = { "vanishing", "vanishing, under 1/1000", "#08519c", "solid", 3 },
 	[CLASS_ZERO] = { "zero", "exactly zero", "#999999", "dashed", 3 },
 	[CLASS_NONE] = { "none", "no gradient wanted", "#bbbbbb", "dotted", 3 },
 	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3 },
 };
+
+static const struct look *look_of(const struct picture *p, enum class class)
+{
+	return &looks[class];
+}
 
 /* 3 points at the reference, 0.8 a decade. */
 static double width_of(const struct drawing *d, enum class class, double rms)
@@ -1071,39 +1078,217 @@ static Agnode_t *draw_part(struct picture *p, Agraph_t *in, uint32_t part)
 	return node;
 }
 
-/* A closed frame, or a stretch of a level that is too long. */
-static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *b)
+/* How a gradient compares with the reference: 150x, 1/60. */
+static void put_factor(struct picture *p, double rms)
+{
+	double factor = p->d->reference > 0 ? rms / p->d->reference : 0;
+	char number[32];
+
+	if (factor >= 1)
+		put(&p->text, " %s\xc3\x97", size_text(number, factor));
+	else if (factor > 0)
+		put(&p->text, " 1/%s", size_text(number, 1 / factor));
+}
+
+/* One cell a copy, in its class's colour; the frames of one name the worst first, at most three of
+ * each class and three lines. */
+static void put_strip(struct picture *p, uint32_t leader)
 {
 	struct drawing *d = p->d;
-	const char *name = b->kind == BOX_FRAME ? ad_scope_name(d->graph, (int)b->frame) : NULL;
-	Agnode_t *node = make_node(p, in, "f", b->first);
-	enum class worst = b->worst;
+	uint32_t copies = d->frames[leader].copies, k = 0;
+	/* Rows of equal length of at most 50. */
+	uint32_t rows = (copies + 49) / 50, columns = (copies + rows - 1) / rows;
+	int width = columns <= 12 ? 14 : columns <= 25 ? 8 : 5, lines = 0;
 
-	if (b->kind == BOX_FRAME && d->frames[b->frame].worst > worst)
-		worst = d->frames[b->frame].worst;
+	put(&p->text, "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" "
+	              "CELLPADDING=\"0\">");
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling, k++) {
+		const struct look *look = look_of(p, d->frames[c].worst);
+
+		p->occurs[d->frames[c].worst] = true;
+		put(&p->text, "%s<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
+		    k % columns == 0 ? "<TR>" : "", width,
+		    d->frames[c].worst == CLASS_NORMAL ? "#bdbdbd" : look->colour);
+		if (k % columns == columns - 1 || k + 1 == copies)
+			put(&p->text, "</TR>");
+	}
+	put(&p->text, "</TABLE></TD></TR>");
+	for (int class = CLASSES - 1; class > CLASS_NORMAL && lines < 3; class--) {
+		uint32_t n = 0;
+
+		for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+		     c = d->frames[c].sibling) {
+			if ((int)d->frames[c].worst != class || n++ >= 3)
+				continue;
+			if (n == 1)
+				put(&p->text,
+				    "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" "
+				    "COLOR=\"%s\">%s:",
+				    look_of(p, (enum class)class)->colour,
+				    looks[class].name);
+			put(&p->text, "%s", n > 1 ? ", " : " ");
+			put_escaped(&p->text, ad_scope_name(d->graph, (int)c));
+			if (d->frames[c].offender)
+				put(&p->text, " first");
+			else if (class != CLASS_NAN && class != CLASS_ZERO)
+				put_factor(p, d->frames[c].extreme);
+		}
+		if (n > 3)
+			put(&p->text, " and %u more", n - 3);
+		if (n > 0)
+			put(&p->text, "</FONT></TD></TR>");
+		lines += n > 0;
+	}
+}
+
+/* "block[0..109]", "field". */
+static void put_copies_name(struct picture *p, uint32_t leader)
+{
+	struct drawing *d = p->d;
+	const char *first = ad_scope_name(d->graph, (int)leader), *last = first, *open, *close;
+	char number[32];
+
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling)
+		last = ad_scope_name(d->graph, (int)c);
+	open = strchr(last, '[');
+	close = strchr(first, ']');
+	if (open && close && strcmp(first, last) != 0 && close - first < LABEL_CHARACTERS) {
+		char start_of[LABEL_CHARACTERS * 4];
+
+		snprintf(start_of, sizeof start_of, "%.*s..%s", (int)(close - first), first,
+		         open + 1);
+		put_escaped(&p->text, start_of);
+	} else {
+		put_escaped(&p->text, first);
+	}
+	put(&p->text, " &nbsp;\xc3\x97 %s", count_text(number, d->frames[leader].copies));
+}
+
+/* A layer's weights, each with its gradient: what their own nodes would say. */
+static void put_weights(struct picture *p, const struct box *b)
+{
+	struct drawing *d = p->d;
+	uint32_t shown = 0;
+	char number[32];
+
+	for (uint32_t k = b->first; k <= b->last && shown < MOST_WEIGHTS; k++) {
+		const struct part *a = &d->parts[k];
+		const char *name = ad_name_of(a->node), *dot = name ? strrchr(name, '.') : NULL;
+
+		if (a->shown != k || a->role != ROLE_PARAM || &d->boxes[a->box] != b)
+			continue;
+		shown++;
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\">");
+		put_escaped(&p->text, dot && dot[1] ? dot + 1 : name ? name : "param");
+		put(&p->text, " ");
+		put_shape(&p->text, ad_shape_of(a->node));
+		put(&p->text, "</FONT>");
+		if (d->gradients && a->class != CLASS_NONE) {
+			p->occurs[a->class] = true;
+			put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
+			    look_of(p, a->class)->colour, size_text(number, a->gradient.rms));
+		}
+	}
+}
+
+static uint32_t count_weights(const struct drawing *d, const struct box *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = b->first; k <= b->last; k++)
+		n += d->parts[k].shown == k && d->parts[k].role == ROLE_PARAM &&
+		     &d->boxes[d->parts[k].box] == b;
+	return n;
+}
+
+static void label_layer(struct picture *p, const struct box *b)
+{
+	const struct frame *f = &p->d->frames[b->frame];
+	const char *name = ad_scope_name(p->d->graph, (int)b->frame);
+	uint32_t weights = count_weights(p->d, b);
+
+	put(&p->text, "<FONT>");
+	put_escaped(&p->text, f->layer);
+	put(&p->text, "</FONT>");
+	if (strcmp(name, f->layer) != 0) {
+		put(&p->text, "<FONT POINT-SIZE=\"9\"> &nbsp;<I>");
+		put_escaped(&p->text, name);
+		put(&p->text, "</I></FONT>");
+	}
+	if (b->ops > 1 || weights > MOST_WEIGHTS) {
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\">");
+		put_counts(&p->text, b->ops, b->elements);
+		put(&p->text, "</FONT>");
+	}
+	if (weights <= MOST_WEIGHTS)
+		put_weights(p, b);
+}
+
+static void label_closed(struct picture *p, const struct box *b)
+{
+	struct drawing *d = p->d;
+	bool copies = b->kind == BOX_FRAME && d->frames[b->frame].copies > 1;
+
 	start(&p->text);
+	if (b->kind == BOX_FRAME && !copies && d->frames[b->frame].layer) {
+		label_layer(p, b);
+		return;
+	}
+	if (copies)
+		put(&p->text, "<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" "
+		              "CELLPADDING=\"0\"><TR><TD>");
 	put(&p->text, "<B>");
-	put_escaped(&p->text, name ? name : "\xe2\x80\xa6");
+	if (copies)
+		put_copies_name(p, b->frame);
+	else
+		put_escaped(&p->text, b->kind == BOX_FRAME
+		                          ? ad_scope_name(d->graph, (int)b->frame)
+		                          : "\xe2\x80\xa6");
 	put(&p->text, "</B><BR/><FONT POINT-SIZE=\"9\">");
 	put_counts(&p->text, b->ops, b->elements);
 	put(&p->text, "</FONT>");
+	if (copies) {
+		put(&p->text, "</TD></TR>");
+		if (d->gradients)
+			put_strip(p, b->frame);
+		put(&p->text, "</TABLE>");
+	}
+}
+
+/* A closed frame, copies of one, or a stretch of a level that is too long. */
+static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *b)
+{
+	struct drawing *d = p->d;
+	const struct frame *f = b->kind == BOX_FRAME ? &d->frames[b->frame] : NULL;
+	Agnode_t *node = make_node(p, in, "f", b->first);
+	char path[256];
+
+	label_closed(p, b);
 	set_html(p, node, N_LABEL, p->text.s);
 	start(&p->text);
-	put_tooltip(&p->text, name ? name : "ops recorded one after the other");
+	put_tooltip(&p->text, f ? drawing_path(d, b->frame, path, sizeof path)
+	                        : "ops recorded one after the other");
+	if (f && f->copies > 1)
+		put(&p->text, " and %u more of equal structure", f->copies - 1);
 	put(&p->text, ": ");
 	put_counts(&p->text, b->ops, b->elements);
 	if (d->gradients)
-		put(&p->text, ", worst gradient inside: %s", looks[worst].name);
+		put(&p->text, ", worst gradient inside: %s", looks[b->worst].name);
 	set(p, node, N_TOOLTIP, p->text.s);
-	set(p, node, N_CLASS, "closed");
-	set(p, node, N_PERIPHERIES, "2");
-	if (worst > CLASS_NORMAL) {
-		set(p, node, N_COLOR, looks[worst].colour);
+	set(p, node, N_CLASS, f && f->layer && f->copies == 1 ? "closed layer" : "closed");
+	if (!f || !f->layer || f->copies > 1 || b->ops > 1)
+		set(p, node, N_PERIPHERIES, "2");
+	if (d->gradients && b->worst > CLASS_NORMAL) {
+		set(p, node, N_COLOR, look_of(p, b->worst)->colour);
 		set(p, node, N_PENWIDTH, "2");
-		p->occurs[worst] = true;
+		p->occurs[b->worst] = true;
 	}
-	if (b->offender)
-		set(p, node, N_COLOR, NAN_COLOUR);
+	if (b->offender) {
+		set(p, node, N_COLOR, look_of(p, CLASS_NAN)->colour);
+		set(p, node, N_PENWIDTH, "2.5");
+	}
 	return node;
 }
 
@@ -1150,7 +1335,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	struct drawing *d = p->d;
 	const struct use *u = &d->uses[a->use];
 	const struct part *from = &d->parts[u->from];
-	const struct look *look = &looks[u->class];
+	const struct look *look = &looks[a->class];
 	enum role role = d->boxes[a->from].kind == BOX_PART ? from->role : ROLE_OP;
 	bool weight = role == ROLE_PARAM || role == ROLE_BUFFER;
 	/* dot puts the head above the tail where both stand in one column: so weights alternate. */
@@ -1174,8 +1359,8 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		set(p, e, E_CLASS, "value");
 		set(p, e, E_DIR, above ? "back" : "forward");
 	} else {
-		width = width_of(d, u->class, u->gradient.rms);
-		p->occurs[u->class] = true;
+		width = width_of(d, a->class, a->gradient.rms);
+		p->occurs[a->class] = true;
 		set(p, e, E_DIR, above ? "forward" : "back");
 		set(p, e, E_COLOR, look->colour);
 		set(p, e, E_FONTCOLOR, look->colour);
@@ -1185,11 +1370,11 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		snprintf(number, sizeof number, "gradient %s", look->name);
 		set(p, e, E_CLASS, number);
 		/* A weight says itself what its only use contributes. */
-		if (u->class == CLASS_NONE && role == ROLE_INPUT)
+		if (a->class == CLASS_NONE && role == ROLE_INPUT)
 			put(&p->text, "no grad");
-		else if (u->class != CLASS_NONE && (!weight || from->uses > 1))
-			put(&p->text, u->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
-			    size_text(number, u->gradient.rms));
+		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
+			put(&p->text, a->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
+			    size_text(number, a->gradient.rms));
 	}
 	if (p->text.n > 0 && p->text.s[0] == '<')
 		set_html(p, e, E_LABEL, p->text.s);
@@ -1204,8 +1389,10 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	put_shape(&p->text, ad_shape_of(from->node));
 	put(&p->text, " to %s", ad_op_of(d->parts[u->by].node));
 	if (a->uses > 1)
-		put(&p->text, ", %sof %u uses", d->gradients ? "the worst " : "one ", a->uses);
-	put_rms(p, u->class, u->gradient.rms);
+		put(&p->text, " and %u more", a->uses - 1);
+	put_rms(p, a->class, a->gradient.rms);
+	if (d->gradients && a->worst != a->class)
+		put(&p->text, ", the worst of them %s", looks[a->worst].name);
 	set(p, e, E_EDGETOOLTIP, p->text.s);
 	set(p, e, E_LABELTOOLTIP, p->text.s);
 }
@@ -1239,6 +1426,7 @@ static void draw_legend(struct picture *p)
 	struct text *t = &p->text;
 	const char *reference = d->reference > 0 ? ad_name_of(d->options->reference) : NULL;
 	Agnode_t *legend = agnode(p->root, unconst("legend"), 1);
+	char number[32];
 
 	start(t);
 	put(t, "<TABLE BORDER=\"1\" COLOR=\"#cccccc\" CELLBORDER=\"0\" CELLSPACING=\"3\" "
@@ -1248,6 +1436,11 @@ static void draw_legend(struct picture *p)
 		put_escaped(t, reference ? reference : "the output");
 	}
 	put(t, "</B></TD></TR>");
+	if (d->reference > 0 && d->positions > 1)
+		put(t,
+		    "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\">weights: times \xe2\x88\x9a%s, the rows that "
+		    "they sum over</TD></TR>",
+		    count_text(number, (size_t)d->positions));
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
 		const struct look *look = &looks[order[k]];
 

@@ -103,6 +103,29 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const char *path
 	return done;
 }
 
+static const char *layer_named(const char *name)
+{
+	for (size_t k = 0; layers[k]; k++)
+		if (!strcmp(layers[k]->name, name))
+			return layers[k]->name;
+	return NULL;
+}
+
+/* The layers of the model by path; NULL where memory is short, and then none is folded. */
+static ad_draw_layer *list_layers(const ad_model *m, size_t *n)
+{
+	ad_draw_layer *list = calloc((size_t)m->n_rows + 1, sizeof *list);
+
+	*n = 0;
+	for (int k = 0; list && k < m->n_rows; k++) {
+		const char *kind = layer_named(m->rows[k].kind);
+
+		if (kind)
+			list[(*n)++] = (ad_draw_layer){ m->rows[k].path, kind };
+	}
+	return list;
+}
+
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
@@ -110,13 +133,18 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	ad_draw_options o = {
 		.view = d->view, .gradients = d->gradients, .title = m->name, .step = d->step
 	};
+	ad_draw_layer *list;
 	ad_node *y;
+	bool done;
 
 	if (!in)
 		return status;
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
-	if (write_drawing(y, &o, d->path, error, n))
+	o.layers = list = list_layers(m, &o.n_layers);
+	done = write_drawing(y, &o, d->path, error, n);
+	free(list);
+	if (done)
 		return EXIT_DONE;
 	/* The library's sentences begin with its function's name, the command's with its own. */
 	if (strncmp(error, "draw: ", 6) == 0)
