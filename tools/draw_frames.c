@@ -157,6 +157,10 @@ bool drawing_make_frames(struct drawing *d)
 		f->copies = 1;
 	}
 	place_leaves(d);
+	if (!drawing_focus(d)) {
+		free(last);
+		return false;
+	}
 	count_members(d);
 	link_children(d, last);
 	free(last);

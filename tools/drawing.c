@@ -169,7 +169,7 @@ static bool measure(struct drawing *d, ad_node *x, struct statistic *s)
 }
 
 /* The statistic of any node of the graph, computed once. */
-static bool statistic_of(struct drawing *d, ad_node *x, struct statistic *s)
+bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 {
 	uint32_t k = number_of(d, x);
 
@@ -370,13 +370,27 @@ static bool find_reference(struct drawing *d)
 	gradient = ad_gradient(d->options->reference);
 	if (!gradient)
 		return true;
-	if (!statistic_of(d, gradient, &s))
+	if (!drawing_statistic(d, gradient, &s))
 		return false;
 	if (isfinite(s.rms))
 		d->reference = s.rms;
 	shape = ad_shape_of(d->options->reference);
 	for (int i = 0; i + 1 < shape.rank; i++)
 		d->positions *= (double)shape.dims[i];
+	return true;
+}
+
+/* How far a step of the rate moves a weight; under half an ulp it does not. */
+static bool find_ratio(struct drawing *d, struct part *p)
+{
+	struct statistic value;
+
+	if (!drawing_statistic(d, p->node, &value))
+		return false;
+	if (value.rms > 0 && p->gradient.rms > 0)
+		p->ratio = d->options->rate * p->gradient.rms / value.rms;
+	if (p->ratio > 0 && p->ratio < (d->f64 ? 0x1p-54 : 0x1p-25))
+		p->class = CLASS_LOST;
 	return true;
 }
 
@@ -392,13 +406,15 @@ static bool find_gradients(struct drawing *d)
 
 		if (p->frozen || p->role == ROLE_TARGET || !gradient)
 			continue;
-		if (!statistic_of(d, gradient, &p->gradient))
+		if (!drawing_statistic(d, gradient, &p->gradient))
 			return false;
 		p->class = p->role == ROLE_PARAM && !p->beyond
 		               ? weight_class(d, &p->gradient)
 		               : class_of(d, &p->gradient, p->beyond);
 		if (p->gradient.rms > d->largest)
 			d->largest = p->gradient.rms;
+		if (p->role == ROLE_PARAM && d->options->rate > 0 && !find_ratio(d, p))
+			return false;
 	}
 	return true;
 }
@@ -588,7 +604,7 @@ static bool measure_use(struct drawing *d, struct use *u, uint32_t by, int input
 	if (!d->gradients)
 		return true;
 	gradient = ad_use_gradient(d->parts[by].node, input);
-	if (gradient && !statistic_of(d, gradient, &u->gradient))
+	if (gradient && !drawing_statistic(d, gradient, &u->gradient))
 		return false;
 	u->class = d->parts[u->from].role == ROLE_PARAM && !d->parts[u->from].beyond
 	               ? weight_class(d, &u->gradient)
@@ -665,7 +681,7 @@ static bool find_forward_offender(struct drawing *d, uint32_t *found)
 		bool infinite_input = false;
 		struct statistic s, in;
 
-		if (!statistic_of(d, p->node, &s))
+		if (!drawing_statistic(d, p->node, &s))
 			return false;
 		if (!s.nan && (!s.infinite || !ad_op_of(p->node)))
 			continue;
@@ -674,7 +690,7 @@ static bool find_forward_offender(struct drawing *d, uint32_t *found)
 
 			if (from == NOTHING)
 				continue;
-			if (!statistic_of(d, d->parts[from].node, &in))
+			if (!drawing_statistic(d, d->parts[from].node, &in))
 				return false;
 			infinite_input |= in.infinite;
 		}
@@ -702,7 +718,7 @@ static bool find_backward_offender(struct drawing *d, uint32_t *found)
 
 			if (!use)
 				continue;
-			if (!statistic_of(d, use, &s))
+			if (!drawing_statistic(d, use, &s))
 				return false;
 			if (s.nan || s.infinite) {
 				*found = k;
@@ -721,7 +737,7 @@ static bool find_offender(struct drawing *d)
 
 	if (!d->gradients)
 		return true;
-	if (!statistic_of(d, d->y, &y))
+	if (!drawing_statistic(d, d->y, &y))
 		return false;
 	bad = y.nan || y.infinite;
 	for (uint32_t k = 0; k < d->n_parts && !bad; k++)
@@ -1011,7 +1027,8 @@ static void find_worst(struct drawing *d)
 		if (!is_shown(d, k))
 			continue;
 		if (p->role == ROLE_PARAM) {
-			worse_frame(&d->frames[p->frame], p->class, p->gradient.rms);
+			worse_frame(&d->frames[p->frame], p->class,
+			            p->gradient.rms / sqrt(d->positions));
 			worse(&d->boxes[p->box].worst, p->class);
 		}
 		if (p->offender) {
@@ -1025,7 +1042,10 @@ static void find_worst(struct drawing *d)
 		uint32_t frame =
 		    drawing_common_frame(d, d->parts[u->from].frame, d->parts[u->to].frame);
 
-		worse_frame(&d->frames[frame], u->class, u->gradient.rms);
+		worse_frame(&d->frames[frame], u->class,
+		            u->gradient.rms / (d->parts[u->from].role == ROLE_PARAM
+		                                   ? sqrt(d->positions)
+		                                   : 1));
 	}
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct frame *f = &d->frames[d->parts[k].frame];

@@ -182,9 +182,30 @@ bool drawing_no_memory(struct drawing *d);
 /* The innermost frame around both. */
 uint32_t drawing_common_frame(const struct drawing *d, uint32_t a, uint32_t b);
 
+/* Hides what the options leave out and marks frames that are wanted open; frames have parents. */
+bool drawing_focus(struct drawing *d);
+
 /* Makes the frames, once uses are known, and decides which are open. */
 bool drawing_make_frames(struct drawing *d);
 bool drawing_open_frames(struct drawing *d);
+
+/* Any statistic of a node's value, computed once. */
+bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s);
+
+/* Writes what drawing_flow decided. */
+bool drawing_write_text(struct drawing *d, FILE *to);
+bool drawing_write_json(struct drawing *d, FILE *to);
+
+/* A size in two digits, 2.6e-8, 0.47, 31; a count, 512, 7.1M; text holds 32 bytes. */
+const char *drawing_size_text(char *text, double size);
+const char *drawing_count_text(char *text, size_t count);
+const char *drawing_class_name(enum class class);
+
+/* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
+uint32_t drawing_character_at(const unsigned char *s, size_t *bytes);
+
+/* Controls, marks that turn the direction of writing, what XML forbids. */
+bool drawing_is_unprintable(uint32_t c);
 
 bool drawing_fail(struct drawing *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
