@@ -21,6 +21,41 @@ typedef enum {
 	AD_VIEW_FLOW     /* one node an op, layers as frames, arrows the way the gradient flows */
 } ad_view;
 
+typedef enum {
+	AD_DRAW_DOT, /* for the program dot */
+	AD_DRAW_TEXT, /* a tree with bars, for terminals and logs; UTF-8 */
+	AD_DRAW_JSON  /* {"nodes": [...], "edges": [...], ...} */
+} ad_draw_form;
+
+typedef enum { AD_ARROWS_BACKWARD, AD_ARROWS_FORWARD, AD_ARROWS_BOTH } ad_draw_arrows;
+
+/* What the numbers at gradients are. */
+typedef enum {
+	AD_STAT_RMS,
+	AD_STAT_MAX,  /* the largest size of an element */
+	AD_STAT_RATIO /* of params rate * rms(gradient) / rms(value); of edges the rms */
+} ad_draw_stat;
+
+/* Classes of gradients, for `only`. */
+typedef enum {
+	AD_CLASS_NONE,      /* none wanted */
+	AD_CLASS_NORMAL,
+	AD_CLASS_WEAK,      /* under 1/30 of the reference */
+	AD_CLASS_STRONG,    /* over 10 */
+	AD_CLASS_LOST,      /* an update under half an ulp: rate * rms(gradient) < 2^-25 rms(value) */
+	AD_CLASS_VANISHING, /* under 1/1000 */
+	AD_CLASS_ZERO,      /* every element exactly 0 */
+	AD_CLASS_EXPLODING, /* over 100 */
+	AD_CLASS_NAN,       /* an element is NaN or infinite */
+	AD_CLASSES
+} ad_class;
+
+/* A scope that is one thing to a reader, whatever ops it is made of: "block[0].attn", "attention". */
+typedef struct {
+	const char *path; /* names of scopes from the outermost one in, joined by dots */
+	const char *kind;
+} ad_draw_layer;
+
 typedef struct {
 	ad_view view;
 	bool gradients;     /* draw them: the graph was evaluated by ad_backward after ad_keep_all */
@@ -28,6 +63,29 @@ typedef struct {
 	int64_t step;       /* in the title; -1: leave out */
 	ad_node *reference; /* colour classes compare with its gradient's rms (the logits), and inputs
 	                     * that it does not depend on are targets; NULL: no classes by size */
+
+	/* How much of a large graph: modules are opened, outermost first, while there are at most
+	 * 300 boxes, layers stay closed unless all is small, and of many equal modules in a row
+	 * ("block[0]", "block[1]", ...) one box with a strip is drawn. */
+	const ad_draw_layer *layers;
+	size_t n_layers;
+	const char *const *open; /* paths of modules to open whatever the room */
+	size_t n_open;
+	int depth; /* opens that many levels, 1: only the outermost; 0: while there is room */
+	bool all;  /* opens everything */
+
+	/* Which part of it; paths are those of modules, of named nodes, or "MODULE.OP". */
+	const char *around; /* a path, and what is at most `radius` ops from it */
+	int radius;
+	const char *from, *to; /* what lies on a way from one to the other; both or neither */
+	unsigned only;         /* 1 << class of each gradient to show, with two ops on each side; 0: all */
+
+	ad_draw_form form;
+	ad_draw_arrows arrows;
+	ad_draw_stat stat;
+	double rate; /* the learning rate, for AD_STAT_RATIO and AD_CLASS_LOST; 0: unknown */
+	bool mono;   /* widths and dashes tell the classes, not colours */
+	const char *note; /* a sentence under the title */
 } ad_draw_options;
 
 /* Writes the part of y's graph that y depends on as DOT. The same graph gives the same bytes. Returns

@@ -138,6 +138,8 @@ struct drawing {
 	ad_view view;
 	bool gradients;
 	int64_t step; /* for the title; -1: none */
+	const ad_draw_options *how; /* what else the drawing is to be; NULL */
+	double seconds;             /* for dot; 0: however long it takes */
 };
 
 /* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else

@@ -19,8 +19,10 @@
 #define VALUE_COLOUR "#00674f"
 #define GRADIENT_COLOUR "#b3261e"
 #define NAN_COLOUR "#d100d1"
+#define COARSE_BOXES 3000 /* from there on dot is told not to take pains */
 #define LABEL_CHARACTERS 60
 #define TOOLTIP_CHARACTERS 200
+#define MOST_WEIGHTS 4 /* named in the box of a layer */
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
@@ -74,7 +76,7 @@ static const char *start(struct text *t)
 }
 
 /* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
-static uint32_t character_at(const unsigned char *s, size_t *bytes)
+uint32_t drawing_character_at(const unsigned char *s, size_t *bytes)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = s[0] < 0x80       ? 1
@@ -99,7 +101,7 @@ static uint32_t character_at(const unsigned char *s, size_t *bytes)
 }
 
 /* Controls, marks that turn the direction of writing, what XML forbids. */
-static bool is_unprintable(uint32_t c)
+bool drawing_is_unprintable(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
@@ -115,7 +117,7 @@ static void put_user_text(struct text *t, const char *text, size_t most, const c
 	size_t bytes;
 
 	for (size_t k = 0; *s; k++, s += bytes) {
-		uint32_t c = character_at(s, &bytes);
+		uint32_t c = drawing_character_at(s, &bytes);
 
 		if (k == most) {
 			put(t, "\xe2\x80\xa6");
@@ -133,7 +135,7 @@ static void put_user_text(struct text *t, const char *text, size_t most, const c
 			put(t, "%s", backslash);
 		else if (c == '\t' || c == '\n' || c == '\r')
 			put(t, " ");
-		else if (c == 0xfffd || is_unprintable(c))
+		else if (c == 0xfffd || drawing_is_unprintable(c))
 			put(t, "\xef\xbf\xbd");
 		else
 			put_bytes(t, (const char *)s, bytes);
@@ -181,7 +183,7 @@ static const char *value_text(char *text, double value)
 }
 
 /* The size of something, in two digits: 2.6e-8, 0.47, 31. */
-static const char *size_text(char *text, double size)
+const char *drawing_size_text(char *text, double size)
 {
 	if (isnan(size) || isinf(size))
 		return "NaN";
@@ -195,8 +197,21 @@ static const char *size_text(char *text, double size)
 	return text;
 }
 
+/* A factor, in two digits: 1.5, 220, 6.8e28. */
+static const char *factor_text(char *text, double factor)
+{
+	double unit = 1;
+
+	if (factor < 99.5 || factor >= 1e6)
+		return drawing_size_text(text, factor);
+	while (factor / unit >= 99.5)
+		unit *= 10;
+	snprintf(text, 32, "%.0f", round(factor / unit) * unit);
+	return text;
+}
+
 /* A count: 512, 7.1M. */
-static const char *count_text(char *text, size_t count)
+const char *drawing_count_text(char *text, size_t count)
 {
 	static const char unit[] = { 'k', 'M', 'G', 'T', 'P' };
 	double n = (double)count;
@@ -757,16 +772,61 @@ static void draw_circuit(struct picture *p)
 static const struct look {
 	const char *name, *meaning, *colour, *style;
 	int height; /* of its bar in the legend, in points */
+	const char *mono; /* without colours: the style then */
 } looks[CLASSES] = {
-	[CLASS_EXPLODING] = { "exploding", "exploding, over 100\xc3\x97", "#a50f15", "solid", 9 },
-	[CLASS_STRONG] = { "strong", "strong, 10\xc3\x97 to 100\xc3\x97", "#f16913", "solid", 8 },
-	[CLASS_NORMAL] = { "normal", "normal", "#4d4d4d", "solid", 6 },
-	[CLASS_WEAK] = { "weak", "weak, under 1/30", "#6baed6", "solid", 4 },
-	[CLASS_VANISHING] = { "vanishing", "vanishing, under 1/1000", "#08519c", "solid", 3 },
-	[CLASS_ZERO] = { "zero", "exactly zero", "#999999", "dashed", 3 },
-	[CLASS_NONE] = { "none", "no gradient wanted", "#bbbbbb", "dotted", 3 },
-	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3 },
+	[CLASS_EXPLODING] = { "exploding", "exploding, over 100\xc3\x97", "#a50f15", "solid", 9,
+	                      "solid" },
+	[CLASS_STRONG] = { "strong", "strong, 10\xc3\x97 to 100\xc3\x97", "#f16913", "solid", 8,
+	                   "solid" },
+	[CLASS_NORMAL] = { "normal", "normal", "#4d4d4d", "solid", 6, "solid" },
+	[CLASS_WEAK] = { "weak", "weak, under 1/30", "#6baed6", "solid", 4, "solid" },
+	[CLASS_LOST] = { "lost", "lost: under half an ulp of the weight", "#08519c", "dotted", 3,
+	                 "dotted" },
+	[CLASS_VANISHING] = { "vanishing", "vanishing, under 1/1000", "#08519c", "solid", 3,
+	                      "solid" },
+	[CLASS_ZERO] = { "zero", "exactly zero", "#999999", "dashed", 3, "dashed" },
+	[CLASS_NONE] = { "none", "no gradient wanted", "#bbbbbb", "dotted", 3, "dotted" },
+	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3, "dashed" },
 };
+
+const char *drawing_class_name(enum class class)
+{
+	return looks[class].name;
+}
+
+static const char *colour_of(const struct picture *p, enum class class)
+{
+	/* From dark for what is large to light for what is small; frames and cells need a grey. */
+	static const char *const greys[CLASSES] = {
+		[CLASS_NONE] = "#bbbbbb",      [CLASS_NORMAL] = "#707070", [CLASS_WEAK] = "#909090",
+		[CLASS_STRONG] = "#303030",    [CLASS_LOST] = "#a0a0a0",   [CLASS_VANISHING] = "#a0a0a0",
+		[CLASS_ZERO] = "#b0b0b0",      [CLASS_NAN] = "#000000",    [CLASS_EXPLODING] = "#000000",
+	};
+
+	return p->d->options->mono ? greys[class] : looks[class].colour;
+}
+
+static const char *style_of(const struct picture *p, enum class class)
+{
+	return p->d->options->mono ? looks[class].mono : looks[class].style;
+}
+
+/* The number that stands for a gradient. */
+static double number_of_gradient(const struct picture *p, const struct statistic *s)
+{
+	return p->d->options->stat == AD_STAT_MAX ? s->max : s->rms;
+}
+
+static double number_of_weight(const struct picture *p, const struct part *a)
+{
+	return p->d->options->stat == AD_STAT_RATIO && a->ratio > 0
+	           ? a->ratio
+	           : number_of_gradient(p, &a->gradient);
+}
+
+static const char *const statistics[] = { [AD_STAT_RMS] = "rms",
+	                                  [AD_STAT_MAX] = "max",
+	                                  [AD_STAT_RATIO] = "rms" };
 
 /* 3 points at the reference, 0.8 a decade. */
 static double width_of(const struct drawing *d, enum class class, double rms)
@@ -807,12 +867,28 @@ static void title_flow(struct picture *p)
 		put(t, "<BR/><FONT POINT-SIZE=\"10\">");
 		if (d->options->step >= 0)
 			put(t, "step %lld &#183; ", (long long)d->options->step);
-		put(t, "arrows point the way the gradient flows &#183; width and number = rms of "
-		       "\xe2\x88\x82L/\xe2\x88\x82tensor");
+		put(t, "%s &#183; width and number = %s of \xe2\x88\x82L/\xe2\x88\x82tensor",
+		    d->options->arrows == AD_ARROWS_FORWARD
+		        ? "arrows point the way the values flow"
+		    : d->options->arrows == AD_ARROWS_BOTH
+		        ? "green: the way of the values, beside it the gradient's"
+		        : "arrows point the way the gradient flows",
+		    statistics[d->options->stat]);
+		if (d->options->stat == AD_STAT_RATIO)
+			put(t, ", at weights the rate times it by the weight's");
 		if (d->reference > 0) {
 			put(t, " &#183; colour = against the gradient at ");
 			put_escaped(t, reference ? reference : "the output");
 		}
+		put(t, "</FONT>");
+	}
+	if (d->hidden || d->options->note) {
+		put(t, "<BR/><FONT POINT-SIZE=\"10\">");
+		if (d->options->note)
+			put_user_text(t, d->options->note, TOOLTIP_CHARACTERS, "&#92;&#92;");
+		if (d->hidden)
+			put(t, "%s%zu more nodes are left out", d->options->note ? " &#183; " : "",
+			    d->hidden);
 		put(t, "</FONT>");
 	}
 	set_html(p, p->root, G_LABEL, t->s);
@@ -836,7 +912,6 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 	while (n > 0) {
 		Agraph_t *around = frame ? graphs[frame] : p->root, *g;
 		const struct frame *f = &d->frames[missing[--n]];
-		const struct look *look = &looks[f->worst < CLASS_NORMAL ? CLASS_NORMAL : f->worst];
 		char name[64];
 
 		frame = missing[n];
@@ -860,7 +935,7 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		set(p, g, G_STYLE,
 		    f->worst == CLASS_ZERO ? "rounded,filled,dashed" : "rounded,filled");
 		set(p, g, G_FILLCOLOR, "#fcfcfc");
-		set(p, g, G_COLOR, look->colour);
+		set(p, g, G_COLOR, colour_of(p, f->worst < CLASS_NORMAL ? CLASS_NORMAL : f->worst));
 		set(p, g, G_PENWIDTH, f->worst > CLASS_NORMAL ? "2.0" : "1.0");
 		start(&p->text);
 		put_tooltip(&p->text, ad_scope_name(d->graph, (int)frame));
@@ -874,9 +949,9 @@ static void put_counts(struct text *t, size_t ops, size_t elements)
 {
 	char number[32];
 
-	put(t, "%s op%s", count_text(number, ops), ops == 1 ? "" : "s");
+	put(t, "%s op%s", drawing_count_text(number, ops), ops == 1 ? "" : "s");
 	if (elements)
-		put(t, ", %s parameter%s", count_text(number, elements), elements == 1 ? "" : "s");
+		put(t, ", %s parameter%s", drawing_count_text(number, elements), elements == 1 ? "" : "s");
 }
 
 static void put_gradient_line(struct picture *p, enum class class, double rms)
@@ -885,9 +960,9 @@ static void put_gradient_line(struct picture *p, enum class class, double rms)
 
 	if (!p->d->gradients || class == CLASS_NONE)
 		return;
-	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s%s%s</FONT>", looks[class].colour,
-	    class == CLASS_EXPLODING ? "<B>" : "", size_text(number, rms),
-	    class == CLASS_EXPLODING ? "</B>" : "");
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s%s%s%s</FONT>", colour_of(p, class),
+	    class == CLASS_EXPLODING ? "<B>" : "", drawing_size_text(number, rms),
+	    class == CLASS_EXPLODING ? "</B>" : "", class == CLASS_LOST ? " lost" : "");
 }
 
 /* A weight's name within its frame: "weight", not "linear_2.weight". */
@@ -915,7 +990,7 @@ static void label_leaf(struct picture *p, Agnode_t *node, const struct part *a)
 	put(&p->text, weight ? " &nbsp;" : "<BR/>");
 	put_shape(&p->text, ad_shape_of(a->node));
 	put(&p->text, "</FONT>");
-	put_gradient_line(p, weight ? a->class : CLASS_NONE, a->gradient.rms);
+	put_gradient_line(p, weight ? a->class : CLASS_NONE, number_of_weight(p, a));
 	set_html(p, node, N_LABEL, p->text.s);
 }
 
@@ -988,7 +1063,7 @@ static void put_rms(struct picture *p, enum class class, double rms)
 	if (class == CLASS_NONE)
 		put(&p->text, ", no gradient");
 	else
-		put(&p->text, ", gradient rms %s (%s)", size_text(number, rms), looks[class].name);
+		put(&p->text, ", gradient rms %s (%s)", drawing_size_text(number, rms), looks[class].name);
 }
 
 static void describe_part(struct picture *p, Agnode_t *node, uint32_t part)
@@ -1050,7 +1125,7 @@ static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
 		break;
 	}
 	if (a->offender) {
-		set(p, node, N_COLOR, NAN_COLOUR);
+		set(p, node, N_COLOR, colour_of(p, CLASS_NAN));
 		set(p, node, N_PENWIDTH, "2.5");
 	}
 }
@@ -1071,39 +1146,245 @@ static Agnode_t *draw_part(struct picture *p, Agraph_t *in, uint32_t part)
 	return node;
 }
 
-/* A closed frame, or a stretch of a level that is too long. */
-static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *b)
+/* How a gradient compares with the reference: 150x, 1/60. */
+static void put_factor(struct picture *p, double rms)
+{
+	double factor = p->d->reference > 0 ? rms / p->d->reference : 0;
+	char number[32];
+
+	if (factor >= 1)
+		put(&p->text, " %s\xc3\x97", factor_text(number, factor));
+	else if (factor > 0)
+		put(&p->text, " 1/%s", factor_text(number, 1 / factor));
+}
+
+/* Whether copy a of a class is named before b: where a NaN begins, then the most extreme, then the
+ * first. */
+static bool is_named_before(const struct drawing *d, uint32_t a, uint32_t b)
+{
+	const struct frame *one = &d->frames[a], *other = &d->frames[b];
+	bool small = one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING ||
+	             one->worst == CLASS_LOST;
+
+	if (one->offender != other->offender)
+		return one->offender;
+	if (one->worst != CLASS_NAN && one->extreme != other->extreme)
+		return small ? one->extreme < other->extreme : one->extreme > other->extreme;
+	return a < b;
+}
+
+/* The copy of a class to name after `last`, or first where that is NOTHING. */
+static uint32_t next_worst(const struct drawing *d, uint32_t leader, enum class class, uint32_t last)
+{
+	uint32_t next = NOTHING;
+
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling)
+		if (d->frames[c].worst == class && c != last &&
+		    (last == NOTHING || is_named_before(d, last, c)) &&
+		    (next == NOTHING || is_named_before(d, c, next)))
+			next = c;
+	return next;
+}
+
+/* One cell a copy, in its class's colour; the frames of one name the worst first, at most three of
+ * each class and three lines. */
+static void put_strip(struct picture *p, uint32_t leader)
 {
 	struct drawing *d = p->d;
-	const char *name = b->kind == BOX_FRAME ? ad_scope_name(d->graph, (int)b->frame) : NULL;
-	Agnode_t *node = make_node(p, in, "f", b->first);
-	enum class worst = b->worst;
+	uint32_t copies = d->frames[leader].copies, k = 0;
+	/* Rows of equal length of at most 50. */
+	uint32_t rows = (copies + 49) / 50, columns = (copies + rows - 1) / rows;
+	int width = columns <= 12 ? 14 : columns <= 25 ? 8 : 5, lines = 0;
 
-	if (b->kind == BOX_FRAME && d->frames[b->frame].worst > worst)
-		worst = d->frames[b->frame].worst;
+	put(&p->text, "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" "
+	              "CELLPADDING=\"0\">");
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling, k++) {
+		const char *colour = colour_of(p, d->frames[c].worst);
+
+		p->occurs[d->frames[c].worst] = true;
+		put(&p->text, "%s<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
+		    k % columns == 0 ? "<TR>" : "", width,
+		    d->frames[c].worst == CLASS_NORMAL ? "#bdbdbd" : colour);
+		if (k % columns == columns - 1 || k + 1 == copies)
+			put(&p->text, "</TR>");
+	}
+	put(&p->text, "</TABLE></TD></TR>");
+	for (int class = CLASSES - 1; class > CLASS_NORMAL && lines < 3; class--) {
+		uint32_t n = 0, last = NOTHING, worst;
+
+		for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+		     c = d->frames[c].sibling)
+			n += (int)d->frames[c].worst == class;
+		if (n == 0)
+			continue;
+		put(&p->text,
+		    "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s:",
+		    colour_of(p, (enum class)class), looks[class].name);
+		for (uint32_t named = 0; named < 3 && named < n; named++, last = worst) {
+			worst = next_worst(d, leader, (enum class)class, last);
+			put(&p->text, "%s", named ? ", " : " ");
+			put_escaped(&p->text, ad_scope_name(d->graph, (int)worst));
+			if (d->frames[worst].offender)
+				put(&p->text, " first");
+			else if (class != CLASS_NAN && class != CLASS_ZERO)
+				put_factor(p, d->frames[worst].extreme);
+		}
+		if (n > 3)
+			put(&p->text, " and %u more", n - 3);
+		put(&p->text, "</FONT></TD></TR>");
+		lines++;
+	}
+}
+
+/* "block[0..109]", "field". */
+static void put_copies_name(struct picture *p, uint32_t leader)
+{
+	struct drawing *d = p->d;
+	const char *first = ad_scope_name(d->graph, (int)leader), *last = first, *open, *close;
+	char number[32];
+
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling)
+		last = ad_scope_name(d->graph, (int)c);
+	open = strchr(last, '[');
+	close = strchr(first, ']');
+	if (open && close && strcmp(first, last) != 0 && close - first < LABEL_CHARACTERS) {
+		char start_of[LABEL_CHARACTERS * 4];
+
+		snprintf(start_of, sizeof start_of, "%.*s..%s", (int)(close - first), first,
+		         open + 1);
+		put_escaped(&p->text, start_of);
+	} else {
+		put_escaped(&p->text, first);
+	}
+	put(&p->text, " &nbsp;\xc3\x97 %s", drawing_count_text(number, d->frames[leader].copies));
+}
+
+/* A layer's weights, each with its gradient: what their own nodes would say. */
+static void put_weights(struct picture *p, const struct box *b)
+{
+	struct drawing *d = p->d;
+	uint32_t shown = 0;
+	char number[32];
+
+	for (uint32_t k = b->first; k <= b->last && shown < MOST_WEIGHTS; k++) {
+		const struct part *a = &d->parts[k];
+		const char *name = ad_name_of(a->node), *dot = name ? strrchr(name, '.') : NULL;
+
+		if (a->shown != k || a->role != ROLE_PARAM || &d->boxes[a->box] != b)
+			continue;
+		shown++;
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\">");
+		put_escaped(&p->text, dot && dot[1] ? dot + 1 : name ? name : "param");
+		put(&p->text, " ");
+		put_shape(&p->text, ad_shape_of(a->node));
+		put(&p->text, "</FONT>");
+		if (d->gradients && a->class != CLASS_NONE) {
+			p->occurs[a->class] = true;
+			put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
+			    colour_of(p, a->class), drawing_size_text(number, number_of_weight(p, a)));
+		}
+	}
+}
+
+static uint32_t count_weights(const struct drawing *d, const struct box *b)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = b->first; k <= b->last; k++)
+		n += d->parts[k].shown == k && d->parts[k].role == ROLE_PARAM &&
+		     &d->boxes[d->parts[k].box] == b;
+	return n;
+}
+
+static void label_layer(struct picture *p, const struct box *b)
+{
+	const struct frame *f = &p->d->frames[b->frame];
+	const char *name = ad_scope_name(p->d->graph, (int)b->frame);
+	uint32_t weights = count_weights(p->d, b);
+
+	put(&p->text, "<FONT>");
+	put_escaped(&p->text, f->layer);
+	put(&p->text, "</FONT>");
+	if (strcmp(name, f->layer) != 0) {
+		put(&p->text, "<FONT POINT-SIZE=\"9\"> &nbsp;<I>");
+		put_escaped(&p->text, name);
+		put(&p->text, "</I></FONT>");
+	}
+	if (b->ops > 1 || weights > MOST_WEIGHTS) {
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\">");
+		put_counts(&p->text, b->ops, b->elements);
+		put(&p->text, "</FONT>");
+	}
+	if (weights <= MOST_WEIGHTS)
+		put_weights(p, b);
+}
+
+static void label_closed(struct picture *p, const struct box *b)
+{
+	struct drawing *d = p->d;
+	bool copies = b->kind == BOX_FRAME && d->frames[b->frame].copies > 1;
+
 	start(&p->text);
+	if (b->kind == BOX_FRAME && !copies && d->frames[b->frame].layer) {
+		label_layer(p, b);
+		return;
+	}
+	if (copies)
+		put(&p->text, "<TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" "
+		              "CELLPADDING=\"0\"><TR><TD>");
 	put(&p->text, "<B>");
-	put_escaped(&p->text, name ? name : "\xe2\x80\xa6");
+	if (copies)
+		put_copies_name(p, b->frame);
+	else
+		put_escaped(&p->text, b->kind == BOX_FRAME
+		                          ? ad_scope_name(d->graph, (int)b->frame)
+		                          : "\xe2\x80\xa6");
 	put(&p->text, "</B><BR/><FONT POINT-SIZE=\"9\">");
 	put_counts(&p->text, b->ops, b->elements);
 	put(&p->text, "</FONT>");
+	if (copies) {
+		put(&p->text, "</TD></TR>");
+		if (d->gradients)
+			put_strip(p, b->frame);
+		put(&p->text, "</TABLE>");
+	}
+}
+
+/* A closed frame, copies of one, or a stretch of a level that is too long. */
+static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *b)
+{
+	struct drawing *d = p->d;
+	const struct frame *f = b->kind == BOX_FRAME ? &d->frames[b->frame] : NULL;
+	Agnode_t *node = make_node(p, in, "f", b->first);
+	char path[256];
+
+	label_closed(p, b);
 	set_html(p, node, N_LABEL, p->text.s);
 	start(&p->text);
-	put_tooltip(&p->text, name ? name : "ops recorded one after the other");
+	put_tooltip(&p->text, f ? drawing_path(d, b->frame, path, sizeof path)
+	                        : "ops recorded one after the other");
+	if (f && f->copies > 1)
+		put(&p->text, " and %u more of equal structure", f->copies - 1);
 	put(&p->text, ": ");
 	put_counts(&p->text, b->ops, b->elements);
 	if (d->gradients)
-		put(&p->text, ", worst gradient inside: %s", looks[worst].name);
+		put(&p->text, ", worst gradient inside: %s", looks[b->worst].name);
 	set(p, node, N_TOOLTIP, p->text.s);
-	set(p, node, N_CLASS, "closed");
-	set(p, node, N_PERIPHERIES, "2");
-	if (worst > CLASS_NORMAL) {
-		set(p, node, N_COLOR, looks[worst].colour);
+	set(p, node, N_CLASS, f && f->layer && f->copies == 1 ? "closed layer" : "closed");
+	if (!f || !f->layer || f->copies > 1 || b->ops > 1)
+		set(p, node, N_PERIPHERIES, "2");
+	if (d->gradients && b->worst > CLASS_NORMAL) {
+		set(p, node, N_COLOR, colour_of(p, b->worst));
 		set(p, node, N_PENWIDTH, "2");
-		p->occurs[worst] = true;
+		p->occurs[b->worst] = true;
 	}
-	if (b->offender)
-		set(p, node, N_COLOR, NAN_COLOUR);
+	if (b->offender) {
+		set(p, node, N_COLOR, colour_of(p, CLASS_NAN));
+		set(p, node, N_PENWIDTH, "2.5");
+	}
 	return node;
 }
 
@@ -1150,7 +1431,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	struct drawing *d = p->d;
 	const struct use *u = &d->uses[a->use];
 	const struct part *from = &d->parts[u->from];
-	const struct look *look = &looks[u->class];
+	ad_draw_arrows way = d->gradients ? d->options->arrows : AD_ARROWS_FORWARD;
 	enum role role = d->boxes[a->from].kind == BOX_PART ? from->role : ROLE_OP;
 	bool weight = role == ROLE_PARAM || role == ROLE_BUFFER;
 	/* dot puts the head above the tail where both stand in one column: so weights alternate. */
@@ -1172,24 +1453,33 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		if (!weight)
 			put_shape(&p->text, ad_shape_of(from->node));
 		set(p, e, E_CLASS, "value");
-		set(p, e, E_DIR, above ? "back" : "forward");
 	} else {
-		width = width_of(d, u->class, u->gradient.rms);
-		p->occurs[u->class] = true;
-		set(p, e, E_DIR, above ? "forward" : "back");
-		set(p, e, E_COLOR, look->colour);
-		set(p, e, E_FONTCOLOR, look->colour);
-		set(p, e, E_STYLE, look->style);
+		width = width_of(d, a->class, a->gradient.rms);
+		p->occurs[a->class] = true;
+		set(p, e, E_COLOR, colour_of(p, a->class));
+		set(p, e, E_FONTCOLOR, colour_of(p, a->class));
+		set(p, e, E_STYLE, style_of(p, a->class));
 		set_number(p, e, E_PENWIDTH, width);
 		set_number(p, e, E_ARROWSIZE, width < 3 ? 0.55 : width < 4.5 ? 0.75 : 0.6);
-		snprintf(number, sizeof number, "gradient %s", look->name);
+		snprintf(number, sizeof number, "gradient %s", looks[a->class].name);
 		set(p, e, E_CLASS, number);
 		/* A weight says itself what its only use contributes. */
-		if (u->class == CLASS_NONE && role == ROLE_INPUT)
+		if (a->class == CLASS_NONE && role == ROLE_INPUT)
 			put(&p->text, "no grad");
-		else if (u->class != CLASS_NONE && (!weight || from->uses > 1))
-			put(&p->text, u->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
-			    size_text(number, u->gradient.rms));
+		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
+			put(&p->text, a->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
+			    drawing_size_text(number, number_of_gradient(p, &a->gradient)));
+	}
+	/* The arrow of the value runs from what is read, that of its gradient back. */
+	set(p, e, E_DIR,
+	    way == AD_ARROWS_BOTH                  ? "both"
+	    : (way == AD_ARROWS_FORWARD) == above ? "back"
+	                                           : "forward");
+	if (way == AD_ARROWS_BOTH && a->class != CLASS_NONE) {
+		snprintf(number, sizeof number, "%s:%s",
+		         above ? colour_of(p, a->class) : VALUE_COLOUR,
+		         above ? VALUE_COLOUR : colour_of(p, a->class));
+		set(p, e, E_COLOR, number);
 	}
 	if (p->text.n > 0 && p->text.s[0] == '<')
 		set_html(p, e, E_LABEL, p->text.s);
@@ -1204,41 +1494,47 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	put_shape(&p->text, ad_shape_of(from->node));
 	put(&p->text, " to %s", ad_op_of(d->parts[u->by].node));
 	if (a->uses > 1)
-		put(&p->text, ", %sof %u uses", d->gradients ? "the worst " : "one ", a->uses);
-	put_rms(p, u->class, u->gradient.rms);
+		put(&p->text, " and %u more", a->uses - 1);
+	put_rms(p, a->class, a->gradient.rms);
+	if (d->gradients && a->worst != a->class)
+		put(&p->text, ", the worst of them %s", looks[a->worst].name);
 	set(p, e, E_EDGETOOLTIP, p->text.s);
 	set(p, e, E_LABELTOOLTIP, p->text.s);
 }
 
-static void put_bar_piece(struct text *t, int width, const struct look *look)
+static void put_bar_piece(struct picture *p, int width, enum class class)
 {
-	put(t, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>", width,
-	    look->height, look->colour);
+	put(&p->text, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>", width,
+	    looks[class].height, colour_of(p, class));
 }
 
 /* A bar as its line is drawn: whole, in pieces, in dots. */
-static void put_bar(struct text *t, const struct look *look)
+static void put_bar(struct picture *p, enum class class)
 {
-	bool dashed = !strcmp(look->style, "dashed"), dotted = !strcmp(look->style, "dotted");
+	struct text *t = &p->text;
+	const char *style = style_of(p, class);
+	bool dashed = !strcmp(style, "dashed"), dotted = !strcmp(style, "dotted");
 
 	if (!dashed && !dotted) {
-		put_bar_piece(t, 26, look);
+		put_bar_piece(p, 26, class);
 		return;
 	}
 	put(t, "<TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"0\"><TR>");
 	for (int k = 0; k < (dashed ? 3 : 6); k++)
-		put_bar_piece(t, dashed ? 6 : 2, look);
+		put_bar_piece(p, dashed ? 6 : 2, class);
 	put(t, "</TR></TABLE></TD>");
 }
 
 static void draw_legend(struct picture *p)
 {
 	static const enum class order[] = { CLASS_NAN,  CLASS_EXPLODING, CLASS_STRONG, CLASS_NORMAL,
-		                            CLASS_WEAK, CLASS_VANISHING, CLASS_ZERO,   CLASS_NONE };
+		                            CLASS_WEAK, CLASS_VANISHING, CLASS_LOST,   CLASS_ZERO,
+		                            CLASS_NONE };
 	struct drawing *d = p->d;
 	struct text *t = &p->text;
 	const char *reference = d->reference > 0 ? ad_name_of(d->options->reference) : NULL;
 	Agnode_t *legend = agnode(p->root, unconst("legend"), 1);
+	char number[32];
 
 	start(t);
 	put(t, "<TABLE BORDER=\"1\" COLOR=\"#cccccc\" CELLBORDER=\"0\" CELLSPACING=\"3\" "
@@ -1248,13 +1544,18 @@ static void draw_legend(struct picture *p)
 		put_escaped(t, reference ? reference : "the output");
 	}
 	put(t, "</B></TD></TR>");
+	if (d->reference > 0 && d->positions > 1)
+		put(t,
+		    "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\">weights: times \xe2\x88\x9a%s, the rows that "
+		    "they sum over</TD></TR>",
+		    drawing_count_text(number, (size_t)d->positions));
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
 		const struct look *look = &looks[order[k]];
 
 		if (!p->occurs[order[k]])
 			continue;
 		put(t, "<TR>");
-		put_bar(t, look);
+		put_bar(p, order[k]);
 		put(t, "<TD ALIGN=\"LEFT\">%s</TD></TR>",
 		    order[k] == CLASS_NORMAL && d->reference == 0 ? "a gradient" : look->meaning);
 	}
@@ -1293,6 +1594,10 @@ static void draw_flow(struct picture *p)
 
 static bool write_picture(struct drawing *d, bool circuit, FILE *to)
 {
+	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
+	static const char *const coarse[][2] = {
+		{ "splines", "polyline" }, { "nslimit", "1" }, { "nslimit1", "1" }, { "mclimit", "0.05" }
+	};
 	struct picture p = { .d = d };
 	bool written = false;
 
@@ -1303,6 +1608,8 @@ static bool write_picture(struct drawing *d, bool circuit, FILE *to)
 		draw_circuit(&p);
 	else
 		draw_flow(&p);
+	for (size_t k = 0; k < 4 && d->n_boxes > COARSE_BOXES && p.root; k++)
+		p.failed |= !agattr(p.root, AGRAPH, unconst(coarse[k][0]), unconst(coarse[k][1]));
 	p.failed |= p.text.failed;
 	if (!p.failed)
 		written = agwrite(p.root, to) == 0 && fflush(to) == 0 && !ferror(to);
@@ -1326,10 +1633,13 @@ bool ad_draw(ad_node *y, const ad_draw_options *o, FILE *to, char *error, size_t
 		before = uselocale(plain);
 	good = drawing_read(&d, y, o ? o : &usual, error, n);
 	if (good) {
-		circuit = drawing_is_circuit(&d);
+		circuit = d.options->form == AD_DRAW_DOT && drawing_is_circuit(&d);
 		good = circuit ? drawing_circuit(&d) : drawing_flow(&d);
 	}
-	if (good) {
+	if (good && d.options->form != AD_DRAW_DOT) {
+		good = d.options->form == AD_DRAW_TEXT ? drawing_write_text(&d, to)
+		                                       : drawing_write_json(&d, to);
+	} else if (good) {
 		pthread_mutex_lock(&one_at_a_time);
 		good = write_picture(&d, circuit, to);
 		pthread_mutex_unlock(&one_at_a_time);

@@ -9,17 +9,24 @@
 
 #define MOST_SAMPLES 256 /* evaluated for a diagram, where the file's batch is larger or all */
 
+#define LESS_DEPTH 2     /* levels shown where dot takes too long */
+
 struct draw_options {
-	const char *output;
-	int view;
-	bool gradients;
-	struct texts set;
+	const char *output, *around, *path, *only;
+	int view, stat, palette, format;
+	bool gradients, text, all, forward, both;
+	int64_t depth, radius, limit;
+	struct texts set, open;
 };
 
 static const struct option options[] = {
-	{ "output", 'o', OPTION_TEXT, "PICTURE", NULL, true, offsetof(struct draw_options, output),
-	  "where the diagram goes: a path that ends in .dot, .svg, .png or .pdf; - for DOT on "
+	{ "output", 'o', OPTION_TEXT, "PICTURE", NULL, false, offsetof(struct draw_options, output),
+	  "where the diagram goes: a path that ends in .dot, .svg, .png, .pdf, .json or .txt; - for "
 	  "standard output" },
+	{ "format", 'f', OPTION_CHOICE, "dot json text", NULL, false,
+	  offsetof(struct draw_options, format), "what goes to standard output" },
+	{ "text", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, text),
+	  "a tree with bars on standard output, without --output" },
 	{ "grad", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, gradients),
 	  "evaluates the model for its first batch and draws the gradients" },
 	{ "view", 0, OPTION_CHOICE, "auto circuit flow", NULL, false,
@@ -27,6 +34,31 @@ static const struct option options[] = {
 	  "circuit: the value above each wire, the gradient below; flow: an item a node, arrows "
 	  "the way "
 	  "the gradient flows; auto: circuit for few single numbers, else flow" },
+	{ "open", 0, OPTION_TEXTS, "PATH", NULL, false, offsetof(struct draw_options, open),
+	  "shows what is in that module, such as block[17]; may be repeated" },
+	{ "depth", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct draw_options, depth),
+	  "shows N levels of modules; 0: as many as fit in some 300 boxes" },
+	{ "all", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, all),
+	  "shows all levels, layers and copies too, however large" },
+	{ "around", 0, OPTION_TEXT, "PATH", NULL, false, offsetof(struct draw_options, around),
+	  "shows that module, tensor or op (block[17].attention.softmax) and what is near" },
+	{ "radius", 0, OPTION_WHOLE, "N", "2", false, offsetof(struct draw_options, radius),
+	  "how many ops around it" },
+	{ "path", 0, OPTION_TEXT, "A..B", NULL, false, offsetof(struct draw_options, path),
+	  "shows the ways between two of them" },
+	{ "only", 0, OPTION_TEXT, "CLASSES", NULL, false, offsetof(struct draw_options, only),
+	  "shows gradients of these classes with two ops on each side: nan, exploding, zero, "
+	  "vanishing, lost, strong, weak, normal, by commas" },
+	{ "stat", 0, OPTION_CHOICE, "rms max ratio", NULL, false, offsetof(struct draw_options, stat),
+	  "the number at a gradient; ratio: at weights, how far a step of sgd moves them" },
+	{ "forward", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, forward),
+	  "arrows point the way the values flow" },
+	{ "both", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, both),
+	  "arrows for both ways" },
+	{ "palette", 0, OPTION_CHOICE, "colour mono", NULL, false,
+	  offsetof(struct draw_options, palette), "mono: widths and dashes tell the classes" },
+	{ "limit", 0, OPTION_WHOLE, "SECONDS", "30", false, offsetof(struct draw_options, limit),
+	  "how long dot may take before less is drawn; 0: however long" },
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct draw_options, set),
 	  "replaces a value of the file, in its own grammar; may be repeated" },
 	LIMIT_OPTIONS,
@@ -74,49 +106,136 @@ static struct instance *prepare(ad_model *m, bool gradients, int *status, char *
 	return in;
 }
 
-static bool write_drawing(ad_node *y, const ad_draw_options *o, const char *path, char *error,
-                          size_t n)
+/* The drawing as text; NULL with a sentence in error. */
+static char *drawing_text(ad_node *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
 {
 	char *text = NULL;
-	size_t size = 0;
-	FILE *to;
+	FILE *to = open_memstream(&text, size);
 	bool done;
 
-	if (strcmp(path, "-") == 0) {
-		done = ad_draw(y, o, stdout, error, n);
-		if (ferror(stdout))
-			error[0] = '\0';
-		return done;
-	}
-	to = open_memstream(&text, &size);
 	if (!to) {
 		snprintf(error, n, "out of memory");
-		return false;
+		return NULL;
 	}
 	done = ad_draw(y, o, to, error, n);
 	if (fclose(to) != 0 && done) {
 		snprintf(error, n, "out of memory");
 		done = false;
 	}
-	done = done && render_dot(text, size, path, error, n);
+	if (done)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static bool write_once(ad_node *y, const ad_draw_options *o, const struct drawing *d, bool *late,
+                       char *error, size_t n)
+{
+	size_t size = 0;
+	char *text = drawing_text(y, o, &size, error, n);
+	bool done = text && render_dot_within(text, size, d->path, d->seconds, late, error, n);
+
 	free(text);
 	return done;
+}
+
+static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct drawing *d, char *error,
+                          size_t n)
+{
+	ad_draw_options less = *o;
+	char note[160];
+	bool done, late = false;
+
+	if (strcmp(d->path, "-") == 0) {
+		done = ad_draw(y, o, stdout, error, n);
+		if (ferror(stdout))
+			error[0] = '\0';
+		return done;
+	}
+	if (write_once(y, o, d, &late, error, n))
+		return true;
+	if (!late)
+		return false;
+	less.all = false;
+	less.n_open = 0;
+	for (less.depth = LESS_DEPTH; less.depth > 0 && late; less.depth--) {
+		snprintf(note, sizeof note,
+		         "%zu nodes, more than dot lays out in %g seconds; showing depth %d instead "
+		         "(--all --limit 0 to wait)",
+		         ad_nodes(ad_graph_of(y)), d->seconds, less.depth);
+		less.note = note;
+		if (write_once(y, &less, d, &late, error, n)) {
+			fprintf(stderr, "note: %s\n", note);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The learning rate where a step is that times the gradient; else 0. */
+static double plain_rate(const ad_model *m)
+{
+	const struct optimizer *kind = m->train.optimizer;
+	const ad_attr *a = kind && !strcmp(kind->name, "sgd") ? kind->attrs : NULL;
+
+	for (; a && a->name; a++)
+		if (!strcmp(a->name, "lr"))
+			return *(const double *)((const char *)m->train.optimizer_attrs + a->offset);
+	return 0;
+}
+
+static const char *layer_named(const char *name)
+{
+	for (size_t k = 0; layers[k]; k++)
+		if (!strcmp(layers[k]->name, name))
+			return layers[k]->name;
+	return NULL;
+}
+
+/* The layers of the model by path; NULL where memory is short, and then none is folded. */
+static ad_draw_layer *list_layers(const ad_model *m, size_t *n)
+{
+	ad_draw_layer *list = calloc((size_t)m->n_rows + 1, sizeof *list);
+
+	*n = 0;
+	for (int k = 0; list && k < m->n_rows; k++) {
+		const char *kind = layer_named(m->rows[k].kind);
+
+		if (kind)
+			list[(*n)++] = (ad_draw_layer){ m->rows[k].path, kind };
+	}
+	return list;
 }
 
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
 	struct instance *in = prepare(m, d->gradients, &status, error, n);
-	ad_draw_options o = {
-		.view = d->view, .gradients = d->gradients, .title = m->name, .step = d->step
-	};
+	ad_draw_options o = { 0 };
+	ad_draw_layer *list;
 	ad_node *y;
+	bool done;
 
 	if (!in)
 		return status;
+	if (d->how)
+		o = *d->how;
+	o.view = d->view;
+	o.gradients = d->gradients;
+	o.title = m->name;
+	o.step = d->step;
+	o.rate = plain_rate(m);
+	if (o.stat == AD_STAT_RATIO && o.rate == 0) {
+		snprintf(error, n,
+		         "--stat ratio needs the optimizer sgd, whose step is the rate times the gradient");
+		return EXIT_USAGE;
+	}
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
-	if (write_drawing(y, &o, d->path, error, n))
+	o.layers = list = list_layers(m, &o.n_layers);
+	done = write_drawing(y, &o, d, error, n);
+	free(list);
+	if (done)
 		return EXIT_DONE;
 	/* The library's sentences begin with its function's name, the command's with its own. */
 	if (strncmp(error, "draw: ", 6) == 0)
@@ -124,18 +243,100 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	return EXIT_FAILED;
 }
 
+/* The classes that a list names, as bits; 0: a word is none of them. */
+static unsigned classes_of(const char *words)
+{
+	static const char *const names[AD_CLASSES] = {
+		[AD_CLASS_NONE] = "none",     [AD_CLASS_NORMAL] = "normal",
+		[AD_CLASS_WEAK] = "weak",     [AD_CLASS_STRONG] = "strong",
+		[AD_CLASS_LOST] = "lost",     [AD_CLASS_VANISHING] = "vanishing",
+		[AD_CLASS_ZERO] = "zero",     [AD_CLASS_EXPLODING] = "exploding",
+		[AD_CLASS_NAN] = "nan",
+	};
+	unsigned all = 0;
+
+	while (*words) {
+		size_t size = strcspn(words, ",");
+		int k = 0;
+
+		while (k < AD_CLASSES &&
+		       (strlen(names[k]) != size || strncmp(names[k], words, size) != 0))
+			k++;
+		if (k == AD_CLASSES)
+			return 0;
+		all |= 1u << k;
+		words += size + (words[size] == ',');
+	}
+	return all;
+}
+
+/* How to draw by the options. from is room for the first end of a path. Returns how to exit. */
+static int choose(const struct draw_options *o, ad_draw_options *how, char *from, size_t n)
+{
+	const char *dots = o->path ? strstr(o->path, "..") : NULL;
+
+	*how = (ad_draw_options){ .open = o->open.v,
+		                  .n_open = o->open.n,
+		                  .depth = o->depth < 1000 ? (int)o->depth : 1000,
+		                  .all = o->all,
+		                  .around = o->around,
+		                  .radius = o->radius < 1000 ? (int)o->radius : 1000,
+		                  .arrows = o->both      ? AD_ARROWS_BOTH
+		                            : o->forward ? AD_ARROWS_FORWARD
+		                                         : AD_ARROWS_BACKWARD,
+		                  .stat = (ad_draw_stat)o->stat,
+		                  .mono = o->palette == 1 };
+	if (o->path) {
+		if (!dots || dots == o->path || !dots[2] || (size_t)(dots - o->path) >= n)
+			return misused("draw", "--path wants two ends, A..B, not '%s'", o->path);
+		snprintf(from, n, "%.*s", (int)(dots - o->path), o->path);
+		how->from = from;
+		how->to = dots + 2;
+	}
+	if (o->only) {
+		how->only = classes_of(o->only);
+		if (!how->only)
+			return misused("draw",
+			               "--only wants classes such as vanishing,nan, not '%s'; they are "
+			               "nan, exploding, zero, vanishing, lost, strong, weak, normal",
+			               o->only);
+	}
+	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
+		return misused("draw", "--around, --path and --only: one of them");
+	return EXIT_DONE;
+}
+
 static int run(const void *given, int n, const char *const args[])
 {
+	static const ad_draw_form forms[] = { AD_DRAW_DOT, AD_DRAW_JSON, AD_DRAW_TEXT };
 	const struct draw_options *o = given;
-	struct drawing d = {
-		.path = o->output, .view = (ad_view)o->view, .gradients = o->gradients, .step = -1
-	};
-	char error[1024];
-	int status;
+	ad_draw_options how;
+	struct drawing d = { .path = o->output ? o->output : "-",
+		             .view = (ad_view)o->view,
+		             .gradients = o->gradients,
+		             .step = -1,
+		             .how = &how,
+		             .seconds = (double)o->limit };
+	char error[1024], from[1024];
+	int status = choose(o, &how, from, sizeof from);
+	enum picture picture;
 	ad_model *m;
 
-	if (strcmp(o->output, "-") != 0 && picture_of(o->output) == PICTURE_NONE)
-		return misused("draw", "'%s' does not end in .dot, .svg, .png or .pdf", o->output);
+	if (status != EXIT_DONE)
+		return status;
+	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
+	if (!o->output && how.form == AD_DRAW_DOT)
+		return misused("draw", "--output needs a value: --output PICTURE, or --text");
+	if (strcmp(d.path, "-") != 0) {
+		picture = picture_of(d.path);
+		if (picture == PICTURE_NONE)
+			return misused("draw",
+			               "'%s' does not end in .dot, .svg, .png, .pdf, .json or .txt",
+			               d.path);
+		how.form = picture == PICTURE_JSON   ? AD_DRAW_JSON
+		           : picture == PICTURE_TEXT ? AD_DRAW_TEXT
+		                                     : AD_DRAW_DOT;
+	}
 	m = open_either("draw", args[0], &o->set, &status);
 	if (!m)
 		return status;

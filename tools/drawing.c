@@ -23,7 +23,7 @@ bool drawing_fail(struct drawing *d, const char *format, ...)
 	return false;
 }
 
-static bool no_memory(struct drawing *d)
+bool drawing_no_memory(struct drawing *d)
 {
 	return drawing_fail(d, "draw: out of memory for a graph of %zu nodes", d->n_nodes);
 }
@@ -78,7 +78,7 @@ static bool list_nodes(struct drawing *d)
 	d->part_of = malloc((d->n_nodes + 1) * sizeof *d->part_of);
 	d->statistics = calloc(d->n_nodes + 1, sizeof *d->statistics);
 	if (!d->nodes || !d->slots || !d->part_of || !d->statistics)
-		return no_memory(d);
+		return drawing_no_memory(d);
 	memset(d->slots, 0xff, d->n_slots * sizeof *d->slots);
 	memset(d->part_of, 0xff, (d->n_nodes + 1) * sizeof *d->part_of);
 	for (size_t k = 0; k < d->n_nodes; k++) {
@@ -153,7 +153,7 @@ static bool measure(struct drawing *d, ad_node *x, struct statistic *s)
 	const void *data;
 	double most = 0, sum = 0;
 
-	*s = (struct statistic){ .known = true };
+	*s = (struct statistic){ .known = true, .count = n };
 	if (ad_type_of(x) != AD_REAL || n == 0)
 		return true;
 	data = ad_data(x);
@@ -164,11 +164,12 @@ static bool measure(struct drawing *d, ad_node *x, struct statistic *s)
 	else
 		SUM_UP(float);
 	s->rms = s->nan || s->infinite ? NAN : most * sqrt(sum / (double)n);
+	s->max = s->nan || s->infinite ? NAN : most;
 	return true;
 }
 
 /* The statistic of any node of the graph, computed once. */
-static bool statistic_of(struct drawing *d, ad_node *x, struct statistic *s)
+bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 {
 	uint32_t k = number_of(d, x);
 
@@ -195,6 +196,15 @@ static enum class class_of(const struct drawing *d, const struct statistic *s, b
 	if (ratio < 1e-3) return CLASS_VANISHING;
 	if (ratio < 1.0 / 30) return CLASS_WEAK;
 	return CLASS_NORMAL;
+}
+
+/* The class of a weight's gradient: a sum over the rows of the batch, which is sqrt(rows) times as
+ * large as one row's where these are independent, and up to rows times where they agree. */
+static enum class weight_class(const struct drawing *d, const struct statistic *s) {
+	struct statistic row = *s;
+
+	row.rms /= sqrt(d->positions);
+	return class_of(d, &row, false);
 }
 
 /* ---- parts --------------------------------------------------------------------------------- */
@@ -224,14 +234,14 @@ static bool make_parts(struct drawing *d)
 	size_t n;
 
 	if (!marks)
-		return no_memory(d);
+		return drawing_no_memory(d);
 	n = mark_below(d, d->y, marks);
 	if (reference && mark_below(d, reference, fed) == 0)
 		reference = NULL;
 	d->parts = calloc(n + 1, sizeof *d->parts);
 	if (!d->parts) {
 		free(marks);
-		return no_memory(d);
+		return drawing_no_memory(d);
 	}
 	for (size_t k = 0; k < d->n_nodes; k++) {
 		struct part *p = &d->parts[d->n_parts];
@@ -352,16 +362,35 @@ static bool find_reference(struct drawing *d)
 {
 	ad_node *gradient;
 	struct statistic s;
+	ad_shape shape;
 
+	d->positions = 1;
 	if (!d->options->reference)
 		return true;
 	gradient = ad_gradient(d->options->reference);
 	if (!gradient)
 		return true;
-	if (!statistic_of(d, gradient, &s))
+	if (!drawing_statistic(d, gradient, &s))
 		return false;
 	if (isfinite(s.rms))
 		d->reference = s.rms;
+	shape = ad_shape_of(d->options->reference);
+	for (int i = 0; i + 1 < shape.rank; i++)
+		d->positions *= (double)shape.dims[i];
+	return true;
+}
+
+/* How far a step of the rate moves a weight; under half an ulp it does not. */
+static bool find_ratio(struct drawing *d, struct part *p)
+{
+	struct statistic value;
+
+	if (!drawing_statistic(d, p->node, &value))
+		return false;
+	if (value.rms > 0 && p->gradient.rms > 0)
+		p->ratio = d->options->rate * p->gradient.rms / value.rms;
+	if (p->ratio > 0 && p->ratio < (d->f64 ? 0x1p-54 : 0x1p-25))
+		p->class = CLASS_LOST;
 	return true;
 }
 
@@ -377,11 +406,15 @@ static bool find_gradients(struct drawing *d)
 
 		if (p->frozen || p->role == ROLE_TARGET || !gradient)
 			continue;
-		if (!statistic_of(d, gradient, &p->gradient))
+		if (!drawing_statistic(d, gradient, &p->gradient))
 			return false;
-		p->class = class_of(d, &p->gradient, p->beyond);
+		p->class = p->role == ROLE_PARAM && !p->beyond
+		               ? weight_class(d, &p->gradient)
+		               : class_of(d, &p->gradient, p->beyond);
 		if (p->gradient.rms > d->largest)
 			d->largest = p->gradient.rms;
+		if (p->role == ROLE_PARAM && d->options->rate > 0 && !find_ratio(d, p))
+			return false;
 	}
 	return true;
 }
@@ -571,9 +604,11 @@ static bool measure_use(struct drawing *d, struct use *u, uint32_t by, int input
 	if (!d->gradients)
 		return true;
 	gradient = ad_use_gradient(d->parts[by].node, input);
-	if (gradient && !statistic_of(d, gradient, &u->gradient))
+	if (gradient && !drawing_statistic(d, gradient, &u->gradient))
 		return false;
-	u->class = class_of(d, &u->gradient, d->parts[u->from].beyond);
+	u->class = d->parts[u->from].role == ROLE_PARAM && !d->parts[u->from].beyond
+	               ? weight_class(d, &u->gradient)
+	               : class_of(d, &u->gradient, d->parts[u->from].beyond);
 	if (u->gradient.rms > d->largest)
 		d->largest = u->gradient.rms;
 	return true;
@@ -620,7 +655,7 @@ static bool make_uses(struct drawing *d)
 			most += (size_t)ad_inputs(d->parts[k].node);
 	d->uses = calloc(most, sizeof *d->uses);
 	if (!d->uses)
-		return no_memory(d);
+		return drawing_no_memory(d);
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct part *p = &d->parts[k];
 
@@ -646,7 +681,7 @@ static bool find_forward_offender(struct drawing *d, uint32_t *found)
 		bool infinite_input = false;
 		struct statistic s, in;
 
-		if (!statistic_of(d, p->node, &s))
+		if (!drawing_statistic(d, p->node, &s))
 			return false;
 		if (!s.nan && (!s.infinite || !ad_op_of(p->node)))
 			continue;
@@ -655,7 +690,7 @@ static bool find_forward_offender(struct drawing *d, uint32_t *found)
 
 			if (from == NOTHING)
 				continue;
-			if (!statistic_of(d, d->parts[from].node, &in))
+			if (!drawing_statistic(d, d->parts[from].node, &in))
 				return false;
 			infinite_input |= in.infinite;
 		}
@@ -683,7 +718,7 @@ static bool find_backward_offender(struct drawing *d, uint32_t *found)
 
 			if (!use)
 				continue;
-			if (!statistic_of(d, use, &s))
+			if (!drawing_statistic(d, use, &s))
 				return false;
 			if (s.nan || s.infinite) {
 				*found = k;
@@ -702,7 +737,7 @@ static bool find_offender(struct drawing *d)
 
 	if (!d->gradients)
 		return true;
-	if (!statistic_of(d, d->y, &y))
+	if (!drawing_statistic(d, d->y, &y))
 		return false;
 	bad = y.nan || y.infinite;
 	for (uint32_t k = 0; k < d->n_parts && !bad; k++)
@@ -735,143 +770,9 @@ bool drawing_circuit(struct drawing *d)
 	return make_uses(d) && find_offender(d);
 }
 
-/* ---- frames -------------------------------------------------------------------------------- */
-
-/* The innermost frame around both. */
-static uint32_t common_frame(const struct drawing *d, uint32_t a, uint32_t b)
-{
-	while (a != b)
-		if (d->frames[a].depth >= d->frames[b].depth)
-			a = d->frames[a].parent;
-		else
-			b = d->frames[b].parent;
-	return a;
-}
-
-/* Inputs lie outside all frames, a weight where it is used, an op where it was recorded. */
-static void place_leaves(struct drawing *d)
-{
-	for (uint32_t k = 0; k < d->n_parts; k++) {
-		struct part *p = &d->parts[k];
-
-		if (p->role != ROLE_OP && p->role != ROLE_LOSS)
-			p->frame = NOTHING;
-	}
-	for (size_t k = 0; k < d->n_uses; k++) {
-		struct part *from = &d->parts[d->uses[k].from];
-		uint32_t to = d->parts[d->uses[k].to].frame;
-
-		if (from->role != ROLE_PARAM && from->role != ROLE_BUFFER)
-			continue;
-		from->frame = from->frame == NOTHING ? to : common_frame(d, from->frame, to);
-	}
-	for (uint32_t k = 0; k < d->n_parts; k++)
-		if (d->parts[k].frame == NOTHING)
-			d->parts[k].frame = 0;
-}
-
 static bool is_shown(const struct drawing *d, uint32_t k)
 {
 	return d->parts[k].shown == k;
-}
-
-static bool make_frames(struct drawing *d)
-{
-	uint32_t *last;
-
-	d->n_frames = (uint32_t)ad_scopes(d->graph);
-	if (d->n_frames == 0)
-		d->n_frames = 1;
-	d->frames = calloc(d->n_frames, sizeof *d->frames);
-	last = malloc(d->n_frames * sizeof *last);
-	if (!d->frames || !last) {
-		free(last);
-		return no_memory(d);
-	}
-	for (uint32_t s = 0; s < d->n_frames; s++) {
-		struct frame *f = &d->frames[s];
-
-		f->parent = s ? (uint32_t)ad_scope_parent(d->graph, (int)s) : 0;
-		f->depth = s ? d->frames[f->parent].depth + 1 : 0;
-		f->outer = s && f->parent ? d->frames[f->parent].outer : s;
-		f->first = f->child = f->sibling = f->closed_in = last[s] = NOTHING;
-	}
-	place_leaves(d);
-	for (uint32_t k = 0; k < d->n_parts; k++) {
-		struct frame *f = &d->frames[d->parts[k].frame];
-
-		if (!is_shown(d, k))
-			continue;
-		if (f->first == NOTHING)
-			f->first = k;
-		f->members++;
-		f->ops += d->parts[k].role == ROLE_OP || d->parts[k].role == ROLE_LOSS;
-		if (d->parts[k].role == ROLE_PARAM)
-			f->elements += ad_count(d->parts[k].node);
-	}
-	/* A child's number is above its parent's. */
-	for (uint32_t s = d->n_frames; s-- > 1;) {
-		struct frame *f = &d->frames[s], *parent = &d->frames[f->parent];
-
-		if (f->first == NOTHING)
-			continue;
-		if (f->first < parent->first)
-			parent->first = f->first;
-		parent->members++;
-		parent->ops += f->ops;
-		parent->elements += f->elements;
-	}
-	for (uint32_t s = 1; s < d->n_frames; s++) {
-		uint32_t parent = d->frames[s].parent;
-
-		if (d->frames[s].first == NOTHING)
-			continue;
-		if (last[parent] == NOTHING)
-			d->frames[parent].child = s;
-		else
-			d->frames[last[parent]].sibling = s;
-		last[parent] = s;
-	}
-	free(last);
-	return true;
-}
-
-/* Opens frames, outermost first, while there is room. Returns the number of boxes. */
-static bool open_frames(struct drawing *d)
-{
-	uint32_t *queue = malloc(d->n_frames * sizeof *queue), head = 0, tail = 0;
-	size_t boxes = d->frames[0].members;
-
-	if (!queue)
-		return no_memory(d);
-	d->frames[0].open = true;
-	queue[tail++] = 0;
-	while (head < tail) {
-		uint32_t s = queue[head++];
-
-		for (uint32_t c = d->frames[s].child; c != NOTHING; c = d->frames[c].sibling) {
-			struct frame *f = &d->frames[c];
-
-			/* A frame around one thing only is not drawn, so it costs no depth. */
-			f->outlined = f->members > 1;
-			f->depth = d->frames[s].depth + f->outlined;
-			if (boxes + f->members - 1 > MAX_BOXES || f->depth > MAX_NESTING)
-				continue;
-			boxes += f->members - 1;
-			f->open = true;
-			queue[tail++] = c;
-		}
-	}
-	free(queue);
-	for (uint32_t s = 0; s < d->n_frames; s++) {
-		struct frame *f = &d->frames[s];
-
-		f->outlined = f->outlined && f->open;
-		f->closed_in = s ? d->frames[f->parent].closed_in : NOTHING;
-		if (f->closed_in == NOTHING && !f->open)
-			f->closed_in = s;
-	}
-	return true;
 }
 
 /* ---- boxes --------------------------------------------------------------------------------- */
@@ -885,15 +786,15 @@ static void worse(enum class *worst, enum class other)
 static bool make_boxes(struct drawing *d)
 {
 	size_t members = d->frames[0].members;
-	size_t per_stretch =
-	    members > MAX_BOXES ? (members + MAX_STRETCHES - 1) / MAX_STRETCHES : 1;
+	bool long_level = d->frames[0].slots > MAX_BOXES && !d->options->all;
+	size_t per_stretch = long_level ? (members + MAX_STRETCHES - 1) / MAX_STRETCHES : 1;
 	uint32_t *of_frame = malloc(d->n_frames * sizeof *of_frame), stretch = NOTHING;
 	size_t in_stretch = 0;
 
-	d->boxes = calloc(MAX_BOXES + 1, sizeof *d->boxes);
+	d->boxes = calloc((size_t)d->n_parts + 1, sizeof *d->boxes);
 	if (!of_frame || !d->boxes) {
 		free(of_frame);
-		return no_memory(d);
+		return drawing_no_memory(d);
 	}
 	memset(of_frame, 0xff, d->n_frames * sizeof *of_frame);
 	for (uint32_t k = 0; k < d->n_parts; k++) {
@@ -956,46 +857,95 @@ static bool shows_more(const struct use *a, const struct use *b)
 	return a->gradient.rms > b->gradient.rms;
 }
 
+/* The statistic of two gradients side by side. */
+static void add_statistic(struct statistic *to, const struct statistic *s)
+{
+	double n = (double)(to->count + s->count);
+
+	if (!s->known)
+		return;
+	if (!to->known) {
+		*to = *s;
+		return;
+	}
+	to->nan |= s->nan;
+	to->infinite |= s->infinite;
+	if (n > 0)
+		to->rms = hypot(to->rms * sqrt((double)to->count / n),
+		                s->rms * sqrt((double)s->count / n));
+	if (!(to->max >= s->max))
+		to->max = s->max;
+	to->count += s->count;
+}
+
+/* The slot of an arrow between two boxes, or the free one where it belongs. slots has a power of two
+ * of them, more than there are uses. */
+static uint32_t *arrow_slot(const struct drawing *d, uint32_t *slots, size_t n, uint32_t from,
+                            uint32_t to)
+{
+	uint64_t h = (((uint64_t)from << 32) | to) * 0x9e3779b97f4a7c15u;
+	size_t k = (size_t)(h >> 20) & (n - 1);
+
+	while (slots[k] != NOTHING &&
+	       (d->arrows[slots[k]].from != from || d->arrows[slots[k]].to != to))
+		k = (k + 1) & (n - 1);
+	return &slots[k];
+}
+
 static bool make_arrows(struct drawing *d)
 {
-	size_t n = d->n_boxes;
-	uint32_t *between = malloc((n * n + 1) * sizeof *between);
+	size_t n = 16;
+	uint32_t *slots;
 
+	while (n < 2 * d->n_uses)
+		n *= 2;
+	slots = malloc(n * sizeof *slots);
 	d->arrows = calloc(d->n_uses + 1, sizeof *d->arrows);
-	if (!between || !d->arrows) {
-		free(between);
-		return no_memory(d);
+	if (!slots || !d->arrows) {
+		free(slots);
+		return drawing_no_memory(d);
 	}
-	memset(between, 0xff, (n * n + 1) * sizeof *between);
+	memset(slots, 0xff, n * sizeof *slots);
 	for (size_t k = 0; k < d->n_uses; k++) {
 		const struct use *u = &d->uses[k];
 		uint32_t from = d->parts[u->from].box, to = d->parts[u->to].box;
-		uint32_t distance = d->parts[u->from].distance, *pair = &between[from * n + to];
+		uint32_t distance = d->parts[u->from].distance, *slot;
+		bool beyond = d->parts[u->from].beyond;
 		struct arrow *a;
 
 		if (from == to) {
 			worse(&d->boxes[from].worst, u->class);
 			continue;
 		}
+		slot = arrow_slot(d, slots, n, from, to);
 		/* Between single parts every use has its arrow: x * x has two. */
-		if (*pair == NOTHING ||
+		if (*slot == NOTHING ||
 		    (d->boxes[from].kind == BOX_PART && d->boxes[to].kind == BOX_PART)) {
-			*pair = (uint32_t)d->n_arrows;
+			*slot = (uint32_t)d->n_arrows;
 			d->arrows[d->n_arrows++] = (struct arrow){ .from = from,
 				                                   .to = to,
 				                                   .use = (uint32_t)k,
 				                                   .uses = 1,
+				                                   .gradient = u->gradient,
+				                                   .class = u->class,
+				                                   .worst = u->class,
 				                                   .distance = distance };
 			continue;
 		}
-		a = &d->arrows[*pair];
+		a = &d->arrows[*slot];
 		a->uses++;
 		if (distance < a->distance)
 			a->distance = distance;
+		add_statistic(&a->gradient, &u->gradient);
+		beyond &= d->parts[d->uses[a->use].from].beyond;
+		a->class = d->parts[u->from].role == ROLE_PARAM && !beyond
+		               ? weight_class(d, &a->gradient)
+		               : class_of(d, &a->gradient, beyond);
+		worse(&a->worst, u->class);
 		if (shows_more(u, &d->uses[a->use]))
 			a->use = (uint32_t)k;
 	}
-	free(between);
+	free(slots);
 	return true;
 }
 
@@ -1011,7 +961,7 @@ static bool group_boxes(struct drawing *d)
 	uint32_t *next = malloc((d->n_boxes + 1) * sizeof *next), groups = 0;
 
 	if (!next)
-		return no_memory(d);
+		return drawing_no_memory(d);
 	memset(next, 0xff, (d->n_boxes + 1) * sizeof *next);
 	/* next[b]: the arrow by which the line goes on from b. */
 	for (size_t k = 0; k < d->n_arrows; k++) {
@@ -1058,6 +1008,15 @@ static bool group_boxes(struct drawing *d)
 	return true;
 }
 
+static void worse_frame(struct frame *f, enum class class, double rms)
+{
+	bool small = class == CLASS_WEAK || class == CLASS_VANISHING || class == CLASS_LOST;
+
+	if (class > f->worst || (class == f->worst && (small ? rms < f->extreme : rms > f->extreme)))
+		f->extreme = rms;
+	worse(&f->worst, class);
+}
+
 /* The colour of a frame: the worst of the weights and of the arrows inside it, else of its results.
  */
 static void find_worst(struct drawing *d)
@@ -1068,19 +1027,25 @@ static void find_worst(struct drawing *d)
 		if (!is_shown(d, k))
 			continue;
 		if (p->role == ROLE_PARAM) {
-			worse(&d->frames[p->frame].worst, p->class);
+			worse_frame(&d->frames[p->frame], p->class,
+			            p->gradient.rms / sqrt(d->positions));
 			worse(&d->boxes[p->box].worst, p->class);
 		}
 		if (p->offender) {
+			d->frames[p->frame].offender = true;
 			worse(&d->frames[p->frame].worst, CLASS_NAN);
 			worse(&d->boxes[p->box].worst, CLASS_NAN);
 		}
 	}
 	for (size_t k = 0; k < d->n_uses; k++) {
 		const struct use *u = &d->uses[k];
-		uint32_t frame = common_frame(d, d->parts[u->from].frame, d->parts[u->to].frame);
+		uint32_t frame =
+		    drawing_common_frame(d, d->parts[u->from].frame, d->parts[u->to].frame);
 
-		worse(&d->frames[frame].worst, u->class);
+		worse_frame(&d->frames[frame], u->class,
+		            u->gradient.rms / (d->parts[u->from].role == ROLE_PARAM
+		                                   ? sqrt(d->positions)
+		                                   : 1));
 	}
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct frame *f = &d->frames[d->parts[k].frame];
@@ -1089,12 +1054,25 @@ static void find_worst(struct drawing *d)
 		if (!is_shown(d, k) || d->parts[k].role != ROLE_OP)
 			continue;
 		if (f->worst == CLASS_NONE)
-			worse(&f->worst, d->parts[k].class);
+			worse_frame(f, d->parts[k].class, d->parts[k].gradient.rms);
 		if (b->worst == CLASS_NONE)
 			worse(&b->worst, d->parts[k].class);
 	}
-	for (uint32_t s = d->n_frames; s-- > 1;)
-		worse(&d->frames[d->frames[s].parent].worst, d->frames[s].worst);
+	for (uint32_t s = d->n_frames; s-- > 1;) {
+		struct frame *f = &d->frames[s], *parent = &d->frames[f->parent];
+
+		worse_frame(parent, f->worst, f->extreme);
+		parent->offender |= f->offender;
+	}
+	for (uint32_t k = 0; k < d->n_boxes; k++) {
+		struct box *b = &d->boxes[k];
+
+		if (b->kind != BOX_FRAME)
+			continue;
+		for (uint32_t c = b->frame; c != NOTHING && d->frames[c].leader == b->frame;
+		     c = d->frames[c].sibling)
+			worse(&b->worst, d->frames[c].worst);
+	}
 }
 
 /* common_frame climbs by true depth; open_frames counts outlines only. */
@@ -1110,7 +1088,8 @@ bool drawing_flow(struct drawing *d)
 	fold_views(d);
 	fold_linear(d);
 	settle(d);
-	if (!make_uses(d) || !find_offender(d) || !make_frames(d) || !open_frames(d))
+	if (!make_uses(d) || !find_offender(d) || !drawing_make_frames(d) ||
+	    !drawing_open_frames(d))
 		return false;
 	restore_depths(d);
 	if (!make_boxes(d) || !make_arrows(d) || !group_boxes(d))

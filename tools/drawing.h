@@ -14,18 +14,22 @@
 #define MAX_BOXES 300    /* what dot lays out in seconds and a reader can follow */
 #define MAX_STRETCHES 30 /* of a level that is too long: a weight of all is joined to each */
 #define MAX_NESTING 16   /* of frames */
+#define MAX_DETAILED 50  /* boxes, with layers of one op opened so that their weights are seen */
+#define MAX_COPIES 16    /* of a module that are drawn side by side, if their boxes are at most */
+#define MAX_SPREAD 60
 
 /* How a gradient compares with the reference, from harmless to bad. */
 enum class {
-	CLASS_NONE, /* no gradient wanted */
-	CLASS_NORMAL,
-	CLASS_WEAK,      /* under 1/30 */
-	CLASS_STRONG,    /* over 10 */
-	CLASS_VANISHING, /* under 1/1000 */
-	CLASS_ZERO,      /* every element exactly 0 */
-	CLASS_EXPLODING, /* over 100 */
-	CLASS_NAN,       /* an element is NaN or infinite */
-	CLASSES
+	CLASS_NONE = AD_CLASS_NONE,
+	CLASS_NORMAL = AD_CLASS_NORMAL,
+	CLASS_WEAK = AD_CLASS_WEAK,
+	CLASS_STRONG = AD_CLASS_STRONG,
+	CLASS_LOST = AD_CLASS_LOST,
+	CLASS_VANISHING = AD_CLASS_VANISHING,
+	CLASS_ZERO = AD_CLASS_ZERO,
+	CLASS_EXPLODING = AD_CLASS_EXPLODING,
+	CLASS_NAN = AD_CLASS_NAN,
+	CLASSES = AD_CLASSES
 };
 
 enum role {
@@ -40,7 +44,8 @@ enum role {
 
 /* The root mean square of an array, and what spoils it. */
 struct statistic {
-	double rms;
+	double rms, max;
+	size_t count;
 	bool known, nan, infinite;
 };
 
@@ -60,7 +65,8 @@ struct part {
 	bool linear;   /* an addition that stands for x W + b */
 	bool offender; /* the first that made a NaN or an infinity */
 	enum class class;
-	struct statistic gradient;
+	struct statistic value, gradient; /* value: of params, and of all where text is written */
+	double ratio; /* of params: rate * rms of the gradient / rms of the value; 0: unknown */
 	size_t first_use, n_uses; /* the inputs of the op, in drawing->uses */
 };
 
@@ -82,9 +88,17 @@ struct frame {
 	uint32_t child, sibling; /* the first one inside, the next one beside */
 	uint32_t outer;          /* the frame of the outermost level around or equal to it */
 	uint32_t closed_in;      /* the outermost closed frame around or equal to it; NOTHING */
+	const char *layer;       /* the kind of layer that the scope is; NULL */
+	uint64_t structure;      /* equal for modules of equal structure: ops and wiring, not sizes */
+	uint32_t leader;         /* the first of the copies that it is drawn with as one box; itself */
+	uint32_t copies;         /* of a leader: how many, itself included */
+	uint32_t slots;          /* boxes when opened one level: members, less copies */
+	bool wanted;             /* to be opened whatever the room */
 	bool open, outlined;     /* outlined: drawn as a frame; not so with one member only */
 	size_t ops, elements;    /* ops and elements of params, with those of inner frames */
+	bool offender;           /* inside */
 	enum class worst;
+	double extreme; /* rms of a gradient of that class: the largest; of weak ones the smallest */
 };
 
 enum box_kind { BOX_PART, BOX_FRAME, BOX_STRETCH };
@@ -107,6 +121,9 @@ struct arrow {
 	uint32_t from, to; /* boxes */
 	uint32_t use;      /* the use that it shows: of several the worst */
 	uint32_t uses;     /* how many it stands for */
+	struct statistic gradient; /* of all of them together */
+	enum class class;          /* by it */
+	enum class worst;          /* of the uses */
 	uint32_t distance;
 	bool trunk;
 };
@@ -117,7 +134,9 @@ struct drawing {
 	const ad_draw_options *options;
 	bool f64, gradients;
 	double reference; /* rms of the gradient there; 0: no classes by size */
+	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */
+	size_t hidden;    /* parts left out by around, from and to, only */
 
 	uint32_t n_parts, n_frames, n_boxes, y_part;
 	size_t n_uses, n_arrows;
@@ -154,6 +173,39 @@ void drawing_free(struct drawing *d);
 /* Whether input i of an op is written into the op's label, being one and the same number, and
  * which. */
 bool drawing_constant(const struct drawing *d, uint32_t op, int input, double *value);
+
+/* The path of a frame: names joined by dots; text holds n bytes. */
+const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, size_t n);
+
+bool drawing_no_memory(struct drawing *d);
+
+/* The innermost frame around both. */
+uint32_t drawing_common_frame(const struct drawing *d, uint32_t a, uint32_t b);
+
+/* Hides what the options leave out and marks frames that are wanted open; frames have parents. */
+bool drawing_focus(struct drawing *d);
+
+/* Makes the frames, once uses are known, and decides which are open. */
+bool drawing_make_frames(struct drawing *d);
+bool drawing_open_frames(struct drawing *d);
+
+/* Any statistic of a node's value, computed once. */
+bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s);
+
+/* Writes what drawing_flow decided. */
+bool drawing_write_text(struct drawing *d, FILE *to);
+bool drawing_write_json(struct drawing *d, FILE *to);
+
+/* A size in two digits, 2.6e-8, 0.47, 31; a count, 512, 7.1M; text holds 32 bytes. */
+const char *drawing_size_text(char *text, double size);
+const char *drawing_count_text(char *text, size_t count);
+const char *drawing_class_name(enum class class);
+
+/* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
+uint32_t drawing_character_at(const unsigned char *s, size_t *bytes);
+
+/* Controls, marks that turn the direction of writing, what XML forbids. */
+bool drawing_is_unprintable(uint32_t c);
 
 bool drawing_fail(struct drawing *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -21,8 +21,8 @@
 #include <sys/prctl.h>
 #endif
 
-#define DOT_SECONDS 20    /* for the usual layout */
-#define COARSE_SECONDS 10 /* for the coarser one after it */
+#define DOT_SECONDS 30
+#define FIRST_SHARE 0.6 /* of them for the usual layout, the rest for a coarser one after it */
 #define GNUPLOT_SECONDS 30
 #define MAX_ARGUMENTS 32
 #define SAID 2048 /* bytes kept of what a child writes to its standard error */
@@ -61,6 +61,10 @@ enum picture picture_of(const char *path)
 		return PICTURE_PNG;
 	if (!strcasecmp(dot, ".pdf"))
 		return PICTURE_PDF;
+	if (!strcasecmp(dot, ".json"))
+		return PICTURE_JSON;
+	if (!strcasecmp(dot, ".txt"))
+		return PICTURE_TEXT;
 	return PICTURE_NONE;
 }
 
@@ -401,36 +405,47 @@ static bool write_text(const char *text, size_t size, const char *path, char *er
 
 bool render_dot(const char *text, size_t size, const char *path, char *error, size_t n)
 {
+	return render_dot_within(text, size, path, DOT_SECONDS, NULL, error, n);
+}
+
+bool render_dot_within(const char *text, size_t size, const char *path, double seconds, bool *too_late,
+                       char *error, size_t n)
+{
 	static const char *const forms[] = {
 		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"
 	};
 	enum picture picture = picture_of(path);
+	double first = seconds > 0 ? FIRST_SHARE * seconds : 1e9;
 	bool late;
 
+	if (too_late)
+		*too_late = false;
 	if (picture == PICTURE_NONE)
 		return fail(
 		    error, n,
 		    "cannot write '%s': its ending says no form; use .svg, .png, .pdf or .dot",
 		    path);
-	if (picture == PICTURE_DOT)
+	if (picture == PICTURE_DOT || picture == PICTURE_JSON || picture == PICTURE_TEXT)
 		return write_text(text, size, path, error, n);
 
 	const char *usual[] = { forms[picture], NULL };
-	if (render_child(&dot_program, usual, text, size, path, DOT_SECONDS, &late, error, n))
+	if (render_child(&dot_program, usual, text, size, path, first, &late, error, n))
 		return true;
 	if (!late)
 		return false;
 	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
 	const char *coarse[] = { forms[picture], "-Gsplines=polyline", "-Gnslimit=1",
 		                 "-Gnslimit1=1", "-Gmclimit=0.05",     NULL };
-	if (render_child(&dot_program, coarse, text, size, path, COARSE_SECONDS, &late, error, n))
+	if (render_child(&dot_program, coarse, text, size, path, seconds - first, &late, error, n))
 		return true;
+	if (too_late)
+		*too_late = late;
 	if (late)
 		fail(error, n,
-		     "dot: stopped, as it was not done after %d seconds; write a file ending in "
+		     "dot: stopped, as it was not done after %g seconds; write a file ending in "
 		     ".dot and "
 		     "lay it out without a limit: dot %s FILE.dot",
-		     DOT_SECONDS + COARSE_SECONDS, forms[picture]);
+		     seconds, forms[picture]);
 	return false;
 }
 

@@ -8,14 +8,28 @@
 #include <stddef.h>
 
 /* What a path's ending asks for. */
-enum picture { PICTURE_NONE, PICTURE_DOT, PICTURE_SVG, PICTURE_PNG, PICTURE_PDF };
+enum picture {
+	PICTURE_NONE,
+	PICTURE_DOT,
+	PICTURE_SVG,
+	PICTURE_PNG,
+	PICTURE_PDF,
+	PICTURE_JSON,
+	PICTURE_TEXT
+};
 enum picture picture_of(const char *path);
 
 /* Writes a drawing given as DOT text to path, in the form that its ending names: .dot (the text
  * itself), .svg, .png, .pdf. These three run the program dot: $AUTOGRAD_DOT, else the one on PATH;
  * one that takes long is stopped and tried again with a coarser layout, 30 seconds in all. path is
- * written whole or not at all. Returns false with a sentence in error. */
+ * written whole or not at all. Returns false with a sentence in error. Text of another kind is
+ * written as it is, to .json and .txt. */
 bool render_dot(const char *text, size_t size, const char *path, char *error, size_t n);
+
+/* The same in at most so many seconds; 0: however long it takes. late, which may be NULL: that was
+ * too short. */
+bool render_dot_within(const char *text, size_t size, const char *path, double seconds, bool *late,
+                       char *error, size_t n);
 
 /* Runs gnuplot ($AUTOGRAD_GNUPLOT, else the one on PATH) on a script that draws to its standard
  * output, and writes that to path, whole or not at all, in 30 seconds at most. */

@@ -101,7 +101,7 @@ static void draw_flow(ad_model *m, const char *folder, int64_t step, bool quiet)
 	char *grad = join_path(folder, "grad"), *svg = join_path(folder, "grad/flow.svg"),
 	     *dot = join_path(folder, "grad/flow.dot");
 	char error[1024], again[1024];
-	struct drawing d = { .path = svg, .view = AD_VIEW_AUTO, .gradients = true, .step = step };
+	struct drawing d = { .path = svg, .view = AD_VIEW_AUTO, .gradients = true, .step = step, .seconds = 30 };
 
 	if (!grad || !svg || !dot) {
 		note(quiet, "diagram", "out of memory");
