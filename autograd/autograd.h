@@ -148,7 +148,9 @@ void ad_step(ad_graph *g, uint64_t step);
 void ad_limit_memory(ad_graph *g, size_t bytes);
 
 /* Keeps the value of every node, and has a sweep keep the gradient of every node and every use.
- * Switches off the sharing of buffers; gives the same bits. */
+ * Switches off the sharing of buffers; gives the same bits, but that f32 evaluations flush what is smaller
+ * than the smallest normal number to zero otherwise, and that kernels which add up gradients in place round
+ * once where an addition of its own rounds again. */
 void ad_keep_all(ad_graph *g);
 
 /* Anomaly mode: an evaluation ends at the first op, in the order of running, forward or backward, that
@@ -197,8 +199,9 @@ ad_node *ad_constant(ad_graph *g, double value);
 void ad_want_gradient(ad_node *leaf, bool on);
 
 /* After the next evaluations that reach it, buffer takes the value of node (same shape and type);
- * everything in the same evaluation that reads the buffer sees the value before. node NULL: it keeps
- * its value again. */
+ * everything in the same evaluation that reads the buffer sees the value before. Each evaluation assigns:
+ * ad_forward and then ad_backward do so twice, and what read the buffer is computed anew in between. node
+ * NULL: it keeps its value again. */
 void ad_assign(ad_node *buffer, ad_node *node);
 
 /* Writes a leaf's elements, row-major; n must be its count. Integers and masks are converted

@@ -544,7 +544,16 @@ static bool tree_is_large(const ad_graph *g, const struct position *p, size_t pa
 
 	if (g->memory_limit && g->memory_limit / 4 < grant)
 		grant = g->memory_limit / 4;
-	return bytes > grant && bytes > TREE_STREAMS * path;
+	if (bytes <= grant)
+		return false;
+	/* its own leaves are worth what they take */
+	for (size_t k = 0; k < g->n_owners; k++) {
+		const ad_node *x = g->owners[k];
+
+		if (x->index >= p->n_nodes && x->index < p->n_nodes + path_nodes && g->nodes[x->index] == x)
+			path += x->count * element_size(g, (ad_type)x->type);
+	}
+	return bytes > TREE_STREAMS * path;
 }
 
 /* Cuts the tree back to the path nodes[0..n_nodes-1] and gives the memory back. */

@@ -219,7 +219,8 @@ static struct plan *find_spare(ad_graph *g, const struct plan *p)
 /* Whether the limit lets the evaluation have what it takes. */
 static bool within_limit(ad_graph *g, const struct plan *p)
 {
-	size_t need = p->workspace, used = g->memory_used - p->block.size, block = p->block.size;
+	size_t need = p->workspace > g->workspace.size ? p->workspace : g->workspace.size;
+	size_t used = g->memory_used - p->block.size, block = p->block.size;
 	bool fits;
 
 	if (p->kept > block) {
