@@ -6,6 +6,8 @@
  * Element-wise steps of one shape that follow each other, forward or backward, become a group: it passes
  * over memory once, and what only its own steps read is never stored. Views and reshapes in between do
  * nothing and separate nothing.
+ * Parts of an array that is cut for groups alone, or joined of what a group makes, lie in that array: cutting
+ * and joining do nothing either, but they end a group.
  */
 #include "plan.h"
 
@@ -355,7 +357,7 @@ static bool can_move(const struct plan *p, uint32_t k)
 	       v->node->type == AD_REAL;
 }
 
-/* The number of bytes from one part to the next: a row of it, for parts of an array that is cut along an axis. */
+/* Bytes from the beginning of a part to that of the next, in an array that is cut along an axis: a row of the part. */
 static size_t row_of(const ad_node *part, const ad_node *whole)
 {
 	size_t bytes = element_size(part->graph, AD_REAL);
