@@ -327,6 +327,8 @@ bool watch_step(ad_node *y);
 /* ---- registry.c: the few ops that the engine itself needs -------------------------------------- */
 
 const ad_op *engine_add_op(void);
+bool engine_splits(const ad_op *op); /* it cuts an array into parts along an axis */
+bool engine_joins(const ad_op *op);  /* it makes one of parts */
 ad_node *engine_add(ad_node *a, ad_node *b);
 ad_node *engine_sum_to(ad_node *x, ad_shape shape);
 ad_node *engine_full(ad_graph *g, ad_shape shape, double value);

@@ -190,7 +190,7 @@ static bool read_straight(const struct plan *p, const struct step *step, uint32_
 
 			if (of == NO_VALUE || p->values[of].base != b || p->steps[s].gone)
 				continue;
-			if (&p->steps[s] > step)
+			if (&p->steps[s] > step || p->values[of].whole)
 				return false;
 			if (x->type != y->type || !ad_equal_shapes(&x->shape, &y->shape))
 				return false;
@@ -220,7 +220,7 @@ static uint32_t dying_input(const struct plan *p, const struct step *s)
 	const ad_node *y = s->node;
 
 	/* a kernel with several results may read again what it has written over */
-	if (!is_map(s) || y->n_out > 1 || (y->op == &backward_op && node_behind(y)->n_in > 1))
+	if (!is_map(s) || y->n_out > 1 || p->values[s->value].whole || (y->op == &backward_op && node_behind(y)->n_in > 1))
 		return NO_VALUE;
 	for (size_t i = 0; i < s->n_in; i++) {
 		uint32_t x = value_of(s->in[i]), b = x == NO_VALUE ? NO_VALUE : p->values[x].base;

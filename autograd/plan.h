@@ -29,6 +29,9 @@ struct value {
 	ad_node *node;
 	ad_node *outer;   /* it is a view of this node, which the plan does not compute; else NULL */
 	uint32_t base;    /* the value whose memory it shares; its own number for most */
+	const ad_node *whole; /* it is a part of this array, and lies there: `at` bytes from its beginning, in
+	                       * rows as far apart; NULL for most */
+	size_t at;
 	uint32_t step;
 	uint32_t last;    /* the last stage that reads it or shares its memory */
 	enum where {

@@ -707,6 +707,20 @@ const ad_op *engine_add_op(void)
 	return found(&add, "add");
 }
 
+bool engine_splits(const ad_op *op)
+{
+	static _Atomic(const ad_op *) split;
+
+	return op == found(&split, "split");
+}
+
+bool engine_joins(const ad_op *op)
+{
+	static _Atomic(const ad_op *) concat;
+
+	return op == found(&concat, "concat");
+}
+
 ad_node *engine_add(ad_node *a, ad_node *b)
 {
 	return ad_record(engine_add_op(), 2, (ad_node *[]){ a, b }, NULL);

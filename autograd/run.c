@@ -167,6 +167,8 @@ bool make_action(struct plan *p, struct action *a)
 {
 	const struct step *s = &p->steps[a->first];
 
+	if (s->gone)
+		return true;
 	if (p->mode != SEPARATE && is_scalar(s->node)) {
 		a->run = run_program;
 		a->program = make_program(p, a);
@@ -275,18 +277,14 @@ static void bind_values(ad_graph *g, struct plan *p)
 		if (x->plan && x->plan != p)
 			x->plan->bound = false;
 		x->plan = p;
-		x->place = base->where == IN_BLOCK && !v->passing ? OWN : WORKSPACE;
-		if (v->outer) {
+		x->place = base->where == IN_BLOCK && !v->passing && !v->whole ? OWN : WORKSPACE;
+		if (v->outer)
 			x->data = v->outer->data;
-		} else if (v->base != k) {
-			x->data = base->node->data;
-		} else if (v->where == IN_BLOCK) {
-			x->data = (char *)p->block.data + v->offset;
-		} else if (v->where == IN_SPACE) {
-			x->data = (char *)g->workspace.data + v->offset;
-		} else if (v->where == IN_TILE) {
+		else if (base->where == IN_TILE)
 			x->data = NULL;
-		}
+		else
+			x->data = (char *)(base->where == IN_BLOCK ? p->block.data : g->workspace.data) +
+			          base->offset + v->at;
 	}
 }
 

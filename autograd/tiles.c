@@ -18,7 +18,7 @@
 struct slot {
 	enum {
 		STRAIGHT, /* memory, one to one */
-		STRETCHED, /* memory that is broadcast or converted: loaded into a tile */
+		STRETCHED, /* memory that is broadcast or converted, or part of an array: loaded into a tile */
 		SINGLE,   /* one element for all: fills its tile once */
 		PASSING,  /* a tile only */
 		SAVED,    /* a tile, which is converted and stored */
@@ -26,7 +26,8 @@ struct slot {
 	const ad_node *node;
 	char *data;
 	uint8_t tile;               /* its number, but for STRAIGHT */
-	int64_t steps[AD_MAX_RANK]; /* STRETCHED: in elements, per axis of the group; 0 where it is broadcast */
+	bool part;                  /* STRETCHED or SAVED: its rows lie apart, in a larger array */
+	int64_t steps[AD_MAX_RANK]; /* of these two: in elements, per axis of the group; 0 where it is broadcast */
 };
 
 /* One kernel call. */
@@ -73,7 +74,8 @@ bool joins_group(const struct step *s, const ad_shape *shape, bool f64, struct o
 		return false;
 	for (size_t i = 0; i < s->n_in; i++)
 		tiles += s->in[i] && (s->in[i]->type != AD_REAL || f64 != s->node->graph->f64 ||
-		                      !ad_equal_shapes(&s->in[i]->shape, shape));
+		                      !ad_equal_shapes(&s->in[i]->shape, shape) ||
+		                      (s->in[i]->op && engine_splits(s->in[i]->op)));
 	if (group->steps == MAX_GROUP || (group->steps > 0 && (slots > MAX_SLOTS || tiles > MAX_TILES)))
 		return false;
 	*group = (struct opened){ group->steps + 1, slots, tiles };
@@ -107,15 +109,32 @@ static bool is_plain(const struct making *m, const ad_node *x)
 	return x->type == AD_REAL && m->t->f64 == m->t->f64_data;
 }
 
+/* How far apart the elements of x lie along each axis of the group; of a part as they do in the whole. */
+static void set_steps(const struct making *m, struct slot *s, const ad_node *x)
+{
+	const ad_node *whole = value_of(x) == NO_VALUE ? NULL : m->p->values[value_of(x)].whole;
+	const ad_shape *lies = whole ? &whole->shape : &x->shape;
+	int64_t step = 1;
+
+	s->part = whole != NULL;
+	for (int i = 1; i <= x->shape.rank; i++) {
+		if (x->shape.dims[x->shape.rank - i] != 1)
+			s->steps[m->t->shape.rank - i] = step;
+		step *= lies->dims[x->shape.rank - i];
+	}
+}
+
 /* The slot of a value that the group makes. */
 static uint8_t result_slot(struct making *m, const ad_node *x)
 {
 	const struct value *v = &m->p->values[value_of(x)];
+	struct slot s = { .kind = v->where == IN_TILE              ? PASSING :
+		                  is_plain(m, x) && !v->whole ? STRAIGHT :
+		                                                SAVED,
+		          .node = x };
 
-	return add_slot(m, (struct slot){ .kind = v->where == IN_TILE ? PASSING :
-		                                  is_plain(m, x)      ? STRAIGHT :
-		                                                        SAVED,
-		                          .node = x });
+	set_steps(m, &s, x);
+	return add_slot(m, s);
 }
 
 /* The slot of what a step reads: made by the group (then where its memory is the same), or read before
@@ -124,7 +143,6 @@ static uint8_t operand_slot(struct making *m, const ad_node *x)
 {
 	uint32_t k = value_of(x);
 	struct slot s = { .node = x };
-	int64_t step = 1;
 
 	if (!x)
 		return NO_SLOT;
@@ -134,15 +152,11 @@ static uint8_t operand_slot(struct making *m, const ad_node *x)
 	for (size_t i = 0; i < m->n; i++)
 		if (m->slots[i].node == x)
 			return (uint8_t)i;
-	if (ad_equal_shapes(&x->shape, &m->t->shape) && is_plain(m, x))
+	set_steps(m, &s, x);
+	if (ad_equal_shapes(&x->shape, &m->t->shape) && is_plain(m, x) && !s.part)
 		s.kind = STRAIGHT;
 	else
 		s.kind = x->count == 1 ? SINGLE : STRETCHED;
-	for (int i = 1; i <= x->shape.rank; i++) {
-		if (x->shape.dims[x->shape.rank - i] != 1)
-			s.steps[m->t->shape.rank - i] = step;
-		step *= x->shape.dims[x->shape.rank - i];
-	}
 	return add_slot(m, s);
 }
 
@@ -344,15 +358,17 @@ static void load_run(const struct group *t, const struct slot *o, int64_t at, in
 	}
 }
 
-/* n elements from element `from` of the group on. */
-static void load(const struct group *t, const struct slot *o, size_t from, size_t n, void *tile)
+/* Calls run for n elements from element `from` of the group on, as they lie in o: at and step as of load_run. */
+static void in_runs(const struct group *t, const struct slot *o, size_t from, size_t n, void *tile,
+                    void (*run)(const struct group *t, const struct slot *o, int64_t at, int64_t step,
+                                size_t n, void *tile, size_t to))
 {
 	int64_t place[AD_MAX_RANK], at = 0;
 	int last = t->shape.rank - 1;
 	size_t rest = from;
 
-	if (ad_equal_shapes(&o->node->shape, &t->shape)) {
-		load_run(t, o, (int64_t)from, 1, n, tile, 0);
+	if (ad_equal_shapes(&o->node->shape, &t->shape) && !o->part) {
+		run(t, o, (int64_t)from, 1, n, tile, 0);
 		return;
 	}
 	for (int i = t->shape.rank; i-- > 0;) {
@@ -361,14 +377,14 @@ static void load(const struct group *t, const struct slot *o, size_t from, size_
 		at += place[i] * o->steps[i];
 	}
 	for (size_t k = 0; k < n;) {
-		size_t run = (size_t)(t->shape.dims[last] - place[last]);
+		size_t length = (size_t)(t->shape.dims[last] - place[last]);
 
-		if (run > n - k)
-			run = n - k;
-		load_run(t, o, at, o->steps[last], run, tile, k);
-		k += run;
-		place[last] += (int64_t)run;
-		at += (int64_t)run * o->steps[last];
+		if (length > n - k)
+			length = n - k;
+		run(t, o, at, o->steps[last], length, tile, k);
+		k += length;
+		place[last] += (int64_t)length;
+		at += (int64_t)length * o->steps[last];
 		for (int i = last; i > 0 && place[i] == t->shape.dims[i]; i--) {
 			at -= place[i] * o->steps[i];
 			place[i] = 0;
@@ -394,8 +410,28 @@ static void make_indices(const struct group *t, size_t n, void *tile)
 	}
 }
 
-static void save(const struct group *t, const struct slot *o, size_t from, size_t n, const void *tile)
+/* n numbers of a tile, from its number `to` on, into memory: load_run the other way round. */
+static void save_run(const struct group *t, const struct slot *o, int64_t at, int64_t step, size_t n, void *tile,
+                     size_t to)
 {
+	size_t size = t->f64 ? sizeof(double) : sizeof(float);
+	const char *from = (const char *)tile + to * size;
+
+	if (step == 1 && t->f64 == t->f64_data) {
+		memcpy(o->data + (size_t)at * size, from, n * size);
+		return;
+	}
+	for (size_t j = 0; j < n; j++)
+		store(t->f64_data, o->data, (size_t)(at + (int64_t)j * step),
+		      t->f64 ? ((const double *)(const void *)from)[j] : (double)((const float *)(const void *)from)[j]);
+}
+
+static void save(const struct group *t, const struct slot *o, size_t from, size_t n, void *tile)
+{
+	if (o->part) {
+		in_runs(t, o, from, n, tile, save_run);
+		return;
+	}
 	for (size_t k = 0; k < n; k++) {
 		double v = t->f64 ? ((const double *)tile)[k] : (double)((const float *)tile)[k];
 
@@ -465,7 +501,7 @@ static void run_range(const struct group *t, size_t begin, size_t end)
 
 		for (size_t i = 0; i < t->n_slots; i++)
 			if (t->slots[i].kind == STRETCHED)
-				load(t, &t->slots[i], k, n, at[i]);
+				in_runs(t, &t->slots[i], k, n, at[i], load_run);
 		for (size_t c = 0; c < t->n_calls; c++) {
 			const struct call *call = &t->calls[c];
 
@@ -509,7 +545,7 @@ bool group_reads_straight(const struct plan *p, const struct action *a, const ad
 			uint32_t k = value_of(z);
 
 			if (k != NO_VALUE && p->values[k].base == b && !p->steps[s].gone &&
-			    (z->type != AD_REAL || !ad_equal_shapes(&z->shape, &of->shape)))
+			    (z->type != AD_REAL || p->values[k].whole || !ad_equal_shapes(&z->shape, &of->shape)))
 				return false;
 		}
 	return true;

@@ -596,6 +596,10 @@ struct gemm_slices AD_VARIANT(gemm_slices)(bool transpose_a, bool transpose_b, s
 
 	for (double more = 1 << 23; n > 1 && n < 32 && work >= more; more *= 4)
 		n *= 2;
+	/* Few rows read b where it lies, each strip of them all of it: then rows lose nothing, and what a
+	 * slice of rows finishes lies in one piece. */
+	if (s.maker == GEMM_OWN && !transpose_b && M <= 3 * ROWS && M >= n * 8)
+		all = M, columns = false;
 	s.columns = columns;
 	s.unit = columns ? 16 : 1; /* whole lines of the cache */
 	all = (all + s.unit - 1) / s.unit;

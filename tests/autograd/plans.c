@@ -329,4 +329,47 @@ Test(plans, streams_by_turns_share_what_they_keep)
 		cr_assert_eq(ad_forward(ad_mean(h, AD_ALL, false)), AD_OK, "step %d: %s", step, ad_errmsg(g));
 	}
 	ad_close(g);
+
+/* What a net of gates gives for x (6, 40, 30) cut into n parts along an axis: y, then the gradient. */
+static void gates(ad_graph *g, int axis, int n, double out[])
+{
+	ad_node *x = waves(g, AD_SHAPE(6, 40, 30), 1), *whole = ad_cumsum(x, 0, false), *cut, *made[4], *y;
+
+	cut = ad_chunk(whole, n, axis);
+	for (int k = 0; k < n; k++) {
+		ad_node *part = ad_output(cut, k), *other = ad_output(cut, (k + 1) % n);
+
+		made[k] = k % 2 ? ad_tanh(ad_add(part, other)) : ad_mul(ad_sigmoid(part), ad_square(other));
+	}
+	/* joined in an order that is not the one of making, and cut again */
+	y = ad_concat((size_t)n, (ad_node *[]){ made[n - 1], made[0], made[1], made[2] }, axis);
+	y = ad_cumsum(ad_mul(ad_concat(2, (ad_node *[]){ y, ad_sin(whole) }, 0), ad_constant(g, 0.5)), 1, false);
+	cut = ad_split(y, AD_INTS(7, 5), 0);
+	y = ad_mean(ad_mul(ad_sum_to(ad_tanh(ad_output(cut, 0)), AD_SHAPE(40, 30)),
+	                   ad_sum_to(ad_cos(ad_output(cut, 1)), AD_SHAPE(40, 30))), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+	out[0] = ad_item(y);
+	cr_assert_eq(ad_get(ad_gradient(x), out + 1, ad_count(x)), AD_OK);
+}
+
+Test(plans, parts_are_read_and_written_where_they_lie)
+{
+	enum { N = 1 + 6 * 40 * 30 };
+	double *value[2] = { malloc(N * sizeof(double)), malloc(N * sizeof(double)) };
+	static const int parts[] = { 2, 4, 3 };
+
+	for (int axis = 0; axis < 3; axis++)
+		for (int f64 = 0; f64 < 2; f64++) {
+			ad_graph *g = f64 ? ad_open_f64() : ad_open(), *alone = open_node_by_node(f64);
+
+			gates(g, axis, parts[axis], value[0]);
+			gates(alone, axis, parts[axis], value[1]);
+			for (size_t k = 0; k < N; k++)
+				cr_assert_eq(value[0][k], value[1][k], "axis %d, %s, number %zu: %.17g, not %.17g",
+				             axis, f64 ? "f64" : "f32", k, value[0][k], value[1][k]);
+			ad_close(g);
+			ad_close(alone);
+		}
+	free(value[0]);
+	free(value[1]);
 }
