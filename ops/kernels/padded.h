@@ -432,7 +432,7 @@ struct padded {
 	int64_t lo[3], size[3]; /* where in the input it begins, what a box reaches there */
 	size_t left, inner;     /* columns of zeros, then of the input */
 	size_t pitch, plane, image, channel; /* from one row, plane, image, channel to the next */
-	size_t phase;                        /* columns of one remainder; pitch = step * phase */
+	size_t phase;                        /* columns of one remainder, as many times as there are any */
 	size_t row_step, plane_step, base;   /* from the places of one row to the next; the first */
 };
 
@@ -461,7 +461,7 @@ static inline void padded_of(const struct direct *q, const struct box *b, const 
 		tail = (size_t)right;
 	} else {
 		p->phase = (size_t)((p->size[2] + step - 1) / step);
-		p->pitch = p->phase * (size_t)step;
+		p->pitch = p->phase * (size_t)(step < p->size[2] ? step : p->size[2]);
 	}
 	p->plane = p->pitch * (size_t)p->size[1];
 	p->image = p->plane * (size_t)p->size[0];
@@ -504,7 +504,7 @@ static inline void padded_row(const struct direct *q, const struct padded *p, co
 			to[k] = 0;
 		return;
 	}
-	for (int64_t s = 0; s < step; s++, at++, to += p->phase) {
+	for (size_t s = 0; s < p->pitch; s += p->phase, at++, to += p->phase) {
 		int64_t n = (int64_t)p->phase, first, stop;
 
 		first = at < 0 ? (step - 1 - at) / step : 0;
