@@ -80,7 +80,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(adaptive_max_pool2d, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct attrs),
       .shape = shape, .forward = forward, .backward = backward, .grad = grad,
-      .reads = AD_READS_OUTPUTS,
+      .reads = AD_READS_OUTPUTS, .finishes = 2,
       .samples = {
 	  { .in = { AD_DIMS(3, 5) },
             .attrs = "output_size=[2,3]",

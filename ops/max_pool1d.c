@@ -49,7 +49,7 @@ static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 
 AD_OP(max_pool1d, .arity = 1, .attrs = attrs, .attrs_size = sizeof(struct max_attrs),
       .shape = shape, .forward = forward, .backward = backward, .grad = grad,
-      .reads = AD_READS_OUTPUTS,
+      .reads = AD_READS_OUTPUTS, .finishes = 2,
       .samples = {
 	  { .in = { AD_DIMS(1, 7) },
             .attrs = "kernel=3 stride=2 padding=1 dilation=2",

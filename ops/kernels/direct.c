@@ -30,7 +30,6 @@ _Static_assert(ROWS - 1 <= CONV_TILE, "the shape rules know how much whole tiles
 #define CROSS 3
 #define NEAR 98304 /* bytes that a row of tiles across images may read, to have them near by */
 #define FAR 1.25   /* what it costs not to */
-#define TURN 64    /* places across images that are turned back together, at most */
 
 /* Of the steps of a part, some that follow one another. */
 struct run {
@@ -469,54 +468,7 @@ static void gather_part(const struct direct *q, const struct box *b, const struc
 	}
 }
 
-/* ---- across images: an element of the copy is a vector, of the same element of all images ---------- */
-
-/* in: channel 0 of the group, image 0; p: of one image. Lanes without an image are 0. */
-static void fill_across(const struct direct *q, const struct box *b, const struct part *part,
-                        const struct padded *p, const ad_real *in, ad_real *to)
-{
-	const struct direct_axis *a = q->axis;
-	size_t apart = q->G * q->C * q->plane_in;
-	int64_t step = a[2].step;
-	ad_real line[TURN * LANES] = { 0 };
-
-	in += b->image * apart + part->channel * q->plane_in;
-	for (size_t c = 0; c < part->channels; c++, in += q->plane_in) {
-		ad_real *end = to + p->channel * LANES;
-
-		for (int64_t z = p->lo[0]; z < p->lo[0] + p->size[0]; z++)
-			for (int64_t y = p->lo[1]; y < p->lo[1] + p->size[1]; y++, to += p->pitch * LANES) {
-				const ad_real *row = in + (z * a[1].in + y) * a[2].in;
-				bool none = z < 0 || z >= a[0].in || y < 0 || y >= a[1].in || p->inner == 0;
-
-				if (none || step > 1 || b->images < LANES || p->left + p->inner < p->pitch)
-					memset(to, 0, p->pitch * LANES * sizeof *to);
-				else
-					memset(to, 0, p->left * LANES * sizeof *to);
-				if (none)
-					continue;
-				if (step == 1) {
-					transpose(row + (p->lo[2] > 0 ? p->lo[2] : 0), apart, p->inner, b->images,
-					          to + p->left * LANES, LANES);
-					continue;
-				}
-				for (size_t k = 0; k < p->inner; k += TURN) {
-					size_t n = p->inner - k < TURN ? p->inner - k : TURN;
-
-					transpose(row + p->lo[2] + (int64_t)(p->left + k), apart, n, b->images, line,
-					          LANES);
-					for (size_t j = 0; j < n; j++) {
-						size_t at = p->left + k + j;
-
-						at = at % (size_t)step * p->phase + at / (size_t)step;
-						*(vector *)(to + at * LANES) = *(vector *)(line + j * LANES);
-					}
-				}
-			}
-		memset(to, 0, (size_t)(end - to) * sizeof *to);
-		to = end;
-	}
-}
+/* ---- across images ------------------------------------------------------------------------------- */
 
 /* The taps of a part that reach an element of the input from any of the places first..last of axis i. */
 static struct run reaching(const struct direct *q, const struct part *part, int i, int64_t first,
@@ -599,7 +551,7 @@ static void gather_across(const struct direct *q, const struct box *b, const str
 
 	one.images = 1;
 	padded_of(q, &one, part, &p);
-	fill_across(q, b, part, &p, in, copied);
+	padded_across(q, b, part, &p, in, copied);
 	padded_distances(q, part, &p, distance);
 	for (size_t k = 0; k < part->K; k++)
 		distance[k] *= LANES;

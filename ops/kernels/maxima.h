@@ -200,11 +200,11 @@ static inline void max_planes(const ad_run *r, int axes, size_t begin, size_t en
 	}
 }
 
-/* dx = dy where the largest was, added up. */
+/* dx = dy where the largest was, added up; several planes are said to be final together. */
 static inline void max_planes_back(const ad_run *r, int axes, size_t begin, size_t end)
 {
 	int64_t in[2], out[2];
-	size_t plane, n_out;
+	size_t plane, n_out, finished = begin;
 
 	planes_of(&r->in[0], axes, in);
 	planes_of(&r->out[0], axes, out);
@@ -218,6 +218,10 @@ static inline void max_planes_back(const ad_run *r, int axes, size_t begin, size
 		memset(dx, 0, plane * sizeof *dx);
 		for (size_t k = 0; k < n_out; k++)
 			dx[index[k]] += dy[k];
+		if (n + 1 == end || (n + 1 - finished) * plane >= 2048) {
+			ad_finish(r, 0, finished * plane, (n + 1 - finished) * plane);
+			finished = n + 1;
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ typedef ad_real vector __attribute__((vector_size(VECTOR), aligned(sizeof(ad_rea
 /* Numbers in a copy, and behind it, for reads of whole tiles. */
 #define ROOM (262144 / sizeof(ad_real))
 #define MARGIN (16 * LANES)
+#define TURN 64 /* places that are turned into vectors across images, or back, together, at most */
 
 /* n numbers in two pieces of `bytes`, which may overlap; n has at least one piece, at most two. */
 #define COPY_TWICE(bytes)                                                                          \
@@ -69,37 +70,109 @@ static inline void add_to(ad_real *to, const ad_real *from, size_t n)
 
 typedef ad_real four __attribute__((vector_size(4 * sizeof(ad_real)), aligned(sizeof(ad_real)), may_alias));
 
-/* to[j * ld + c] = from[c * plane + j]: squares of four, then what is left. */
-static __attribute__((noinline)) void transpose(const ad_real *from, size_t plane, size_t columns, size_t channels, ad_real *to,
-                      size_t ld)
+/* Squares of four: to[j * ld + c] = from[c * plane + j]. */
+static inline void turn_square(const ad_real *from, size_t plane, ad_real *to, size_t ld)
 {
-	size_t c = 0;
+	four r0 = *(const four *)from, r1 = *(const four *)(from + plane);
+	four r2 = *(const four *)(from + 2 * plane), r3 = *(const four *)(from + 3 * plane);
+	four low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+	four high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+	four low2 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+	four high2 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
 
-	for (; c + 4 <= channels; c += 4, from += 4 * plane) {
-		size_t j = 0;
+	*(four *)to = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
+	*(four *)(to + ld) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
+	*(four *)(to + 2 * ld) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
+	*(four *)(to + 3 * ld) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
+}
 
-		for (; j + 4 <= columns; j += 4) {
-			const ad_real *f = from + j;
-			ad_real *t = to + j * ld + c;
-			four r0 = *(const four *)f, r1 = *(const four *)(f + plane);
-			four r2 = *(const four *)(f + 2 * plane), r3 = *(const four *)(f + 3 * plane);
-			four low = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-			four high = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-			four low2 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-			four high2 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+#if AD_LEVEL == 2 && !defined AD_F64
+#define SQUARES 4 /* that a vector has side by side */
+typedef ad_real eight __attribute__((vector_size(8 * sizeof(ad_real))));
 
-			*(four *)t = __builtin_shufflevector(low, low2, 0, 1, 4, 5);
-			*(four *)(t + ld) = __builtin_shufflevector(low, low2, 2, 3, 6, 7);
-			*(four *)(t + 2 * ld) = __builtin_shufflevector(high, high2, 0, 1, 4, 5);
-			*(four *)(t + 3 * ld) = __builtin_shufflevector(high, high2, 2, 3, 6, 7);
-		}
-		for (; j < columns; j++)
-			for (size_t i = 0; i < 4; i++)
-				to[j * ld + c + i] = from[i * plane + j];
+/* r: four rows of four squares side by side, each of which is turned. */
+static inline __attribute__((always_inline)) void turn_squares(vector r[4])
+{
+	vector low = __builtin_shufflevector(r[0], r[1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+	vector high = __builtin_shufflevector(r[0], r[1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+	vector low2 = __builtin_shufflevector(r[2], r[3], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+	vector high2 = __builtin_shufflevector(r[2], r[3], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+
+	r[0] = __builtin_shufflevector(low, low2, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+	r[1] = __builtin_shufflevector(low, low2, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+	r[2] = __builtin_shufflevector(high, high2, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+	r[3] = __builtin_shufflevector(high, high2, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+}
+
+/* Four columns of a vector of channels. */
+static inline void turn_channels(const ad_real *from, size_t plane, ad_real *to, size_t ld)
+{
+	vector r[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		const ad_real *f = from + i * plane;
+		four a = *(const four *)f, b = *(const four *)(f + 4 * plane);
+		four c = *(const four *)(f + 8 * plane), d = *(const four *)(f + 12 * plane);
+		eight first = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+		eight second = __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7);
+
+		r[i] = __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 	}
-	for (; c < channels; c++, from += plane)
-		for (size_t j = 0; j < columns; j++)
-			to[j * ld + c] = from[j];
+	turn_squares(r);
+	for (size_t i = 0; i < 4; i++)
+		*(vector *)(to + i * ld) = r[i];
+}
+
+/* A vector of columns of four channels. */
+static inline void turn_columns(const ad_real *from, size_t plane, ad_real *to, size_t ld)
+{
+	vector r[4];
+
+	for (size_t i = 0; i < 4; i++)
+		r[i] = *(const vector *)(from + i * plane);
+	turn_squares(r);
+	for (size_t i = 0; i < 4; i++, to += ld) {
+		*(four *)to = __builtin_shufflevector(r[i], r[i], 0, 1, 2, 3);
+		*(four *)(to + 4 * ld) = __builtin_shufflevector(r[i], r[i], 4, 5, 6, 7);
+		*(four *)(to + 8 * ld) = __builtin_shufflevector(r[i], r[i], 8, 9, 10, 11);
+		*(four *)(to + 12 * ld) = __builtin_shufflevector(r[i], r[i], 12, 13, 14, 15);
+	}
+}
+#else
+#define SQUARES 1
+#define turn_channels turn_square
+#define turn_columns turn_square
+#endif
+
+/* to[j * ld + c] = from[c * plane + j]: by squares of four, the last ones of which overlap others. */
+static __attribute__((noinline)) void transpose(const ad_real *from, size_t plane, size_t columns,
+                                                size_t channels, ad_real *to, size_t ld)
+{
+	if (columns < 4 || channels < 4) {
+		for (size_t c = 0; c < channels; c++)
+			for (size_t j = 0; j < columns; j++)
+				to[j * ld + c] = from[c * plane + j];
+		return;
+	}
+	for (size_t c = 0, next; c < channels; c = next) {
+		bool wide = c + 4 * SQUARES <= channels;
+
+		next = c + (wide ? 4 * SQUARES : 4);
+		c = next <= channels ? c : channels - 4;
+		for (size_t j = 0; j < columns;) {
+			size_t at = j + 4 <= columns ? j : columns - 4;
+			const ad_real *f = from + c * plane + at;
+			ad_real *t = to + at * ld + c;
+
+			if (wide)
+				turn_channels(f, plane, t, ld);
+			else if (j + 4 * SQUARES <= columns)
+				turn_columns(f, plane, t, ld);
+			else
+				turn_square(f, plane, t, ld);
+			j += !wide && j + 4 * SQUARES <= columns ? 4 * SQUARES : 4;
+		}
+	}
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------- */
@@ -359,7 +432,7 @@ struct padded {
 	int64_t lo[3], size[3]; /* where in the input it begins, what a box reaches there */
 	size_t left, inner;     /* columns of zeros, then of the input */
 	size_t pitch, plane, image, channel; /* from one row, plane, image, channel to the next */
-	size_t phase;                        /* columns of one remainder; pitch = step * phase */
+	size_t phase;                        /* columns of one remainder, as many times as there are any */
 	size_t row_step, plane_step, base;   /* from the places of one row to the next; the first */
 };
 
@@ -388,7 +461,7 @@ static inline void padded_of(const struct direct *q, const struct box *b, const 
 		tail = (size_t)right;
 	} else {
 		p->phase = (size_t)((p->size[2] + step - 1) / step);
-		p->pitch = p->phase * (size_t)step;
+		p->pitch = p->phase * (size_t)(step < p->size[2] ? step : p->size[2]);
 	}
 	p->plane = p->pitch * (size_t)p->size[1];
 	p->image = p->plane * (size_t)p->size[0];
@@ -431,7 +504,7 @@ static inline void padded_row(const struct direct *q, const struct padded *p, co
 			to[k] = 0;
 		return;
 	}
-	for (int64_t s = 0; s < step; s++, at++, to += p->phase) {
+	for (size_t s = 0; s < p->pitch; s += p->phase, at++, to += p->phase) {
 		int64_t n = (int64_t)p->phase, first, stop;
 
 		first = at < 0 ? (step - 1 - at) / step : 0;
@@ -476,6 +549,54 @@ static inline void padded_fill(const struct direct *q, const struct box *b, cons
 				}
 		for (; t < to + (c + 1) * p->channel; t++)
 			*t = 0;
+	}
+}
+
+/* The copy across images, whose elements are vectors, of the same element of all images: p is of one. Lanes
+ * without an image are 0. */
+static inline void padded_across(const struct direct *q, const struct box *b, const struct part *part,
+                                 const struct padded *p, const ad_real *in, ad_real *to)
+{
+	const struct direct_axis *a = q->axis;
+	size_t apart = q->G * q->C * q->plane_in;
+	int64_t step = a[2].step;
+	ad_real line[TURN * LANES] = { 0 };
+
+	in += b->image * apart + part->channel * q->plane_in;
+	for (size_t c = 0; c < part->channels; c++, in += q->plane_in) {
+		ad_real *end = to + p->channel * LANES;
+
+		for (int64_t z = p->lo[0]; z < p->lo[0] + p->size[0]; z++)
+			for (int64_t y = p->lo[1]; y < p->lo[1] + p->size[1]; y++, to += p->pitch * LANES) {
+				const ad_real *row = in + (z * a[1].in + y) * a[2].in;
+				bool none = z < 0 || z >= a[0].in || y < 0 || y >= a[1].in || p->inner == 0;
+
+				if (none || step > 1 || b->images < LANES || p->left + p->inner < p->pitch)
+					memset(to, 0, p->pitch * LANES * sizeof *to);
+				else
+					memset(to, 0, p->left * LANES * sizeof *to);
+				if (none)
+					continue;
+				if (step == 1) {
+					transpose(row + (p->lo[2] > 0 ? p->lo[2] : 0), apart, p->inner, b->images,
+					          to + p->left * LANES, LANES);
+					continue;
+				}
+				for (size_t k = 0; k < p->inner; k += TURN) {
+					size_t n = p->inner - k < TURN ? p->inner - k : TURN;
+
+					transpose(row + p->lo[2] + (int64_t)(p->left + k), apart, n, b->images, line,
+					          LANES);
+					for (size_t j = 0; j < n; j++) {
+						size_t at = p->left + k + j;
+
+						at = at % (size_t)step * p->phase + at / (size_t)step;
+						*(vector *)(to + at * LANES) = *(vector *)(line + j * LANES);
+					}
+				}
+			}
+		memset(to, 0, (size_t)(end - to) * sizeof *to);
+		to = end;
 	}
 }
 

@@ -7,7 +7,8 @@
  *              side, a run of them. A tile of sums is some outputs by some vectors of a run; places pass
  *              by, outputs from a panel that holds those of a place side by side.
  *   places     A tile of sums is some outputs by some taps, each a vector of sums over places that lie
- *              side by side, which are added up at the end of a box. For few channels.
+ *              side by side, or over the images of a place, which are added up at the end of a box. For few
+ *              channels.
  */
 #include "direct.h"
 #include "padded.h"
@@ -315,41 +316,54 @@ static void box_by_places(const struct direct *q, const struct box *b, const ad_
                           const ad_real *out, ad_real *sums)
 {
 	_Alignas(64) ad_real copied[ROOM + MARGIN], panel[PANEL];
-	bool flat = q->axis[0].step == 1 && q->axis[1].step == 1;
+	bool flat = !q->across && q->axis[0].step == 1 && q->axis[1].step == 1;
+	size_t apart = q->G * q->M * q->plane_out, lanes = q->across ? LANES : 1;
+	struct box one = *b;
 	uint32_t distance[STEPS];
 	size_t element[STEPS];
 	struct part part;
 
+	/* across images, a vector of them counts as one */
+	one.images = q->across ? 1 : b->images;
 	for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
 		struct padded p;
 		struct lines l;
 		struct rows r;
 		size_t row = 0, ldy, most;
 
-		padded_of(q, b, &part, &p);
-		padded_fill(q, b, &part, &p, in, copied);
-		memset(copied + part.channels * p.channel, 0, MARGIN * sizeof *copied);
+		padded_of(q, &one, &part, &p);
+		(q->across ? padded_across : padded_fill)(q, b, &part, &p, in, copied);
+		memset(copied + part.channels * p.channel * lanes, 0, MARGIN * sizeof *copied);
 		padded_distances(q, &part, &p, distance);
+		for (size_t k = 0; k < part.K; k++)
+			distance[k] *= (uint32_t)lanes;
 		part_elements(q, &part, element);
-		l.n = flat ? 1 : b->images * (size_t)(b->n[0] * b->n[1]);
-		l.places = (size_t)b->n[2];
+		l.n = flat ? 1 : one.images * (size_t)(b->n[0] * b->n[1]);
+		l.places = (size_t)b->n[2] * lanes;
 		if (flat)
 			l.places += (b->images - 1) * p.image + (size_t)(b->n[0] - 1) * p.plane_step +
 			            (size_t)(b->n[1] - 1) * p.row_step;
-		for (rows_first(q, b, &p, &r); row < l.n; rows_next(q, b, &p, &r))
-			l.from[row++] = r.from;
+		for (rows_first(q, &one, &p, &r); row < l.n; rows_next(q, &one, &p, &r))
+			l.from[row++] = r.from * lanes;
 		l.places = (l.places + LANES - 1) / LANES * LANES;
 		ldy = l.n * l.places;
 		most = PANEL / ldy / OUTPUTS * OUTPUTS;
 		for (size_t m = 0; m < q->M; m += most) {
 			size_t outputs = q->M - m < most ? q->M - m : most;
 
-			memset(panel, 0, outputs * ldy * sizeof *panel);
+			if (!q->across || b->images < LANES)
+				memset(panel, 0, outputs * ldy * sizeof *panel);
 			row = 0;
-			for (rows_first(q, b, &p, &r); r.left > 0; rows_next(q, b, &p, &r), row++)
-				for (size_t i = 0; i < outputs; i++)
-					copy(panel + i * ldy + (flat ? r.from : row * l.places),
-					     out + (m + i) * q->plane_out + r.to, (size_t)b->n[2]);
+			for (rows_first(q, &one, &p, &r); r.left > 0; rows_next(q, &one, &p, &r), row++)
+				for (size_t i = 0; i < outputs; i++) {
+					const ad_real *from = out + (m + i) * q->plane_out + r.to;
+					ad_real *to = panel + i * ldy + (flat ? r.from : row * l.places);
+
+					if (q->across)
+						transpose(from, apart, (size_t)b->n[2], b->images, to, LANES);
+					else
+						copy(to, from, (size_t)b->n[2]);
+				}
 			for (size_t i = 0; i < outputs; i += OUTPUTS)
 				for (size_t k = 0; k < part.K; k += TAPS) {
 					size_t rows = outputs - i < OUTPUTS ? outputs - i : OUTPUTS;
@@ -376,6 +390,7 @@ struct weigh AD_VARIANT(weigh_of)(const struct conv *p)
 	int64_t taps = q->axis[2].shift_step == 1 ? q->axis[2].taps : 1;
 	size_t run = q->C * (size_t)taps, boxes;
 	double row = (double)q->axis[2].n, pitch = row + (double)(q->axis[2].taps - 1), lines, filled;
+	double images = (double)q->N / (ceil((double)q->N / (double)LANES) * (double)LANES);
 
 	/* How much of the vectors is put to use. */
 	filled = (double)run / (double)((run + LANES - 1) / LANES * LANES);
@@ -383,7 +398,9 @@ struct weigh AD_VARIANT(weigh_of)(const struct conv *p)
 	if (q->axis[0].step == 1 && q->axis[1].step == 1 && row / pitch > lines)
 		lines = row / pitch;
 	v.places = q->C < 16 && lines > 1.5 * filled;
+	q->across = v.places && images > lines;
 	if (v.places) {
+		lines = q->across ? 1 : lines;
 		lines *= (double)(PANEL / 4);
 		lines = lines < LINES * row ? lines : LINES * row;
 		direct_cut(q, q->C, STEPS, 2048, (size_t)lines, PANEL / 4);
