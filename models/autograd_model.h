@@ -10,12 +10,15 @@
  *	if (ad_model_train(m, &o, error, sizeof error) != AD_RUN_DONE)
  *		return fprintf(stderr, "%s\n", error), 1;
  *	ad_model_close(m);
+ *
+ * or step by step, see ad_model_step below.
  */
 #ifndef AUTOGRAD_MODEL_H
 #define AUTOGRAD_MODEL_H
 
 #include "autograd.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -48,6 +51,48 @@ ad_graph *ad_model_graph(const ad_model *m);
 /* The trainable and other weights, by number; their paths ("linear_2.weight"). */
 size_t ad_model_weights(const ad_model *m);
 ad_node *ad_model_weight(const ad_model *m, size_t k, const char **path);
+
+/* The weight of this path, to be read by ad_get and written by ad_set; NULL: there is none. */
+ad_node *ad_model_param(ad_model *m, const char *path);
+
+/* Reads all weights from a file of a run ("runs/net-1/last.safetensors"), and writes them to one. False with
+ * a sentence in error. */
+bool ad_model_load(ad_model *m, const char *path, char *error, size_t n);
+bool ad_model_save(ad_model *m, const char *path, char *error, size_t n);
+
+/* ---- runs and steps with data of one's own -------------------------------------------------------
+ *
+ *	double x[2 * 64] = { ... }, y[2] = { 3, 7 };
+ *	ad_model_input batch[] = { { "x", AD_SHAPE(2, 64), x }, { "y", AD_SHAPE(2), y } };
+ *
+ *	for (int step = 0; step < 100; step++)
+ *		printf("%g\n", ad_model_step(m, 2, batch));
+ *	ad_get(ad_model_run(m, 1, batch), scores, 2 * 10);
+ *
+ * Values are given as they reach the model: what `map` says is for the file's own data. A failure stands
+ * in ad_errmsg(ad_model_graph(m)) until ad_clear. */
+
+/* Values of one input, row-major; whole numbers where its type is i32 or bool. */
+typedef struct {
+	const char *name;
+	ad_shape shape;
+	const double *values;
+} ad_model_input;
+
+/* Evaluates the output for these inputs, as outside of training; inputs that it does not depend on may be left
+ * out. Valid until the next call that takes the model; NULL after a failure. */
+ad_node *ad_model_run(ad_model *m, size_t n, const ad_model_input inputs[]);
+
+/* What the file names (an item's `as`, an equation, an input), or "loss", in the recording of the last run or
+ * step; ad_forward evaluates it. NULL: no such name, or no recording yet. */
+ad_node *ad_model_value(ad_model *m, const char *name);
+
+/* One training step for this batch, by the file's optimizer with `groups`, `lr_scale`, `clip` and `schedule`
+ * (an epoch is one step). The loss before the step; NaN after a failure, which leaves the weights as they
+ * were: a loss or a gradient that is not finite is one. */
+double ad_model_step(ad_model *m, size_t n, const ad_model_input inputs[]);
+
+/* ---- trainings with the file's data ---------------------------------------------------------------- */
 
 /* How a training ended; the command's exit codes. */
 typedef enum {

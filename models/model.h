@@ -475,6 +475,7 @@ struct ad_model {
 	size_t memory_limit;       /* bytes; 0: none */
 	bool timed;                /* the training that runs takes its times */
 	ad_train_times times;
+	struct stepper *stepper;   /* of ad_model_step; NULL before the first */
 	struct build *build;       /* build.c's own */
 };
 
@@ -537,6 +538,18 @@ bool data_augment(ad_model *m, struct instance *in, uint64_t batch);
 /* Loss and metrics over all samples of d in evaluation phase, weighted by samples: values[0] is the
  * loss (NaN: the model has none), values[1 + k] metric k. d NULL or n = 0: evaluated once, without data. */
 bool model_measure(ad_model *m, const struct dataset *d, double values[], char *error, size_t n);
+
+/* The optimizer of m's training, of the weights that want a gradient, with what items and groups say; moved
+ * has room for all weights and takes these. NULL: a sentence in error. */
+ad_optimizer *model_optimizer(ad_model *m, ad_node *moved[], size_t *n_moved, char *error, size_t n);
+
+/* What `schedule` and `clip` say of a step. */
+void set_scheduled_rate(const ad_model *m, ad_optimizer *o, int64_t step, int64_t total, int64_t per_epoch);
+double clip_scale(const ad_model *m, double norm);
+
+/* Steps one by one (step.c). */
+struct stepper;
+void stepper_free(struct stepper *s);
 
 /* Bytes that a training of m, which has an optimizer, keeps outside the graph beside its samples: a copy of
  * the weights, the optimizer's state. */

@@ -334,6 +334,7 @@ void ad_model_close(ad_model *m)
 {
 	if (!m)
 		return;
+	stepper_free(m->stepper);
 	ad_close(m->graph);
 	messages_free(m->messages);
 	yaml_free(m->tree);

@@ -99,6 +99,8 @@ static double curve(const struct curve *a, double lr, int64_t step, int64_t tota
 		return lr * (double)(step + 1) / (double)a->warmup;
 	if (!falls || total <= a->warmup)
 		return lr;
+	if (step >= total)
+		return a->floor;
 	part = (double)(step - a->warmup) / (double)(total - a->warmup);
 	return a->floor + (lr - a->floor) * (1 + cos(3.14159265358979323846 * part)) / 2;
 }

@@ -286,12 +286,53 @@ static bool share_memory(struct trainer *t)
 	return true;
 }
 
+ad_optimizer *model_optimizer(ad_model *m, ad_node *moved[], size_t *n_moved, char *error, size_t n)
+{
+	const struct train_spec *spec = &m->train;
+	struct optimizer_manner *of = calloc((size_t)m->n_weights + 1, sizeof *of);
+	ad_optimizer *o;
+
+	*n_moved = 0;
+	if (!of)
+		return failure_memory(error, n, "the optimizer", 0), NULL;
+	for (int k = 0; k < m->n_weights; k++) {
+		const struct train_group *g = group_of(spec, m->weights[k].path);
+
+		if (!ad_wants_gradient(m->weights[k].node))
+			continue;
+		of[*n_moved] = (struct optimizer_manner){
+			.attrs = g ? g->attrs : NULL,
+			.lr_scale = m->weights[k].lr_scale * (g ? g->lr_scale : 1)
+		};
+		moved[(*n_moved)++] = m->weights[k].node;
+	}
+	o = optimizer_open(m->graph, spec->optimizer, spec->optimizer_attrs, *n_moved, moved, of, error, n);
+	free(of);
+	return o;
+}
+
+void set_scheduled_rate(const ad_model *m, ad_optimizer *o, int64_t step, int64_t total, int64_t per_epoch)
+{
+	const struct train_spec *spec = &m->train;
+
+	if (spec->schedule)
+		ad_optimizer_set_rate(o, spec->schedule->rate(spec->schedule_attrs,
+		                                              optimizer_lr(spec->optimizer,
+		                                                           spec->optimizer_attrs),
+		                                              step, total, per_epoch));
+}
+
+double clip_scale(const ad_model *m, double norm)
+{
+	return m->train.clip > 0 && norm > m->train.clip ? m->train.clip / norm : 1;
+}
+
 static bool allocate(struct trainer *t)
 {
 	const ad_model *m = t->m;
 	size_t values = 1 + (size_t)m->n_metrics, weights = (size_t)m->n_weights;
 	const struct train_spec *spec = &m->train;
-	struct optimizer_manner *of;
+	size_t n = 0;
 
 	t->order = calloc(t->parts.train.n + 1, sizeof *t->order);
 	t->rows = calloc(t->batch + 1, sizeof *t->rows);
@@ -302,12 +343,11 @@ static bool allocate(struct trainer *t)
 	t->before = calloc(weights + 1, sizeof(void *));
 	t->kept = calloc(weights + 1, sizeof(void *));
 	t->now = calloc(7 * values, sizeof *t->now);
-	of = calloc(weights + 1, sizeof *of);
 	t->rows_of_gradients = calloc(weights + 1, sizeof *t->rows_of_gradients);
 	t->newest = calloc((size_t)spec->checkpoint.keep + 1, sizeof *t->newest);
 	if (!t->order || !t->rows || !t->dims || !t->roots || !t->moved || !t->gradients ||
-	    !t->before || !t->kept || !t->now || !of || !t->rows_of_gradients || !t->newest)
-		return free(of), failure_memory(t->error, t->error_size, "the training", 0);
+	    !t->before || !t->kept || !t->now || !t->rows_of_gradients || !t->newest)
+		return failure_memory(t->error, t->error_size, "the training", 0);
 	t->sums = t->now + values;
 	t->mean = t->sums + values;
 	t->train = t->mean + values;
@@ -323,23 +363,13 @@ static bool allocate(struct trainer *t)
 			continue;
 		t->kept[k] = malloc(count * real_size(m) + 1);
 		if (!t->kept[k])
-			return free(of), failure_memory(t->error, t->error_size, "weights",
-			                                count * real_size(m));
+			return failure_memory(t->error, t->error_size, "weights", count * real_size(m));
 		if (ad_wants_gradient(m->weights[k].node)) {
-			const struct train_group *g = group_of(spec, m->weights[k].path);
-
-			of[t->n_moved] = (struct optimizer_manner){
-				.attrs = g ? g->attrs : NULL,
-				.lr_scale = m->weights[k].lr_scale * (g ? g->lr_scale : 1)
-			};
-			t->rows_of_gradients[t->n_moved].path = m->weights[k].path;
-			t->moved[t->n_moved] = m->weights[k].node;
-			t->before[t->n_moved++] = t->kept[k];
+			t->rows_of_gradients[n].path = m->weights[k].path;
+			t->before[n++] = t->kept[k];
 		}
 	}
-	t->optimizer = optimizer_open(m->graph, spec->optimizer, spec->optimizer_attrs, t->n_moved,
-	                              t->moved, of, t->error, t->error_size);
-	free(of);
+	t->optimizer = model_optimizer(t->m, t->moved, &t->n_moved, t->error, t->error_size);
 	return t->optimizer != NULL;
 }
 
@@ -679,23 +709,16 @@ static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *s
 static ad_run_status step(struct trainer *t, int64_t in_epoch)
 {
 	ad_model *m = t->m;
-	const struct train_spec *spec = &m->train;
-	double scale, since;
+	double since;
 	size_t samples;
 	ad_run_status status = evaluate_all(t, in_epoch, &samples);
 
 	if (status != AD_RUN_DONE)
 		return status;
 	since = start_of_time(m);
-	scale = spec->clip > 0 && t->norm > spec->clip ? spec->clip / t->norm : 1;
-	if (spec->schedule)
-		ad_optimizer_set_rate(t->optimizer,
-		                      spec->schedule->rate(spec->schedule_attrs,
-		                                           optimizer_lr(spec->optimizer,
-		                                                        spec->optimizer_attrs),
-		                                           t->step, t->planned, t->steps_per_epoch));
+	set_scheduled_rate(m, t->optimizer, t->step, t->planned, t->steps_per_epoch);
 	keep_weights(t, false);
-	if (!optimizer_move(t->optimizer, scale, t->before)) {
+	if (!optimizer_move(t->optimizer, clip_scale(m, t->norm), t->before)) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
