@@ -19,7 +19,6 @@
 #define VALUE_COLOUR "#00674f"
 #define GRADIENT_COLOUR "#b3261e"
 #define NAN_COLOUR "#d100d1"
-#define COARSE_BOXES 3000 /* from there on dot is told not to take pains */
 #define LABEL_CHARACTERS 60
 #define TOOLTIP_CHARACTERS 200
 #define MOST_WEIGHTS 4 /* named in the box of a layer */
@@ -1238,28 +1237,13 @@ static void put_strip(struct picture *p, uint32_t leader)
 	}
 }
 
-/* "block[0..109]", "field". */
 static void put_copies_name(struct picture *p, uint32_t leader)
 {
-	struct drawing *d = p->d;
-	const char *first = ad_scope_name(d->graph, (int)leader), *last = first, *open, *close;
-	char number[32];
+	char text[256];
 
-	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
-	     c = d->frames[c].sibling)
-		last = ad_scope_name(d->graph, (int)c);
-	open = strchr(last, '[');
-	close = strchr(first, ']');
-	if (open && close && strcmp(first, last) != 0 && close - first < LABEL_CHARACTERS) {
-		char start_of[LABEL_CHARACTERS * 4];
-
-		snprintf(start_of, sizeof start_of, "%.*s..%s", (int)(close - first), first,
-		         open + 1);
-		put_escaped(&p->text, start_of);
-	} else {
-		put_escaped(&p->text, first);
-	}
-	put(&p->text, " &nbsp;\xc3\x97 %s", drawing_count_text(number, d->frames[leader].copies));
+	put_escaped(&p->text, drawing_copies_name(p->d, leader, text, sizeof text));
+	put(&p->text, " &nbsp;\xc3\x97 %s",
+	    drawing_count_text(text, p->d->frames[leader].copies));
 }
 
 /* A layer's weights, each with its gradient: what their own nodes would say. */
@@ -1481,6 +1465,9 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		         above ? VALUE_COLOUR : colour_of(p, a->class));
 		set(p, e, E_COLOR, number);
 	}
+	/* A label takes dot as long as a node: the tooltip has the number too. */
+	if (d->n_boxes > COARSE_BOXES)
+		start(&p->text);
 	if (p->text.n > 0 && p->text.s[0] == '<')
 		set_html(p, e, E_LABEL, p->text.s);
 	else

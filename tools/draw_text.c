@@ -185,12 +185,14 @@ static void write_copies(const struct drawing *d, FILE *to, uint32_t leader, enu
 static bool write_closed(struct drawing *d, FILE *to, const struct box *b, int indent)
 {
 	const struct frame *f = b->kind == BOX_FRAME ? &d->frames[b->frame] : NULL;
-	char ops[32], elements[32], extent[96], op[64];
+	char ops[32], elements[32], extent[96], op[64], name[256];
 	struct row r = { .indent = indent, .class = b->worst, .extent = extent, .op = op };
 
 	snprintf(extent, sizeof extent, "%s op%s, %s", drawing_count_text(ops, b->ops),
 	         b->ops == 1 ? "" : "s", drawing_count_text(elements, b->elements));
 	r.name = f ? ad_scope_name(d->graph, (int)b->frame) : "...";
+	if (f && f->copies > 1)
+		r.name = drawing_copies_name(d, b->frame, name, sizeof name);
 	if (f && f->copies > 1)
 		snprintf(op, sizeof op, "%u copies", f->copies);
 	else
