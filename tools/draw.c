@@ -1157,35 +1157,6 @@ static void put_factor(struct picture *p, double rms)
 		put(&p->text, " 1/%s", factor_text(number, 1 / factor));
 }
 
-/* Whether copy a of a class is named before b: where a NaN begins, then the most extreme, then the
- * first. */
-static bool is_named_before(const struct drawing *d, uint32_t a, uint32_t b)
-{
-	const struct frame *one = &d->frames[a], *other = &d->frames[b];
-	bool small = one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING ||
-	             one->worst == CLASS_LOST;
-
-	if (one->offender != other->offender)
-		return one->offender;
-	if (one->worst != CLASS_NAN && one->extreme != other->extreme)
-		return small ? one->extreme < other->extreme : one->extreme > other->extreme;
-	return a < b;
-}
-
-/* The copy of a class to name after `last`, or first where that is NOTHING. */
-static uint32_t next_worst(const struct drawing *d, uint32_t leader, enum class class, uint32_t last)
-{
-	uint32_t next = NOTHING;
-
-	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
-	     c = d->frames[c].sibling)
-		if (d->frames[c].worst == class && c != last &&
-		    (last == NOTHING || is_named_before(d, last, c)) &&
-		    (next == NOTHING || is_named_before(d, c, next)))
-			next = c;
-	return next;
-}
-
 /* One cell a copy, in its class's colour; the frames of one name the worst first, at most three of
  * each class and three lines. */
 static void put_strip(struct picture *p, uint32_t leader)
@@ -1222,7 +1193,7 @@ static void put_strip(struct picture *p, uint32_t leader)
 		    "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s:",
 		    colour_of(p, (enum class)class), looks[class].name);
 		for (uint32_t named = 0; named < 3 && named < n; named++, last = worst) {
-			worst = next_worst(d, leader, (enum class)class, last);
+			worst = drawing_next_copy(d, leader, (enum class)class, last);
 			put(&p->text, "%s", named ? ", " : " ");
 			put_escaped(&p->text, ad_scope_name(d->graph, (int)worst));
 			if (d->frames[worst].offender)

@@ -44,6 +44,35 @@ const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *
 	return text;
 }
 
+/* Whether copy a of a class is named before b: where a NaN begins, then the most extreme, then the
+ * first. */
+static bool is_named_before(const struct drawing *d, uint32_t a, uint32_t b)
+{
+	const struct frame *one = &d->frames[a], *other = &d->frames[b];
+	bool small = one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING ||
+	             one->worst == CLASS_LOST;
+
+	if (one->offender != other->offender)
+		return one->offender;
+	if (one->worst != CLASS_NAN && one->extreme != other->extreme)
+		return small ? one->extreme < other->extreme : one->extreme > other->extreme;
+	return a < b;
+}
+
+uint32_t drawing_next_copy(const struct drawing *d, uint32_t leader, enum class class,
+                           uint32_t last)
+{
+	uint32_t next = NOTHING;
+
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling)
+		if (d->frames[c].worst == class && c != last &&
+		    (last == NOTHING || is_named_before(d, last, c)) &&
+		    (next == NOTHING || is_named_before(d, c, next)))
+			next = c;
+	return next;
+}
+
 uint32_t drawing_common_frame(const struct drawing *d, uint32_t a, uint32_t b)
 {
 	while (a != b)

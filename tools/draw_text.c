@@ -165,9 +165,8 @@ static void write_copies(const struct drawing *d, FILE *to, uint32_t leader, enu
 	uint32_t n = 0;
 	int at;
 
-	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
-	     c = d->frames[c].sibling) {
-		if (d->frames[c].worst != class || n++ >= MOST_COPIES)
+	for (uint32_t c = NOTHING; (c = drawing_next_copy(d, leader, class, c)) != NOTHING;) {
+		if (n++ >= MOST_COPIES)
 			continue;
 		at = fprintf(to, "%*s", 2 * indent, "");
 		at += write_words(to, ad_scope_name(d->graph, (int)c), MOST_LETTERS);

@@ -182,6 +182,10 @@ const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, si
 /* What copies are called together: block[0..109]; text holds n bytes. */
 const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *text, size_t n);
 
+/* The copy of a class to name after `last`, or first where that is NOTHING: where a NaN begins, then the
+ * worst. NOTHING after the last. */
+uint32_t drawing_next_copy(const struct drawing *d, uint32_t leader, enum class class, uint32_t last);
+
 bool drawing_no_memory(struct drawing *d);
 
 /* The innermost frame around both. */

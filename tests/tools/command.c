@@ -157,7 +157,7 @@ Test(command, usage)
 		{ "-h", 0, "usage: autograd COMMAND", "" },
 		{ "help train", 0, "usage: autograd train FILE [options]", "" },
 		{ "train --help", 0, "--run DIR", "" },
-		{ "draw -h", 0, "usage: autograd draw -o PICTURE FILE|RUN [options]", "" },
+		{ "draw -h", 0, "usage: autograd draw FILE|RUN [options]", "" },
 		{ "--version", 0, "autograd 0.", "" },
 		{ "trian x.yaml", 2, "", "there is no command 'trian'; did you mean 'train'?" },
 		{ "help trian", 2, "", "did you mean 'train'?" },
