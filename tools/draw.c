@@ -870,7 +870,7 @@ static void title_flow(struct picture *p)
 		    d->options->arrows == AD_ARROWS_FORWARD
 		        ? "arrows point the way the values flow"
 		    : d->options->arrows == AD_ARROWS_BOTH
-		        ? "green: the way of the values, beside it the gradient's"
+		        ? "two lanes: values and, beside them, gradients"
 		        : "arrows point the way the gradient flows",
 		    statistics[d->options->stat]);
 		if (d->options->stat == AD_STAT_RATIO)
@@ -1167,8 +1167,11 @@ static void put_strip(struct picture *p, uint32_t leader)
 	uint32_t rows = (copies + 49) / 50, columns = (copies + rows - 1) / rows;
 	int width = columns <= 12 ? 14 : columns <= 25 ? 8 : 5, lines = 0;
 
-	put(&p->text, "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" "
-	              "CELLPADDING=\"0\">");
+	/* Of a fixed size, or dot would spread the cells over the width of the text below. */
+	put(&p->text,
+	    "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"0\" "
+	    "FIXEDSIZE=\"TRUE\" WIDTH=\"%u\" HEIGHT=\"%u\">",
+	    columns * ((uint32_t)width + 1) + 1, rows * 15 + 1);
 	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
 	     c = d->frames[c].sibling, k++) {
 		const char *colour = colour_of(p, d->frames[c].worst);
@@ -1427,13 +1430,14 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,
-	    way == AD_ARROWS_BOTH                  ? "both"
-	    : (way == AD_ARROWS_FORWARD) == above ? "back"
+	    way == AD_ARROWS_BOTH && a->class != CLASS_NONE ? "both"
+	    : (way != AD_ARROWS_BACKWARD) == above ? "back"
 	                                           : "forward");
 	if (way == AD_ARROWS_BOTH && a->class != CLASS_NONE) {
-		snprintf(number, sizeof number, "%s:%s",
-		         above ? colour_of(p, a->class) : VALUE_COLOUR,
-		         above ? VALUE_COLOUR : colour_of(p, a->class));
+		const char *value = d->options->mono ? "#000000" : VALUE_COLOUR;
+
+		snprintf(number, sizeof number, "%s:%s", above ? colour_of(p, a->class) : value,
+		         above ? value : colour_of(p, a->class));
 		set(p, e, E_COLOR, number);
 	}
 	/* A label takes dot as long as a node: the tooltip has the number too. */

@@ -183,6 +183,9 @@ Test(command, usage)
 		{ "gradcheck --seed 99999999999999999999 a.yaml", 2, "",
 		  "--seed wants a whole number" },
 		{ "draw configs/gates.yaml", 2, "", "--output needs a value: --output PICTURE" },
+		{ "draw configs/gates.yaml -o - --path x", 2, "", "--path wants two ends, A..B" },
+		{ "draw configs/gates.yaml -o - --only bad", 2, "", "--only wants classes" },
+		{ "draw configs/gates.yaml -o - --only nan --around x", 2, "", "one of them" },
 		{ "draw configs/gates.yaml -o x.gif", 2, "", "'x.gif' does not end in .dot" },
 		{ "draw configs/gates.yaml -ox.gif", 2, "", "'x.gif' does not end in .dot" },
 		{ "plot nowhere -o x.svg", 2, "", "'nowhere' is not the folder of a run" },
@@ -225,6 +228,8 @@ Test(command, files)
 		{ "ops sigmoid --check", 0, "samples, all right\n", "" },
 		{ "ops csv", 0, "must be given", "" },
 		{ "draw configs/gates.yaml -o -", 0, "digraph", "" },
+		{ "draw configs/gates.yaml --grad --text", 0, "add", "" },
+		{ "draw configs/gates.yaml --grad -f json", 0, "\"edges\": [", "" },
 		{ "train --dry-run configs/descent.yaml", 0, "", "nothing was written" },
 		{ "train --run= configs/descent.yaml", 2, "", "--run needs the name of a folder" },
 	};
