@@ -184,8 +184,10 @@ static const char *value_text(char *text, double value)
 /* The size of something, in two digits: 2.6e-8, 0.47, 31. */
 const char *drawing_size_text(char *text, double size)
 {
-	if (isnan(size) || isinf(size))
+	if (isnan(size))
 		return "NaN";
+	if (isinf(size))
+		return "inf";
 	if (size == 0)
 		return "0";
 	if (size >= 0.0995 && size < 99.5)

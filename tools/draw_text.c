@@ -89,6 +89,7 @@ struct row {
 	ad_shape shape;
 	const char *extent; /* in the shape's place; NULL */
 	ad_node *value;     /* whose rms is shown; NULL */
+	ad_node *single;    /* the gradient that is shown with its sign where it is one number; NULL */
 	const struct statistic *gradient;
 	double number;
 	enum class class;
@@ -112,11 +113,17 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 	}
 	if (r->value && !drawing_statistic(d, r->value, &s))
 		return false;
-	fprintf(to, " %8s", s.known && ad_type_of(r->value) == AD_REAL
-	                       ? drawing_size_text(text, s.rms)
-	                       : "");
+	if (s.known && ad_count(r->value) == 1)
+		fprintf(to, " %8.4g", ad_item(r->value));
+	else
+		fprintf(to, " %8s", s.known && ad_type_of(r->value) == AD_REAL
+		                        ? drawing_size_text(text, s.rms)
+		                        : "");
 	if (r->gradient && r->class != CLASS_NONE && r->gradient->known) {
-		fprintf(to, "%9s  ", drawing_size_text(text, r->number));
+		if (r->single && ad_count(r->single) == 1)
+			fprintf(to, "%9.4g  ", ad_item(r->single));
+		else
+			fprintf(to, "%9s  ", drawing_size_text(text, r->number));
 		write_bar(d, to, r->gradient);
 	} else {
 		fprintf(to, "%9s  %*s", "", BAR, "");
@@ -147,6 +154,9 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 		         .value = p->node,
 		         .gradient = &p->gradient,
 		         .number = number_for(d, p),
+		         .single = d->gradients && d->options->stat == AD_STAT_RMS
+		                       ? ad_gradient(p->node)
+		                       : NULL,
 		         .class = p->class };
 
 	if (!r.name)
