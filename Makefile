@@ -215,6 +215,8 @@ conformance: $(OBJ)/tests/conformance/main
 pictures: all
 	$(BUILD)/autograd draw configs/gates.yaml --grad -o tools/pictures/gates.svg
 	$(BUILD)/autograd draw configs/vanishing.yaml --grad -o tools/pictures/vanishing.svg
+	$(BUILD)/autograd draw configs/gpt.yaml --grad --set params.layers=24 --open 'block[7]' \
+		-o tools/pictures/gpt.svg
 
 clean:
 	rm -rf build

@@ -19,7 +19,6 @@
 #define VALUE_COLOUR "#00674f"
 #define GRADIENT_COLOUR "#b3261e"
 #define NAN_COLOUR "#d100d1"
-#define COARSE_BOXES 3000 /* from there on dot is told not to take pains */
 #define LABEL_CHARACTERS 60
 #define TOOLTIP_CHARACTERS 200
 #define MOST_WEIGHTS 4 /* named in the box of a layer */
@@ -185,8 +184,10 @@ static const char *value_text(char *text, double value)
 /* The size of something, in two digits: 2.6e-8, 0.47, 31. */
 const char *drawing_size_text(char *text, double size)
 {
-	if (isnan(size) || isinf(size))
+	if (isnan(size))
 		return "NaN";
+	if (isinf(size))
+		return "inf";
 	if (size == 0)
 		return "0";
 	if (size >= 0.0995 && size < 99.5)
@@ -871,7 +872,7 @@ static void title_flow(struct picture *p)
 		    d->options->arrows == AD_ARROWS_FORWARD
 		        ? "arrows point the way the values flow"
 		    : d->options->arrows == AD_ARROWS_BOTH
-		        ? "green: the way of the values, beside it the gradient's"
+		        ? "two lanes: values and, beside them, gradients"
 		        : "arrows point the way the gradient flows",
 		    statistics[d->options->stat]);
 		if (d->options->stat == AD_STAT_RATIO)
@@ -1158,35 +1159,6 @@ static void put_factor(struct picture *p, double rms)
 		put(&p->text, " 1/%s", factor_text(number, 1 / factor));
 }
 
-/* Whether copy a of a class is named before b: where a NaN begins, then the most extreme, then the
- * first. */
-static bool is_named_before(const struct drawing *d, uint32_t a, uint32_t b)
-{
-	const struct frame *one = &d->frames[a], *other = &d->frames[b];
-	bool small = one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING ||
-	             one->worst == CLASS_LOST;
-
-	if (one->offender != other->offender)
-		return one->offender;
-	if (one->worst != CLASS_NAN && one->extreme != other->extreme)
-		return small ? one->extreme < other->extreme : one->extreme > other->extreme;
-	return a < b;
-}
-
-/* The copy of a class to name after `last`, or first where that is NOTHING. */
-static uint32_t next_worst(const struct drawing *d, uint32_t leader, enum class class, uint32_t last)
-{
-	uint32_t next = NOTHING;
-
-	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
-	     c = d->frames[c].sibling)
-		if (d->frames[c].worst == class && c != last &&
-		    (last == NOTHING || is_named_before(d, last, c)) &&
-		    (next == NOTHING || is_named_before(d, c, next)))
-			next = c;
-	return next;
-}
-
 /* One cell a copy, in its class's colour; the frames of one name the worst first, at most three of
  * each class and three lines. */
 static void put_strip(struct picture *p, uint32_t leader)
@@ -1197,8 +1169,11 @@ static void put_strip(struct picture *p, uint32_t leader)
 	uint32_t rows = (copies + 49) / 50, columns = (copies + rows - 1) / rows;
 	int width = columns <= 12 ? 14 : columns <= 25 ? 8 : 5, lines = 0;
 
-	put(&p->text, "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" "
-	              "CELLPADDING=\"0\">");
+	/* Of a fixed size, or dot would spread the cells over the width of the text below. */
+	put(&p->text,
+	    "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"1\" CELLPADDING=\"0\" "
+	    "FIXEDSIZE=\"TRUE\" WIDTH=\"%u\" HEIGHT=\"%u\">",
+	    columns * ((uint32_t)width + 1) + 1, rows * 15 + 1);
 	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
 	     c = d->frames[c].sibling, k++) {
 		const char *colour = colour_of(p, d->frames[c].worst);
@@ -1223,7 +1198,7 @@ static void put_strip(struct picture *p, uint32_t leader)
 		    "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s:",
 		    colour_of(p, (enum class)class), looks[class].name);
 		for (uint32_t named = 0; named < 3 && named < n; named++, last = worst) {
-			worst = next_worst(d, leader, (enum class)class, last);
+			worst = drawing_next_copy(d, leader, (enum class)class, last);
 			put(&p->text, "%s", named ? ", " : " ");
 			put_escaped(&p->text, ad_scope_name(d->graph, (int)worst));
 			if (d->frames[worst].offender)
@@ -1238,28 +1213,13 @@ static void put_strip(struct picture *p, uint32_t leader)
 	}
 }
 
-/* "block[0..109]", "field". */
 static void put_copies_name(struct picture *p, uint32_t leader)
 {
-	struct drawing *d = p->d;
-	const char *first = ad_scope_name(d->graph, (int)leader), *last = first, *open, *close;
-	char number[32];
+	char text[256];
 
-	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
-	     c = d->frames[c].sibling)
-		last = ad_scope_name(d->graph, (int)c);
-	open = strchr(last, '[');
-	close = strchr(first, ']');
-	if (open && close && strcmp(first, last) != 0 && close - first < LABEL_CHARACTERS) {
-		char start_of[LABEL_CHARACTERS * 4];
-
-		snprintf(start_of, sizeof start_of, "%.*s..%s", (int)(close - first), first,
-		         open + 1);
-		put_escaped(&p->text, start_of);
-	} else {
-		put_escaped(&p->text, first);
-	}
-	put(&p->text, " &nbsp;\xc3\x97 %s", drawing_count_text(number, d->frames[leader].copies));
+	put_escaped(&p->text, drawing_copies_name(p->d, leader, text, sizeof text));
+	put(&p->text, " &nbsp;\xc3\x97 %s",
+	    drawing_count_text(text, p->d->frames[leader].copies));
 }
 
 /* A layer's weights, each with its gradient: what their own nodes would say. */
@@ -1472,15 +1432,19 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,
-	    way == AD_ARROWS_BOTH                  ? "both"
-	    : (way == AD_ARROWS_FORWARD) == above ? "back"
+	    way == AD_ARROWS_BOTH && a->class != CLASS_NONE ? "both"
+	    : (way != AD_ARROWS_BACKWARD) == above ? "back"
 	                                           : "forward");
 	if (way == AD_ARROWS_BOTH && a->class != CLASS_NONE) {
-		snprintf(number, sizeof number, "%s:%s",
-		         above ? colour_of(p, a->class) : VALUE_COLOUR,
-		         above ? VALUE_COLOUR : colour_of(p, a->class));
+		const char *value = d->options->mono ? "#000000" : VALUE_COLOUR;
+
+		snprintf(number, sizeof number, "%s:%s", above ? colour_of(p, a->class) : value,
+		         above ? value : colour_of(p, a->class));
 		set(p, e, E_COLOR, number);
 	}
+	/* A label takes dot as long as a node: the tooltip has the number too. */
+	if (d->n_boxes > COARSE_BOXES)
+		start(&p->text);
 	if (p->text.n > 0 && p->text.s[0] == '<')
 		set_html(p, e, E_LABEL, p->text.s);
 	else

@@ -126,15 +126,33 @@ static uint32_t ways(const struct drawing *d, bool *from, bool *to)
 	return n;
 }
 
+static void want(struct drawing *d, uint32_t frame)
+{
+	for (; frame && !d->frames[frame].wanted; frame = d->frames[frame].parent)
+		d->frames[frame].wanted = true;
+}
+
+/* An end that is an op or a tensor is to be seen as such. */
+static bool mark_end(struct drawing *d, const char *path, bool *marks)
+{
+	memset(marks, 0, d->n_parts);
+	if (mark_module(d, path, marks) > 0)
+		return true;
+	if (!mark_path(d, path, marks))
+		return false;
+	for (uint32_t k = 0; k < d->n_parts; k++)
+		if (marks[k] && !is_weight(&d->parts[k]))
+			want(d, d->parts[k].frame);
+	return true;
+}
+
 static bool mark_ways(struct drawing *d, bool *marks, bool *other)
 {
 	const char *from = d->options->from, *to = d->options->to;
 
 	for (int turn = 0; turn < 2; turn++) {
-		memset(marks, 0, d->n_parts);
-		memset(other, 0, d->n_parts);
-		if (!mark_path(d, turn ? to : from, marks) ||
-		    !mark_path(d, turn ? from : to, other))
+		if (!mark_end(d, turn ? to : from, marks) ||
+		    !mark_end(d, turn ? from : to, other))
 			return false;
 		if (ways(d, marks, other) > 0) {
 			add_weights(d, marks);
@@ -188,12 +206,6 @@ static void hide_others(struct drawing *d, const bool *marks)
 		d->hidden += shown == k;
 		d->parts[k].shown = NOTHING;
 	}
-}
-
-static void want(struct drawing *d, uint32_t frame)
-{
-	for (; frame && !d->frames[frame].wanted; frame = d->frames[frame].parent)
-		d->frames[frame].wanted = true;
 }
 
 static bool want_path(struct drawing *d, const char *path, bool *marks)

@@ -29,6 +29,50 @@ const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, si
 	return text + at;
 }
 
+const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *text, size_t n)
+{
+	const char *first = ad_scope_name(d->graph, (int)leader), *last = first;
+	size_t index = strcspn(first, "]"), base;
+
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling)
+		last = ad_scope_name(d->graph, (int)c);
+	base = strcspn(last, "[");
+	if (!last[base] || !first[index] || !strcmp(first, last) || index + strlen(last) > n - 3)
+		return first;
+	snprintf(text, n, "%.*s..%s", (int)index, first, last + base + 1);
+	return text;
+}
+
+/* Whether copy a of a class is named before b: where a NaN begins, then the most extreme, then the
+ * first. */
+static bool is_named_before(const struct drawing *d, uint32_t a, uint32_t b)
+{
+	const struct frame *one = &d->frames[a], *other = &d->frames[b];
+	bool small = one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING ||
+	             one->worst == CLASS_LOST;
+
+	if (one->offender != other->offender)
+		return one->offender;
+	if (one->worst != CLASS_NAN && one->extreme != other->extreme)
+		return small ? one->extreme < other->extreme : one->extreme > other->extreme;
+	return a < b;
+}
+
+uint32_t drawing_next_copy(const struct drawing *d, uint32_t leader, enum class class,
+                           uint32_t last)
+{
+	uint32_t next = NOTHING;
+
+	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
+	     c = d->frames[c].sibling)
+		if (d->frames[c].worst == class && c != last &&
+		    (last == NOTHING || is_named_before(d, last, c)) &&
+		    (next == NOTHING || is_named_before(d, c, next)))
+			next = c;
+	return next;
+}
+
 uint32_t drawing_common_frame(const struct drawing *d, uint32_t a, uint32_t b)
 {
 	while (a != b)
@@ -301,7 +345,7 @@ static void consider(struct opening *o, uint32_t c)
 {
 	const ad_draw_options *how = o->d->options;
 	struct frame *f = &o->d->frames[c];
-	bool focused = how->around || how->from || how->only;
+	bool focused = how->around || how->only;
 
 	/* A frame around one thing only is not drawn, so it costs no depth. */
 	f->outlined = f->slots > 1;
@@ -321,6 +365,19 @@ static void consider(struct opening *o, uint32_t c)
 	} else if (o->boxes + f->slots - 1 <= MAX_BOXES) {
 		open_frame(o, c);
 	}
+}
+
+/* Leaves the outlines of the outer levels, where there are too many: they cost dot minutes. */
+static void limit_outlines(struct drawing *d, size_t boxes)
+{
+	uint32_t at_depth[MAX_NESTING + 2] = { 0 }, most = 0, n = 0;
+
+	for (uint32_t s = 1; s < d->n_frames; s++)
+		at_depth[d->frames[s].outlined ? d->frames[s].depth : 0]++;
+	while (boxes <= COARSE_BOXES && most < MAX_NESTING && n + at_depth[most + 1] <= MAX_OUTLINES)
+		n += at_depth[++most];
+	for (uint32_t s = 1; s < d->n_frames; s++)
+		d->frames[s].outlined &= d->frames[s].depth <= most;
 }
 
 bool drawing_open_frames(struct drawing *d)
@@ -352,5 +409,6 @@ bool drawing_open_frames(struct drawing *d)
 		if (f->closed_in == NOTHING && !f->open)
 			f->closed_in = f->leader;
 	}
+	limit_outlines(d, o.boxes);
 	return true;
 }

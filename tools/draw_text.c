@@ -89,6 +89,7 @@ struct row {
 	ad_shape shape;
 	const char *extent; /* in the shape's place; NULL */
 	ad_node *value;     /* whose rms is shown; NULL */
+	ad_node *single;    /* the gradient that is shown with its sign where it is one number; NULL */
 	const struct statistic *gradient;
 	double number;
 	enum class class;
@@ -112,11 +113,17 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 	}
 	if (r->value && !drawing_statistic(d, r->value, &s))
 		return false;
-	fprintf(to, " %8s", s.known && ad_type_of(r->value) == AD_REAL
-	                       ? drawing_size_text(text, s.rms)
-	                       : "");
+	if (s.known && ad_count(r->value) == 1)
+		fprintf(to, " %8.4g", ad_item(r->value));
+	else
+		fprintf(to, " %8s", s.known && ad_type_of(r->value) == AD_REAL
+		                        ? drawing_size_text(text, s.rms)
+		                        : "");
 	if (r->gradient && r->class != CLASS_NONE && r->gradient->known) {
-		fprintf(to, "%9s  ", drawing_size_text(text, r->number));
+		if (r->single && ad_count(r->single) == 1)
+			fprintf(to, "%9.4g  ", ad_item(r->single));
+		else
+			fprintf(to, "%9s  ", drawing_size_text(text, r->number));
 		write_bar(d, to, r->gradient);
 	} else {
 		fprintf(to, "%9s  %*s", "", BAR, "");
@@ -147,6 +154,9 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 		         .value = p->node,
 		         .gradient = &p->gradient,
 		         .number = number_for(d, p),
+		         .single = d->gradients && d->options->stat == AD_STAT_RMS
+		                       ? ad_gradient(p->node)
+		                       : NULL,
 		         .class = p->class };
 
 	if (!r.name)
@@ -165,9 +175,8 @@ static void write_copies(const struct drawing *d, FILE *to, uint32_t leader, enu
 	uint32_t n = 0;
 	int at;
 
-	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
-	     c = d->frames[c].sibling) {
-		if (d->frames[c].worst != class || n++ >= MOST_COPIES)
+	for (uint32_t c = NOTHING; (c = drawing_next_copy(d, leader, class, c)) != NOTHING;) {
+		if (n++ >= MOST_COPIES)
 			continue;
 		at = fprintf(to, "%*s", 2 * indent, "");
 		at += write_words(to, ad_scope_name(d->graph, (int)c), MOST_LETTERS);
@@ -185,12 +194,14 @@ static void write_copies(const struct drawing *d, FILE *to, uint32_t leader, enu
 static bool write_closed(struct drawing *d, FILE *to, const struct box *b, int indent)
 {
 	const struct frame *f = b->kind == BOX_FRAME ? &d->frames[b->frame] : NULL;
-	char ops[32], elements[32], extent[96], op[64];
+	char ops[32], elements[32], extent[96], op[64], name[256];
 	struct row r = { .indent = indent, .class = b->worst, .extent = extent, .op = op };
 
 	snprintf(extent, sizeof extent, "%s op%s, %s", drawing_count_text(ops, b->ops),
 	         b->ops == 1 ? "" : "s", drawing_count_text(elements, b->elements));
 	r.name = f ? ad_scope_name(d->graph, (int)b->frame) : "...";
+	if (f && f->copies > 1)
+		r.name = drawing_copies_name(d, b->frame, name, sizeof name);
 	if (f && f->copies > 1)
 		snprintf(op, sizeof op, "%u copies", f->copies);
 	else

@@ -387,7 +387,8 @@ static bool find_ratio(struct drawing *d, struct part *p)
 
 	if (!drawing_statistic(d, p->node, &value))
 		return false;
-	if (value.rms > 0 && p->gradient.rms > 0)
+	/* Infinite for a weight that is 0 so far. */
+	if (p->gradient.rms > 0)
 		p->ratio = d->options->rate * p->gradient.rms / value.rms;
 	if (p->ratio > 0 && p->ratio < (d->f64 ? 0x1p-54 : 0x1p-25))
 		p->class = CLASS_LOST;

@@ -14,6 +14,8 @@
 #define MAX_BOXES 300    /* what dot lays out in seconds and a reader can follow */
 #define MAX_STRETCHES 30 /* of a level that is too long: a weight of all is joined to each */
 #define MAX_NESTING 16   /* of frames */
+#define COARSE_BOXES 3000 /* above it no frames and no numbers at arrows: dot would take minutes */
+#define MAX_OUTLINES 200 /* frames that are drawn */
 #define MAX_DETAILED 50  /* boxes, with layers of one op opened so that their weights are seen */
 #define MAX_COPIES 16    /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
@@ -176,6 +178,13 @@ bool drawing_constant(const struct drawing *d, uint32_t op, int input, double *v
 
 /* The path of a frame: names joined by dots; text holds n bytes. */
 const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, size_t n);
+
+/* What copies are called together: block[0..109]; text holds n bytes. */
+const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *text, size_t n);
+
+/* The copy of a class to name after `last`, or first where that is NOTHING: where a NaN begins, then the
+ * worst. NOTHING after the last. */
+uint32_t drawing_next_copy(const struct drawing *d, uint32_t leader, enum class class, uint32_t last);
 
 bool drawing_no_memory(struct drawing *d);
 

@@ -92,6 +92,8 @@ Test(draw, circuits_fold_constants_and_label_forks)
 
 static ad_node *layer(ad_graph *g, ad_node *x, const char *name, double weight)
 {
+	static const double pattern[9] = { 1, 0.5, -0.5, -0.25, 1, 0.75, 0.5, -0.75, 1 };
+	double values[9];
 	char path[64];
 	ad_node *w, *b, *y;
 
@@ -99,7 +101,9 @@ static ad_node *layer(ad_graph *g, ad_node *x, const char *name, double weight)
 	w = ad_param(g, path, AD_SHAPE(3, 3));
 	snprintf(path, sizeof path, "%s.bias", name);
 	b = ad_param(g, path, AD_SHAPE(3));
-	ad_set_item(w, weight);
+	for (int k = 0; k < 9; k++)
+		values[k] = weight * pattern[k];
+	ad_set(w, values, 9);
 	ad_scope_begin(g, name);
 	y = ad_add(ad_matmul(x, ad_transpose(w, 0, 1)), b);
 	ad_scope_end(g);
@@ -270,8 +274,276 @@ Test(draw, large_graphs_are_closed)
 	ad_keep_all(g);
 	cr_assert_eq(ad_backward(y), AD_OK);
 	text = dot_of(y, &o);
-	cr_expect(strstr(text, "<B>block[39]</B><BR/><FONT POINT-SIZE=\"9\">50 ops</FONT>"));
-	cr_expect_eq(count(text, "class=closed") + count(text, "class=frame"), 40);
+	cr_expect(strstr(text, "<B>block[1..39] &nbsp;\xc3\x97 39</B><BR/><FONT POINT-SIZE=\"9\">1950 ops"));
+	cr_expect_eq(count(text, "class=closed") + count(text, "class=frame"), 2,
+	             "the first one has the weight");
+	cr_expect_eq(count(text, "HEIGHT=\"14\""), 39, "a cell a copy");
+	free(text);
+	ad_close(g);
+}
+
+/* ---- golden files: GOLDEN=1 writes them anew --------------------------------------------------- */
+
+static void expect_golden(const char *name, const char *text)
+{
+	char path[128];
+	size_t size;
+	char *golden;
+	FILE *file;
+
+	snprintf(path, sizeof path, "tests/tools/%s", name);
+	if (getenv("GOLDEN")) {
+		file = fopen(path, "w");
+		cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
+	}
+	file = fopen(path, "r");
+	cr_assert(file, "%s", path);
+	size = strlen(text) + 4096;
+	golden = calloc(size, 1);
+	cr_assert(golden);
+	cr_expect_lt(fread(golden, 1, size - 1, file), size - 1);
+	fclose(file);
+	cr_expect(!strcmp(golden, text), "%s differs:\n%s", path, text);
+	free(golden);
+}
+
+/* A perceptron of so many equal layers, each a module of a linear layer and a tanh; the weights of one
+ * of them are `odd`, of the others 1/3. */
+struct net {
+	ad_graph *graph;
+	ad_node *loss, *logits;
+	ad_draw_layer layers[64];
+	char paths[64][48];
+	size_t n;
+};
+
+static void make_net(struct net *net, size_t n, size_t which, double odd)
+{
+	ad_graph *g = net->graph = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(2, 3)), *t, *y = x;
+	char name[32];
+
+	ad_keep_all(g);
+	t = ad_input(g, "t", AD_I32, AD_SHAPE(2));
+	ad_set_item(x, 0.5);
+	ad_set_item(t, 1);
+	for (size_t k = 0; k < n; k++) {
+		snprintf(name, sizeof name, "block[%zu]", k);
+		ad_scope_begin(g, name);
+		snprintf(net->paths[k], sizeof net->paths[k], "%s.linear", name);
+		net->layers[k] = (ad_draw_layer){ net->paths[k], "linear" };
+		y = layer(g, y, "linear", k == which ? odd : 1.0 / 3);
+		y = ad_tanh(y);
+		ad_scope_end(g);
+	}
+	net->n = n;
+	net->logits = y = ad_name(layer(g, y, "head", 0.5), "logits");
+	net->loss = ad_cross_entropy(y, t);
+	cr_assert_eq(ad_backward(net->loss), AD_OK, "%s", ad_errmsg(g));
+}
+
+static ad_draw_options options_of(const struct net *net)
+{
+	return (ad_draw_options){ .gradients = true,
+		                  .step = 3,
+		                  .title = "net",
+		                  .reference = net->logits,
+		                  .layers = net->layers,
+		                  .n_layers = net->n };
+}
+
+Test(draw, golden_views)
+{
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 2, 0, 1e-5);
+	o = options_of(&net);
+	text = dot_of(net.loss, &o);
+	expect_golden("flow.dot", text);
+	free(text);
+	o.form = AD_DRAW_TEXT;
+	text = dot_of(net.loss, &o);
+	expect_golden("flow.txt", text);
+	free(text);
+	o.form = AD_DRAW_JSON;
+	text = dot_of(net.loss, &o);
+	expect_golden("flow.json", text);
+	free(text);
+	o.form = AD_DRAW_DOT;
+	o.mono = true;
+	o.arrows = AD_ARROWS_BOTH;
+	o.stat = AD_STAT_RATIO;
+	o.rate = 0.1;
+	text = dot_of(net.loss, &o);
+	expect_golden("flow_mono.dot", text);
+	free(text);
+	ad_close(net.graph);
+}
+
+Test(draw, golden_copies)
+{
+	const char *open[] = { "block[17]" };
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 40, 30, 1e-3);
+	o = options_of(&net);
+	text = dot_of(net.loss, &o);
+	expect_golden("copies.dot", text);
+	cr_expect_eq(count(text, "HEIGHT=\"14\""), 40);
+	free(text);
+	o.open = open;
+	o.n_open = 1;
+	text = dot_of(net.loss, &o);
+	expect_golden("copies_open.dot", text);
+	cr_expect(strstr(text, "block[0..16] &nbsp;\xc3\x97 17") &&
+	          strstr(text, "block[18..39] &nbsp;\xc3\x97 22"));
+	free(text);
+	ad_close(net.graph);
+}
+
+/* A copy that is bad is named, the one where a NaN begins before all. */
+Test(draw, copies_name_their_worst)
+{
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 40, 30, NAN);
+	o = options_of(&net);
+	text = dot_of(net.loss, &o);
+	cr_expect(strstr(text, ">nan: block[30] first, "), "%s", text);
+	free(text);
+	o.form = AD_DRAW_TEXT;
+	text = dot_of(net.loss, &o);
+	cr_expect(strstr(text, "nan, here first"));
+	free(text);
+	ad_close(net.graph);
+}
+
+Test(draw, a_layer_is_one_box_with_its_weights)
+{
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 14, 0, 0.4);
+	o = options_of(&net);
+	text = dot_of(net.loss, &o);
+	cr_expect_eq(count(text, "class=\"closed layer\""), 14);
+	cr_expect_eq(count(text, "shape=cylinder"), 2, "of the head, which is not said to be a layer");
+	cr_expect_eq(count(text, "class=frame"), 15);
+	cr_expect_eq(count(text, ">weight 3\xc3\x97"
+	                         "3</FONT>"),
+	             14);
+	free(text);
+	o.all = true;
+	text = dot_of(net.loss, &o);
+	cr_expect_eq(count(text, "shape=cylinder"), 30);
+	free(text);
+	o.all = false;
+	o.depth = 1;
+	text = dot_of(net.loss, &o);
+	cr_expect_eq(count(text, "class=closed"), 15);
+	free(text);
+	ad_close(net.graph);
+}
+
+Test(draw, parts_of_a_graph)
+{
+	struct net net;
+	ad_draw_options o;
+	char *text, error[512];
+	size_t size;
+	FILE *to;
+
+	make_net(&net, 40, 39, 1e-5);
+	o = options_of(&net);
+	o.around = "block[17].tanh";
+	o.radius = 1;
+	text = dot_of(net.loss, &o);
+	cr_expect_eq(count(text, "<FONT>tanh</FONT>"), 1);
+	cr_expect_eq(count(text, "<FONT>linear</FONT>"), 2, "its own and the next block's");
+	cr_expect(strstr(text, " more nodes are left out"));
+	free(text);
+	o.around = NULL;
+	o.from = "block[5]";
+	o.to = "block[3]";
+	text = dot_of(net.loss, &o);
+	cr_expect_eq(count(text, "<FONT>tanh</FONT>"), 3);
+	free(text);
+	o.from = o.to = NULL;
+	o.only = 1u << AD_CLASS_STRONG;
+	to = open_memstream(&text, &size);
+	cr_expect_not(ad_draw(net.loss, &o, to, error, sizeof error));
+	cr_expect_str_eq(error, "draw: no gradient is of a class that was asked for");
+	o.only = 0;
+	o.around = "block[99]";
+	cr_expect_not(ad_draw(net.loss, &o, to, error, sizeof error));
+	cr_expect(strstr(error, "draw: there is no module 'block[99]'"));
+	o.around = NULL;
+	o.from = "x";
+	cr_expect_not(ad_draw(net.loss, &o, to, error, sizeof error));
+	cr_expect_str_eq(error, "draw: a way needs both ends");
+	fclose(to);
+	free(text);
+	ad_close(net.graph);
+}
+
+/* An update of less than half an ulp is lost, whatever the gradient's class. */
+Test(draw, lost_updates)
+{
+	ad_graph *g = ad_open();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(2)), *y;
+	ad_draw_options o = { .gradients = true, .step = -1, .rate = 1e-9 };
+	char *text;
+
+	ad_keep_all(g);
+	ad_set_item(w, 1);
+	y = ad_sum(ad_tanh(w), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	text = dot_of(y, &o);
+	cr_expect(strstr(text, " lost</FONT>"));
+	cr_expect(strstr(text, "lost: under half an ulp"));
+	free(text);
+	o.rate = 1e-6;
+	text = dot_of(y, &o);
+	cr_expect_not(strstr(text, "lost"));
+	free(text);
+	ad_close(g);
+}
+
+/* Text for terminals and JSON, with names as an enemy would choose them. */
+Test(draw, hostile_names_as_text_and_json)
+{
+	ad_graph *g = ad_open();
+	ad_node *x, *y;
+	ad_draw_options o = { .gradients = true, .step = -1, .form = AD_DRAW_TEXT };
+	char *text;
+
+	ad_keep_all(g);
+	x = ad_param(g, "\x1b[31m\xe2\x80\xae\xff\"\\", AD_SHAPE(2));
+	ad_set_item(x, 1);
+	ad_scope_begin(g, "\x1b]0;\a\"{");
+	y = ad_sum(ad_tanh(ad_neg(x)), AD_ALL, false);
+	ad_scope_end(g);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	o.title = "\x1b[2J\n";
+	text = dot_of(y, &o);
+	cr_expect_not(strchr(text, 0x1b));
+	cr_expect_not(strchr(text, '\a'));
+	cr_expect_not(strchr(text, '\xff'));
+	cr_expect_not(strstr(text, "\xe2\x80\xae"));
+	free(text);
+	o.form = AD_DRAW_JSON;
+	text = dot_of(y, &o);
+	cr_expect_not(strchr(text, 0x1b));
+	cr_expect_not(strchr(text, '\xff'));
+	cr_expect(strstr(text, "\\u001b[31m"));
+	cr_expect(strstr(text, "\\\"\\\\"));
 	free(text);
 	ad_close(g);
 }

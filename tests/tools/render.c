@@ -73,6 +73,8 @@ Test(render, forms_by_ending)
 	cr_expect_eq(picture_of("a.b/c.PNG"), PICTURE_PNG);
 	cr_expect_eq(picture_of("a.pdf"), PICTURE_PDF);
 	cr_expect_eq(picture_of("a.dot"), PICTURE_DOT);
+	cr_expect_eq(picture_of("a.json"), PICTURE_JSON);
+	cr_expect_eq(picture_of("a.txt"), PICTURE_TEXT);
 	cr_expect_eq(picture_of("a.svg/b"), PICTURE_NONE);
 	cr_expect_eq(picture_of(".svg"), PICTURE_NONE);
 	cr_expect_eq(picture_of("a.jpg"), PICTURE_NONE);
@@ -155,6 +157,14 @@ Test(render, programs_that_are_missing_or_misbehave)
 	cr_expect(late);
 	cr_expect_str_eq(error, "slow: stopped, as it was not done after 0.3 seconds");
 	cr_expect_lt(after.tv_sec - before.tv_sec, 20);
+
+	/* The same as dot: the usual layout, then a coarser one, and a sentence on what to do. */
+	setenv("AUTOGRAD_DOT", path_of("slow"), 1);
+	cr_expect_not(render_dot_within(graph, strlen(graph), path_of("a.svg"), 0.5, &late, error,
+	                                sizeof error));
+	cr_expect(late);
+	cr_expect(strstr(error, "dot: stopped, as it was not done after 0.5 seconds; write a file"),
+	          "%s", error);
 
 	/* It says more than a pipe holds, reads nothing, and fails. */
 	write_file("slow", "#!/bin/sh\nyes complaint | head -c 300000 >&2\nexit 3\n", 0755);
