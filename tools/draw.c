@@ -772,7 +772,7 @@ static void draw_circuit(struct picture *p)
 
 static const struct look {
 	const char *name, *meaning, *colour, *style;
-	int height; /* of its bar in the legend, in points */
+	int height;       /* of its bar in the legend, in points */
 	const char *mono; /* without colours: the style then */
 } looks[CLASSES] = {
 	[CLASS_EXPLODING] = { "exploding", "exploding, over 100\xc3\x97", "#a50f15", "solid", 9,
@@ -799,9 +799,11 @@ static const char *colour_of(const struct picture *p, enum class class)
 {
 	/* From dark for what is large to light for what is small; frames and cells need a grey. */
 	static const char *const greys[CLASSES] = {
-		[CLASS_NONE] = "#bbbbbb",      [CLASS_NORMAL] = "#707070", [CLASS_WEAK] = "#909090",
-		[CLASS_STRONG] = "#303030",    [CLASS_LOST] = "#a0a0a0",   [CLASS_VANISHING] = "#a0a0a0",
-		[CLASS_ZERO] = "#b0b0b0",      [CLASS_NAN] = "#000000",    [CLASS_EXPLODING] = "#000000",
+		[CLASS_NONE] = "#bbbbbb",      [CLASS_NORMAL] = "#707070",
+		[CLASS_WEAK] = "#909090",      [CLASS_STRONG] = "#303030",
+		[CLASS_LOST] = "#a0a0a0",      [CLASS_VANISHING] = "#a0a0a0",
+		[CLASS_ZERO] = "#b0b0b0",      [CLASS_NAN] = "#000000",
+		[CLASS_EXPLODING] = "#000000",
 	};
 
 	return p->d->options->mono ? greys[class] : looks[class].colour;
@@ -825,9 +827,9 @@ static double number_of_weight(const struct picture *p, const struct part *a)
 	           : number_of_gradient(p, &a->gradient);
 }
 
-static const char *const statistics[] = { [AD_STAT_RMS] = "rms",
-	                                  [AD_STAT_MAX] = "max",
-	                                  [AD_STAT_RATIO] = "rms" };
+static const char *const statistics[] = {
+	[AD_STAT_RMS] = "rms", [AD_STAT_MAX] = "max", [AD_STAT_RATIO] = "rms"
+};
 
 /* 3 points at the reference, 0.8 a decade. */
 static double width_of(const struct drawing *d, enum class class, double rms)
@@ -869,8 +871,7 @@ static void title_flow(struct picture *p)
 		if (d->options->step >= 0)
 			put(t, "step %lld &#183; ", (long long)d->options->step);
 		put(t, "%s &#183; width and number = %s of \xe2\x88\x82L/\xe2\x88\x82tensor",
-		    d->options->arrows == AD_ARROWS_FORWARD
-		        ? "arrows point the way the values flow"
+		    d->options->arrows == AD_ARROWS_FORWARD ? "arrows point the way the values flow"
 		    : d->options->arrows == AD_ARROWS_BOTH
 		        ? "two lanes: values and, beside them, gradients"
 		        : "arrows point the way the gradient flows",
@@ -952,7 +953,8 @@ static void put_counts(struct text *t, size_t ops, size_t elements)
 
 	put(t, "%s op%s", drawing_count_text(number, ops), ops == 1 ? "" : "s");
 	if (elements)
-		put(t, ", %s parameter%s", drawing_count_text(number, elements), elements == 1 ? "" : "s");
+		put(t, ", %s parameter%s", drawing_count_text(number, elements),
+		    elements == 1 ? "" : "s");
 }
 
 static void put_gradient_line(struct picture *p, enum class class, double rms)
@@ -961,9 +963,10 @@ static void put_gradient_line(struct picture *p, enum class class, double rms)
 
 	if (!p->d->gradients || class == CLASS_NONE)
 		return;
-	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s%s%s%s</FONT>", colour_of(p, class),
-	    class == CLASS_EXPLODING ? "<B>" : "", drawing_size_text(number, rms),
-	    class == CLASS_EXPLODING ? "</B>" : "", class == CLASS_LOST ? " lost" : "");
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s%s%s%s</FONT>",
+	    colour_of(p, class), class == CLASS_EXPLODING ? "<B>" : "",
+	    drawing_size_text(number, rms), class == CLASS_EXPLODING ? "</B>" : "",
+	    class == CLASS_LOST ? " lost" : "");
 }
 
 /* A weight's name within its frame: "weight", not "linear_2.weight". */
@@ -1064,7 +1067,8 @@ static void put_rms(struct picture *p, enum class class, double rms)
 	if (class == CLASS_NONE)
 		put(&p->text, ", no gradient");
 	else
-		put(&p->text, ", gradient rms %s (%s)", drawing_size_text(number, rms), looks[class].name);
+		put(&p->text, ", gradient rms %s (%s)", drawing_size_text(number, rms),
+		    looks[class].name);
 }
 
 static void describe_part(struct picture *p, Agnode_t *node, uint32_t part)
@@ -1179,14 +1183,15 @@ static void put_strip(struct picture *p, uint32_t leader)
 		const char *colour = colour_of(p, d->frames[c].worst);
 
 		p->occurs[d->frames[c].worst] = true;
-		put(&p->text, "%s<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
+		put(&p->text,
+		    "%s<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
 		    k % columns == 0 ? "<TR>" : "", width,
 		    d->frames[c].worst == CLASS_NORMAL ? "#bdbdbd" : colour);
 		if (k % columns == columns - 1 || k + 1 == copies)
 			put(&p->text, "</TR>");
 	}
 	put(&p->text, "</TABLE></TD></TR>");
-	for (int class = CLASSES - 1; class > CLASS_NORMAL && lines < 3; class--) {
+	for (int class = CLASSES - 1; class > CLASS_NORMAL && lines < 3; class --) {
 		uint32_t n = 0, last = NOTHING, worst;
 
 		for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
@@ -1194,11 +1199,10 @@ static void put_strip(struct picture *p, uint32_t leader)
 			n += (int)d->frames[c].worst == class;
 		if (n == 0)
 			continue;
-		put(&p->text,
-		    "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s:",
-		    colour_of(p, (enum class)class), looks[class].name);
+		put(&p->text, "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s:",
+		    colour_of(p, (enum class) class), looks[class].name);
 		for (uint32_t named = 0; named < 3 && named < n; named++, last = worst) {
-			worst = drawing_next_copy(d, leader, (enum class)class, last);
+			worst = drawing_next_copy(d, leader, (enum class) class, last);
 			put(&p->text, "%s", named ? ", " : " ");
 			put_escaped(&p->text, ad_scope_name(d->graph, (int)worst));
 			if (d->frames[worst].offender)
@@ -1218,8 +1222,7 @@ static void put_copies_name(struct picture *p, uint32_t leader)
 	char text[256];
 
 	put_escaped(&p->text, drawing_copies_name(p->d, leader, text, sizeof text));
-	put(&p->text, " &nbsp;\xc3\x97 %s",
-	    drawing_count_text(text, p->d->frames[leader].copies));
+	put(&p->text, " &nbsp;\xc3\x97 %s", drawing_count_text(text, p->d->frames[leader].copies));
 }
 
 /* A layer's weights, each with its gradient: what their own nodes would say. */
@@ -1244,7 +1247,8 @@ static void put_weights(struct picture *p, const struct box *b)
 		if (d->gradients && a->class != CLASS_NONE) {
 			p->occurs[a->class] = true;
 			put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
-			    colour_of(p, a->class), drawing_size_text(number, number_of_weight(p, a)));
+			    colour_of(p, a->class),
+			    drawing_size_text(number, number_of_weight(p, a)));
 		}
 	}
 }
@@ -1299,9 +1303,8 @@ static void label_closed(struct picture *p, const struct box *b)
 	if (copies)
 		put_copies_name(p, b->frame);
 	else
-		put_escaped(&p->text, b->kind == BOX_FRAME
-		                          ? ad_scope_name(d->graph, (int)b->frame)
-		                          : "\xe2\x80\xa6");
+		put_escaped(&p->text, b->kind == BOX_FRAME ? ad_scope_name(d->graph, (int)b->frame)
+		                                           : "\xe2\x80\xa6");
 	put(&p->text, "</B><BR/><FONT POINT-SIZE=\"9\">");
 	put_counts(&p->text, b->ops, b->elements);
 	put(&p->text, "</FONT>");
@@ -1433,8 +1436,8 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,
 	    way == AD_ARROWS_BOTH && a->class != CLASS_NONE ? "both"
-	    : (way != AD_ARROWS_BACKWARD) == above ? "back"
-	                                           : "forward");
+	    : (way != AD_ARROWS_BACKWARD) == above          ? "back"
+	                                                    : "forward");
 	if (way == AD_ARROWS_BOTH && a->class != CLASS_NONE) {
 		const char *value = d->options->mono ? "#000000" : VALUE_COLOUR;
 
@@ -1468,8 +1471,8 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 
 static void put_bar_piece(struct picture *p, int width, enum class class)
 {
-	put(&p->text, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>", width,
-	    looks[class].height, colour_of(p, class));
+	put(&p->text, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>",
+	    width, looks[class].height, colour_of(p, class));
 }
 
 /* A bar as its line is drawn: whole, in pieces, in dots. */
@@ -1491,9 +1494,9 @@ static void put_bar(struct picture *p, enum class class)
 
 static void draw_legend(struct picture *p)
 {
-	static const enum class order[] = { CLASS_NAN,  CLASS_EXPLODING, CLASS_STRONG, CLASS_NORMAL,
-		                            CLASS_WEAK, CLASS_VANISHING, CLASS_LOST,   CLASS_ZERO,
-		                            CLASS_NONE };
+	static const enum class order[] = { CLASS_NAN,    CLASS_EXPLODING, CLASS_STRONG,
+		                            CLASS_NORMAL, CLASS_WEAK,      CLASS_VANISHING,
+		                            CLASS_LOST,   CLASS_ZERO,      CLASS_NONE };
 	struct drawing *d = p->d;
 	struct text *t = &p->text;
 	const char *reference = d->reference > 0 ? ad_name_of(d->options->reference) : NULL;
@@ -1510,7 +1513,8 @@ static void draw_legend(struct picture *p)
 	put(t, "</B></TD></TR>");
 	if (d->reference > 0 && d->positions > 1)
 		put(t,
-		    "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\">weights: times \xe2\x88\x9a%s, the rows that "
+		    "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\">weights: times \xe2\x88\x9a%s, the rows "
+		    "that "
 		    "they sum over</TD></TR>",
 		    drawing_count_text(number, (size_t)d->positions));
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
@@ -1559,9 +1563,10 @@ static void draw_flow(struct picture *p)
 static bool write_picture(struct drawing *d, bool circuit, FILE *to)
 {
 	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
-	static const char *const coarse[][2] = {
-		{ "splines", "polyline" }, { "nslimit", "1" }, { "nslimit1", "1" }, { "mclimit", "0.05" }
-	};
+	static const char *const coarse[][2] = { { "splines", "polyline" },
+		                                 { "nslimit", "1" },
+		                                 { "nslimit1", "1" },
+		                                 { "mclimit", "0.05" } };
 	struct picture p = { .d = d };
 	bool written = false;
 

@@ -9,7 +9,7 @@
 
 #define MOST_SAMPLES 256 /* evaluated for a diagram, where the file's batch is larger or all */
 
-#define LESS_DEPTH 2     /* levels shown where dot takes too long */
+#define LESS_DEPTH 2 /* levels shown where dot takes too long */
 
 struct draw_options {
 	const char *output, *around, *path, *only;
@@ -21,7 +21,8 @@ struct draw_options {
 
 static const struct option options[] = {
 	{ "output", 'o', OPTION_TEXT, "PICTURE", NULL, false, offsetof(struct draw_options, output),
-	  "where the diagram goes: a path that ends in .dot, .svg, .png, .pdf, .json or .txt; - for "
+	  "where the diagram goes: a path that ends in .dot, .svg, .png, .pdf, .json or .txt; - "
+	  "for "
 	  "standard output" },
 	{ "format", 'f', OPTION_CHOICE, "dot json text", NULL, false,
 	  offsetof(struct draw_options, format), "what goes to standard output" },
@@ -49,7 +50,8 @@ static const struct option options[] = {
 	{ "only", 0, OPTION_TEXT, "CLASSES", NULL, false, offsetof(struct draw_options, only),
 	  "shows gradients of these classes with two ops on each side: nan, exploding, zero, "
 	  "vanishing, lost, strong, weak, normal, by commas" },
-	{ "stat", 0, OPTION_CHOICE, "rms max ratio", NULL, false, offsetof(struct draw_options, stat),
+	{ "stat", 0, OPTION_CHOICE, "rms max ratio", NULL, false,
+	  offsetof(struct draw_options, stat),
 	  "the number at a gradient; ratio: at weights, how far a step of sgd moves them" },
 	{ "forward", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, forward),
 	  "arrows point the way the values flow" },
@@ -139,8 +141,8 @@ static bool write_once(ad_node *y, const ad_draw_options *o, const struct drawin
 	return done;
 }
 
-static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct drawing *d, char *error,
-                          size_t n)
+static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct drawing *d,
+                          char *error, size_t n)
 {
 	ad_draw_options less = *o;
 	char note[160];
@@ -159,10 +161,11 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct dra
 	less.all = false;
 	less.n_open = 0;
 	for (less.depth = LESS_DEPTH; less.depth > 0 && late; less.depth--) {
-		snprintf(note, sizeof note,
-		         "%zu nodes, more than dot lays out in %g seconds; showing depth %d instead "
-		         "(--all --limit 0 to wait)",
-		         ad_nodes(ad_graph_of(y)), d->seconds, less.depth);
+		snprintf(
+		    note, sizeof note,
+		    "%zu nodes, more than dot lays out in %g seconds; showing depth %d instead "
+		    "(--all --limit 0 to wait)",
+		    ad_nodes(ad_graph_of(y)), d->seconds, less.depth);
 		less.note = note;
 		if (write_once(y, &less, d, &late, error, n)) {
 			fprintf(stderr, "note: %s\n", note);
@@ -180,7 +183,8 @@ static double plain_rate(const ad_model *m)
 
 	for (; a && a->name; a++)
 		if (!strcmp(a->name, "lr"))
-			return *(const double *)((const char *)m->train.optimizer_attrs + a->offset);
+			return *(const double *)((const char *)m->train.optimizer_attrs +
+			                         a->offset);
 	return 0;
 }
 
@@ -227,7 +231,8 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	o.rate = plain_rate(m);
 	if (o.stat == AD_STAT_RATIO && o.rate == 0) {
 		snprintf(error, n,
-		         "--stat ratio needs the optimizer sgd, whose step is the rate times the gradient");
+		         "--stat ratio needs the optimizer sgd, whose step is the rate times the "
+		         "gradient");
 		return EXIT_USAGE;
 	}
 	y = in->loss ? in->loss : in->output;
@@ -247,10 +252,10 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 static unsigned classes_of(const char *words)
 {
 	static const char *const names[AD_CLASSES] = {
-		[AD_CLASS_NONE] = "none",     [AD_CLASS_NORMAL] = "normal",
-		[AD_CLASS_WEAK] = "weak",     [AD_CLASS_STRONG] = "strong",
-		[AD_CLASS_LOST] = "lost",     [AD_CLASS_VANISHING] = "vanishing",
-		[AD_CLASS_ZERO] = "zero",     [AD_CLASS_EXPLODING] = "exploding",
+		[AD_CLASS_NONE] = "none", [AD_CLASS_NORMAL] = "normal",
+		[AD_CLASS_WEAK] = "weak", [AD_CLASS_STRONG] = "strong",
+		[AD_CLASS_LOST] = "lost", [AD_CLASS_VANISHING] = "vanishing",
+		[AD_CLASS_ZERO] = "zero", [AD_CLASS_EXPLODING] = "exploding",
 		[AD_CLASS_NAN] = "nan",
 	};
 	unsigned all = 0;
@@ -296,10 +301,11 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 	if (o->only) {
 		how->only = classes_of(o->only);
 		if (!how->only)
-			return misused("draw",
-			               "--only wants classes such as vanishing,nan, not '%s'; they are "
-			               "nan, exploding, zero, vanishing, lost, strong, weak, normal",
-			               o->only);
+			return misused(
+			    "draw",
+			    "--only wants classes such as vanishing,nan, not '%s'; they are "
+			    "nan, exploding, zero, vanishing, lost, strong, weak, normal",
+			    o->only);
 	}
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
@@ -354,7 +360,7 @@ const struct command command_draw = {
 	.most = 1,
 	.doc = "draws the graph of a model, with --grad its gradients",
 	.details = "A run is drawn with its trained weights, a file with its initial ones. All but "
-	           ".dot is "
+		   ".dot is "
 		   "drawn by the program dot (package graphviz).",
 	.options = options,
 	.options_size = sizeof(struct draw_options),

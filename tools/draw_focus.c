@@ -74,8 +74,9 @@ static bool mark_path(struct drawing *d, const char *path, bool *marks)
 	if (mark_module(d, path, marks) > 0 || mark_nodes(d, path, marks) > 0)
 		return true;
 	return drawing_fail(
-	    d, "draw: there is no module '%.200s' and no tensor or op of that name; paths look like "
-	       "block[0].attention, logits, block[0].relu",
+	    d,
+	    "draw: there is no module '%.200s' and no tensor or op of that name; paths look like "
+	    "block[0].attention, logits, block[0].relu",
 	    path);
 }
 
@@ -151,8 +152,7 @@ static bool mark_ways(struct drawing *d, bool *marks, bool *other)
 	const char *from = d->options->from, *to = d->options->to;
 
 	for (int turn = 0; turn < 2; turn++) {
-		if (!mark_end(d, turn ? to : from, marks) ||
-		    !mark_end(d, turn ? from : to, other))
+		if (!mark_end(d, turn ? to : from, marks) || !mark_end(d, turn ? from : to, other))
 			return false;
 		if (ways(d, marks, other) > 0) {
 			add_weights(d, marks);

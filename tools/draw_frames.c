@@ -49,8 +49,8 @@ const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *
 static bool is_named_before(const struct drawing *d, uint32_t a, uint32_t b)
 {
 	const struct frame *one = &d->frames[a], *other = &d->frames[b];
-	bool small = one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING ||
-	             one->worst == CLASS_LOST;
+	bool small =
+	    one->worst == CLASS_WEAK || one->worst == CLASS_VANISHING || one->worst == CLASS_LOST;
 
 	if (one->offender != other->offender)
 		return one->offender;
@@ -289,8 +289,28 @@ static bool are_copies(const struct drawing *d, uint32_t a, uint32_t b)
 	const char *one = ad_scope_name(d->graph, (int)a), *other = ad_scope_name(d->graph, (int)b);
 	size_t base = base_of(one);
 
-	return d->frames[a].structure == d->frames[b].structure && !d->frames[a].wanted &&
-	       !d->frames[b].wanted && base == base_of(other) && !memcmp(one, other, base);
+	return d->frames[a].structure == d->frames[b].structure && base == base_of(other) &&
+	       !memcmp(one, other, base);
+}
+
+/* Makes one of the copies from first to before end, but for those that are wanted open. Returns how
+ * many boxes that spares. */
+static uint32_t join_copies(struct drawing *d, uint32_t first, uint32_t end)
+{
+	uint32_t leader = NOTHING, spared = 0;
+
+	for (uint32_t c = first; c != end; c = d->frames[c].sibling) {
+		if (d->frames[c].wanted) {
+			leader = NOTHING;
+		} else if (leader == NOTHING) {
+			leader = c;
+		} else {
+			d->frames[c].leader = leader;
+			d->frames[leader].copies++;
+			spared++;
+		}
+	}
+	return spared;
 }
 
 /* Copies in a row become one, where side by side they would take too much room. */
@@ -300,23 +320,19 @@ static bool group_copies(struct drawing *d)
 		return false;
 	for (uint32_t s = d->n_frames; s-- > 0;) {
 		struct frame *f = &d->frames[s];
-		uint32_t c = f->child;
+		uint32_t first = f->child;
 
 		f->slots = f->members;
-		while (c != NOTHING && !d->options->all) {
-			uint32_t copies = 1, next = d->frames[c].sibling, first = c;
+		while (first != NOTHING && !d->options->all) {
+			uint32_t copies = 1, next = d->frames[first].sibling;
 			/* What the reader would see of each: a layer is one box. */
-			uint32_t boxes = d->frames[c].layer ? 1 : d->frames[c].slots;
+			uint32_t boxes = d->frames[first].layer ? 1 : d->frames[first].slots;
 
 			for (; next != NOTHING && are_copies(d, first, next); copies++)
 				next = d->frames[next].sibling;
-			if (copies > 2 && (copies > MAX_COPIES || copies * boxes > MAX_SPREAD)) {
-				for (c = first; c != next; c = d->frames[c].sibling)
-					d->frames[c].leader = first;
-				d->frames[first].copies = copies;
-				f->slots -= copies - 1;
-			}
-			c = next;
+			if (copies > 2 && (copies > MAX_COPIES || copies * boxes > MAX_SPREAD))
+				f->slots -= join_copies(d, first, next);
+			first = next;
 		}
 	}
 	return true;
@@ -374,7 +390,8 @@ static void limit_outlines(struct drawing *d, size_t boxes)
 
 	for (uint32_t s = 1; s < d->n_frames; s++)
 		at_depth[d->frames[s].outlined ? d->frames[s].depth : 0]++;
-	while (boxes <= COARSE_BOXES && most < MAX_NESTING && n + at_depth[most + 1] <= MAX_OUTLINES)
+	while (boxes <= COARSE_BOXES && most < MAX_NESTING &&
+	       n + at_depth[most + 1] <= MAX_OUTLINES)
 		n += at_depth[++most];
 	for (uint32_t s = 1; s < d->n_frames; s++)
 		d->frames[s].outlined &= d->frames[s].depth <= most;

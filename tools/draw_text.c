@@ -59,9 +59,12 @@ static const char *shape_text(char *text, size_t n, ad_shape shape)
 
 static const char *kind_of(const struct part *p)
 {
-	static const char *const words[] = { [ROLE_OP] = "op",         [ROLE_LOSS] = "loss",
-		                             [ROLE_PARAM] = "param",   [ROLE_INPUT] = "input",
-		                             [ROLE_TARGET] = "target", [ROLE_BUFFER] = "buffer",
+	static const char *const words[] = { [ROLE_OP] = "op",
+		                             [ROLE_LOSS] = "loss",
+		                             [ROLE_PARAM] = "param",
+		                             [ROLE_INPUT] = "input",
+		                             [ROLE_TARGET] = "target",
+		                             [ROLE_BUFFER] = "buffer",
 		                             [ROLE_CONSTANT] = "constant" };
 
 	return words[p->role];
@@ -89,7 +92,7 @@ struct row {
 	ad_shape shape;
 	const char *extent; /* in the shape's place; NULL */
 	ad_node *value;     /* whose rms is shown; NULL */
-	ad_node *single;    /* the gradient that is shown with its sign where it is one number; NULL */
+	ad_node *single; /* the gradient that is shown with its sign where it is one number; NULL */
 	const struct statistic *gradient;
 	double number;
 	enum class class;
@@ -116,9 +119,9 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 	if (s.known && ad_count(r->value) == 1)
 		fprintf(to, " %8.4g", ad_item(r->value));
 	else
-		fprintf(to, " %8s", s.known && ad_type_of(r->value) == AD_REAL
-		                        ? drawing_size_text(text, s.rms)
-		                        : "");
+		fprintf(to, " %8s",
+		        s.known && ad_type_of(r->value) == AD_REAL ? drawing_size_text(text, s.rms)
+		                                                   : "");
 	if (r->gradient && r->class != CLASS_NONE && r->gradient->known) {
 		if (r->single && ad_count(r->single) == 1)
 			fprintf(to, "%9.4g  ", ad_item(r->single));
@@ -136,7 +139,7 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 
 static double number_for(const struct drawing *d, const struct part *p)
 {
-	return d->options->stat == AD_STAT_MAX                   ? p->gradient.max
+	return d->options->stat == AD_STAT_MAX                     ? p->gradient.max
 	       : d->options->stat == AD_STAT_RATIO && p->ratio > 0 ? p->ratio
 	                                                           : p->gradient.rms;
 }
@@ -146,9 +149,8 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 	const struct part *p = &d->parts[part];
 	const char *name = ad_name_of(p->node);
 	struct row r = { .indent = indent,
-		         .name = p->role == ROLE_PARAM || p->role == ROLE_BUFFER
-		                     ? last_name(name)
-		                     : name,
+		         .name = p->role == ROLE_PARAM || p->role == ROLE_BUFFER ? last_name(name)
+		                                                                 : name,
 		         .op = word_of(p),
 		         .shape = ad_shape_of(p->node),
 		         .value = p->node,
@@ -215,8 +217,8 @@ static bool write_closed(struct drawing *d, FILE *to, const struct box *b, int i
 	if (!write_row(d, to, &r))
 		return false;
 	if (f && f->copies > 1 && d->gradients) {
-		for (int class = CLASSES - 1; class > CLASS_NORMAL; class--)
-			write_copies(d, to, b->frame, (enum class)class, indent + 1);
+		for (int class = CLASSES - 1; class > CLASS_NORMAL; class --)
+			write_copies(d, to, b->frame, (enum class) class, indent + 1);
 		return true;
 	}
 	for (uint32_t k = b->first; f && f->layer && k <= b->last; k++)

@@ -879,8 +879,8 @@ static void add_statistic(struct statistic *to, const struct statistic *s)
 	to->count += s->count;
 }
 
-/* The slot of an arrow between two boxes, or the free one where it belongs. slots has a power of two
- * of them, more than there are uses. */
+/* The slot of an arrow between two boxes, or the free one where it belongs. slots has a power of
+ * two of them, more than there are uses. */
 static uint32_t *arrow_slot(const struct drawing *d, uint32_t *slots, size_t n, uint32_t from,
                             uint32_t to)
 {
@@ -1013,7 +1013,8 @@ static void worse_frame(struct frame *f, enum class class, double rms)
 {
 	bool small = class == CLASS_WEAK || class == CLASS_VANISHING || class == CLASS_LOST;
 
-	if (class > f->worst || (class == f->worst && (small ? rms < f->extreme : rms > f->extreme)))
+	if (class > f->worst ||
+	    (class == f->worst && (small ? rms < f->extreme : rms > f->extreme)))
 		f->extreme = rms;
 	worse(&f->worst, class);
 }
@@ -1044,9 +1045,8 @@ static void find_worst(struct drawing *d)
 		    drawing_common_frame(d, d->parts[u->from].frame, d->parts[u->to].frame);
 
 		worse_frame(&d->frames[frame], u->class,
-		            u->gradient.rms / (d->parts[u->from].role == ROLE_PARAM
-		                                   ? sqrt(d->positions)
-		                                   : 1));
+		            u->gradient.rms /
+		                (d->parts[u->from].role == ROLE_PARAM ? sqrt(d->positions) : 1));
 	}
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct frame *f = &d->frames[d->parts[k].frame];

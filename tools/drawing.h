@@ -11,13 +11,14 @@
 #include "autograd_draw.h"
 
 #define NOTHING UINT32_MAX
-#define MAX_BOXES 300    /* what dot lays out in seconds and a reader can follow */
-#define MAX_STRETCHES 30 /* of a level that is too long: a weight of all is joined to each */
-#define MAX_NESTING 16   /* of frames */
-#define COARSE_BOXES 3000 /* above it no frames and no numbers at arrows: dot would take minutes */
-#define MAX_OUTLINES 200 /* frames that are drawn */
-#define MAX_DETAILED 50  /* boxes, with layers of one op opened so that their weights are seen */
-#define MAX_COPIES 16    /* of a module that are drawn side by side, if their boxes are at most */
+#define MAX_BOXES 300     /* what dot lays out in seconds and a reader can follow */
+#define MAX_STRETCHES 30  /* of a level that is too long: a weight of all is joined to each */
+#define MAX_NESTING 16    /* of frames */
+#define COARSE_BOXES 3000 /* above it no frames and no numbers at arrows: dot would take minutes   \
+	                   */
+#define MAX_OUTLINES 200  /* frames that are drawn */
+#define MAX_DETAILED 50   /* boxes, with layers of one op opened so that their weights are seen */
+#define MAX_COPIES 16     /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
 
 /* How a gradient compares with the reference, from harmless to bad. */
@@ -91,16 +92,17 @@ struct frame {
 	uint32_t outer;          /* the frame of the outermost level around or equal to it */
 	uint32_t closed_in;      /* the outermost closed frame around or equal to it; NOTHING */
 	const char *layer;       /* the kind of layer that the scope is; NULL */
-	uint64_t structure;      /* equal for modules of equal structure: ops and wiring, not sizes */
-	uint32_t leader;         /* the first of the copies that it is drawn with as one box; itself */
-	uint32_t copies;         /* of a leader: how many, itself included */
-	uint32_t slots;          /* boxes when opened one level: members, less copies */
-	bool wanted;             /* to be opened whatever the room */
-	bool open, outlined;     /* outlined: drawn as a frame; not so with one member only */
-	size_t ops, elements;    /* ops and elements of params, with those of inner frames */
-	bool offender;           /* inside */
+	uint64_t structure;   /* equal for modules of equal structure: ops and wiring, not sizes */
+	uint32_t leader;      /* the first of the copies that it is drawn with as one box; itself */
+	uint32_t copies;      /* of a leader: how many, itself included */
+	uint32_t slots;       /* boxes when opened one level: members, less copies */
+	bool wanted;          /* to be opened whatever the room */
+	bool open, outlined;  /* outlined: drawn as a frame; not so with one member only */
+	size_t ops, elements; /* ops and elements of params, with those of inner frames */
+	bool offender;        /* inside */
 	enum class worst;
-	double extreme; /* rms of a gradient of that class: the largest; of weak ones the smallest */
+	double
+	    extreme; /* rms of a gradient of that class: the largest; of weak ones the smallest */
 };
 
 enum box_kind { BOX_PART, BOX_FRAME, BOX_STRETCH };
@@ -120,9 +122,9 @@ struct box {
 };
 
 struct arrow {
-	uint32_t from, to; /* boxes */
-	uint32_t use;      /* the use that it shows: of several the worst */
-	uint32_t uses;     /* how many it stands for */
+	uint32_t from, to;         /* boxes */
+	uint32_t use;              /* the use that it shows: of several the worst */
+	uint32_t uses;             /* how many it stands for */
 	struct statistic gradient; /* of all of them together */
 	enum class class;          /* by it */
 	enum class worst;          /* of the uses */
@@ -182,9 +184,10 @@ const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, si
 /* What copies are called together: block[0..109]; text holds n bytes. */
 const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *text, size_t n);
 
-/* The copy of a class to name after `last`, or first where that is NOTHING: where a NaN begins, then the
- * worst. NOTHING after the last. */
-uint32_t drawing_next_copy(const struct drawing *d, uint32_t leader, enum class class, uint32_t last);
+/* The copy of a class to name after `last`, or first where that is NOTHING: where a NaN begins,
+ * then the worst. NOTHING after the last. */
+uint32_t drawing_next_copy(const struct drawing *d, uint32_t leader, enum class class,
+                           uint32_t last);
 
 bool drawing_no_memory(struct drawing *d);
 

@@ -408,8 +408,8 @@ bool render_dot(const char *text, size_t size, const char *path, char *error, si
 	return render_dot_within(text, size, path, DOT_SECONDS, NULL, error, n);
 }
 
-bool render_dot_within(const char *text, size_t size, const char *path, double seconds, bool *too_late,
-                       char *error, size_t n)
+bool render_dot_within(const char *text, size_t size, const char *path, double seconds,
+                       bool *too_late, char *error, size_t n)
 {
 	static const char *const forms[] = {
 		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"

@@ -274,7 +274,8 @@ Test(draw, large_graphs_are_closed)
 	ad_keep_all(g);
 	cr_assert_eq(ad_backward(y), AD_OK);
 	text = dot_of(y, &o);
-	cr_expect(strstr(text, "<B>block[1..39] &nbsp;\xc3\x97 39</B><BR/><FONT POINT-SIZE=\"9\">1950 ops"));
+	cr_expect(strstr(
+	    text, "<B>block[1..39] &nbsp;\xc3\x97 39</B><BR/><FONT POINT-SIZE=\"9\">1950 ops"));
 	cr_expect_eq(count(text, "class=closed") + count(text, "class=frame"), 2,
 	             "the first one has the weight");
 	cr_expect_eq(count(text, "HEIGHT=\"14\""), 39, "a cell a copy");
@@ -282,7 +283,8 @@ Test(draw, large_graphs_are_closed)
 	ad_close(g);
 }
 
-/* ---- golden files: GOLDEN=1 writes them anew --------------------------------------------------- */
+/* ---- golden files: GOLDEN=1 writes them anew ---------------------------------------------------
+ */
 
 static void expect_golden(const char *name, const char *text)
 {
@@ -307,8 +309,8 @@ static void expect_golden(const char *name, const char *text)
 	free(golden);
 }
 
-/* A perceptron of so many equal layers, each a module of a linear layer and a tanh; the weights of one
- * of them are `odd`, of the others 1/3. */
+/* A perceptron of so many equal layers, each a module of a linear layer and a tanh; the weights of
+ * one of them are `odd`, of the others 1/3. */
 struct net {
 	ad_graph *graph;
 	ad_node *loss, *logits;
@@ -434,7 +436,8 @@ Test(draw, a_layer_is_one_box_with_its_weights)
 	o = options_of(&net);
 	text = dot_of(net.loss, &o);
 	cr_expect_eq(count(text, "class=\"closed layer\""), 14);
-	cr_expect_eq(count(text, "shape=cylinder"), 2, "of the head, which is not said to be a layer");
+	cr_expect_eq(count(text, "shape=cylinder"), 2,
+	             "of the head, which is not said to be a layer");
 	cr_expect_eq(count(text, "class=frame"), 15);
 	cr_expect_eq(count(text, ">weight 3\xc3\x97"
 	                         "3</FONT>"),
