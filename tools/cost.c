@@ -26,6 +26,27 @@ static uint64_t summed_over(const ad_node *y)
 	                                                                  : x.dims[x.rank - 1]);
 }
 
+/* Of attention: of each pair of a query and a key that it may see, so many for the score as a head of q has
+ * elements and so many for the sum as one of v has. A mask's pairs count, as its values are not known. */
+static uint64_t attention_of(const ad_node *y)
+{
+	const ad_shape q = ad_shape_of(ad_input_of(y, 0)), out = ad_shape_of(y);
+	const ad_node *k = ad_inputs(y) > 1 ? ad_input_of(y, 1) : NULL;
+	const uint64_t T = (uint64_t)out.dims[out.rank - 2], E = (uint64_t)out.dims[out.rank - 1];
+	const ad_shape keys = k ? ad_shape_of(k) : q;
+	const uint64_t S = (uint64_t)keys.dims[keys.rank - 2];
+	uint64_t pairs = T * S;
+	char attrs[128];
+
+	if (T == 0 || E == 0)
+		return 0;
+	ad_print_attrs(attrs, sizeof attrs, y);
+	if (strstr(attrs, "causal=true"))
+		pairs = T <= S ? T * (T + 1) / 2 : S * (S + 1) / 2 + (T - S) * S;
+	/* q, k and v side by side have heads of one size */
+	return ad_count(y) / (T * E) * pairs * (E + (k ? (uint64_t)q.dims[q.rank - 1] : E));
+}
+
 /* The products and convolutions among the ops; of the transposed ones x is what is gone through. */
 static uint64_t products_of(const ad_node *y)
 {
@@ -36,6 +57,8 @@ static uint64_t products_of(const ad_node *y)
 
 	if (!op)
 		return 0;
+	if (strcmp(op, "attention") == 0)
+		return attention_of(y);
 	for (size_t k = 0; k < sizeof ops / sizeof *ops; k++)
 		if (strcmp(op, ops[k]) == 0)
 			return ad_count(y) * summed_over(y);

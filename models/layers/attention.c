@@ -156,6 +156,23 @@ static bool project(ad_node *x, ad_node *memory, ad_node *w, ad_node *b, int64_t
 	return true;
 }
 
+/* With an axis of its own for the heads, which rotation and dropout need. */
+static ad_node *by_heads(ad_node *part[3], const struct attrs *a, int64_t groups, bool drops, ad_shape shape)
+{
+	ad_node *y;
+
+	part[0] = part_heads(part[0], a->heads);
+	part[1] = part_heads(part[1], groups);
+	part[2] = part_heads(part[2], groups);
+	for (int k = 0; a->rotary && k < 2; k++)
+		part[k] = rotate(part[k]);
+	for (int k = 1; groups < a->heads && k < 3; k++)
+		part[k] = ad_repeat_interleave(part[k], AD_INTS(a->heads / groups), -3);
+	y = drops ? dropping(part[0], part[1], part[2], a->causal, a->dropout)
+	          : ad_attention(part[0], part[1], part[2], NULL, a->causal, (double)NAN);
+	return ad_reshape(ad_transpose(y, -3, -2), shape);
+}
+
 static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 {
 	const struct attrs *a = given;
@@ -163,6 +180,7 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 	const int64_t groups = a->kv_heads == AD_NONE ? a->heads : a->kv_heads;
 	ad_node *memory = layer_input(site, 1) ? layer_input(site, 1) : x, *part[3], *y;
 	ad_node *w_in, *b_in = NULL, *w_out, *b_out = NULL;
+	bool drops;
 
 	if (!fits(site, x, memory, a, groups))
 		return NULL;
@@ -177,19 +195,18 @@ static ad_node *build(struct layer_site *site, ad_node *x, const void *given)
 		b_out = model_weight(site, "out_proj.bias", AD_SHAPE(C), zeros, C, C);
 	if (!w_in || !w_out || (a->bias && (!b_in || !b_out)))
 		return NULL;
-	if (!project(x, memory, w_in, b_in, C, K, part))
+	drops = a->dropout > 0 && ad_is_training(ad_graph_of(x));
+	if (!drops && !a->rotary && x == memory)
+		y = ad_attention_heads(ad_linear(x, w_in, b_in), NULL, NULL, NULL, a->heads, groups, a->causal,
+		                       (double)NAN);
+	else if (!project(x, memory, w_in, b_in, C, K, part))
 		return NULL;
-	part[0] = part_heads(part[0], a->heads);
-	part[1] = part_heads(part[1], groups);
-	part[2] = part_heads(part[2], groups);
-	for (int k = 0; a->rotary && k < 2; k++)
-		part[k] = rotate(part[k]);
-	for (int k = 1; groups < a->heads && k < 3; k++)
-		part[k] = ad_repeat_interleave(part[k], AD_INTS(a->heads / groups), -3);
-	y = a->dropout > 0 && ad_is_training(ad_graph_of(x))
-	        ? dropping(part[0], part[1], part[2], a->causal, a->dropout)
-	        : ad_attention(part[0], part[1], part[2], NULL, a->causal, (double)NAN);
-	return ad_linear(ad_reshape(ad_transpose(y, -3, -2), shape), w_out, b_out);
+	else if (!drops && !a->rotary)
+		y = ad_attention_heads(part[0], part[1], part[2], NULL, a->heads, groups, a->causal,
+		                       (double)NAN);
+	else
+		y = by_heads(part, a, groups, drops, shape);
+	return ad_linear(y, w_out, b_out);
 }
 
 const struct layer layer_attention = {

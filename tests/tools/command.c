@@ -519,6 +519,32 @@ Test(command, show_json, .init = make_folder, .fini = remove_folder)
 	done(&r);
 }
 
+/* Attention's own products: of its 16 (causal: 10) pairs of steps, 6 for the score and 6 for the
+ * sum; beside those of its linear maps. */
+Test(command, show_attention, .init = make_folder, .fini = remove_folder)
+{
+	static const struct {
+		const char *attention, *want;
+	} cases[] = {
+		{ "{heads: 3}", "\"multiply_adds\":768," },
+		{ "{heads: 3, causal: true}", "\"multiply_adds\":696," },
+		{ "{heads: 1, rotary: true}", "\"multiply_adds\":768," },
+	};
+	char text[256], line[256];
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		struct result r;
+
+		snprintf(text, sizeof text, "version: 1\ninputs: {x: [B, 4, 6]}\nmodel:\n  - attention: %s\n",
+		         cases[k].attention);
+		snprintf(line, sizeof line, "show --format json %s", write_file("a.yaml", text));
+		r = run(line);
+		cr_assert_eq(r.status, 0, "%s", r.err);
+		cr_expect(strstr(r.out, cases[k].want), "%s: %s", cases[k].attention, r.out);
+		done(&r);
+	}
+}
+
 /* A training that is killed before it has saved weights leaves a folder that can be used again; one that
  * still runs keeps its own. */
 Test(command, killed, .init = make_folder, .fini = remove_folder)
