@@ -329,6 +329,7 @@ Test(plans, streams_by_turns_share_what_they_keep)
 		cr_assert_eq(ad_forward(ad_mean(h, AD_ALL, false)), AD_OK, "step %d: %s", step, ad_errmsg(g));
 	}
 	ad_close(g);
+}
 
 /* What a net of gates gives for x (6, 40, 30) cut into n parts along an axis: y, then the gradient. */
 static void gates(ad_graph *g, int axis, int n, double out[])
