@@ -7,7 +7,7 @@ set -u
 build=$(cd "$1" && pwd)
 san=$2
 shift 2
-floor=500
+floor=700
 
 reports=$build/reports
 rm -rf "$reports"
