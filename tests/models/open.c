@@ -390,7 +390,7 @@ Test(open, too_large)
 	}
 }
 
-Test(open, ten_thousand_layers)
+Test(open, ten_thousand_layers_in_half_a_second)
 {
 	char *text = malloc(1 << 20), *s = stpcpy(text, "version: 1\ninputs: {x: [B, 8]}\nmodel:\n");
 	const int64_t batch = 2;
@@ -398,17 +398,21 @@ Test(open, ten_thousand_layers)
 	for (int i = 0; i < 5000; i++)
 		s = stpcpy(s, "  - linear: 8\n  - relu\n");
 	const char *path = scratch_text("big.yaml", text);
-	clock_t start = clock();
-	ad_model *m = ad_model_open(path, 0, NULL);
-	struct instance *in = model_instance(m, &batch, true);
-	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+	double best = INFINITY;
 
-	cr_assert(in && m->n_rows == 10000 && m->n_weights == 10000);
+	/* the best of three: what else the machine does is not the reader's */
+	for (int k = 0; k < 3; k++) {
+		clock_t start = clock();
+		ad_model *m = ad_model_open(path, 0, NULL);
+		struct instance *in = model_instance(m, &batch, true);
+
+		best = fmin(best, (double)(clock() - start) / CLOCKS_PER_SEC);
+		cr_assert(in && m->n_rows == 10000 && m->n_weights == 10000);
+		ad_model_close(m);
+	}
 #ifdef __SANITIZE_ADDRESS__
-	seconds = 0; /* not the time that counts */
+	best = 0; /* not the time that counts */
 #endif
-	/* some 0.2 s here; the bound is for what would not be linear, on any machine */
-	cr_expect(seconds < 5, "%g s", seconds);
-	ad_model_close(m);
+	cr_expect(best < 0.5, "%g s", best);
 	free(text);
 }
