@@ -347,26 +347,6 @@ static void reset(void)
 	}
 }
 
-static void begin(void)
-{
-	const char *text = getenv("AUTOGRAD_THREADS");
-	char *end;
-	long n = text ? strtol(text, &end, 10) : 0;
-
-	pool.wanted = text && *end == '\0' && n >= 1 ? (n > MAX_THREADS ? MAX_THREADS : (int)n) :
-	                                               processors();
-	reset();
-	pthread_atfork(NULL, NULL, reset);
-}
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-int ad_threads(void)
-{
-	pthread_once(&once, begin);
-	return pool.wanted;
-}
-
 /* Ends the helpers; the caller holds busy. */
 static void end_helpers(void)
 {
@@ -383,6 +363,37 @@ static void end_helpers(void)
 	pool.done = 0;
 	pool.alone = 0;
 	atomic_store(&pool.n_slots, 1);
+}
+
+/* When the program ends, or unloads the library, no thread may be left that runs its code. In the middle of
+ * a call (a piece that calls exit) there is none to wait for them. */
+static void leave(void)
+{
+	if (pthread_mutex_trylock(&pool.busy) != 0)
+		return;
+	end_helpers();
+	pthread_mutex_unlock(&pool.busy);
+}
+
+static void begin(void)
+{
+	const char *text = getenv("AUTOGRAD_THREADS");
+	char *end;
+	long n = text ? strtol(text, &end, 10) : 0;
+
+	pool.wanted = text && *end == '\0' && n >= 1 ? (n > MAX_THREADS ? MAX_THREADS : (int)n) :
+	                                               processors();
+	reset();
+	pthread_atfork(NULL, NULL, reset);
+	atexit(leave);
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+int ad_threads(void)
+{
+	pthread_once(&once, begin);
+	return pool.wanted;
 }
 
 void ad_set_threads(int n)
