@@ -188,7 +188,7 @@ run: setup
 test: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 check
 
-check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
+check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/libautograd.so $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
 
 # Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15, CLOCK=cpu. bench-peers adds other
