@@ -3,7 +3,7 @@
  *
  * Only calls that behave alike from version 2.42 on are used, one thread at a time, as cgraph
  * shares state even between graphs. Attributes are declared on the root first: declared on a
- * subgraph, they would leak to the root. Names are n17, f17, cluster_17_1; text of users appears in
+ * subgraph, they would leak to the root. Names are n17, f17, cluster_c17_1; text of users appears in
  * labels and tooltips only, through put_escaped.
  */
 #include "drawing.h"
@@ -815,16 +815,29 @@ static const char *style_of(const struct picture *p, enum class class)
 }
 
 /* The number that stands for a gradient. */
-static double number_of_gradient(const struct picture *p, const struct statistic *s)
+double drawing_number(const struct drawing *d, const struct statistic *s)
 {
-	return p->d->options->stat == AD_STAT_MAX ? s->max : s->rms;
+	return d->options->stat == AD_STAT_MAX ? s->max : s->rms;
 }
 
 static double number_of_weight(const struct picture *p, const struct part *a)
 {
 	return p->d->options->stat == AD_STAT_RATIO && a->ratio > 0
 	           ? a->ratio
-	           : number_of_gradient(p, &a->gradient);
+	           : drawing_number(p->d, &a->gradient);
+}
+
+const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text)
+{
+	snprintf(text, 32, "%c%u", b->kind == BOX_PART ? 'n' : 'f',
+	         b->kind == BOX_PART ? b->part : b->first);
+	return text;
+}
+
+const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text)
+{
+	snprintf(text, 32, "e%u_%d", d->uses[a->use].by, d->uses[a->use].input);
+	return text;
 }
 
 static const char *const statistics[] = {
@@ -832,7 +845,7 @@ static const char *const statistics[] = {
 };
 
 /* 3 points at the reference, 0.8 a decade. */
-static double width_of(const struct drawing *d, enum class class, double rms)
+double drawing_width(const struct drawing *d, enum class class, double rms)
 {
 	double unit = d->reference > 0 ? d->reference : d->largest, width;
 
@@ -917,7 +930,8 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		char name[64];
 
 		frame = missing[n];
-		snprintf(name, sizeof name, "cluster_%u_%d", f->first, n);
+		/* n counts the frames that begin with the same part, the innermost 0. */
+		snprintf(name, sizeof name, "cluster_c%u_%d", f->first, n);
 		/* cgraph orders named subgraphs by the addresses of their names, which differ from
 		 * run to run, and nameless ones as they come: so each frame lies in a nameless one.
 		 */
@@ -1404,8 +1418,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	char number[64];
 	double width;
 
-	snprintf(number, sizeof number, "e%u_%d", u->by, u->input);
-	set(p, e, E_ID, number);
+	set(p, e, E_ID, drawing_arrow_id(d, a, number));
 	set(p, e, E_WEIGHT,
 	    a->trunk                                      ? "8"
 	    : weight && d->boxes[a->from].beside != a->to ? "0"
@@ -1417,7 +1430,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 			put_shape(&p->text, ad_shape_of(from->node));
 		set(p, e, E_CLASS, "value");
 	} else {
-		width = width_of(d, a->class, a->gradient.rms);
+		width = drawing_width(d, a->class, a->gradient.rms);
 		p->occurs[a->class] = true;
 		set(p, e, E_COLOR, colour_of(p, a->class));
 		set(p, e, E_FONTCOLOR, colour_of(p, a->class));
@@ -1431,7 +1444,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 			put(&p->text, "no grad");
 		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
 			put(&p->text, a->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
-			    drawing_size_text(number, number_of_gradient(p, &a->gradient)));
+			    drawing_size_text(number, drawing_number(d, &a->gradient)));
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,

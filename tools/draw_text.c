@@ -441,7 +441,7 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 
 bool drawing_write_json(struct drawing *d, FILE *to)
 {
-	char path[1024];
+	char path[1024], id[32], number[32];
 
 	fputs("{\"title\": ", to);
 	if (d->options->title)
@@ -464,7 +464,8 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 		const struct box *b = &d->boxes[k];
 		bool part = b->kind == BOX_PART;
 
-		fprintf(to, "%s\n  {\"id\": %u, \"module\": ", k ? "," : "", k);
+		fprintf(to, "%s\n  {\"id\": %u, \"svg\": \"%s\", \"module\": ", k ? "," : "", k,
+		        drawing_box_id(d, b, id));
 		write_string(to, drawing_path(d, b->frame, path, sizeof path));
 		if (!part)
 			write_json_closed(d, to, b);
@@ -476,11 +477,16 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 	for (size_t k = 0; k < d->n_arrows; k++) {
 		const struct arrow *a = &d->arrows[k];
 
-		fprintf(to, "%s\n  {\"from\": %u, \"to\": %u, \"uses\": %u", k ? "," : "", a->from,
-		        a->to, a->uses);
+		fprintf(to, "%s\n  {\"svg\": \"%s\", \"from\": %u, \"to\": %u, \"uses\": %u",
+		        k ? "," : "", drawing_arrow_id(d, a, id), a->from, a->to, a->uses);
 		if (d->gradients) {
 			write_class(to, "class", a->class);
 			write_class(to, "worst", a->worst);
+			fprintf(to, ", \"width\": %.2f",
+			        drawing_width(d, a->class, a->gradient.rms));
+			if (a->class != CLASS_NONE)
+				fprintf(to, ", \"number\": \"%s\"",
+				        drawing_size_text(number, drawing_number(d, &a->gradient)));
 			if (a->class != CLASS_NONE)
 				write_statistic(to, "gradient", &a->gradient);
 		}

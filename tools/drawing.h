@@ -213,6 +213,15 @@ const char *drawing_size_text(char *text, double size);
 const char *drawing_count_text(char *text, size_t count);
 const char *drawing_class_name(enum class class);
 
+/* The width in points of the arrow of a gradient, and which number stands at it. */
+double drawing_width(const struct drawing *d, enum class class, double rms);
+double drawing_number(const struct drawing *d, const struct statistic *s);
+
+/* The id in an SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
+ * the graph is recorded the same. text holds 32 bytes. */
+const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text);
+const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
+
 /* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
 uint32_t drawing_character_at(const unsigned char *s, size_t *bytes);
 
