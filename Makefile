@@ -44,7 +44,8 @@ FORMATS := $(sort $(wildcard models/data/*.c))
 OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
 LAYERS := $(sort $(wildcard models/layers/*.c))
 MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(LAYERS)
-DRAWING := tools/draw.c tools/drawing.c tools/draw_frames.c tools/draw_focus.c tools/draw_text.c
+DRAWING := tools/draw.c tools/drawing.c tools/draw_frames.c tools/draw_focus.c tools/draw_text.c \
+	tools/draw_fold.c
 TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
 # Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
 # run where Criterion cannot (the thread sanitizer).

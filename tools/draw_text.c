@@ -439,6 +439,21 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 	fputc(']', to);
 }
 
+/* What was folded into a node, by the words for each. */
+static void write_folded(const struct drawing *d, FILE *to, const struct box *b)
+{
+	fputs(", \"folded\": [", to);
+	for (uint32_t k = b->next; k != NOTHING; k = d->boxes[k].next) {
+		const struct box *in = &d->boxes[k];
+
+		write_string(to, in->kind == BOX_FRAME ? d->frames[in->frame].layer
+		                                       : word_of(&d->parts[in->part]));
+		if (in->next != NOTHING)
+			fputs(", ", to);
+	}
+	fputc(']', to);
+}
+
 bool drawing_write_json(struct drawing *d, FILE *to)
 {
 	char path[1024], id[32], number[32];
@@ -464,6 +479,8 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 		const struct box *b = &d->boxes[k];
 		bool part = b->kind == BOX_PART;
 
+		if (b->head != k)
+			continue;
 		fprintf(to, "%s\n  {\"id\": %u, \"svg\": \"%s\", \"module\": ", k ? "," : "", k,
 		        drawing_box_id(d, b, id));
 		write_string(to, drawing_path(d, b->frame, path, sizeof path));
@@ -471,6 +488,8 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 			write_json_closed(d, to, b);
 		else if (!write_json_part(d, to, &d->parts[b->part]))
 			return false;
+		if (b->next != NOTHING)
+			write_folded(d, to, b);
 		fputc('}', to);
 	}
 	fputs("],\n \"edges\": [", to);
