@@ -439,9 +439,24 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 	fputc(']', to);
 }
 
+/* What was folded into a node, by the words for each. */
+static void write_folded(const struct drawing *d, FILE *to, const struct box *b)
+{
+	fputs(", \"folded\": [", to);
+	for (uint32_t k = b->next; k != NOTHING; k = d->boxes[k].next) {
+		const struct box *in = &d->boxes[k];
+
+		write_string(to, in->kind == BOX_FRAME ? d->frames[in->frame].layer
+		                                       : word_of(&d->parts[in->part]));
+		if (in->next != NOTHING)
+			fputs(", ", to);
+	}
+	fputc(']', to);
+}
+
 bool drawing_write_json(struct drawing *d, FILE *to)
 {
-	char path[1024];
+	char path[1024], id[32], number[32];
 
 	fputs("{\"title\": ", to);
 	if (d->options->title)
@@ -464,23 +479,33 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 		const struct box *b = &d->boxes[k];
 		bool part = b->kind == BOX_PART;
 
-		fprintf(to, "%s\n  {\"id\": %u, \"module\": ", k ? "," : "", k);
+		if (b->head != k)
+			continue;
+		fprintf(to, "%s\n  {\"id\": %u, \"svg\": \"%s\", \"module\": ", k ? "," : "", k,
+		        drawing_box_id(d, b, id));
 		write_string(to, drawing_path(d, b->frame, path, sizeof path));
 		if (!part)
 			write_json_closed(d, to, b);
 		else if (!write_json_part(d, to, &d->parts[b->part]))
 			return false;
+		if (b->next != NOTHING)
+			write_folded(d, to, b);
 		fputc('}', to);
 	}
 	fputs("],\n \"edges\": [", to);
 	for (size_t k = 0; k < d->n_arrows; k++) {
 		const struct arrow *a = &d->arrows[k];
 
-		fprintf(to, "%s\n  {\"from\": %u, \"to\": %u, \"uses\": %u", k ? "," : "", a->from,
-		        a->to, a->uses);
+		fprintf(to, "%s\n  {\"svg\": \"%s\", \"from\": %u, \"to\": %u, \"uses\": %u",
+		        k ? "," : "", drawing_arrow_id(d, a, id), a->from, a->to, a->uses);
 		if (d->gradients) {
 			write_class(to, "class", a->class);
 			write_class(to, "worst", a->worst);
+			fprintf(to, ", \"width\": %.2f",
+			        drawing_width(d, a->class, a->gradient.rms));
+			if (a->class != CLASS_NONE)
+				fprintf(to, ", \"number\": \"%s\"",
+				        drawing_size_text(number, drawing_number(d, &a->gradient)));
 			if (a->class != CLASS_NONE)
 				write_statistic(to, "gradient", &a->gradient);
 		}
