@@ -127,6 +127,13 @@ static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
 	return n;
 }
 
+static uint32_t part_of(const struct drawing *d, const ad_node *x)
+{
+	uint32_t k = number_of(d, x);
+
+	return k == NOTHING ? NOTHING : d->part_of[k];
+}
+
 /* ---- statistics ---------------------------------------------------------------------------- */
 
 static struct statistic statistic_of(const ad_draw_statistic *m, size_t n)
@@ -178,6 +185,19 @@ bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 	return true;
 }
 
+/* What the gradient of x was is compared as if it had been of as many rows: a mean shares its gradient
+ * out among them. That of a weight is a sum over them, and stays. */
+static double rows_share(const struct drawing *d, const ad_node *x)
+{
+	const ad_draw_record *record = d->options->record, *before = d->options->before;
+	uint32_t part = part_of(d, x);
+
+	if (part == NOTHING || d->parts[part].distance == NOTHING || ad_count(x) == 1 ||
+	    !(record->rows >= 1 && before->rows >= 1))
+		return 1;
+	return before->rows / record->rows;
+}
+
 /* Of the gradient of x, or of what its input contributes; s->known: there is one. */
 static bool gradient_statistic(struct drawing *d, ad_node *x, int input, struct statistic *s)
 {
@@ -193,7 +213,7 @@ static bool gradient_statistic(struct drawing *d, ad_node *x, int input, struct 
 		if (before && !before->gradient(before->context, x, input, &given))
 			s->known = false;
 		if (before && s->known) {
-			s->before = given.rms;
+			s->before = given.rms * rows_share(d, input < 0 ? x : ad_input_of(x, input));
 			s->nan |= !isfinite(given.rms);
 		}
 		return true;
@@ -302,13 +322,6 @@ static bool make_parts(struct drawing *d)
 	}
 	free(marks);
 	return true;
-}
-
-static uint32_t part_of(const struct drawing *d, const ad_node *x)
-{
-	uint32_t k = number_of(d, x);
-
-	return k == NOTHING ? NOTHING : d->part_of[k];
 }
 
 /* The part that input i of an op reads; NOTHING where an optional input was left out. */

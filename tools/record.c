@@ -643,8 +643,8 @@ static void write_note(char *note, size_t n, const struct record *r, const struc
 		add_note(note, n, "from %s, step %lld, to %s, step %lld", before->run, (long long)t->about.step,
 		         r->run, (long long)s->about.step);
 	if (before && t->about.rows != s->about.rows && s->about.rows > 0 && t->about.rows > 0)
-		add_note(note, n, "of %.0f and %.0f rows: a row's share of a mean is %.3g times as large by that",
-		         t->about.rows, s->about.rows, t->about.rows / s->about.rows);
+		add_note(note, n, "of %.0f and %.0f rows: gradients that a mean shares out are compared times that",
+		         t->about.rows, s->about.rows);
 	if (s->list == NO_LIST || (before && t->list == NO_LIST))
 		add_note(note, n, "weights alone were recorded");
 	if (more && *more)
