@@ -102,6 +102,9 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 /* Opens a run folder: its config.yaml with the weights of last.safetensors. */
 ad_model *open_run(const char *name, const char *path, int *status);
 
+/* The model of a run with its initial weights: where there are no others yet, or none are needed. */
+ad_model *open_config(const char *name, const char *path, int *status);
+
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
 
@@ -145,6 +148,9 @@ struct drawing {
 /* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else
  * with a sentence in error, which is empty where standard output failed: main says that. */
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
+
+/* The layers of the model by path; NULL where memory is short, and then none is folded. */
+ad_draw_layer *list_layers(const ad_model *m, size_t *n);
 
 /* Whether the model is a function of one number, and the plot of its training samples with the
  * curve that it makes of them. */

@@ -46,9 +46,10 @@ enum role {
 	ROLE_CONSTANT
 };
 
-/* The root mean square of an array, and what spoils it. */
+/* What is told of an array, and what spoils it. */
 struct statistic {
-	double rms, max;
+	double rms, max, mean, zeros;
+	double before; /* of a change: the rms that it had */
 	size_t count;
 	bool known, nan, infinite;
 };
@@ -129,6 +130,7 @@ struct box {
 struct arrow {
 	uint32_t from, to;         /* boxes */
 	uint32_t use;              /* the use that it shows: of several the worst */
+	uint32_t first;            /* the first use that it stands for */
 	uint32_t uses;             /* how many it stands for */
 	struct statistic gradient; /* of all of them together */
 	enum class class;          /* by it */
@@ -142,6 +144,8 @@ struct drawing {
 	ad_node *y;
 	const ad_draw_options *options;
 	bool f64, gradients;
+	bool change;      /* from options->before to options->record */
+	double loss;      /* of a single number that is drawn; NaN: not known */
 	double reference; /* rms of the gradient there; 0: no classes by size */
 	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */
@@ -211,8 +215,11 @@ bool drawing_fold(struct drawing *d);
 bool drawing_make_frames(struct drawing *d);
 bool drawing_open_frames(struct drawing *d);
 
-/* Any statistic of a node's value, computed once. */
+/* Any statistic of a node's value, computed once; not known of most where a record is drawn. */
 bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s);
+
+/* The size of a gradient among others: its rms, or how many times as large it has become. */
+double drawing_size(const struct drawing *d, const struct statistic *s);
 
 /* Writes what drawing_flow decided. */
 bool drawing_write_text(struct drawing *d, FILE *to);
@@ -221,13 +228,21 @@ bool drawing_write_json(struct drawing *d, FILE *to);
 /* A size in two digits, 2.6e-8, 0.47, 31; a count, 512, 7.1M; text holds 32 bytes. */
 const char *drawing_size_text(char *text, double size);
 const char *drawing_count_text(char *text, size_t count);
-const char *drawing_class_name(enum class class);
+const char *drawing_class_name(const struct drawing *d, enum class class);
 
-/* The width in points of the arrow of a gradient, and which number stands at it. */
+/* How a gradient is drawn: #rrggbb; solid, dashed, dotted; points. */
+const char *drawing_colour(const struct drawing *d, enum class class);
+const char *drawing_style(const struct drawing *d, enum class class);
 double drawing_width(const struct drawing *d, enum class class, double rms);
-double drawing_number(const struct drawing *d, const struct statistic *s);
 
-/* The id in an SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
+/* The number that stands for a gradient, and that at a weight; text holds 40 bytes. */
+const char *drawing_gradient_text(const struct drawing *d, const struct statistic *s, char *text);
+const char *drawing_weight_text(const struct drawing *d, const struct part *a, char *text);
+
+/* A factor as it is read: 150×, 1/60; text holds 40 bytes. */
+const char *drawing_factor_text(char *text, double factor);
+
+/* The id in the SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
  * the graph is recorded the same. text holds 32 bytes. */
 const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text);
 const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
