@@ -50,15 +50,15 @@ static bool finds(const struct check *c, const struct record *r)
 	return found;
 }
 
-/* The loss after the steps, in units of what chance gives, as a remedy may change the size of the targets. */
-static double loss_after(const struct record *r)
+/* What the steps leave of the loss; as a part of the first one, where a remedy changes what it counts in. */
+static double loss_after(const struct record *r, bool relative)
 {
-	return r->chance_of && r->chance > 0 && r->classes == 0 ? r->after / r->chance : r->after;
+	return relative && r->first != 0 ? r->after / fabs(r->first) : r->after;
 }
 
-static bool is_no_worse(const struct record *now, const struct record *was)
+static bool is_no_worse(const struct record *now, const struct record *was, bool relative)
 {
-	double before = loss_after(was), after = loss_after(now);
+	double before = loss_after(was, relative), after = loss_after(now, relative);
 
 	if (now->offender.found)
 		return false;
@@ -70,7 +70,8 @@ static bool is_no_worse(const struct record *now, const struct record *was)
 /* Opens the file with the changes and measures again; what it shows, if it helps, in tried, and the loss after
  * the steps. */
 static bool try(const char *path, const struct texts *given, const struct check *c, const struct finding *f,
-                const struct remedy *remedy, const struct record *was, double *loss, char *tried, size_t n)
+                const struct remedy *remedy, bool relative, const struct record *was, double *loss, char *tried,
+                size_t n)
 {
 	struct texts set = { .v = calloc((given ? given->n : 0) + remedy->n + 1, sizeof *set.v) };
 	struct record now = { 0 };
@@ -88,8 +89,8 @@ static bool try(const char *path, const struct texts *given, const struct check 
 	m = open_changed(path, &set);
 	tried[0] = '\0';
 	if (m && record_take(&now, m, false, was->tested, &status, error, sizeof error)) {
-		helps = !finds(c, &now) && is_no_worse(&now, was);
-		*loss = loss_after(&now);
+		helps = !finds(c, &now) && is_no_worse(&now, was, relative);
+		*loss = loss_after(&now, relative);
 		if (helps)
 			c->now(&now, f, tried, n);
 	}
@@ -144,7 +145,7 @@ static bool try_all(const char *path, const struct texts *set, struct suspicions
 		char tried[1024];
 
 		for (size_t i = 0; shows && i < s->n_remedies && left > 0 && good; i++, left--)
-			if (try(path, set, c, &s->finding, &s->remedies[i], was, &loss, tried, sizeof tried) &&
+			if (try(path, set, c, &s->finding, &s->remedies[i], c->relative, was, &loss, tried, sizeof tried) &&
 			    loss < MUCH_BETTER * best) {
 				good = settle(&s->finding, &s->remedies[i], tried);
 				best = loss;
@@ -152,6 +153,44 @@ static bool try_all(const char *path, const struct texts *set, struct suspicions
 		if (good && !shows && s->n_remedies > 0 && !s->finding.remedy)
 			good = settle(&s->finding, &s->remedies[0], NULL);
 	}
+	return good;
+}
+
+/* What is left over may come from the same cause as a finding whose remedy helps: then that one makes it go. */
+static bool try_others(const char *path, const struct texts *set, struct suspicions *all,
+                       const struct record *was)
+{
+	int left = MOST_TRIES;
+	bool good = true, *own = calloc(all->n + 1, sizeof *own);
+
+	for (size_t k = 0; own && k < all->n; k++)
+		own[k] = all->of[k].finding.tried != NULL;
+	for (size_t k = 0; own && k < all->n; k++) {
+		struct suspicion *s = &all->of[k];
+		size_t row;
+		const struct check *c = check_of(&s->finding, &row);
+		char tried[1024], what[160];
+		double loss;
+
+		if (own[k] || !finds(c, was))
+			continue;
+		for (size_t i = 0; i < all->n && left > 0 && good && !s->finding.tried; i++) {
+			const struct finding *other = &all->of[i].finding;
+			struct remedy remedy = { .n = other->n_set };
+
+			if (!own[i] || other->n_set > MOST_SETS || strcmp(other->check, c->name) == 0)
+				continue;
+			memcpy(remedy.set, other->set, other->n_set * sizeof(char *));
+			snprintf(what, sizeof what, "the remedy for %s, with which this goes away", other->check);
+			remedy.what = what;
+			left--;
+			if (try(path, set, c, &s->finding, &remedy, c->relative || check_of(other, &row)->relative,
+			        was, &loss, tried, sizeof tried))
+				good = settle(&s->finding, &remedy, tried);
+		}
+	}
+	good = good && own;
+	free(own);
 	return good;
 }
 
@@ -171,7 +210,7 @@ static bool try_run(const char *path, struct suspicions *all, const struct recor
 		return true;
 	m = open_changed(path, &none);
 	if (m && record_take(&was, m, false, r->tested, &status, error, sizeof error))
-		good = try_all(path, NULL, all, &was);
+		good = try_all(path, NULL, all, &was) && try_others(path, NULL, all, &was);
 	record_free(&was);
 	ad_model_close(m);
 	return good;
@@ -250,7 +289,8 @@ static bool judge(const char *path, const struct examination *how, const struct 
 	if (good && all.n > 0) {
 		qsort(all.of, all.n, sizeof *all.of, worst_first);
 		if (!how->no_remedies)
-			good = r->trained ? try_run(path, &all, r) : try_all(path, how->set, &all, r);
+			good = r->trained ? try_run(path, &all, r)
+			                  : try_all(path, how->set, &all, r) && try_others(path, how->set, &all, r);
 	}
 	to->of = calloc(all.n + 1, sizeof *to->of);
 	to->looked_at = say_looked_at(r);

@@ -16,13 +16,15 @@
 #define SATURATED 0.5    /* share of the values */
 #define SURE 4           /* times the loss of chance, at the start */
 #define LEARNT 0.97      /* of the loss of chance, at the end of a training: more is nothing learnt */
-#define LARGE_UPDATE 0.3 /* of a weight in one step */
+#define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
 #define RATE_APART 10    /* times the rate, where the loss falls fastest */
 #define FALL_PART 0.2    /* of the fall that the test of rates finds */
-#define GROWN 1.2        /* times the loss at the start */
+#define GROWN 1.2        /* times the loss at the start, after the steps */
+#define HIGH 3           /* times that, on the way, where the rate is one at which the test diverges */
 #define LARGE_INPUT 5    /* root mean square of an input's numbers */
 #define SMALL_INPUT 0.01
+#define LARGE_TARGET 20  /* the same of a target, and over that of the outputs */
 #define UNEVEN 100       /* widest over narrowest of a few columns */
 #define FEW_COLUMNS 32
 #define IMBALANCE 10     /* samples of the largest class over those of the smallest */
@@ -235,7 +237,7 @@ static size_t list_weights(const struct record *r, const bool marked[], char *te
 static void say_steps(const struct record *r, char *text, size_t n)
 {
 	if (r->steps > 0)
-		snprintf(text, n, "%" PRId64 " steps take the loss from %.3g to %.3g", r->steps, r->before,
+		snprintf(text, n, "%" PRId64 " steps take the loss from %.3g to %.3g", r->steps, r->first,
 		         r->after);
 	else
 		text[0] = '\0';
@@ -275,7 +277,7 @@ static void find_bad_input(const struct record *r, struct suspicions *to)
 		            print_thousands(bad, in->nonfinite), print_thousands(all, d->n), in->input->name,
 		            source);
 		number(s, "samples", (double)in->nonfinite);
-		advise(to, s, "leave these samples out, or put a number in their place");
+		advise(to, s, "leave these samples out, or put a number in their place; see what map makes of them, too");
 	}
 }
 
@@ -372,6 +374,33 @@ static void find_scale(const struct record *r, struct suspicions *to)
 	}
 }
 
+static void find_target_scale(const struct record *r, struct suspicions *to)
+{
+	for (size_t k = 0; k < r->n_inputs; k++) {
+		const struct input_state *in = &r->inputs[k];
+		double rms = rms_of(in);
+		char place[4200], *change;
+		struct suspicion *s;
+
+		if (r->trained || !in->real || !in->input->target || !r->now.taken || rms < LARGE_TARGET ||
+		    rms < LARGE_TARGET * r->now.outputs)
+			continue;
+		s = suspect(to, "target-scale", SEVERITY_WARNING, log(rms), in->input->name,
+		            place_of_input(r, in->input, place, sizeof place),
+		            "Target '%s' is not normalised: its numbers run from %.3g to %.3g, with mean %.3g and "
+		            "standard deviation %.3g, while the outputs begin with rms %.2g. The loss, %.3g, and its "
+		            "gradients are as large.", in->input->name, in->least, in->most, in->mean, in->std,
+		            r->now.outputs, r->now.loss);
+		number(s, "mean", in->mean);
+		number(s, "std", in->std);
+		number(s, "outputs", r->now.outputs);
+		number(s, "loss", r->now.loss);
+		change = change_map(r->m, in->input->name, "standardize");
+		propose(to, s, "targets less their mean, over their standard deviation; the loss then counts in these",
+		        1, &change);
+	}
+}
+
 static void now_scale(const struct record *r, const struct finding *was, char *text, size_t n)
 {
 	char steps[120];
@@ -415,6 +444,15 @@ static void find_imbalance(const struct record *r, struct suspicions *to)
 	number(s, "classes", (double)l->classes);
 	advise(to, s, "weigh the classes in the loss, draw the rare ones more often, and judge by more than the "
 	              "accuracy");
+}
+
+static bool rate_is_high(const struct record *r)
+{
+	if (r->offender.found || r->steps == 0)
+		return false;
+	return r->after > r->first + (GROWN - 1) * fabs(r->first) ||
+	       (r->tested && r->rates.end_lr > 0 && r->probe.peak >= r->rates.end_lr &&
+	        r->highest > HIGH * fabs(r->first));
 }
 
 /* ---- what is not finite ------------------------------------------------------------------------------- */
@@ -526,10 +564,10 @@ static const char *own_factor(const struct record *r, const struct weight *w, ch
 
 	if (g && g->lr_scale == 0) {
 		model_place(r->m, g->at, place, n);
-		return "its group has lr_scale: 0";
+		return "the group has lr_scale: 0";
 	}
 	if (w->lr_scale == 0)
-		return "its lr_scale is 0";
+		return "the item has lr_scale: 0";
 	return NULL;
 }
 
@@ -566,6 +604,11 @@ static void find_unmoved(const struct record *r, struct suspicions *to)
 		            all > 1 ? "have" : "has", span, all > 1 ? "them" : "it", why ? ": " : "",
 		            why ? why : "");
 		number(s, "weights", (double)all);
+		if (why) {
+			char *change = change_argument(r->m, place, "lr_scale", "1");
+
+			propose(to, s, "lr_scale: 1", 1, &change);
+		}
 		advise(to, s, why ? "a factor above 0; weights that are to stay as they are say so with "
 		                    "freeze: true"
 		                  : "see what comes between them and the loss: a factor of 0, weights of 0 behind "
@@ -777,15 +820,22 @@ static void find_vanishing(const struct record *r, struct suspicions *to)
 
 static void now_flow(const struct record *r, bool most, char *text, size_t n)
 {
-	double share;
-	int layer = extreme_layer(&r->now, most, &share);
+	const struct look *l = &r->now;
+	double share, later;
+	int layer = extreme_layer(l, most, &share);
 	char of[32], steps[120];
 
+	/* behind weights that begin as 0 it arrives after the first steps */
+	if (!most && r->later.taken && extreme_layer(&r->later, most, &later) >= 0 && layer >= 0 && later > share) {
+		l = &r->later;
+		layer = extreme_layer(l, most, &share);
+	}
 	say_steps(r, steps, sizeof steps);
 	if (layer >= 0)
-		snprintf(text, n, "the layer that gets %s, '%s', gets %s%s of it%s%s", most ? "most" : "least",
-		         path_of(r, r->now.layers[layer].weight), share < 1 ? part(of, share) : times(of, share),
-		         share < 1 ? "" : " times", *steps ? ", and " : "", steps);
+		snprintf(text, n, "the layer that gets %s, '%s', gets %s %s at the output%s%s",
+		         most ? "most" : "least", path_of(r, l->layers[layer].weight),
+		         share < 1 ? part(of, share) : times(of, share), share < 1 ? "of that" : "times that",
+		         *steps ? ", and " : "", steps);
 	else
 		snprintf(text, n, "%s", steps);
 }
@@ -854,7 +904,7 @@ static void find_dead(const struct record *r, struct suspicions *to)
 	char share[32], place[4200], *set[1], when[64] = "";
 	struct suspicion *s;
 
-	for (int pass = 0; pass < 2 && !worst; pass++) {
+	for (int pass = 0; pass < 2 && !worst && !(pass && rate_is_high(r)); pass++) {
 		l = pass ? &r->later : &r->now;
 		later = pass == 1;
 		for (size_t k = 0; l->taken && k < l->n_activations; k++) {
@@ -975,15 +1025,6 @@ static void now_saturated(const struct record *r, const struct finding *was, cha
 
 /* ---- the loss ---------------------------------------------------------------------------------------------- */
 
-/* "ln 10 = 2.3", or what a mean gives. */
-static void say_chance(const struct record *r, char *text, size_t n)
-{
-	if (r->classes > 0)
-		snprintf(text, n, "ln %.0f = %.3g", r->classes, r->chance);
-	else
-		snprintf(text, n, "%.3g", r->chance);
-}
-
 static void propose_last(const struct record *r, struct suspicions *to, struct suspicion *s)
 {
 	static const char *const inits[] = { "xavier", "{normal: {std: 0.01}}" };
@@ -1002,70 +1043,43 @@ static void propose_last(const struct record *r, struct suspicions *to, struct s
 static void find_start(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
-	char chance[64];
 	struct suspicion *s;
 
-	if (r->trained || !l->taken || !r->chance_of || !(l->own > SURE * r->chance) || l->own < r->chance + 1e-3)
+	if (r->trained || !l->taken || !r->chance_of || !(l->own > SURE * r->chance))
 		return;
-	say_chance(r, chance, sizeof chance);
-	if (r->classes > 0) {
-		s = suspect(to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL, r->chance_origin,
-		            "The first loss is %.3g; a model that knows nothing and says so has %s. The first "
-		            "outputs are large, so the model is sure of wrong answers, and the first steps go into "
-		            "unlearning that.", l->own, chance);
-		propose_last(r, to, s);
-	} else {
-		s = suspect(to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL, r->chance_origin,
-		            "The first loss is %.3g; always saying the mean of the targets would have %s. Targets "
-		            "and outputs are not of one size.", l->own, chance);
-		for (size_t k = 0; k < r->n_inputs; k++)
-			if (r->inputs[k].input->target && r->inputs[k].real) {
-				char *change = change_map(r->m, r->inputs[k].input->name, "standardize");
-
-				propose(to, s, "targets less their mean, over their standard deviation; the loss "
-				               "is then counted in these", 1, &change);
-			}
-		propose_last(r, to, s);
-	}
+	s = suspect(to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL, r->chance_origin,
+	            "The first loss is %.3g; a model that knows nothing and says so has ln %.0f = %.3g. The first "
+	            "outputs are large, so the model is sure of wrong answers, and the first steps go into "
+	            "unlearning that.", l->own, r->classes, r->chance);
+	propose_last(r, to, s);
 	number(s, "loss", l->own);
 	number(s, "chance", r->chance);
 }
 
 static void now_start(const struct record *r, const struct finding *was, char *text, size_t n)
 {
-	char chance[64], steps[120];
+	char steps[120];
 
 	(void)was;
-	say_chance(r, chance, sizeof chance);
 	say_steps(r, steps, sizeof steps);
-	snprintf(text, n, "the first loss is %.3g where chance has %s%s%s", r->now.own, chance,
-	         *steps ? ", and " : "", steps);
+	snprintf(text, n, "the first loss is %.3g%s%s", r->now.own, *steps ? ", and " : "", steps);
 }
 
 static void find_nothing_learnt(const struct record *r, struct suspicions *to)
 {
-	char chance[64];
 	struct suspicion *s;
 
-	if (!r->trained || !r->now.taken || !r->chance_of || r->classes == 0 || r->now.own < LEARNT * r->chance)
+	if (!r->trained || !r->now.taken || !r->chance_of || r->now.own < LEARNT * r->chance)
 		return;
-	say_chance(r, chance, sizeof chance);
 	s = suspect(to, "nothing-learnt", SEVERITY_ERROR, -1, NULL, r->chance_origin,
-	            "After the training the loss is %.3g, no better than guessing, %s: nothing was learnt.",
-	            r->now.own, chance);
+	            "After the training the loss is %.3g; guessing has ln %.0f = %.3g: nothing was learnt.",
+	            r->now.own, r->classes, r->chance);
 	number(s, "loss", r->now.own);
 	number(s, "chance", r->chance);
 	advise(to, s, "what else is found here is likely why; else see whether inputs and labels belong together");
 }
 
 /* ---- steps ---------------------------------------------------------------------------------------------------- */
-
-static bool rate_is_high(const struct record *r)
-{
-	return !r->offender.found && r->steps > 0 &&
-	       (r->after > GROWN * fabs(r->before) ||
-	        (r->tested && r->rates.end_lr > 0 && rate_of(r) >= r->rates.end_lr && r->after > r->before));
-}
 
 static void find_rate_high(const struct record *r, struct suspicions *to)
 {
@@ -1078,11 +1092,11 @@ static void find_rate_high(const struct record *r, struct suspicions *to)
 	if (r->tested && r->rates.suggested > 0)
 		snprintf(test, sizeof test, " In a test of rates it falls fastest at %.2g%s.", r->rates.suggested,
 		         r->rates.end_lr > 0 ? ", and diverges soon after its least" : "");
-	s = suspect(to, "learning-rate-high", SEVERITY_ERROR, r->after / fmax(fabs(r->before), 1e-300), NULL, place,
-	            "The learning rate, %.2g, is too large: %" PRId64 " steps take the loss from %.3g to %.3g.%s",
-	            rate_of(r), r->steps, r->before, r->after, test);
+	s = suspect(to, "learning-rate-high", SEVERITY_ERROR, r->highest / fmax(fabs(r->first), 1e-300), NULL, place,
+	            "The learning rate, %.2g, is too large: %" PRId64 " steps take the loss from %.3g to %.3g, over "
+	            "%.3g.%s", rate_of(r), r->steps, r->first, r->after, r->highest, test);
 	number(s, "lr", rate_of(r));
-	number(s, "loss_before", r->before);
+	number(s, "loss_before", r->first);
 	number(s, "loss_after", r->after);
 	number(s, "suggested", r->tested ? r->rates.suggested : NAN);
 	propose_rate(r, to, s);
@@ -1191,24 +1205,25 @@ static void now_update(const struct record *r, const struct finding *was, char *
 }
 
 const struct check checks[] = {
-	{ "nonfinite-input", find_bad_input, now_steps },
-	{ "nonfinite", find_nonfinite, now_steps },
-	{ "learning-rate-high", find_rate_high, now_steps },
-	{ "nothing-learnt", find_nothing_learnt, now_steps },
-	{ "vanishing-gradient", find_vanishing, now_vanishing },
-	{ "exploding-gradient", find_exploding, now_exploding },
-	{ "unreached", find_unreached, now_steps },
-	{ "identical-units", find_identical, now_steps },
-	{ "unmoved", find_unmoved, now_steps },
-	{ "dead-relu", find_dead, now_dead },
-	{ "saturated", find_saturated, now_saturated },
-	{ "input-scale", find_scale, now_scale },
-	{ "loss-at-start", find_start, now_start },
-	{ "learning-rate-low", find_rate_low, now_steps },
-	{ "large-update", find_large_update, now_update },
-	{ "small-update", find_small_update, now_update },
-	{ "label-imbalance", find_imbalance, now_steps },
-	{ "constant-input", find_constant_input, now_steps },
-	{ "equal-columns", find_equal_columns, now_steps },
+	{ "nonfinite-input", false, find_bad_input, now_steps },
+	{ "nonfinite", false, find_nonfinite, now_steps },
+	{ "learning-rate-high", false, find_rate_high, now_steps },
+	{ "nothing-learnt", false, find_nothing_learnt, now_steps },
+	{ "identical-units", false, find_identical, now_steps },
+	{ "vanishing-gradient", false, find_vanishing, now_vanishing },
+	{ "exploding-gradient", false, find_exploding, now_exploding },
+	{ "unreached", false, find_unreached, now_steps },
+	{ "unmoved", false, find_unmoved, now_steps },
+	{ "dead-relu", false, find_dead, now_dead },
+	{ "saturated", false, find_saturated, now_saturated },
+	{ "input-scale", false, find_scale, now_scale },
+	{ "target-scale", true, find_target_scale, now_scale },
+	{ "loss-at-start", false, find_start, now_start },
+	{ "learning-rate-low", false, find_rate_low, now_steps },
+	{ "large-update", false, find_large_update, now_update },
+	{ "small-update", false, find_small_update, now_update },
+	{ "label-imbalance", false, find_imbalance, now_steps },
+	{ "constant-input", false, find_constant_input, now_steps },
+	{ "equal-columns", false, find_equal_columns, now_steps },
 	{ 0 },
 };

@@ -32,6 +32,7 @@ struct suspicions {
  * was found before. */
 struct check {
 	const char *name;
+	bool relative; /* its remedies change what the loss counts in, so that only parts of it compare */
 	void (*find)(const struct record *r, struct suspicions *to);
 	void (*now)(const struct record *r, const struct finding *was, char *text, size_t n);
 };

@@ -572,8 +572,11 @@ static void look_at_batch(const struct record *r, struct look *to, struct sight 
 {
 	const struct instance *in = r->probe.in;
 	ad_node *start = start_of_gradients(in);
+	const void *output = in->output && ad_type_of(in->output) == AD_REAL ? ad_data(in->output) : NULL;
 
 	to->loss += ad_item(start) / BATCHES;
+	if (output)
+		to->outputs += squares_of(in->output, output) / fmax(1, (double)ad_count(in->output)) / BATCHES;
 	if (in->output && in->output != start)
 		add_gradient(in->output, &to->output_norm, &t->output_count);
 	for (size_t k = 0; k < s->nodes.n; k++) {
@@ -606,6 +609,7 @@ static void sum_up(struct look *to, const struct sight *s, const struct totals *
 		l->norm = sqrt(l->norm / BATCHES);
 		l->values = root(t->value_squares[k], t->value_count[k]);
 	}
+	to->outputs = sqrt(to->outputs);
 	to->output_rms = t->output_count > 0 ? root(to->output_norm, t->output_count) : NAN;
 	to->output_norm = t->output_count > 0 ? sqrt(to->output_norm / BATCHES) : NAN;
 	for (size_t k = 0; k < s->n_watching; k++) {
@@ -698,10 +702,11 @@ static bool all_finite(const struct record *r, struct sight *s)
 /* The op of the loss whose value is known for an output that knows nothing; at most one. */
 static void find_chance(struct record *r, const struct nodes *s, struct look *to)
 {
-	static const char *const ops[] = { "cross_entropy", "nll_loss", "bce_with_logits", "bce", "mse_loss" };
+	static const char *const ops[] = { "cross_entropy", "nll_loss", "bce_with_logits", "bce" };
 	ad_node *found = NULL;
 
 	to->own = NAN;
+	r->chance_of = NULL;
 	for (size_t k = 0; k < s->n; k++)
 		for (size_t j = 0; s->used[k] && ad_op_of(s->of[k]) && j < sizeof ops / sizeof *ops; j++) {
 			if (strcmp(ad_op_of(s->of[k]), ops[j]) != 0)
@@ -713,33 +718,15 @@ static void find_chance(struct record *r, const struct nodes *s, struct look *to
 	if (!found || ad_count(found) != 1 || ad_inputs(found) < 2 || !ad_input_of(found, 1) ||
 	    ad_count(ad_input_of(found, 1)) == 0)
 		return;
+	r->classes = ad_op_of(found)[0] == 'b' ? 2
+	             : (double)ad_count(ad_input_of(found, 0)) / (double)ad_count(ad_input_of(found, 1));
+	/* as many targets as scores: shares of the classes */
+	if (r->classes < 2)
+		return;
 	r->chance_of = ad_op_of(found);
 	r->chance_origin = ad_origin_of(found);
-	r->classes = 0;
+	r->chance = log(r->classes);
 	to->own = ad_item(found);
-	if (r->chance_of[0] == 'c' || r->chance_of[0] == 'n') {
-		r->classes = (double)ad_count(ad_input_of(found, 0)) / (double)ad_count(ad_input_of(found, 1));
-		r->chance = log(r->classes);
-		/* targets that are shares of the classes, as many as scores */
-		if (r->classes < 2)
-			r->chance_of = NULL;
-	} else if (r->chance_of[0] == 'b') {
-		r->classes = 2;
-		r->chance = log(2);
-	} else {
-		const ad_node *y = ad_input_of(found, 1);
-		const void *data = ad_data(ad_input_of(found, 1));
-		double n = (double)ad_count(y), sum = 0, squares = data ? squares_of(y, data) : 0;
-
-		for (size_t k = 0; data && k < ad_count(y); k++)
-			sum += element_at(y, data, k);
-		r->chance = squares / n - sum * sum / (n * n);
-		/* of a target that does not vary, as in a batch of one */
-		if (!(r->chance > 0) || n < 8)
-			r->chance_of = NULL;
-	}
-	if (!r->chance_of)
-		to->own = NAN;
 }
 
 /* What BATCHES batches show with the weights as they are; nothing where a value is not finite. first: the
@@ -903,6 +890,9 @@ static bool take_steps(struct record *r, double *updates, char *error, size_t n)
 		good = result == PROBE_MOVED;
 		if (!good)
 			break;
+		if (r->steps == 0)
+			r->first = r->highest = losses[0];
+		r->highest = fmax(r->highest, losses[r->steps]);
 		rate = ad_optimizer_rate(p->optimizer) / p->peak;
 		share += rate;
 		for (size_t k = 0; k < r->n_weights; k++) {
@@ -941,7 +931,7 @@ static bool step_from(struct record *r, void *const first[], bool rates, char *e
 	free(updates);
 	if (good)
 		see_moves(r, first);
-	if (!good || !rates || r->offender.found)
+	if (!good || !rates || (r->offender.found && r->steps == 0))
 		return good;
 	r->tested = true;
 	/* back at the weights after the steps when it is done */

@@ -48,6 +48,7 @@ struct look {
 	size_t n_layers, n_activations;
 	struct layer_state *layers;
 	struct activation *activations;
+	double outputs;     /* rms of the model's output */
 	double output_norm, output_rms; /* of the gradient of the model's output; NAN: none */
 };
 
@@ -91,14 +92,15 @@ struct record {
 	const char *chance_of;  /* the op: "cross_entropy"; NULL: unknown */
 	const char *chance_origin;
 	double chance;          /* what it is for an output that knows nothing */
-	double classes;         /* that chance goes by; 0: none */
+	double classes;         /* that chance goes by, ln classes */
 	size_t n_inputs;
 	struct input_state *inputs;
 	struct label_state labels;
 	struct offender offender;
 	const char *cannot_train; /* why there were no steps; NULL */
 	int64_t steps, planned;
-	double before, after;     /* mean loss of the first and of the last steps */
+	double before, after;     /* mean loss of the first and of the last fifth of the steps */
+	double first, highest;    /* loss of the first step, and of the step where it is largest */
 	double schedule;          /* mean over the steps of the rate over the full one */
 	struct rate_test rates;
 	bool tested;              /* rates are there */
