@@ -75,7 +75,7 @@ struct command {
 };
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
-    command_train, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
+    command_train, command_sweep, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
     command_diff, command_schema, command_config, command_explain, command_sample;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
@@ -104,6 +104,14 @@ ad_model *open_run(const char *name, const char *path, int *status);
 
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
+
+/* The model with values of a sweep, the last of all; prints nothing. here: set and the environment are applied
+ * before, else path has what they said. NULL without memory. */
+ad_model *open_swept(const char *path, bool here, const struct texts *set, size_t n,
+                     const char *const swept[]);
+
+/* The result.json of a run, by cJSON_Delete; NULL: there is none. */
+struct cJSON *read_result(const char *folder);
 
 /* The limit on memory, in bytes, of the models that are opened from now on; at first half of what the
  * machine has. */
