@@ -43,7 +43,7 @@ struct option {
 	enum option_kind kind;
 	const char
 	    *value; /* what stands for the value in the help; the words of a choice: "text json" */
-	const char *def; /* NULL: 0, nothing, the first word */
+	const char *def; /* NULL: 0, nothing, the first word; of numbers and choices "": -1 */
 	bool required;
 	size_t offset;
 	const char *doc;
@@ -146,9 +146,12 @@ struct drawing {
 	ad_view view;
 	bool gradients;
 	int64_t step; /* for the title; -1: none */
-	const ad_draw_options *how; /* what else the drawing is to be; NULL */
+	const ad_draw_options *how; /* what else the drawing is to be; NULL: as the file's `draw` says, view too */
 	double seconds;             /* for dot; 0: however long it takes */
 };
+
+/* What the model's file says under `draw`. */
+void draw_defaults(const ad_model *m, ad_draw_options *o);
 
 /* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else
  * with a sentence in error, which is empty where standard output failed: main says that. */
