@@ -187,6 +187,8 @@ const char *const *keys_at(struct store *s, size_t n, const char *const path[], 
 		*count = COUNT(data_keys);
 		return data_keys;
 	}
+	if (n == 1 && plan_keys(path[0], count))
+		return plan_keys(path[0], count);
 	*any = strcmp(path[0], "params") != 0 && strcmp(path[0], "inputs") != 0 &&
 	       strcmp(path[0], "weights") != 0;
 	return NULL;

@@ -78,10 +78,10 @@ void *store_more(struct store *s, void *list, size_t n, size_t element);
 
 /* ---- messages, further (message.c) ----------------------------------------------------------- */
 
-/* A place with line -k is in overrides[k - 1], "a.b=v"; the first n_environment are from AUTOGRAD_SET,
- * the others from --set. */
+/* A place with line -k is in overrides[k - 1], "a.b=v"; the first n_environment are from AUTOGRAD_SET, the last
+ * n_swept from a sweep, the others from --set. */
 void messages_overrides(struct messages *m, size_t n, const char *const overrides[],
-                        size_t n_environment);
+                        size_t n_environment, size_t n_swept);
 
 /* Takes a further file, whose places have the number returned; -1 without memory. */
 int messages_source(struct messages *m, const char *file, const char *text, size_t length);
@@ -543,6 +543,7 @@ void check_train(struct recording *r); /* regime.c */
 /* `valid.loss`, `train.acc`: false after a message. */
 bool read_watched(struct recording *r, const struct yaml *y, const char *key, struct watched *to);
 void check_plan(struct recording *r); /* plan.c */
+const char *const *plan_keys(const char *where, size_t *count); /* of sweep and draw; NULL: another */
 void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
 void check_unused(struct recording *r);

@@ -79,11 +79,13 @@ struct yaml {
 /* Reads one document under the limits of the language; messages tell what is wrong. NULL only
  * without memory or if nothing could be read. The tree lives until yaml_free. */
 struct yaml_tree;
+struct store;
 struct yaml_tree *yaml_read(const char *text, size_t length, struct messages *m);
 struct yaml *yaml_root(struct yaml_tree *t);
 void yaml_free(struct yaml_tree *t);
 struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL: absent */
 void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equal */
+const char *yaml_flow(struct store *s, const struct yaml *y); /* the same on one line */
 
 /* The same with what note writes at the end of each line that has a value; note may be NULL. */
 void yaml_write_noted(const struct yaml *y, FILE *to,
@@ -315,6 +317,41 @@ struct train_spec {
 	const char *from;        /* run folder or file of the weights to begin with; NULL: initial values */
 };
 
+/* ---- sweeps (plan.c, sweep.c) and diagrams ------------------------------------------------------------ */
+
+#define MOST_TRIALS 10000
+
+/* A param that a sweep varies: n values as they stand in the file, or, n 0, numbers of a range. */
+struct swept {
+	const char *param;
+	size_t n;
+	const char *const *values;
+	double lo, hi;
+	bool log;   /* the logarithm is uniform */
+	bool whole; /* whole numbers alone, both ends among them */
+};
+
+struct sweep_spec {
+	bool given;
+	bool random;    /* each trial takes a value of each at random; else all combinations, the last param fastest */
+	int64_t trials;
+	size_t n_over;
+	struct swept *over;
+	struct watched goal; /* by which the trials are sorted */
+};
+
+/* The value of param `which` in a trial, counted from 0, as text that a file could have; a function of the
+ * declaration and its seed. Lives in room where that is needed. (sweep.c) */
+const char *sweep_value(const ad_model *m, int64_t trial, size_t which, char *room, size_t n);
+
+/* What stands under `draw`: -1, 0 and NULL where nothing does. */
+struct draw_spec {
+	int view, stat; /* of ad_view, ad_draw_stat */
+	int64_t depth, max_nodes;
+	const char *direction; /* "LR" */
+	double thresholds[4];  /* vanishing, weak, strong, exploding; 0: not given */
+};
+
 /* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */
 
 enum init_kind { INIT_ZEROS, INIT_ONES, INIT_NORMAL, INIT_UNIFORM, INIT_XAVIER, INIT_HE, INIT_VALUES };
@@ -473,6 +510,8 @@ struct ad_model {
 	struct instance **instances, *active; /* whose assignments are the graph's */
 	struct data_spec data;
 	struct train_spec train;
+	struct sweep_spec sweep;
+	struct draw_spec draw;
 	size_t memory_limit;       /* bytes; 0: none */
 	bool timed;                /* the training that runs takes its times */
 	ad_train_times times;
@@ -482,6 +521,10 @@ struct ad_model {
 
 /* ad_model_open with the overrides of the environment, AUTOGRAD_SET, before those given. */
 ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[]);
+
+/* A trial: the model with values of its sweep, which come last. here: with those of the environment first. */
+ad_model *model_open_trial(const char *path, bool here, size_t n_overrides, const char *const overrides[],
+                           size_t n_swept, const char *const swept[]);
 
 /* The declaration with all defaults written out, at places of line 0; lives as long as the model. NULL
  * without memory. And where a place is: "mlp.yaml:4:5", "--set params.n=3", "default" (full.c). */

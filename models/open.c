@@ -220,9 +220,9 @@ static void read_tree(ad_model *m, const char *text, size_t length, size_t n,
 	b->root = whole ? yaml_root(m->tree) : NULL;
 }
 
-/* What is to be changed: "a.b=v", of the environment, then of the caller. */
+/* What is to be changed: "a.b=v", of the environment, then of the caller, then of a sweep. */
 struct overrides {
-	size_t n, n_environment;
+	size_t n, n_environment, n_swept;
 	const char *const *list;
 };
 
@@ -261,7 +261,7 @@ static bool open_text(ad_model *m, const char *path, const char *text, size_t le
 	const char **kept = store_take(&b->store, (n + 1) * sizeof(*kept));
 	for (size_t i = 0; i < n; i++)
 		kept[i] = store_copy(&b->store, overrides[i], strlen(overrides[i]));
-	messages_overrides(m->messages, n, kept, o->n_environment);
+	messages_overrides(m->messages, n, kept, o->n_environment, o->n_swept);
 	read_tree(m, text, length, n, kept);
 	if (b->root)
 		check_model(m, n, kept, graph);
@@ -301,21 +301,22 @@ static ad_model *open_with(const char *path, const struct overrides *o)
 
 ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[])
 {
-	return open_with(path, &(struct overrides){ n_overrides, 0, overrides });
+	return open_with(path, &(struct overrides){ .n = n_overrides, .list = overrides });
 }
 
-/* The lines of AUTOGRAD_SET, cut in place, before the overrides given. */
-ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[])
+/* The lines of AUTOGRAD_SET, cut in place, before what is given. */
+ad_model *model_open_trial(const char *path, bool here, size_t n_overrides, const char *const overrides[],
+                           size_t n_swept, const char *const swept[])
 {
-	const char *set = getenv("AUTOGRAD_SET");
+	const char *set = here ? getenv("AUTOGRAD_SET") : NULL;
 	char *text = strdup(set ? set : ""), *rest = text;
 	size_t lines = 1;
 	ad_model *m = NULL;
 
 	for (const char *s = set; s && *s; s++)
 		lines += *s == '\n';
-	const char **all = malloc((n_overrides + lines) * sizeof(*all));
-	struct overrides o = { .list = all };
+	const char **all = malloc((n_overrides + n_swept + lines) * sizeof(*all));
+	struct overrides o = { .n_swept = n_swept, .list = all };
 	if (text && all) {
 		for (char *line; (line = strsep(&rest, "\n")) != NULL;)
 			if (line[strspn(line, " \t\r")])
@@ -323,11 +324,18 @@ ad_model *model_open_here(const char *path, size_t n_overrides, const char *cons
 		o.n_environment = o.n;
 		for (size_t i = 0; i < n_overrides; i++)
 			all[o.n++] = overrides[i];
+		for (size_t i = 0; i < n_swept; i++)
+			all[o.n++] = swept[i];
 		m = open_with(path, &o);
 	}
 	free(all);
 	free(text);
 	return m;
+}
+
+ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[])
+{
+	return model_open_trial(path, true, n_overrides, overrides, 0, NULL);
 }
 
 void ad_model_close(ad_model *m)

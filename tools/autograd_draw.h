@@ -50,6 +50,11 @@ typedef enum {
 	AD_CLASSES
 } ad_class;
 
+/* Where the classes by size begin, against the reference; 0: 1/1000, 1/30, 10, 100. They go up. */
+typedef struct {
+	double vanishing, weak, strong, exploding;
+} ad_draw_thresholds;
+
 /* A scope that is one thing to a reader, whatever ops it is made of: "block[0].attn", "attention". */
 typedef struct {
 	const char *path; /* names of scopes from the outermost one in, joined by dots */
@@ -84,7 +89,7 @@ typedef struct {
 	                     * that it does not depend on are targets; NULL: no classes by size */
 
 	/* How much of a large graph: modules are opened, outermost first, while there are at most
-	 * 300 boxes, layers stay closed unless all is small, and of many equal modules in a row
+	 * max_nodes boxes, layers stay closed unless all is small, and of many equal modules in a row
 	 * ("block[0]", "block[1]", ...) one box with a strip is drawn. */
 	const ad_draw_layer *layers;
 	size_t n_layers;
@@ -94,6 +99,7 @@ typedef struct {
 	bool all;  /* opens everything */
 	bool no_fold; /* a layer and what only follows it, conv2d + batch_norm + relu, stay apart; else they
 	               * are one node in a picture of more than 50 */
+	int max_nodes; /* 0: 300 */
 
 	/* Which part of it; paths are those of modules, of named nodes, or "MODULE.OP". */
 	const char *around; /* a path, and what is at most `radius` ops from it */
@@ -105,6 +111,8 @@ typedef struct {
 	ad_draw_arrows arrows;
 	ad_draw_stat stat;
 	double rate; /* the learning rate, for AD_STAT_RATIO and AD_CLASS_LOST; 0: unknown */
+	ad_draw_thresholds thresholds;
+	const char *direction; /* where the values go in the flow view: "LR", "RL", "TB", "BT"; NULL: LR, TB for a long one */
 	bool mono;   /* widths and dashes tell the classes, not colours */
 	const char *note; /* a sentence under the title */
 

@@ -336,6 +336,8 @@ static bool declare(struct picture *p, bool circuit)
 
 		if (!value)
 			continue;
+		if (k == G_RANKDIR && !circuit && p->d->options->direction)
+			value = p->d->options->direction;
 		p->symbols[k] =
 		    agattr(p->root, rows[k].kind, unconst(rows[k].name), unconst(value));
 		if (!p->symbols[k])
@@ -780,16 +782,13 @@ static const struct look {
 	int height;       /* of its bar in the legend, in points */
 	const char *mono; /* without colours: the style then */
 } looks[CLASSES] = {
-	[CLASS_EXPLODING] = { "exploding", "exploding, over 100\xc3\x97", "#a50f15", "solid", 9,
-	                      "solid" },
-	[CLASS_STRONG] = { "strong", "strong, 10\xc3\x97 to 100\xc3\x97", "#f16913", "solid", 8,
-	                   "solid" },
+	[CLASS_EXPLODING] = { "exploding", "exploding", "#a50f15", "solid", 9, "solid" },
+	[CLASS_STRONG] = { "strong", "strong", "#f16913", "solid", 8, "solid" },
 	[CLASS_NORMAL] = { "normal", "normal", "#4d4d4d", "solid", 6, "solid" },
-	[CLASS_WEAK] = { "weak", "weak, under 1/30", "#6baed6", "solid", 4, "solid" },
+	[CLASS_WEAK] = { "weak", "weak", "#6baed6", "solid", 4, "solid" },
 	[CLASS_LOST] = { "lost", "lost: under half an ulp of the weight", "#08519c", "dotted", 3,
 	                 "dotted" },
-	[CLASS_VANISHING] = { "vanishing", "vanishing, under 1/1000", "#08519c", "solid", 3,
-	                      "solid" },
+	[CLASS_VANISHING] = { "vanishing", "vanishing", "#08519c", "solid", 3, "solid" },
 	[CLASS_ZERO] = { "zero", "exactly zero", "#999999", "dashed", 3, "dashed" },
 	[CLASS_NONE] = { "none", "no gradient wanted", "#bbbbbb", "dotted", 3, "dotted" },
 	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3, "dashed" },
@@ -1624,6 +1623,47 @@ static void put_bar(struct picture *p, enum class class)
 	put(t, "</TR></TABLE></TD>");
 }
 
+/* "100x", "1/30". */
+static void put_ratio(struct text *t, double ratio)
+{
+	double inverse = round(1 / ratio);
+
+	if (ratio < 1 && fabs(inverse * ratio - 1) < 1e-9)
+		put(t, "1/%.9g", inverse);
+	else
+		put(t, ratio < 1 ? "%g" : "%g\xc3\x97", ratio);
+}
+
+/* What the legend says of a class: its name and where it begins. */
+static void put_meaning(struct text *t, const struct drawing *d, enum class class)
+{
+	const ad_draw_thresholds *bounds = &d->thresholds;
+
+	if (class == CLASS_NORMAL && d->reference == 0 && !d->change) {
+		put(t, "a gradient");
+		return;
+	}
+	if (class == CLASS_NONE && d->options->record && !d->change) {
+		put(t, "none wanted, or none recorded");
+		return;
+	}
+	put(t, "%s", look_of(d, class)->meaning);
+	if (d->change)
+		return;
+	if (class == CLASS_EXPLODING) {
+		put(t, ", over ");
+		put_ratio(t, bounds->exploding);
+	} else if (class == CLASS_STRONG) {
+		put(t, ", ");
+		put_ratio(t, bounds->strong);
+		put(t, " to ");
+		put_ratio(t, bounds->exploding);
+	} else if (class == CLASS_WEAK || class == CLASS_VANISHING) {
+		put(t, ", under ");
+		put_ratio(t, class == CLASS_WEAK ? bounds->weak : bounds->vanishing);
+	}
+}
+
 static void draw_legend(struct picture *p)
 {
 	static const enum class order[] = { CLASS_NAN,    CLASS_EXPLODING, CLASS_STRONG,
@@ -1651,17 +1691,13 @@ static void draw_legend(struct picture *p)
 		    "they sum over</TD></TR>",
 		    drawing_count_text(number, (size_t)d->positions));
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
-		const struct look *look = look_of(d, order[k]);
-
 		if (!p->occurs[order[k]])
 			continue;
 		put(t, "<TR>");
 		put_bar(p, order[k]);
-		put(t, "<TD ALIGN=\"LEFT\">%s</TD></TR>",
-		    order[k] == CLASS_NORMAL && d->reference == 0 && !d->change ? "a gradient"
-		    : order[k] == CLASS_NONE && d->options->record && !d->change
-		        ? "none wanted, or none recorded"
-		        : look->meaning);
+		put(t, "<TD ALIGN=\"LEFT\">");
+		put_meaning(t, d, order[k]);
+		put(t, "</TD></TR>");
 	}
 	put(t, "</TABLE>");
 	set_html(p, legend, N_LABEL, t->s);
@@ -1682,7 +1718,7 @@ static void draw_flow(struct picture *p)
 
 	if (nodes && graphs) {
 		title_flow(p);
-		if (d->upright)
+		if (d->upright && !d->options->direction)
 			set(p, p->root, G_RANKDIR, "TB");
 		draw_boxes(p, nodes, graphs);
 		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)

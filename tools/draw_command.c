@@ -6,6 +6,7 @@
 #include "render.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,9 @@
 
 struct draw_options {
 	const char *output, *around, *path, *only, *step, *diff;
-	int view, stat, palette, format;
+	int view, stat, direction, palette, format; /* view, stat, direction: -1: not given */
 	bool gradients, text, all, no_fold, forward, both;
-	int64_t depth, radius, limit;
+	int64_t depth, max_nodes, radius, limit; /* the first two: -1: not given */
 	struct texts set, open;
 };
 
@@ -32,15 +33,17 @@ static const struct option options[] = {
 	  "a tree with bars on standard output, without --output" },
 	{ "grad", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, gradients),
 	  "evaluates the model for its first batch and draws the gradients" },
-	{ "view", 0, OPTION_CHOICE, "auto circuit flow", NULL, false,
+	{ "view", 0, OPTION_CHOICE, "auto circuit flow", "", false,
 	  offsetof(struct draw_options, view),
 	  "circuit: the value above each wire, the gradient below; flow: an item a node, arrows "
 	  "the way "
 	  "the gradient flows; auto: circuit for few single numbers, else flow" },
 	{ "open", 0, OPTION_TEXTS, "PATH", NULL, false, offsetof(struct draw_options, open),
 	  "shows what is in that module, such as block[17]; may be repeated" },
-	{ "depth", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct draw_options, depth),
-	  "shows N levels of modules; 0: as many as fit in some 300 boxes" },
+	{ "depth", 0, OPTION_WHOLE, "N", "", false, offsetof(struct draw_options, depth),
+	  "shows N levels of modules; 0: as many as fit" },
+	{ "max-nodes", 0, OPTION_WHOLE, "N", "", false, offsetof(struct draw_options, max_nodes),
+	  "modules are opened while there are no more boxes than that, 300 if not given" },
 	{ "all", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, all),
 	  "shows all levels, layers and copies too, however large" },
 	{ "no-fold", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, no_fold),
@@ -54,9 +57,12 @@ static const struct option options[] = {
 	{ "only", 0, OPTION_TEXT, "CLASSES", NULL, false, offsetof(struct draw_options, only),
 	  "shows gradients of these classes with two ops on each side: nan, exploding, zero, "
 	  "vanishing, lost, strong, weak, normal, by commas" },
-	{ "stat", 0, OPTION_CHOICE, "rms max ratio", NULL, false,
+	{ "stat", 0, OPTION_CHOICE, "rms max ratio", "", false,
 	  offsetof(struct draw_options, stat),
 	  "the number at a gradient; ratio: at weights, how far a step of sgd moves them" },
+	{ "direction", 0, OPTION_CHOICE, "LR RL TB BT", "", false,
+	  offsetof(struct draw_options, direction),
+	  "where the values go in the flow view: left to right, top to bottom ..." },
 	{ "forward", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, forward),
 	  "arrows point the way the values flow" },
 	{ "both", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, both),
@@ -236,6 +242,21 @@ ad_draw_layer *list_layers(const ad_model *m, size_t *n)
 	return list;
 }
 
+void draw_defaults(const ad_model *m, ad_draw_options *o)
+{
+	const struct draw_spec *spec = &m->draw;
+
+	if (spec->view >= 0)
+		o->view = (ad_view)spec->view;
+	if (spec->stat >= 0)
+		o->stat = (ad_draw_stat)spec->stat;
+	o->depth = spec->depth < 1000 ? (int)spec->depth : 1000;
+	o->max_nodes = spec->max_nodes < INT_MAX ? (int)spec->max_nodes : INT_MAX;
+	o->direction = spec->direction;
+	o->thresholds = (ad_draw_thresholds){ spec->thresholds[0], spec->thresholds[1],
+		                              spec->thresholds[2], spec->thresholds[3] };
+}
+
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
@@ -247,14 +268,20 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 
 	if (!in)
 		return status;
-	if (d->how)
+	if (d->how) {
 		o = *d->how;
-	o.view = d->view;
+		o.view = d->view;
+	} else {
+		draw_defaults(m, &o);
+		/* of the pictures that come by themselves none is refused for its statistic */
+		if (o.stat == AD_STAT_RATIO && plain_rate(m) == 0)
+			o.stat = AD_STAT_RMS;
+	}
 	o.gradients = d->gradients;
 	o.title = m->name;
 	o.step = d->step;
 	o.rate = plain_rate(m);
-	if (o.stat == AD_STAT_RATIO && o.rate == 0) {
+	if (o.gradients && o.stat == AD_STAT_RATIO && o.rate == 0) {
 		snprintf(error, n,
 		         "--stat ratio needs the optimizer sgd, whose step is the rate times the "
 		         "gradient");
@@ -315,7 +342,6 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 
 	*how = (ad_draw_options){ .open = o->open.v,
 		                  .n_open = o->open.n,
-		                  .depth = o->depth < 1000 ? (int)o->depth : 1000,
 		                  .all = o->all,
 		                  .no_fold = o->no_fold,
 		                  .around = o->around,
@@ -323,7 +349,6 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                  .arrows = o->both      ? AD_ARROWS_BOTH
 		                            : o->forward ? AD_ARROWS_FORWARD
 		                                         : AD_ARROWS_BACKWARD,
-		                  .stat = (ad_draw_stat)o->stat,
 		                  .mono = o->palette == 1 };
 	if (o->path) {
 		if (!dots || dots == o->path || !dots[2] || (size_t)(dots - o->path) >= n)
@@ -350,6 +375,24 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
 	return EXIT_DONE;
+}
+
+/* What the file says and the options do not. */
+static void merge(const ad_model *m, const struct draw_options *o, ad_draw_options *how)
+{
+	static const char *const directions[] = { "LR", "RL", "TB", "BT" };
+
+	draw_defaults(m, how);
+	if (o->view >= 0)
+		how->view = (ad_view)o->view;
+	if (o->stat >= 0)
+		how->stat = (ad_draw_stat)o->stat;
+	if (o->depth >= 0)
+		how->depth = o->depth < 1000 ? (int)o->depth : 1000;
+	if (o->max_nodes >= 0)
+		how->max_nodes = o->max_nodes < INT_MAX ? (int)o->max_nodes : INT_MAX;
+	if (o->direction >= 0)
+		how->direction = directions[o->direction];
 }
 
 static bool is_number(const char *text)
@@ -427,7 +470,7 @@ static void note_nearest(char *note, size_t n, const struct record *r, size_t k,
 		         found);
 }
 
-static int draw_record(const struct wanted *w, const struct drawing *d)
+static int draw_record(const struct wanted *w, const struct draw_options *o, const struct drawing *d)
 {
 	ad_draw_options how = *d->how;
 	struct subject s = { 0 };
@@ -445,6 +488,7 @@ static int draw_record(const struct wanted *w, const struct drawing *d)
 		if (s.before)
 			note_nearest(note, sizeof note, s.before, s.j, w->earlier);
 		note_nearest(note, sizeof note, s.record, s.k, w->step);
+		merge(s.m, o, &how);
 		how.view = AD_VIEW_FLOW;
 		how.note = note;
 		status = write_drawing(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
@@ -464,7 +508,6 @@ static int run(const void *given, int n, const char *const args[])
 	const struct draw_options *o = given;
 	ad_draw_options how;
 	struct drawing d = { .path = o->output ? o->output : "-",
-		             .view = (ad_view)o->view,
 		             .gradients = o->gradients,
 		             .step = -1,
 		             .how = &how,
@@ -497,13 +540,15 @@ static int run(const void *given, int n, const char *const args[])
 		if (o->set.n > 0)
 			return misused("draw", "--set is for files; a run keeps the values it was trained with");
 		status = read_named(o, n, args, &named);
-		return status == EXIT_DONE ? draw_record(&named, &d) : status;
+		return status == EXIT_DONE ? draw_record(&named, o, &d) : status;
 	}
 	if (n > 1)
 		return misused("draw", "'%s' is one argument too many", args[1]);
 	m = open_either("draw", args[0], &o->set, &status);
 	if (!m)
 		return status;
+	merge(m, o, &how);
+	d.view = how.view;
 	status = draw_model(m, &d, error, sizeof error);
 	if (status != EXIT_DONE && error[0])
 		failed("draw", "%s", error);
@@ -517,9 +562,10 @@ const struct command command_draw = {
 	.least = 1,
 	.most = 2,
 	.doc = "draws the graph of a model, with --grad its gradients",
-	.details = "A run is drawn with its trained weights, a file with its initial ones. All but "
-		   ".dot is "
-		   "drawn by the program dot (package graphviz).",
+	.details = "A run is drawn with its trained weights, a file with its initial ones. What the "
+		   "file says under 'draw' (view, depth, max_nodes, direction, gradients for "
+		   "--stat, thresholds of the classes) holds where no option says otherwise. All "
+		   "but .dot is drawn by the program dot (package graphviz).",
 	.options = options,
 	.options_size = sizeof(struct draw_options),
 	.run = run,

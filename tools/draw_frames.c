@@ -378,7 +378,7 @@ static void consider(struct opening *o, uint32_t c)
 			o->layers[o->n_layers++] = c;
 			o->detailed += f->slots - 1;
 		}
-	} else if (o->boxes + f->slots - 1 <= MAX_BOXES) {
+	} else if (o->boxes + f->slots - 1 <= o->d->max_boxes) {
 		open_frame(o, c);
 	}
 }

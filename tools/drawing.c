@@ -248,10 +248,10 @@ static enum class class_of(const struct drawing *d, const struct statistic *s, b
 	if (d->change) return class_of_change(drawing_size(d, s));
 	if (d->reference == 0 || beyond) return CLASS_NORMAL;
 	ratio = s->rms / d->reference;
-	if (ratio > 100) return CLASS_EXPLODING;
-	if (ratio > 10) return CLASS_STRONG;
-	if (ratio < 1e-3) return CLASS_VANISHING;
-	if (ratio < 1.0 / 30) return CLASS_WEAK;
+	if (ratio > d->thresholds.exploding) return CLASS_EXPLODING;
+	if (ratio > d->thresholds.strong) return CLASS_STRONG;
+	if (ratio < d->thresholds.vanishing) return CLASS_VANISHING;
+	if (ratio < d->thresholds.weak) return CLASS_WEAK;
 	return CLASS_NORMAL;
 }
 
@@ -485,7 +485,17 @@ static bool find_gradients(struct drawing *d)
 
 bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char *error, size_t n)
 {
-	*d = (struct drawing){ .y = y, .options = o, .error = error, .error_size = n };
+	const ad_draw_thresholds t = o->thresholds;
+
+	*d = (struct drawing){
+		.y = y,
+		.options = o,
+		.error = error,
+		.error_size = n,
+		.max_boxes = o->max_nodes > 0 ? (size_t)o->max_nodes : MAX_BOXES,
+		.thresholds = { t.vanishing > 0 ? t.vanishing : 1e-3, t.weak > 0 ? t.weak : 1.0 / 30,
+		                t.strong > 0 ? t.strong : 10, t.exploding > 0 ? t.exploding : 100 },
+	};
 	if (!y)
 		return drawing_fail(d, "draw: there is no node to draw");
 	d->graph = ad_graph_of(y);
@@ -833,12 +843,12 @@ bool drawing_circuit(struct drawing *d)
 	settle(d);
 	for (uint32_t k = 0; k < d->n_parts; k++)
 		wires += d->parts[k].shown != NOTHING;
-	if (wires > MAX_BOXES)
+	if (wires > d->max_boxes)
 		return drawing_fail(
 		    d,
-		    "draw: a circuit of %zu wires cannot be read, at most %d are drawn; "
+		    "draw: a circuit of %zu wires cannot be read, at most %zu are drawn; "
 		    "choose the flow view",
-		    wires, MAX_BOXES);
+		    wires, d->max_boxes);
 	return make_uses(d) && find_offender(d);
 }
 
@@ -858,7 +868,7 @@ static void worse(enum class *worst, enum class other)
 static bool make_boxes(struct drawing *d)
 {
 	size_t members = d->frames[0].members;
-	bool long_level = d->frames[0].slots > MAX_BOXES && !d->options->all;
+	bool long_level = d->frames[0].slots > d->max_boxes && !d->options->all;
 	size_t per_stretch = long_level ? (members + MAX_STRETCHES - 1) / MAX_STRETCHES : 1;
 	uint32_t *of_frame = malloc(d->n_frames * sizeof *of_frame), stretch = NOTHING;
 	size_t in_stretch = 0;
@@ -1186,7 +1196,7 @@ static bool find_direction(struct drawing *d)
 			most = longest[to];
 	}
 	free(longest);
-	d->upright = most > MAX_ACROSS;
+	d->upright = d->options->direction ? strchr(d->options->direction, 'T') != NULL : most > MAX_ACROSS;
 	return true;
 }
 

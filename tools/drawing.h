@@ -11,7 +11,7 @@
 #include "autograd_draw.h"
 
 #define NOTHING UINT32_MAX
-#define MAX_BOXES 300     /* what dot lays out in seconds and a reader can follow */
+#define MAX_BOXES 300     /* what dot lays out in seconds and a reader can follow, unless told otherwise */
 #define MAX_STRETCHES 30  /* of a level that is too long: a weight of all is joined to each */
 #define MAX_NESTING 16    /* of frames */
 #define COARSE_BOXES 3000 /* above it no frames and no numbers at arrows: dot would take minutes   \
@@ -146,6 +146,8 @@ struct drawing {
 	bool f64, gradients;
 	bool change;      /* from options->before to options->record */
 	double loss;      /* of a single number that is drawn; NaN: not known */
+	size_t max_boxes;
+	ad_draw_thresholds thresholds; /* none is 0 */
 	double reference; /* rms of the gradient there; 0: no classes by size */
 	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */

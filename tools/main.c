@@ -12,7 +12,7 @@
 
 static const struct command *const commands[] = {
 	&command_new,    &command_check, &command_show,    &command_config, &command_explain,
-	&command_eval,   &command_gradcheck, &command_train, &command_test, &command_predict,
+	&command_eval,   &command_gradcheck, &command_train, &command_sweep, &command_test, &command_predict,
 	&command_sample, &command_lr,    &command_doctor, &command_draw,  &command_plot,    &command_diff,   &command_schema,
 	&command_ops,
 };

@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_RESULT ((size_t)1 << 20) /* bytes of a result.json */
-
 struct train_options {
 	const char *run;
 	bool dry, plain, quiet, anomaly, profile;
@@ -41,22 +39,6 @@ static const struct option options[] = {
 	LIMIT_OPTIONS,
 	{ 0 },
 };
-
-/* The run's result.json, or NULL. */
-static cJSON *read_result(const char *folder)
-{
-	char *path = join_path(folder, "result.json"), *text = malloc(MOST_RESULT);
-	FILE *file = path ? fopen(path, "r") : NULL;
-	cJSON *result = NULL;
-
-	if (file && text)
-		result = cJSON_ParseWithLength(text, fread(text, 1, MOST_RESULT, file));
-	if (file)
-		fclose(file);
-	free(path);
-	free(text);
-	return result;
-}
 
 /* "test: loss 0.07  acc 0.98  (359 samples)" for each part that was measured. */
 static void print_result(const cJSON *result)
