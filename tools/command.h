@@ -76,7 +76,7 @@ struct command {
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
     command_train, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
-    command_diff, command_schema, command_config, command_explain, command_sample;
+    command_diff, command_schema, command_config, command_explain, command_sample, command_report;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);
@@ -145,6 +145,11 @@ struct drawing {
 /* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else
  * with a sentence in error, which is empty where standard output failed: main says that. */
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
+
+/* What a drawing is told of a model: the learning rate where a step is that times the gradient, else 0; the
+ * layers by path, from malloc (NULL where memory is short, and then none is folded). */
+double draw_rate(const ad_model *m);
+ad_draw_layer *draw_layers(const ad_model *m, size_t *n);
 
 /* Whether the model is a function of one number, and the plot of its training samples with the
  * curve that it makes of them. */
