@@ -124,6 +124,11 @@ typedef struct {
 	char *folder;      /* out, may be NULL: where the run's folder name is copied to */
 	size_t folder_size;
 	ad_train_times *times; /* out, may be NULL */
+	/* Called after each step whose gradients the file wants drawn (`gradients: {draw: true}`): copy is the
+	 * model as it was before the step, evaluated for the step's last batch with all gradients kept. It may
+	 * be looked at until the return. NULL: nothing is drawn. */
+	void (*draw)(void *context, ad_model *copy, const char *folder, int64_t step);
+	void *context;
 } ad_train_options;
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);

@@ -63,7 +63,8 @@ static bool is_empty(const char *path)
 /* Whether a name is one of those that a run has before it has saved weights. */
 static bool is_early(const char *name)
 {
-	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv", "gradients.jsonl" };
+	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv", "gradients.jsonl",
+		                             "gradients-edges.jsonl" };
 	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors." };
 	size_t length = strlen(name);
 	bool known = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
@@ -500,35 +501,180 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 	return failure_memory(error, n, "result.json", 0);
 }
 
-bool folder_gradients(struct run_folder *f, int64_t step, int64_t epoch, size_t n_rows,
-                      const struct gradient_row rows[], char *error, size_t n)
+/* ---- gradients.jsonl ---------------------------------------------------------------------------- */
+
+/* Makes a file or continues it behind its last whole line; *lines, which may be NULL: how many it has. */
+static FILE *continue_log(const struct run_folder *f, const char *name, size_t *lines, char *error, size_t n)
 {
-	cJSON *line = cJSON_CreateObject(), *weights;
-	char *text = NULL;
-	bool ok;
+	char *path = file_of(f, name), buffer[4096];
+	FILE *file = path ? fopen(path, "a+e") : NULL;
+	size_t got, count = 0;
+	int last = '\n';
 
-	if (!f->gradients && !(f->gradients = open_log(f, "gradients.jsonl", error, n))) {
-		cJSON_Delete(line);
+	if (!path)
+		failure_memory(error, n, name, 0);
+	else if (!file)
+		cannot("write", path, errno, error, n);
+	free(path);
+	if (!file)
+		return NULL;
+	while ((got = fread(buffer, 1, sizeof buffer, file)) > 0) {
+		for (size_t k = 0; k < got; k++)
+			count += buffer[k] == '\n';
+		last = buffer[got - 1];
+	}
+	/* Between reading and writing a stream is positioned. */
+	fseek(file, 0, SEEK_END);
+	if (last != '\n') {
+		putc('\n', file);
+		count++;
+	}
+	if (lines)
+		*lines = count;
+	return file;
+}
+
+static void put_string(FILE *to, const char *text)
+{
+	putc('"', to);
+	for (; *text; text++)
+		if (*text == '"' || *text == '\\')
+			fprintf(to, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20)
+			fprintf(to, "\\u%04x", (unsigned)*text);
+		else
+			putc(*text, to);
+	putc('"', to);
+}
+
+static void put_real(FILE *to, double value, int digits)
+{
+	char text[40], *comma;
+
+	if (!isfinite(value)) {
+		fputs(isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"", to);
+		return;
+	}
+	snprintf(text, sizeof text, "%.*g", digits, value);
+	if ((comma = strchr(text, ',')) != NULL)
+		*comma = '.'; /* in some locales */
+	fputs(text, to);
+}
+
+static void put_member(FILE *to, const char *name, double value, int digits)
+{
+	fprintf(to, ",\"%s\":", name);
+	put_real(to, value, digits);
+}
+
+static void put_weights(FILE *to, const struct gradient_record *r)
+{
+	fputs(",\"weights\":{", to);
+	for (size_t k = 0; k < r->n_rows; k++) {
+		const struct gradient_row *row = &r->rows[k];
+
+		if (k > 0)
+			putc(',', to);
+		put_string(to, row->path);
+		fputs(":{\"gradient\":", to);
+		put_real(to, row->of.rms, 17);
+		put_member(to, "mean", row->of.mean, 5);
+		put_member(to, "max", row->of.max, 5);
+		put_member(to, "zeros", row->of.zeros, 5);
+		put_member(to, "value", row->value, 7);
+		if (!isnan(row->update))
+			put_member(to, "update", row->update, 17);
+		putc('}', to);
+	}
+	putc('}', to);
+}
+
+/* One of the four numbers, of all edges. */
+static void put_column(FILE *to, const struct flow_result *r, const char *name, size_t offset)
+{
+	fprintf(to, ",\"%s\":[", name);
+	for (size_t k = 0; k < r->n; k++) {
+		double value;
+
+		memcpy(&value, (const char *)&r->of[k] + offset, sizeof value);
+		if (k > 0)
+			putc(',', to);
+		put_real(to, value, 5);
+	}
+	putc(']', to);
+}
+
+static void put_edges(FILE *to, const struct flow_result *r, size_t list)
+{
+	fprintf(to, ",\"edges\":{\"of\":%zu", list);
+	put_column(to, r, "rms", offsetof(struct measure, rms));
+	put_column(to, r, "mean", offsetof(struct measure, mean));
+	put_column(to, r, "max", offsetof(struct measure, max));
+	put_column(to, r, "zeros", offsetof(struct measure, zeros));
+	putc('}', to);
+	if (r->left_out)
+		fprintf(to, ",\"left_out\":%zu", r->left_out);
+	if (r->first_nan) {
+		fputs(",\"first_nan\":", to);
+		put_string(to, r->first_nan);
+	}
+}
+
+/* Finds or writes the list of these edges; *list: its line. */
+static bool note_edges(struct run_folder *f, const struct flow_result *r, size_t *list, char *error, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325u, *hashes; /* FNV-1a */
+
+	for (size_t k = 0; k < r->n; k++) {
+		for (const char *p = r->keys[k]; *p; p++)
+			h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+		h = (h ^ 0xff) * 0x100000001b3u;
+	}
+	for (size_t k = 0; k < f->n_hashes; k++)
+		if (f->hashes[k] == h) {
+			*list = f->n_lists - f->n_hashes + k;
+			return true;
+		}
+	if (!f->edges && !(f->edges = continue_log(f, "gradients-edges.jsonl", &f->n_lists, error, n)))
 		return false;
+	hashes = realloc(f->hashes, (f->n_hashes + 1) * sizeof *hashes);
+	if (!hashes)
+		return failure_memory(error, n, "gradients-edges.jsonl", 0);
+	f->hashes = hashes;
+	f->hashes[f->n_hashes++] = h;
+	*list = f->n_lists++;
+	fputs("{\"edges\":[", f->edges);
+	for (size_t k = 0; k < r->n; k++) {
+		if (k > 0)
+			putc(',', f->edges);
+		put_string(f->edges, r->keys[k]);
 	}
-	ok = cJSON_AddNumberToObject(line, "step", (double)step) &&
-	     cJSON_AddNumberToObject(line, "epoch", (double)epoch) &&
-	     (weights = cJSON_AddObjectToObject(line, "weights")) != NULL;
-	for (size_t k = 0; ok && k < n_rows; k++) {
-		cJSON *row = cJSON_AddObjectToObject(weights, rows[k].path);
+	fputs("]}\n", f->edges);
+	return flush(f, f->edges, "gradients-edges.jsonl", error, n);
+}
 
-		ok = row && cJSON_AddNumberToObject(row, "gradient", rows[k].rms) &&
-		     cJSON_AddNumberToObject(row, "update", rows[k].update);
-	}
-	if (ok)
-		text = cJSON_PrintUnformatted(line);
-	cJSON_Delete(line);
-	if (!text)
-		return failure_memory(error, n, "gradients.jsonl", 0);
-	fputs(text, f->gradients);
-	putc('\n', f->gradients);
-	cJSON_free(text);
-	return flush(f, f->gradients, "gradients.jsonl", error, n);
+bool folder_gradients(struct run_folder *f, const struct gradient_record *r, char *error, size_t n)
+{
+	FILE *to;
+	size_t list = 0;
+
+	if (!f->gradients && !(f->gradients = continue_log(f, "gradients.jsonl", NULL, error, n)))
+		return false;
+	if (r->flow && !note_edges(f, r->flow, &list, error, n))
+		return false;
+	to = f->gradients;
+	fprintf(to, "{\"step\":%lld,\"epoch\":%lld", (long long)r->step, (long long)r->epoch);
+	put_member(to, "loss", r->loss, 9);
+	put_member(to, "rate", r->rate, 9);
+	if (r->flow && !isnan(r->flow->reference))
+		put_member(to, "reference", r->flow->reference, 9);
+	if (r->flow)
+		put_member(to, "rows", r->flow->rows, 15);
+	put_weights(to, r);
+	if (r->flow)
+		put_edges(to, r->flow, list);
+	fputs("}\n", to);
+	return flush(f, to, "gradients.jsonl", error, n);
 }
 
 bool folder_checkpoint(struct run_folder *f, const char *name, char *error, size_t n)
@@ -562,6 +708,9 @@ void folder_close(struct run_folder *f)
 		fclose(f->csv);
 	if (f->gradients)
 		fclose(f->gradients);
+	if (f->edges)
+		fclose(f->edges);
+	free(f->hashes);
 	free(f->path);
 	*f = (struct run_folder){ 0 };
 }

@@ -7,18 +7,25 @@
  *	result.json       loss and metrics of the trained model on every part; seconds, steps, parameters
  *	last.safetensors  the weights
  *	step-N.safetensors, best.safetensors  the weights at step N, and those that did best (`checkpoint`)
- *	gradients.jsonl   of each weight, now and then: rms of its gradient, and of its change over its own
- *	                  (`gradients`)
+ *	gradients.jsonl   now and then, of a step (`gradients`): of each weight rms, mean, largest size and share
+ *	                  of zeros of its gradient, its own rms, and that of its change over it; of the edges of
+ *	                  the graph the same four numbers, in arrays
+ *	gradients-edges.jsonl  what these edges are: a line for each structure that the graph had; "of" in a
+ *	                  record is the number of its line, from 0
  */
 #ifndef AUTOGRAD_FOLDER_H
 #define AUTOGRAD_FOLDER_H
 
+#include "flow.h"
 #include "model.h"
 
 struct run_folder {
 	ad_model *m;
 	char *path;
-	FILE *jsonl, *csv, *gradients;
+	FILE *jsonl, *csv, *gradients, *edges;
+	size_t n_lists;      /* lines in gradients-edges.jsonl, those of an earlier process too */
+	size_t n_hashes;     /* of the lists of edges that this process wrote, the last ones */
+	uint64_t *hashes;
 	bool valid; /* the log has columns for a valid part */
 };
 
@@ -52,8 +59,17 @@ struct run_result {
 /* A weight in a step, before its gradient is clipped. */
 struct gradient_row {
 	const char *path;
-	double rms;    /* of the gradient */
-	double update; /* rms of the weight's change over the rms that it had */
+	struct measure of; /* its gradient */
+	double value;      /* rms of the weight before the step */
+	double update;     /* rms of its change over that; NaN: it did not change, the training ended */
+};
+
+struct gradient_record {
+	int64_t step, epoch;
+	double loss, rate;
+	size_t n_rows;
+	const struct gradient_row *rows;
+	const struct flow_result *flow; /* of the step's last batch; NULL: not measured */
 };
 
 /* Makes the folder, which must be new, empty, or that of a training that ended before it saved weights,
@@ -64,8 +80,9 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);
 bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n);
 
-bool folder_gradients(struct run_folder *f, int64_t step, int64_t epoch, size_t n_rows,
-                      const struct gradient_row rows[], char *error, size_t n);
+/* A number that is not finite is written as "NaN" or "Infinity". A record that is there already is
+ * continued. */
+bool folder_gradients(struct run_folder *f, const struct gradient_record *r, char *error, size_t n);
 
 /* Writes last.safetensors; weights under another name; removes those. */
 bool folder_weights(struct run_folder *f, char *error, size_t n);

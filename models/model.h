@@ -311,6 +311,7 @@ struct train_spec {
 		struct watched best;
 	} checkpoint;
 	struct period gradients; /* when they are recorded */
+	bool draw_gradients;     /* and drawn */
 	const char *from;        /* run folder or file of the weights to begin with; NULL: initial values */
 };
 

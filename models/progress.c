@@ -314,3 +314,10 @@ void progress_end(struct progress *p)
 	}
 	p->open = false;
 }
+
+void progress_note(struct progress *p, const char *text)
+{
+	progress_end(p);
+	if (p->to)
+		fprintf(p->to, "note: %s\n", text);
+}

@@ -38,4 +38,7 @@ void progress_step(struct progress *p, const struct moment *now);
 void progress_epoch(struct progress *p, const struct moment *now, bool last);
 void progress_end(struct progress *p);
 
+/* A line that stays. */
+void progress_note(struct progress *p, const char *text);
+
 #endif

@@ -245,7 +245,6 @@ static void check_gradients(struct recording *r, const struct yaml *y)
 {
 	static const char *const keys[] = { "every", "draw" };
 	const struct yaml *every = yaml_get(y, "every"), *draw = yaml_get(y, "draw");
-	bool drawn = false;
 
 	if (!check_map(r, y, "gradients", COUNT(keys), keys))
 		return;
@@ -254,10 +253,8 @@ static void check_gradients(struct recording *r, const struct yaml *y)
 	else if (!misspelt(y, "every", COUNT(keys), keys))
 		message(r->messages, E_MISSING, y->at, NULL, "write gradients: {every: 200 steps}",
 		        "'gradients' needs 'every'");
-	if (draw && flag_of(r, &r->model->build->file, draw, "draw", &drawn) && drawn)
-		message_warning(r->messages, draw->at,
-		                "'draw' in 'gradients': the numbers are recorded; diagrams of single steps "
-		                "are not supported yet in this version");
+	if (draw)
+		flag_of(r, &r->model->build->file, draw, "draw", &r->model->train.draw_gradients);
 }
 
 /* ---- groups -------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "data.h"
 #include "engine.h"
 #include "file.h"
+#include "flow.h"
 #include "folder.h"
 #include "op.h"
 #include "progress.h"
@@ -209,9 +210,11 @@ struct trainer {
 	struct parts parts;
 	size_t batch;              /* samples in a step; 0 without data */
 	int64_t steps_per_epoch, total, epochs;
-	size_t *order, *rows;      /* the samples in this epoch's order; those of this step */
+	size_t *order, *rows;      /* the samples in this epoch's order; those of the last batch */
+	size_t count;              /* of these */
 	int64_t *dims;
 	ad_node **roots;
+	size_t n_roots;            /* of the last evaluation */
 	size_t n_moved;
 	ad_node **moved, **gradients; /* these weights; their gradients in the recording of the step */
 	void **before;             /* of each of these weights: where the optimizer puts it before it moves it */
@@ -228,7 +231,11 @@ struct trainer {
 	struct record best, stop;  /* of checkpoints and of early_stop */
 	int64_t *newest;           /* steps of the checkpoints that are kept, a ring */
 	int64_t n_checkpoints;
+	int64_t epoch;             /* from 1 */
 	struct gradient_row *rows_of_gradients;
+	struct flow *flow;         /* the copy whose edges are measured; NULL: not yet, or it has failed */
+	bool flow_failed;
+	uint64_t plain;            /* the floating point mode outside of steps */
 	struct run_folder folder;
 	bool has_folder;
 	struct progress progress;
@@ -391,6 +398,7 @@ static void release(struct trainer *t)
 	free(t->rows_of_gradients);
 	ad_limit_memory(t->m->graph, t->m->memory_limit);
 	data_free(&t->parts);
+	flow_close(t->flow);
 	folder_close(&t->folder);
 }
 
@@ -585,6 +593,122 @@ static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *goal)
 	               loss ? (isnan(t->now[0]) ? "NaN" : "infinite") : "not finite", culprit, place);
 }
 
+static double square_sum(const ad_model *m, size_t n, const void *a, const void *b)
+{
+	double sum = 0;
+
+	for (size_t k = 0; k < n; k++) {
+		double x = m->f64 ? ((const double *)a)[k] - (b ? ((const double *)b)[k] : 0)
+		                  : (double)((const float *)a)[k] - (b ? (double)((const float *)b)[k] : 0);
+
+		sum += x * x;
+	}
+	return sum;
+}
+
+/* Of each weight its gradient; moved: it has moved since, from before[k]. */
+static void measure_weights(struct trainer *t, bool moved)
+{
+	for (size_t k = 0; k < t->n_moved; k++) {
+		struct gradient_row *row = &t->rows_of_gradients[k];
+		const void *g = optimizer_gradient(t->optimizer, k), *w = ad_data(t->moved[k]);
+		const void *old = moved ? t->before[k] : w;
+		size_t n = ad_count(t->moved[k]);
+
+		row->of = (struct measure){ 0 };
+		row->value = row->update = 0;
+		if (!g || !w || n == 0)
+			continue;
+		row->of = t->m->f64 ? measure_f64(g, n) : measure_f32(g, n);
+		row->value = sqrt(square_sum(t->m, n, old, NULL) / (double)n);
+		/* infinite where the weight was all 0 */
+		row->update = moved ? sqrt(square_sum(t->m, n, w, old) / square_sum(t->m, n, old, NULL))
+		                    : NAN;
+	}
+}
+
+/* Bytes that the copy for edges may take: what the limit leaves; 0: there is no limit. */
+static bool memory_of_flow(const struct trainer *t, size_t *bytes)
+{
+	ad_model *m = t->m;
+	size_t samples = data_bytes(&t->parts), kept, state, need;
+	ad_memory_use use;
+
+	*bytes = 0;
+	if (m->memory_limit == 0)
+		return true;
+	if (ad_memory(m->graph, t->roots, t->n_roots, &use) != AD_OK) {
+		ad_clear(m->graph);
+		return false;
+	}
+	train_memory(m, &kept, &state);
+	need = samples + kept + state + use.kept + use.shared + use.scratch + use.params + use.leaves;
+	*bytes = need < m->memory_limit ? m->memory_limit - need : 0;
+	return *bytes > 0;
+}
+
+static void hand_over(void *context, ad_model *copy)
+{
+	struct trainer *t = context;
+
+	t->o->draw(t->o->context, copy, t->folder.path, t->step);
+}
+
+/* Measures the edges in the step's last batch. A training does not fail for it: what stands in the way is
+ * said once. */
+static bool measure_flow(struct trainer *t, bool moved, struct flow_result *to)
+{
+	struct flow_batch batch = { .data = t->parts.train.n ? &t->parts.train : NULL,
+		                    .rows = t->rows,
+		                    .count = t->count,
+		                    .number = (uint64_t)t->batches - 1,
+		                    .weights = moved ? t->kept : NULL };
+	char error[512] = "", text[640], *config;
+	size_t memory = 0;
+	bool good = false;
+
+	if (t->flow_failed)
+		return false;
+	if (!t->flow && !memory_of_flow(t, &memory)) {
+		failure(error, sizeof error, "the limit on memory leaves none for it, --max-memory");
+	} else if (!t->flow && (config = path_in(t->folder.path, "config.yaml"))) {
+		t->flow = flow_open(config, memory, error, sizeof error);
+		free(config);
+	}
+	if (t->flow)
+		good = flow_measure(t->flow, t->m, &batch, t->plain,
+		                    moved && t->m->train.draw_gradients && t->o->draw ? hand_over : NULL, t,
+		                    to, error, sizeof error);
+	if (good)
+		return true;
+	t->flow_failed = true;
+	snprintf(text, sizeof text, "the gradients of weights alone are recorded, not those of edges: %s",
+	         error[0] ? error : "out of memory");
+	progress_note(&t->progress, text);
+	return false;
+}
+
+/* moved: after a step, of which it is the record; else of one that ends the training before it moves. */
+static bool record_gradients(struct trainer *t, bool moved)
+{
+	double since = start_of_time(t->m);
+	struct flow_result flow;
+	struct gradient_record r = { .step = moved ? t->step : t->step + 1,
+		                     .epoch = t->epoch,
+		                     .loss = t->now[0],
+		                     .rate = ad_optimizer_rate(t->optimizer),
+		                     .n_rows = t->n_moved,
+		                     .rows = t->rows_of_gradients };
+	bool good;
+
+	measure_weights(t, moved);
+	if (measure_flow(t, moved, &flow))
+		r.flow = &flow;
+	good = folder_gradients(&t->folder, &r, t->error, t->error_size);
+	add_time(t->m, &since, &t->m->times.files);
+	return good;
+}
+
 /* Evaluates loss, metrics and gradients with the given samples, and checks them. */
 static ad_run_status evaluate(struct trainer *t, size_t count)
 {
@@ -615,6 +739,8 @@ static ad_run_status evaluate(struct trainer *t, size_t count)
 	for (int k = 0; k < m->n_weights; k++)
 		if (in->gradients[k])
 			t->roots[n_roots++] = in->gradients[k];
+	t->n_roots = n_roots;
+	t->count = count;
 	ad_step(m->graph, (uint64_t)t->batches++);
 	ad_watch_nonfinite(m->graph, t->o->anomaly);
 	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
@@ -642,6 +768,8 @@ static ad_run_status evaluate(struct trainer *t, size_t count)
 	}
 	t->norm = optimizer_norm(t->optimizer);
 	if (!isfinite(t->now[0]) || !isfinite(t->norm)) {
+		if (t->has_folder && m->train.gradients.n > 0 && !record_gradients(t, false))
+			return AD_RUN_FAILED;
 		refuse_value(t, n_roots, in->loss);
 		restore_weights(t);
 		return AD_RUN_DIVERGED;
@@ -793,43 +921,6 @@ static bool save_checkpoint(struct trainer *t)
 	return good;
 }
 
-static double square_sum(const ad_model *m, size_t n, const void *a, const void *b)
-{
-	double sum = 0;
-
-	for (size_t k = 0; k < n; k++) {
-		double x = m->f64 ? ((const double *)a)[k] - (b ? ((const double *)b)[k] : 0)
-		                  : (double)((const float *)a)[k] - (b ? (double)((const float *)b)[k] : 0);
-
-		sum += x * x;
-	}
-	return sum;
-}
-
-static bool record_gradients(struct trainer *t, int64_t epoch)
-{
-	double since = start_of_time(t->m);
-	bool good;
-
-	for (size_t k = 0; k < t->n_moved; k++) {
-		struct gradient_row *row = &t->rows_of_gradients[k];
-		const void *g = optimizer_gradient(t->optimizer, k), *w = ad_data(t->moved[k]);
-		size_t n = ad_count(t->moved[k]);
-
-		row->rms = row->update = 0;
-		if (!g || !w || n == 0)
-			continue;
-		row->rms = sqrt(square_sum(t->m, n, g, NULL) / (double)n);
-		/* not finite, null in the file, where the weight was all 0 */
-		row->update = sqrt(square_sum(t->m, n, w, t->before[k]) /
-		                   square_sum(t->m, n, t->before[k], NULL));
-	}
-	good = folder_gradients(&t->folder, t->step, epoch, t->n_moved, t->rows_of_gradients, t->error,
-	                        t->error_size);
-	add_time(t->m, &since, &t->m->times.files);
-	return good;
-}
-
 /* What follows a step: measurements, checkpoints, records; *ends: the training has done its best. */
 static bool after_step(struct trainer *t, int64_t epoch, int64_t in_epoch, bool *ends)
 {
@@ -840,7 +931,7 @@ static bool after_step(struct trainer *t, int64_t epoch, int64_t in_epoch, bool 
 	                                         (saves && spec->checkpoint.best.valid));
 	bool epoch_ends = in_epoch == t->steps_per_epoch || t->step == t->total;
 
-	if (t->has_folder && is_due(t, spec->gradients, epoch, in_epoch) && !record_gradients(t, epoch))
+	if (t->has_folder && is_due(t, spec->gradients, epoch, in_epoch) && !record_gradients(t, true))
 		return false;
 	if (measures) {
 		double from = seconds_now();
@@ -892,7 +983,8 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 	}
 	add_time(t->m, &since, &t->m->times.data);
 	/* once here, not by each step's parts */
-	mode = fp_enter(!t->m->f64);
+	t->plain = mode = fp_enter(!t->m->f64);
+	t->epoch = epoch;
 	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !*ends &&
 	       !asked_to_end(t)) {
 		status = step(t, in_epoch);

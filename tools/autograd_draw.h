@@ -56,6 +56,23 @@ typedef struct {
 	const char *kind;
 } ad_draw_layer;
 
+/* Of the elements of an array; of one with a NaN or an infinity rms, mean and max are not finite. */
+typedef struct {
+	double rms, mean, max, zeros; /* max: the largest size; zeros: the share of exact ones */
+} ad_draw_statistic;
+
+/* What a step's gradients were, of which only this is known: the graph gives the structure alone. */
+typedef struct {
+	void *context;
+	/* What input `input` of the op x contributed to that input's gradient; input -1: the gradient of x. False:
+	 * not known. */
+	bool (*gradient)(void *context, ad_node *x, int input, ad_draw_statistic *to);
+	bool (*value)(void *context, ad_node *x, ad_draw_statistic *to);
+	double loss, reference; /* rms of the gradient of the options' reference; NaN: not known */
+	double rows;            /* that the reference had */
+	ad_node *first_nan;     /* the node that made the first NaN or infinity; NULL: none */
+} ad_draw_record;
+
 typedef struct {
 	ad_view view;
 	bool gradients;     /* draw them: the graph was evaluated by ad_backward after ad_keep_all */
@@ -86,6 +103,11 @@ typedef struct {
 	double rate; /* the learning rate, for AD_STAT_RATIO and AD_CLASS_LOST; 0: unknown */
 	bool mono;   /* widths and dashes tell the classes, not colours */
 	const char *note; /* a sentence under the title */
+
+	const ad_draw_record *record; /* NULL: what ad_backward has left in the graph */
+	const ad_draw_record *before; /* draw the change from this to record, as factors; classes are then
+	                               * over 10 times as large (exploding), over 2 times (strong), within 2
+	                               * (normal), under 1/2 (weak), under 1/10 (vanishing) */
 } ad_draw_options;
 
 /* Writes the part of y's graph that y depends on as DOT. The same graph gives the same bytes. Returns

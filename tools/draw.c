@@ -790,12 +790,30 @@ static const struct look {
 	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3, "dashed" },
 };
 
-const char *drawing_class_name(enum class class)
+/* Of a change: red has grown, blue has shrunk. */
+static const struct look changes[CLASSES] = {
+	[CLASS_EXPLODING] = { "much-larger", "over 10\xc3\x97 as large", "#a50f15", "solid", 9, "solid" },
+	[CLASS_STRONG] = { "larger", "2\xc3\x97 to 10\xc3\x97", "#ef6548", "solid", 8, "solid" },
+	[CLASS_NORMAL] = { "equal", "within 2\xc3\x97", "#8a8a8a", "solid", 6, "solid" },
+	[CLASS_WEAK] = { "smaller", "1/2 to 1/10", "#4a9fd0", "solid", 4, "dashed" },
+	[CLASS_LOST] = { "lost", "lost", "#08519c", "dotted", 3, "dotted" },
+	[CLASS_VANISHING] = { "much-smaller", "under 1/10", "#08519c", "solid", 3, "dotted" },
+	[CLASS_ZERO] = { "zero", "zero in both", "#999999", "dashed", 3, "dashed" },
+	[CLASS_NONE] = { "none", "not in both records", "#bbbbbb", "dotted", 3, "dotted" },
+	[CLASS_NAN] = { "nan", "NaN or infinite in one", NAN_COLOUR, "solid", 3, "dashed" },
+};
+
+static const struct look *look_of(const struct drawing *d, enum class class)
 {
-	return looks[class].name;
+	return d->change ? &changes[class] : &looks[class];
 }
 
-static const char *colour_of(const struct picture *p, enum class class)
+const char *drawing_class_name(const struct drawing *d, enum class class)
+{
+	return look_of(d, class)->name;
+}
+
+const char *drawing_colour(const struct drawing *d, enum class class)
 {
 	/* From dark for what is large to light for what is small; frames and cells need a grey. */
 	static const char *const greys[CLASSES] = {
@@ -806,25 +824,53 @@ static const char *colour_of(const struct picture *p, enum class class)
 		[CLASS_EXPLODING] = "#000000",
 	};
 
-	return p->d->options->mono ? greys[class] : looks[class].colour;
+	return d->options->mono ? greys[class] : look_of(d, class)->colour;
+}
+
+static const char *colour_of(const struct picture *p, enum class class)
+{
+	return drawing_colour(p->d, class);
+}
+
+const char *drawing_style(const struct drawing *d, enum class class)
+{
+	return d->options->mono ? look_of(d, class)->mono : look_of(d, class)->style;
 }
 
 static const char *style_of(const struct picture *p, enum class class)
 {
-	return p->d->options->mono ? looks[class].mono : looks[class].style;
+	return drawing_style(p->d, class);
 }
 
-/* The number that stands for a gradient. */
-static double number_of_gradient(const struct picture *p, const struct statistic *s)
+const char *drawing_factor_text(char *text, double factor)
 {
-	return p->d->options->stat == AD_STAT_MAX ? s->max : s->rms;
+	char number[32];
+
+	if (isnan(factor))
+		snprintf(text, 40, "NaN");
+	else if (isinf(factor))
+		snprintf(text, 40, "from 0");
+	else if (factor == 0)
+		snprintf(text, 40, "to 0");
+	else if (factor >= 0.995)
+		snprintf(text, 40, "%s\xc3\x97", factor_text(number, factor));
+	else
+		snprintf(text, 40, "1/%s", factor_text(number, 1 / factor));
+	return text;
 }
 
-static double number_of_weight(const struct picture *p, const struct part *a)
+const char *drawing_gradient_text(const struct drawing *d, const struct statistic *s, char *text)
 {
-	return p->d->options->stat == AD_STAT_RATIO && a->ratio > 0
-	           ? a->ratio
-	           : number_of_gradient(p, &a->gradient);
+	if (d->change)
+		return drawing_factor_text(text, drawing_size(d, s));
+	return drawing_size_text(text, d->options->stat == AD_STAT_MAX ? s->max : s->rms);
+}
+
+const char *drawing_weight_text(const struct drawing *d, const struct part *a, char *text)
+{
+	if (!d->change && d->options->stat == AD_STAT_RATIO && a->ratio > 0)
+		return drawing_size_text(text, a->ratio);
+	return drawing_gradient_text(d, &a->gradient, text);
 }
 
 static const char *const statistics[] = {
@@ -832,7 +878,7 @@ static const char *const statistics[] = {
 };
 
 /* 3 points at the reference, 0.8 a decade. */
-static double width_of(const struct drawing *d, enum class class, double rms)
+double drawing_width(const struct drawing *d, enum class class, double rms)
 {
 	double unit = d->reference > 0 ? d->reference : d->largest, width;
 
@@ -861,24 +907,27 @@ static void title_flow(struct picture *p)
 		put(t, " &nbsp; ");
 		put_escaped(t, d->options->title && ad_name_of(d->y) ? ad_name_of(d->y) : "loss");
 		put(t, " ");
-		snprintf(number, sizeof number, "%.5g", ad_item(d->y));
+		snprintf(number, sizeof number, "%.5g", d->loss);
 		tidy_number(number);
-		put(t, "%s", isnan(ad_item(d->y)) ? "NaN" : number);
+		put(t, "%s", isnan(d->loss) ? "NaN" : number);
 	}
 	put(t, "</B>");
 	if (d->gradients) {
 		put(t, "<BR/><FONT POINT-SIZE=\"10\">");
 		if (d->options->step >= 0)
 			put(t, "step %lld &#183; ", (long long)d->options->step);
-		put(t, "%s &#183; width and number = %s of \xe2\x88\x82L/\xe2\x88\x82tensor",
+		put(t,
+		    d->change ? "%s &#183; width = rms of \xe2\x88\x82L/\xe2\x88\x82tensor, number and colour = "
+		                "how many times as large it has become"
+		              : "%s &#183; width and number = %s of \xe2\x88\x82L/\xe2\x88\x82tensor",
 		    d->options->arrows == AD_ARROWS_FORWARD ? "arrows point the way the values flow"
 		    : d->options->arrows == AD_ARROWS_BOTH
 		        ? "two lanes: values and, beside them, gradients"
 		        : "arrows point the way the gradient flows",
 		    statistics[d->options->stat]);
-		if (d->options->stat == AD_STAT_RATIO)
+		if (d->options->stat == AD_STAT_RATIO && !d->change)
 			put(t, ", at weights the rate times it by the weight's");
-		if (d->reference > 0) {
+		if (d->reference > 0 && !d->change) {
 			put(t, " &#183; colour = against the gradient at ");
 			put_escaped(t, reference ? reference : "the output");
 		}
@@ -957,15 +1006,16 @@ static void put_counts(struct text *t, size_t ops, size_t elements)
 		    elements == 1 ? "" : "s");
 }
 
-static void put_gradient_line(struct picture *p, enum class class, double rms)
+static void put_gradient_line(struct picture *p, const struct part *a)
 {
-	char number[32];
+	enum class class = a->class;
+	char number[40];
 
 	if (!p->d->gradients || class == CLASS_NONE)
 		return;
 	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s%s%s%s</FONT>",
 	    colour_of(p, class), class == CLASS_EXPLODING ? "<B>" : "",
-	    drawing_size_text(number, rms), class == CLASS_EXPLODING ? "</B>" : "",
+	    drawing_weight_text(p->d, a, number), class == CLASS_EXPLODING ? "</B>" : "",
 	    class == CLASS_LOST ? " lost" : "");
 }
 
@@ -994,7 +1044,8 @@ static void label_leaf(struct picture *p, Agnode_t *node, const struct part *a)
 	put(&p->text, weight ? " &nbsp;" : "<BR/>");
 	put_shape(&p->text, ad_shape_of(a->node));
 	put(&p->text, "</FONT>");
-	put_gradient_line(p, weight ? a->class : CLASS_NONE, number_of_weight(p, a));
+	if (weight)
+		put_gradient_line(p, a);
 	set_html(p, node, N_LABEL, p->text.s);
 }
 
@@ -1012,9 +1063,9 @@ static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
 	put_escaped(&p->text, words);
 	put(&p->text, "</FONT>");
 	if (a->role == ROLE_LOSS && d->gradients) {
-		snprintf(number, sizeof number, "%.5g", ad_item(d->y));
+		snprintf(number, sizeof number, "%.5g", d->loss);
 		tidy_number(number);
-		put(&p->text, "<BR/>%s", isnan(ad_item(d->y)) ? "NaN" : number);
+		put(&p->text, "<BR/>%s", isnan(d->loss) ? "NaN" : number);
 	} else if (name && !circle) {
 		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\"><I>");
 		put_escaped(&p->text, name);
@@ -1058,17 +1109,20 @@ static const char *role_words(enum role role)
 	}
 }
 
-static void put_rms(struct picture *p, enum class class, double rms)
+static void put_rms(struct picture *p, enum class class, const struct statistic *s)
 {
-	char number[32];
+	char number[40], before[32];
 
 	if (!p->d->gradients)
 		return;
 	if (class == CLASS_NONE)
-		put(&p->text, ", no gradient");
+		put(&p->text, p->d->options->record ? ", no gradient recorded" : ", no gradient");
+	else if (p->d->change)
+		put(&p->text, ", gradient rms %s from %s (%s)", drawing_size_text(number, s->rms),
+		    drawing_size_text(before, s->before), drawing_class_name(p->d, class));
 	else
-		put(&p->text, ", gradient rms %s (%s)", drawing_size_text(number, rms),
-		    looks[class].name);
+		put(&p->text, ", gradient rms %s (%s)", drawing_size_text(number, s->rms),
+		    drawing_class_name(p->d, class));
 }
 
 static void describe_part(struct picture *p, Agnode_t *node, uint32_t part)
@@ -1094,7 +1148,7 @@ static void describe_part(struct picture *p, Agnode_t *node, uint32_t part)
 		put(&p->text, ", ");
 		put_tooltip(&p->text, attrs);
 	}
-	put_rms(p, a->class, a->gradient.rms);
+	put_rms(p, a->class, &a->gradient);
 	set(p, node, N_TOOLTIP, p->text.s);
 	set(p, node, N_CLASS, role_words(a->role));
 }
@@ -1151,16 +1205,14 @@ static Agnode_t *draw_part(struct picture *p, Agraph_t *in, uint32_t part)
 	return node;
 }
 
-/* How a gradient compares with the reference: 150x, 1/60. */
-static void put_factor(struct picture *p, double rms)
+/* How a gradient compares with the reference, or with what it was: 150x, 1/60. */
+static void put_factor(struct picture *p, double size)
 {
-	double factor = p->d->reference > 0 ? rms / p->d->reference : 0;
-	char number[32];
+	double factor = p->d->change ? size : p->d->reference > 0 ? size / p->d->reference : 0;
+	char text[40];
 
-	if (factor >= 1)
-		put(&p->text, " %s\xc3\x97", factor_text(number, factor));
-	else if (factor > 0)
-		put(&p->text, " 1/%s", factor_text(number, 1 / factor));
+	if (factor > 0)
+		put(&p->text, " %s", drawing_factor_text(text, factor));
 }
 
 /* One cell a copy, in its class's colour; the frames of one name the worst first, at most three of
@@ -1200,7 +1252,7 @@ static void put_strip(struct picture *p, uint32_t leader)
 		if (n == 0)
 			continue;
 		put(&p->text, "<TR><TD ALIGN=\"LEFT\"><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s:",
-		    colour_of(p, (enum class) class), looks[class].name);
+		    colour_of(p, (enum class) class), drawing_class_name(d, (enum class) class));
 		for (uint32_t named = 0; named < 3 && named < n; named++, last = worst) {
 			worst = drawing_next_copy(d, leader, (enum class) class, last);
 			put(&p->text, "%s", named ? ", " : " ");
@@ -1230,7 +1282,7 @@ static void put_weights(struct picture *p, const struct box *b)
 {
 	struct drawing *d = p->d;
 	uint32_t shown = 0;
-	char number[32];
+	char number[40];
 
 	for (uint32_t k = b->first; k <= b->last && shown < MOST_WEIGHTS; k++) {
 		const struct part *a = &d->parts[k];
@@ -1248,7 +1300,7 @@ static void put_weights(struct picture *p, const struct box *b)
 			p->occurs[a->class] = true;
 			put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
 			    colour_of(p, a->class),
-			    drawing_size_text(number, number_of_weight(p, a)));
+			    drawing_weight_text(d, a, number));
 		}
 	}
 }
@@ -1334,7 +1386,8 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 	put(&p->text, ": ");
 	put_counts(&p->text, b->ops, b->elements);
 	if (d->gradients)
-		put(&p->text, ", worst gradient inside: %s", looks[b->worst].name);
+		put(&p->text, ", worst gradient inside: %s",
+		    drawing_class_name(d, b->worst));
 	set(p, node, N_TOOLTIP, p->text.s);
 	set(p, node, N_CLASS, f && f->layer && f->copies == 1 ? "closed layer" : "closed");
 	if (!f || !f->layer || f->copies > 1 || b->ops > 1)
@@ -1389,6 +1442,13 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 	free(rows);
 }
 
+/* By the first use that it shows: the same whatever the gradients are. */
+const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text)
+{
+	snprintf(text, 32, "e%u_%d", d->uses[a->first].by, d->uses[a->first].input);
+	return text;
+}
+
 static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes)
 {
 	struct drawing *d = p->d;
@@ -1404,8 +1464,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	char number[64];
 	double width;
 
-	snprintf(number, sizeof number, "e%u_%d", u->by, u->input);
-	set(p, e, E_ID, number);
+	set(p, e, E_ID, drawing_arrow_id(d, a, number));
 	set(p, e, E_WEIGHT,
 	    a->trunk                                      ? "8"
 	    : weight && d->boxes[a->from].beside != a->to ? "0"
@@ -1417,21 +1476,21 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 			put_shape(&p->text, ad_shape_of(from->node));
 		set(p, e, E_CLASS, "value");
 	} else {
-		width = width_of(d, a->class, a->gradient.rms);
+		width = drawing_width(d, a->class, a->gradient.rms);
 		p->occurs[a->class] = true;
 		set(p, e, E_COLOR, colour_of(p, a->class));
 		set(p, e, E_FONTCOLOR, colour_of(p, a->class));
 		set(p, e, E_STYLE, style_of(p, a->class));
 		set_number(p, e, E_PENWIDTH, width);
 		set_number(p, e, E_ARROWSIZE, width < 3 ? 0.55 : width < 4.5 ? 0.75 : 0.6);
-		snprintf(number, sizeof number, "gradient %s", looks[a->class].name);
+		snprintf(number, sizeof number, "gradient %s", drawing_class_name(d, a->class));
 		set(p, e, E_CLASS, number);
 		/* A weight says itself what its only use contributes. */
 		if (a->class == CLASS_NONE && role == ROLE_INPUT)
 			put(&p->text, "no grad");
 		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
 			put(&p->text, a->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
-			    drawing_size_text(number, number_of_gradient(p, &a->gradient)));
+			    drawing_gradient_text(d, &a->gradient, number));
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,
@@ -1462,9 +1521,9 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	put(&p->text, " to %s", ad_op_of(d->parts[u->by].node));
 	if (a->uses > 1)
 		put(&p->text, " and %u more", a->uses - 1);
-	put_rms(p, a->class, a->gradient.rms);
+	put_rms(p, a->class, &a->gradient);
 	if (d->gradients && a->worst != a->class)
-		put(&p->text, ", the worst of them %s", looks[a->worst].name);
+		put(&p->text, ", the worst of them %s", drawing_class_name(d, a->worst));
 	set(p, e, E_EDGETOOLTIP, p->text.s);
 	set(p, e, E_LABELTOOLTIP, p->text.s);
 }
@@ -1472,7 +1531,7 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 static void put_bar_piece(struct picture *p, int width, enum class class)
 {
 	put(&p->text, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>",
-	    width, looks[class].height, colour_of(p, class));
+	    width, look_of(p->d, class)->height, colour_of(p, class));
 }
 
 /* A bar as its line is drawn: whole, in pieces, in dots. */
@@ -1505,27 +1564,31 @@ static void draw_legend(struct picture *p)
 
 	start(t);
 	put(t, "<TABLE BORDER=\"1\" COLOR=\"#cccccc\" CELLBORDER=\"0\" CELLSPACING=\"3\" "
-	       "CELLPADDING=\"0\"><TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\"><B>rms of the gradient");
-	if (d->reference > 0) {
+	       "CELLPADDING=\"0\"><TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\"><B>%s",
+	    d->change ? "rms of the gradient: new by old" : "rms of the gradient");
+	if (d->reference > 0 && !d->change) {
 		put(t, " against ");
 		put_escaped(t, reference ? reference : "the output");
 	}
 	put(t, "</B></TD></TR>");
-	if (d->reference > 0 && d->positions > 1)
+	if (d->reference > 0 && d->positions > 1 && !d->change)
 		put(t,
 		    "<TR><TD COLSPAN=\"2\" ALIGN=\"LEFT\">weights: times \xe2\x88\x9a%s, the rows "
 		    "that "
 		    "they sum over</TD></TR>",
 		    drawing_count_text(number, (size_t)d->positions));
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
-		const struct look *look = &looks[order[k]];
+		const struct look *look = look_of(d, order[k]);
 
 		if (!p->occurs[order[k]])
 			continue;
 		put(t, "<TR>");
 		put_bar(p, order[k]);
 		put(t, "<TD ALIGN=\"LEFT\">%s</TD></TR>",
-		    order[k] == CLASS_NORMAL && d->reference == 0 ? "a gradient" : look->meaning);
+		    order[k] == CLASS_NORMAL && d->reference == 0 && !d->change ? "a gradient"
+		    : order[k] == CLASS_NONE && d->options->record && !d->change
+		        ? "none wanted, or none recorded"
+		        : look->meaning);
 	}
 	put(t, "</TABLE>");
 	set_html(p, legend, N_LABEL, t->s);
@@ -1602,7 +1665,8 @@ bool ad_draw(ad_node *y, const ad_draw_options *o, FILE *to, char *error, size_t
 		before = uselocale(plain);
 	good = drawing_read(&d, y, o ? o : &usual, error, n);
 	if (good) {
-		circuit = d.options->form == AD_DRAW_DOT && drawing_is_circuit(&d);
+		circuit = d.options->form == AD_DRAW_DOT && !d.options->record &&
+		          drawing_is_circuit(&d);
 		good = circuit ? drawing_circuit(&d) : drawing_flow(&d);
 	}
 	if (good && d.options->form != AD_DRAW_DOT) {

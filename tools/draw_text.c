@@ -10,6 +10,7 @@
 
 #define BAR 10 /* cells, one a decade: from a millionth of the reference to a thousand times it */
 #define MOST_LETTERS 40
+#define MOST_NOTE 200
 #define MOST_COPIES 8   /* named of each class */
 #define CLASS_COLUMN 94 /* where classes stand */
 
@@ -36,6 +37,14 @@ static int write_words(FILE *to, const char *words, int most)
 static void pad(FILE *to, int written, int width)
 {
 	fprintf(to, "%*s", written < width ? width - written : 1, "");
+}
+
+/* A text at the right of so many columns, its code points, and two spaces. */
+static void write_right(FILE *to, int columns, const char *text)
+{
+	for (const char *p = text; *p; p++)
+		columns -= ((unsigned char)*p & 0xc0) != 0x80;
+	fprintf(to, "%*s%s  ", columns > 0 ? columns : 0, "", text);
 }
 
 static const char *last_name(const char *name)
@@ -94,7 +103,7 @@ struct row {
 	ad_node *value;     /* whose rms is shown; NULL */
 	ad_node *single; /* the gradient that is shown with its sign where it is one number; NULL */
 	const struct statistic *gradient;
-	double number;
+	const struct part *weight; /* whose number is shown; NULL: that of the gradient */
 	enum class class;
 };
 
@@ -116,7 +125,7 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 	}
 	if (r->value && !drawing_statistic(d, r->value, &s))
 		return false;
-	if (s.known && ad_count(r->value) == 1)
+	if (s.known && ad_count(r->value) == 1 && !d->options->record)
 		fprintf(to, " %8.4g", ad_item(r->value));
 	else
 		fprintf(to, " %8s",
@@ -126,22 +135,16 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 		if (r->single && ad_count(r->single) == 1)
 			fprintf(to, "%9.4g  ", ad_item(r->single));
 		else
-			fprintf(to, "%9s  ", drawing_size_text(text, r->number));
+			write_right(to, 9, r->weight ? drawing_weight_text(d, r->weight, text)
+			                             : drawing_gradient_text(d, r->gradient, text));
 		write_bar(d, to, r->gradient);
 	} else {
 		fprintf(to, "%9s  %*s", "", BAR, "");
 	}
 	if (r->class != CLASS_NONE)
-		fprintf(to, "  %s", drawing_class_name(r->class));
+		fprintf(to, "  %s", drawing_class_name(d, r->class));
 	fputc('\n', to);
 	return true;
-}
-
-static double number_for(const struct drawing *d, const struct part *p)
-{
-	return d->options->stat == AD_STAT_MAX                     ? p->gradient.max
-	       : d->options->stat == AD_STAT_RATIO && p->ratio > 0 ? p->ratio
-	                                                           : p->gradient.rms;
 }
 
 static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
@@ -155,8 +158,8 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 		         .shape = ad_shape_of(p->node),
 		         .value = p->node,
 		         .gradient = &p->gradient,
-		         .number = number_for(d, p),
-		         .single = d->gradients && d->options->stat == AD_STAT_RMS
+		         .weight = p,
+		         .single = d->gradients && !d->options->record && d->options->stat == AD_STAT_RMS
 		                       ? ad_gradient(p->node)
 		                       : NULL,
 		         .class = p->class };
@@ -183,13 +186,13 @@ static void write_copies(const struct drawing *d, FILE *to, uint32_t leader, enu
 		at = fprintf(to, "%*s", 2 * indent, "");
 		at += write_words(to, ad_scope_name(d->graph, (int)c), MOST_LETTERS);
 		pad(to, at, CLASS_COLUMN);
-		fprintf(to, "%s%s\n", drawing_class_name(class),
+		fprintf(to, "%s%s\n", drawing_class_name(d, class),
 		        d->frames[c].offender ? ", here first" : "");
 	}
 	if (n > MOST_COPIES) {
 		at = fprintf(to, "%*sand %u more", 2 * indent, "", n - MOST_COPIES);
 		pad(to, at, CLASS_COLUMN);
-		fprintf(to, "%s\n", drawing_class_name(class));
+		fprintf(to, "%s\n", drawing_class_name(d, class));
 	}
 }
 
@@ -212,8 +215,6 @@ static bool write_closed(struct drawing *d, FILE *to, const struct box *b, int i
 	for (uint32_t k = b->first; k <= b->last; k++)
 		if (&d->boxes[d->parts[k].box] == b && d->parts[k].role == ROLE_OP)
 			r.value = d->parts[k].node, r.gradient = &d->parts[k].gradient;
-	if (r.gradient)
-		r.number = d->options->stat == AD_STAT_MAX ? r.gradient->max : r.gradient->rms;
 	if (!write_row(d, to, &r))
 		return false;
 	if (f && f->copies > 1 && d->gradients) {
@@ -245,7 +246,7 @@ static int write_headings(struct drawing *d, FILE *to, uint32_t frame, uint32_t 
 		written += write_words(to, ad_scope_name(d->graph, (int)chain[k]), MOST_LETTERS);
 		if (d->gradients && d->frames[chain[k]].worst > CLASS_NORMAL) {
 			pad(to, written, CLASS_COLUMN);
-			fprintf(to, "%s", drawing_class_name(d->frames[chain[k]].worst));
+			fprintf(to, "%s", drawing_class_name(d, d->frames[chain[k]].worst));
 		}
 		fputc('\n', to);
 	}
@@ -310,15 +311,20 @@ bool drawing_write_text(struct drawing *d, FILE *to)
 	if (d->options->step >= 0)
 		fprintf(to, "  step %" PRId64, d->options->step);
 	if (d->gradients && ad_count(d->y) == 1)
-		fprintf(to, "  loss %.5g", ad_item(d->y));
+		fprintf(to, "  loss %.5g", d->loss);
 	if (d->reference > 0)
 		fprintf(to, "  gradient at the output %s", drawing_size_text(text, d->reference));
 	if (d->hidden)
 		fprintf(to, "  %zu more nodes are left out", d->hidden);
+	if (d->options->note) {
+		fputc('\n', to);
+		write_words(to, d->options->note, MOST_NOTE);
+	}
 	fprintf(to, "\n%-28s%-16s%-19s", "name", "op", "shape");
 	if (d->gradients)
 		fprintf(to, "%9s%9s  %-*s  class", "value",
-		        d->options->stat == AD_STAT_MAX     ? "max grad"
+		        d->change                           ? "factor"
+		        : d->options->stat == AD_STAT_MAX   ? "max grad"
 		        : d->options->stat == AD_STAT_RATIO ? "ratio"
 		                                            : "gradient",
 		        BAR, "");
@@ -370,18 +376,45 @@ static void write_statistic(FILE *to, const char *key, const struct statistic *s
 	write_number(to, s->rms);
 	fputs(", \"max\": ", to);
 	write_number(to, s->max);
+	fputs(", \"mean\": ", to);
+	write_number(to, s->mean);
+	fputs(", \"zeros\": ", to);
+	write_number(to, s->zeros);
 	fputc('}', to);
 }
 
-static void write_class(FILE *to, const char *key, enum class class)
+static void write_class(const struct drawing *d, FILE *to, const char *key, enum class class)
 {
-	fprintf(to, ", \"%s\": \"%s\"", key, drawing_class_name(class));
+	fprintf(to, ", \"%s\": \"%s\"", key, drawing_class_name(d, class));
+}
+
+/* A gradient with how it is drawn. */
+static void write_gradient(const struct drawing *d, FILE *to, enum class class, const struct statistic *s,
+                           const char *text)
+{
+	if (class == CLASS_NONE)
+		return;
+	write_statistic(to, "gradient", s);
+	if (d->change) {
+		fputs(", \"before\": ", to);
+		write_number(to, s->before);
+		fputs(", \"factor\": ", to);
+		write_number(to, drawing_size(d, s));
+	}
+	fputs(", \"text\": ", to);
+	write_string(to, text);
+}
+
+static void write_colour(const struct drawing *d, FILE *to, enum class class)
+{
+	fprintf(to, ", \"colour\": \"%s\"", drawing_colour(d, class));
 }
 
 static bool write_json_part(struct drawing *d, FILE *to, const struct part *p)
 {
 	ad_shape shape = ad_shape_of(p->node);
 	struct statistic s = { 0 };
+	char text[40];
 
 	fprintf(to, ", \"kind\": \"%s\", \"op\": ", kind_of(p));
 	write_string(to, word_of(p));
@@ -399,11 +432,12 @@ static bool write_json_part(struct drawing *d, FILE *to, const struct part *p)
 	if (ad_type_of(p->node) == AD_REAL) {
 		if (!drawing_statistic(d, p->node, &s))
 			return false;
-		write_statistic(to, "value", &s);
+		if (s.known)
+			write_statistic(to, "value", &s);
 	}
-	write_class(to, "class", p->class);
-	if (p->class != CLASS_NONE)
-		write_statistic(to, "gradient", &p->gradient);
+	write_class(d, to, "class", p->class);
+	write_colour(d, to, p->class);
+	write_gradient(d, to, p->class, &p->gradient, drawing_weight_text(d, p, text));
 	if (p->ratio > 0) {
 		fputs(", \"ratio\": ", to);
 		write_number(to, p->ratio);
@@ -411,6 +445,29 @@ static bool write_json_part(struct drawing *d, FILE *to, const struct part *p)
 	if (p->offender)
 		fputs(", \"first_nan\": true", to);
 	return true;
+}
+
+/* The weights of a closed layer, as its box names them. */
+static void write_json_weights(const struct drawing *d, FILE *to, const struct box *b)
+{
+	char text[40];
+	bool first = true;
+
+	fputs(", \"weights\": [", to);
+	for (uint32_t k = b->first; k <= b->last; k++) {
+		const struct part *p = &d->parts[k];
+
+		if (p->shown != k || p->role != ROLE_PARAM || &d->boxes[p->box] != b)
+			continue;
+		fprintf(to, "%s{\"name\": ", first ? "" : ", ");
+		write_string(to, ad_name_of(p->node) ? ad_name_of(p->node) : "");
+		write_class(d, to, "class", p->class);
+		write_colour(d, to, p->class);
+		write_gradient(d, to, p->class, &p->gradient, drawing_weight_text(d, p, text));
+		fputc('}', to);
+		first = false;
+	}
+	fputc(']', to);
 }
 
 static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
@@ -423,8 +480,12 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 	else
 		fputs("null", to);
 	fprintf(to, ", \"ops\": %zu, \"parameters\": %zu", b->ops, b->elements);
-	if (d->gradients)
-		write_class(to, "worst", b->worst);
+	if (d->gradients) {
+		write_class(d, to, "worst", b->worst);
+		write_colour(d, to, b->worst);
+	}
+	if (f && f->layer && f->copies == 1 && d->gradients)
+		write_json_weights(d, to, b);
 	if (!f || f->copies == 1)
 		return;
 	fputs(", \"copies\": [", to);
@@ -432,8 +493,10 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 	     c = d->frames[c].sibling) {
 		fprintf(to, "%s{\"name\": ", c == b->frame ? "" : ", ");
 		write_string(to, ad_scope_name(d->graph, (int)c));
-		if (d->gradients)
-			write_class(to, "worst", d->frames[c].worst);
+		if (d->gradients) {
+			write_class(d, to, "worst", d->frames[c].worst);
+			write_colour(d, to, d->frames[c].worst);
+		}
 		fputc('}', to);
 	}
 	fputc(']', to);
@@ -452,7 +515,11 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 		fprintf(to, ", \"step\": %" PRId64, d->options->step);
 	if (d->gradients && ad_count(d->y) == 1) {
 		fputs(", \"loss\": ", to);
-		write_number(to, ad_item(d->y));
+		write_number(to, d->loss);
+	}
+	if (d->options->note) {
+		fputs(", \"note\": ", to);
+		write_string(to, d->options->note);
 	}
 	if (d->reference > 0) {
 		fputs(", \"reference\": ", to);
@@ -464,7 +531,8 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 		const struct box *b = &d->boxes[k];
 		bool part = b->kind == BOX_PART;
 
-		fprintf(to, "%s\n  {\"id\": %u, \"module\": ", k ? "," : "", k);
+		fprintf(to, "%s\n  {\"id\": %u, \"svg\": \"%c%u\", \"module\": ", k ? "," : "", k,
+		        part ? 'n' : 'f', part ? b->part : b->first);
 		write_string(to, drawing_path(d, b->frame, path, sizeof path));
 		if (!part)
 			write_json_closed(d, to, b);
@@ -476,13 +544,16 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 	for (size_t k = 0; k < d->n_arrows; k++) {
 		const struct arrow *a = &d->arrows[k];
 
-		fprintf(to, "%s\n  {\"from\": %u, \"to\": %u, \"uses\": %u", k ? "," : "", a->from,
-		        a->to, a->uses);
+		fprintf(to, "%s\n  {\"svg\": \"%s\", \"from\": %u, \"to\": %u, \"uses\": %u", k ? "," : "",
+		        drawing_arrow_id(d, a, path), a->from, a->to, a->uses);
 		if (d->gradients) {
-			write_class(to, "class", a->class);
-			write_class(to, "worst", a->worst);
-			if (a->class != CLASS_NONE)
-				write_statistic(to, "gradient", &a->gradient);
+			write_class(d, to, "class", a->class);
+			write_class(d, to, "worst", a->worst);
+			write_colour(d, to, a->class);
+			fprintf(to, ", \"style\": \"%s\", \"width\": %.2f", drawing_style(d, a->class),
+			        drawing_width(d, a->class, a->gradient.rms));
+			write_gradient(d, to, a->class, &a->gradient,
+			               drawing_gradient_text(d, &a->gradient, path));
 		}
 		fputc('}', to);
 	}

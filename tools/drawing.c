@@ -5,6 +5,7 @@
  * every walk here is a loop over that order, forwards or backwards; none is a recursion.
  */
 #include "drawing.h"
+#include "edges.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -128,57 +129,92 @@ static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
 
 /* ---- statistics ---------------------------------------------------------------------------- */
 
-#define SUM_UP(type)                                                                               \
-	do {                                                                                       \
-		const type *v = data;                                                              \
-		for (size_t k = 0; k < n; k++) {                                                   \
-			double a = fabs((double)v[k]);                                             \
-			if (isnan(a))                                                              \
-				s->nan = true;                                                     \
-			else if (isinf(a))                                                         \
-				s->infinite = true;                                                \
-			else if (a > most)                                                         \
-				most = a;                                                          \
-		}                                                                                  \
-		/* Divided by the largest, so that squares neither overflow nor vanish. */         \
-		for (size_t k = 0; k < n && most > 0; k++) {                                       \
-			double a = (double)v[k] / most;                                            \
-			sum += a * a;                                                              \
-		}                                                                                  \
-	} while (0)
+static struct statistic statistic_of(const ad_draw_statistic *m, size_t n)
+{
+	bool spoilt = !isfinite(m->rms);
+
+	return (struct statistic){ .known = true,
+		                   .count = n,
+		                   .rms = spoilt ? NAN : m->rms,
+		                   .max = spoilt ? NAN : m->max,
+		                   .mean = spoilt ? NAN : m->mean,
+		                   .zeros = m->zeros,
+		                   .nan = isnan(m->rms),
+		                   .infinite = isinf(m->rms) };
+}
 
 static bool measure(struct drawing *d, ad_node *x, struct statistic *s)
 {
 	size_t n = ad_count(x);
-	const void *data;
-	double most = 0, sum = 0;
+	struct measure m;
 
 	*s = (struct statistic){ .known = true, .count = n };
 	if (ad_type_of(x) != AD_REAL || n == 0)
 		return true;
-	data = ad_data(x);
-	if (!data)
+	if (!measure_node(x, &m))
 		return drawing_fail(d, "draw: a value cannot be read: %s", ad_errmsg(d->graph));
-	if (d->f64)
-		SUM_UP(double);
-	else
-		SUM_UP(float);
-	s->rms = s->nan || s->infinite ? NAN : most * sqrt(sum / (double)n);
-	s->max = s->nan || s->infinite ? NAN : most;
+	*s = statistic_of(&(ad_draw_statistic){ m.rms, m.mean, m.max, m.zeros }, n);
 	return true;
 }
 
-/* The statistic of any node of the graph, computed once. */
 bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 {
-	uint32_t k = number_of(d, x);
+	const ad_draw_record *record = d->options->record;
+	ad_draw_statistic given;
+	uint32_t k;
 
+	if (record) {
+		*s = (struct statistic){ 0 };
+		if (record->value(record->context, x, &given))
+			*s = statistic_of(&given, ad_count(x));
+		return true;
+	}
+	k = number_of(d, x);
 	if (k == NOTHING)
 		return measure(d, x, s);
 	if (!d->statistics[k].known && !measure(d, x, &d->statistics[k]))
 		return false;
 	*s = d->statistics[k];
 	return true;
+}
+
+/* Of the gradient of x, or of what its input contributes; s->known: there is one. */
+static bool gradient_statistic(struct drawing *d, ad_node *x, int input, struct statistic *s)
+{
+	const ad_draw_record *record = d->options->record, *before = d->options->before;
+	ad_draw_statistic given;
+	ad_node *gradient;
+
+	*s = (struct statistic){ 0 };
+	if (record) {
+		if (!record->gradient(record->context, x, input, &given))
+			return true;
+		*s = statistic_of(&given, ad_count(input < 0 ? x : ad_input_of(x, input)));
+		if (before && !before->gradient(before->context, x, input, &given))
+			s->known = false;
+		if (before && s->known) {
+			s->before = given.rms;
+			s->nan |= !isfinite(given.rms);
+		}
+		return true;
+	}
+	gradient = input < 0 ? ad_gradient(x) : ad_use_gradient(x, input);
+	return !gradient || drawing_statistic(d, gradient, s);
+}
+
+double drawing_size(const struct drawing *d, const struct statistic *s)
+{
+	if (!d->change)
+		return s->rms;
+	return s->rms == s->before ? 1 : s->rms / s->before;
+}
+
+static enum class class_of_change(double factor) {
+	if (factor > 10) return CLASS_EXPLODING;
+	if (factor > 2) return CLASS_STRONG;
+	if (factor < 0.1) return CLASS_VANISHING;
+	if (factor < 0.5) return CLASS_WEAK;
+	return CLASS_NORMAL;
 }
 
 /* beyond: between the reference and the drawn node, where numbers are few and large by nature (a
@@ -188,7 +224,8 @@ static enum class class_of(const struct drawing *d, const struct statistic *s, b
 
 	if (!s->known) return CLASS_NONE;
 	if (s->nan || s->infinite) return CLASS_NAN;
-	if (s->rms == 0) return CLASS_ZERO;
+	if (s->rms == 0 && s->before == 0) return CLASS_ZERO;
+	if (d->change) return class_of_change(drawing_size(d, s));
 	if (d->reference == 0 || beyond) return CLASS_NORMAL;
 	ratio = s->rms / d->reference;
 	if (ratio > 100) return CLASS_EXPLODING;
@@ -203,7 +240,7 @@ static enum class class_of(const struct drawing *d, const struct statistic *s, b
 static enum class weight_class(const struct drawing *d, const struct statistic *s) {
 	struct statistic row = *s;
 
-	row.rms /= sqrt(d->positions);
+	if (!d->change) row.rms /= sqrt(d->positions);
 	return class_of(d, &row, false);
 }
 
@@ -360,18 +397,22 @@ static void find_targets(struct drawing *d)
 
 static bool find_reference(struct drawing *d)
 {
-	ad_node *gradient;
+	const ad_draw_record *record = d->options->record;
 	struct statistic s;
 	ad_shape shape;
 
 	d->positions = 1;
 	if (!d->options->reference)
 		return true;
-	gradient = ad_gradient(d->options->reference);
-	if (!gradient)
+	if (record) {
+		d->reference = isfinite(record->reference) ? record->reference : 0;
+		d->positions = record->rows >= 1 ? record->rows : 1;
 		return true;
-	if (!drawing_statistic(d, gradient, &s))
+	}
+	if (!gradient_statistic(d, d->options->reference, -1, &s))
 		return false;
+	if (!s.known)
+		return true;
 	if (isfinite(s.rms))
 		d->reference = s.rms;
 	shape = ad_shape_of(d->options->reference);
@@ -403,12 +444,13 @@ static bool find_gradients(struct drawing *d)
 		return false;
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct part *p = &d->parts[k];
-		ad_node *gradient = ad_gradient(p->node);
 
-		if (p->frozen || p->role == ROLE_TARGET || !gradient)
+		if (p->frozen || p->role == ROLE_TARGET)
 			continue;
-		if (!drawing_statistic(d, gradient, &p->gradient))
+		if (!gradient_statistic(d, p->node, -1, &p->gradient))
 			return false;
+		if (!p->gradient.known)
+			continue;
 		p->class = p->role == ROLE_PARAM && !p->beyond
 		               ? weight_class(d, &p->gradient)
 		               : class_of(d, &p->gradient, p->beyond);
@@ -430,9 +472,13 @@ bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char 
 		return drawing_fail(d, "draw: the graph has failed: %s", ad_errmsg(d->graph));
 	d->f64 = ad_is_f64(d->graph);
 	d->gradients = o->gradients;
+	d->change = o->gradients && o->record && o->before;
+	d->loss = o->record ? o->record->loss : NAN;
+	if (!o->record && o->gradients && ad_count(y) == 1)
+		d->loss = ad_item(y);
 	if (o->reference && ad_graph_of(o->reference) != d->graph)
 		return drawing_fail(d, "draw: the reference belongs to another graph");
-	if (d->gradients && !ad_gradient(y))
+	if (d->gradients && !o->record && !ad_gradient(y))
 		return drawing_fail(
 		    d, "draw: there are no gradients of this node; call ad_keep_all and "
 		       "then ad_backward on it before");
@@ -600,12 +646,9 @@ static void settle(struct drawing *d)
 
 static bool measure_use(struct drawing *d, struct use *u, uint32_t by, int input)
 {
-	ad_node *gradient;
-
 	if (!d->gradients)
 		return true;
-	gradient = ad_use_gradient(d->parts[by].node, input);
-	if (gradient && !drawing_statistic(d, gradient, &u->gradient))
+	if (!gradient_statistic(d, d->parts[by].node, input, &u->gradient))
 		return false;
 	u->class = d->parts[u->from].role == ROLE_PARAM && !d->parts[u->from].beyond
 	               ? weight_class(d, &u->gradient)
@@ -732,12 +775,19 @@ static bool find_backward_offender(struct drawing *d, uint32_t *found)
 
 static bool find_offender(struct drawing *d)
 {
+	const ad_draw_record *record = d->options->record;
 	struct statistic y;
 	uint32_t found;
 	bool bad = false;
 
 	if (!d->gradients)
 		return true;
+	if (record) {
+		found = record->first_nan ? part_of(d, record->first_nan) : NOTHING;
+		if (found != NOTHING && d->parts[found].shown != NOTHING)
+			d->parts[d->parts[found].shown].offender = true;
+		return true;
+	}
 	if (!drawing_statistic(d, d->y, &y))
 		return false;
 	bad = y.nan || y.infinite;
@@ -851,11 +901,11 @@ static bool make_boxes(struct drawing *d)
 }
 
 /* Of several uses between two boxes the one to show: the worst, of these the largest. */
-static bool shows_more(const struct use *a, const struct use *b)
+static bool shows_more(const struct drawing *d, const struct use *a, const struct use *b)
 {
 	if (a->class != b->class)
 		return a->class > b->class;
-	return a->gradient.rms > b->gradient.rms;
+	return drawing_size(d, &a->gradient) > drawing_size(d, &b->gradient);
 }
 
 /* The statistic of two gradients side by side. */
@@ -871,9 +921,14 @@ static void add_statistic(struct statistic *to, const struct statistic *s)
 	}
 	to->nan |= s->nan;
 	to->infinite |= s->infinite;
-	if (n > 0)
-		to->rms = hypot(to->rms * sqrt((double)to->count / n),
-		                s->rms * sqrt((double)s->count / n));
+	if (n > 0) {
+		double share = (double)to->count / n, other = (double)s->count / n;
+
+		to->rms = hypot(to->rms * sqrt(share), s->rms * sqrt(other));
+		to->before = hypot(to->before * sqrt(share), s->before * sqrt(other));
+		to->mean = to->mean * share + s->mean * other;
+		to->zeros = to->zeros * share + s->zeros * other;
+	}
 	if (!(to->max >= s->max))
 		to->max = s->max;
 	to->count += s->count;
@@ -926,6 +981,7 @@ static bool make_arrows(struct drawing *d)
 			d->arrows[d->n_arrows++] = (struct arrow){ .from = from,
 				                                   .to = to,
 				                                   .use = (uint32_t)k,
+				                                   .first = (uint32_t)k,
 				                                   .uses = 1,
 				                                   .gradient = u->gradient,
 				                                   .class = u->class,
@@ -943,7 +999,7 @@ static bool make_arrows(struct drawing *d)
 		               ? weight_class(d, &a->gradient)
 		               : class_of(d, &a->gradient, beyond);
 		worse(&a->worst, u->class);
-		if (shows_more(u, &d->uses[a->use]))
+		if (shows_more(d, u, &d->uses[a->use]))
 			a->use = (uint32_t)k;
 	}
 	free(slots);
@@ -1019,6 +1075,12 @@ static void worse_frame(struct frame *f, enum class class, double rms)
 	worse(&f->worst, class);
 }
 
+/* Of a weight's gradient, as of one row's. */
+static double row_size(const struct drawing *d, const struct statistic *s)
+{
+	return d->change ? drawing_size(d, s) : s->rms / sqrt(d->positions);
+}
+
 /* The colour of a frame: the worst of the weights and of the arrows inside it, else of its results.
  */
 static void find_worst(struct drawing *d)
@@ -1029,8 +1091,7 @@ static void find_worst(struct drawing *d)
 		if (!is_shown(d, k))
 			continue;
 		if (p->role == ROLE_PARAM) {
-			worse_frame(&d->frames[p->frame], p->class,
-			            p->gradient.rms / sqrt(d->positions));
+			worse_frame(&d->frames[p->frame], p->class, row_size(d, &p->gradient));
 			worse(&d->boxes[p->box].worst, p->class);
 		}
 		if (p->offender) {
@@ -1045,8 +1106,8 @@ static void find_worst(struct drawing *d)
 		    drawing_common_frame(d, d->parts[u->from].frame, d->parts[u->to].frame);
 
 		worse_frame(&d->frames[frame], u->class,
-		            u->gradient.rms /
-		                (d->parts[u->from].role == ROLE_PARAM ? sqrt(d->positions) : 1));
+		            d->parts[u->from].role == ROLE_PARAM ? row_size(d, &u->gradient)
+		                                                 : drawing_size(d, &u->gradient));
 	}
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct frame *f = &d->frames[d->parts[k].frame];
@@ -1055,7 +1116,7 @@ static void find_worst(struct drawing *d)
 		if (!is_shown(d, k) || d->parts[k].role != ROLE_OP)
 			continue;
 		if (f->worst == CLASS_NONE)
-			worse_frame(f, d->parts[k].class, d->parts[k].gradient.rms);
+			worse_frame(f, d->parts[k].class, drawing_size(d, &d->parts[k].gradient));
 		if (b->worst == CLASS_NONE)
 			worse(&b->worst, d->parts[k].class);
 	}

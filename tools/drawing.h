@@ -45,9 +45,10 @@ enum role {
 	ROLE_CONSTANT
 };
 
-/* The root mean square of an array, and what spoils it. */
+/* What is told of an array, and what spoils it. */
 struct statistic {
-	double rms, max;
+	double rms, max, mean, zeros;
+	double before; /* of a change: the rms that it had */
 	size_t count;
 	bool known, nan, infinite;
 };
@@ -124,6 +125,7 @@ struct box {
 struct arrow {
 	uint32_t from, to;         /* boxes */
 	uint32_t use;              /* the use that it shows: of several the worst */
+	uint32_t first;            /* the first use that it stands for */
 	uint32_t uses;             /* how many it stands for */
 	struct statistic gradient; /* of all of them together */
 	enum class class;          /* by it */
@@ -137,6 +139,8 @@ struct drawing {
 	ad_node *y;
 	const ad_draw_options *options;
 	bool f64, gradients;
+	bool change;      /* from options->before to options->record */
+	double loss;      /* of a single number that is drawn; NaN: not known */
 	double reference; /* rms of the gradient there; 0: no classes by size */
 	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */
@@ -201,8 +205,11 @@ bool drawing_focus(struct drawing *d);
 bool drawing_make_frames(struct drawing *d);
 bool drawing_open_frames(struct drawing *d);
 
-/* Any statistic of a node's value, computed once. */
+/* Any statistic of a node's value, computed once; not known of most where a record is drawn. */
 bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s);
+
+/* The size of a gradient among others: its rms, or how many times as large it has become. */
+double drawing_size(const struct drawing *d, const struct statistic *s);
 
 /* Writes what drawing_flow decided. */
 bool drawing_write_text(struct drawing *d, FILE *to);
@@ -211,7 +218,21 @@ bool drawing_write_json(struct drawing *d, FILE *to);
 /* A size in two digits, 2.6e-8, 0.47, 31; a count, 512, 7.1M; text holds 32 bytes. */
 const char *drawing_size_text(char *text, double size);
 const char *drawing_count_text(char *text, size_t count);
-const char *drawing_class_name(enum class class);
+const char *drawing_class_name(const struct drawing *d, enum class class);
+
+/* How a gradient is drawn: #rrggbb; solid, dashed, dotted; points. */
+const char *drawing_colour(const struct drawing *d, enum class class);
+const char *drawing_style(const struct drawing *d, enum class class);
+double drawing_width(const struct drawing *d, enum class class, double rms);
+
+/* The number that stands for a gradient, that at a weight, the id of an arrow in the SVG; text holds 40
+ * bytes. */
+const char *drawing_gradient_text(const struct drawing *d, const struct statistic *s, char *text);
+const char *drawing_weight_text(const struct drawing *d, const struct part *a, char *text);
+const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
+
+/* A factor as it is read: 150×, 1/60; text holds 40 bytes. */
+const char *drawing_factor_text(char *text, double factor);
 
 /* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
 uint32_t drawing_character_at(const unsigned char *s, size_t *bytes);
