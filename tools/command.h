@@ -146,10 +146,8 @@ struct drawing {
  * with a sentence in error, which is empty where standard output failed: main says that. */
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
 
-/* What a drawing is told of a model: the learning rate where a step is that times the gradient, else 0; the
- * layers by path, from malloc (NULL where memory is short, and then none is folded). */
-double draw_rate(const ad_model *m);
-ad_draw_layer *draw_layers(const ad_model *m, size_t *n);
+/* The layers of the model by path; NULL where memory is short, and then none is folded. */
+ad_draw_layer *list_layers(const ad_model *m, size_t *n);
 
 /* Whether the model is a function of one number, and the plot of its training samples with the
  * curve that it makes of them. */

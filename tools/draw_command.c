@@ -175,7 +175,8 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct dra
 	return false;
 }
 
-double draw_rate(const ad_model *m)
+/* The learning rate where a step is that times the gradient; else 0. */
+static double plain_rate(const ad_model *m)
 {
 	const struct optimizer *kind = m->train.optimizer;
 	const ad_attr *a = kind && !strcmp(kind->name, "sgd") ? kind->attrs : NULL;
@@ -195,7 +196,7 @@ static const char *layer_named(const char *name)
 	return NULL;
 }
 
-ad_draw_layer *draw_layers(const ad_model *m, size_t *n)
+ad_draw_layer *list_layers(const ad_model *m, size_t *n)
 {
 	ad_draw_layer *list = calloc((size_t)m->n_rows + 1, sizeof *list);
 
@@ -226,7 +227,7 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	o.gradients = d->gradients;
 	o.title = m->name;
 	o.step = d->step;
-	o.rate = draw_rate(m);
+	o.rate = plain_rate(m);
 	if (o.stat == AD_STAT_RATIO && o.rate == 0) {
 		snprintf(error, n,
 		         "--stat ratio needs the optimizer sgd, whose step is the rate times the "
@@ -235,7 +236,7 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	}
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
-	o.layers = list = draw_layers(m, &o.n_layers);
+	o.layers = list = list_layers(m, &o.n_layers);
 	done = write_drawing(y, &o, d, error, n);
 	free(list);
 	if (done)

@@ -153,6 +153,7 @@ static void write_data(struct report *r)
 	fprintf(r->to, ",\"live\":%s,\"written\":\"%s\",\"version\":\"%s\"",
 	        r->live ? "true" : "false", when, AD_VERSION);
 	report_files(r);
+	report_record(r);
 	report_weights(r);
 	report_classes(r);
 	report_graph(r);
@@ -188,15 +189,12 @@ static char *page_text(struct report *r, size_t *size)
 /* The model of a run, with its weights where it has saved some. */
 static ad_model *open_report(const char *command, const char *folder, bool *weights, int *status)
 {
-	char *file = join_path(folder, "last.safetensors"), *config = join_path(folder, "config.yaml");
+	char *file = join_path(folder, "last.safetensors");
 	struct stat s;
-	ad_model *m;
 
-	*weights = !file || !config || stat(file, &s) == 0 || stat(config, &s) != 0;
-	m = *weights ? open_run(command, folder, status) : open_file(command, config, NULL, status);
+	*weights = file && stat(file, &s) == 0;
 	free(file);
-	free(config);
-	return m;
+	return *weights ? open_run(command, folder, status) : open_config(command, folder, status);
 }
 
 int report_write(const char *command, const char *folder, const char *path, bool live)
@@ -219,6 +217,7 @@ int report_write(const char *command, const char *folder, const char *path, bool
 	         !save_end(&save, error, sizeof error))
 		status = failed(command, "%s", error);
 	free(page);
+	record_close(r.record);
 	ad_model_close(r.m);
 	return status;
 }

@@ -9,6 +9,9 @@
 #define AUTOGRAD_REPORT_H
 
 #include "command.h"
+#include "record.h"
+
+enum { MOST_STEPS = 120 };
 
 struct report {
 	const char *folder; /* of the run */
@@ -18,14 +21,21 @@ struct report {
 	FILE *to;
 	FILE *notes;        /* elements of a JSON list */
 	size_t n_notes;
+	struct record *record; /* NULL: no gradients were recorded */
+	size_t n_steps;        /* of the record those that are shown, by number */
+	size_t steps[MOST_STEPS];
 };
 
 void report_remark(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void report_number(FILE *to, double value);
 void report_numbers(FILE *to, const double values[], size_t n); /* as a list */
 
-/* The run's files: log, recorded gradients, result, config and environment. (report_log.c) */
+/* The run's files: log, result, config and environment. (report_log.c) */
 void report_files(struct report *r);
+
+/* Opens the record of gradients, and of each weight writes what the steps that are shown say.
+ * (report_record.c) */
+void report_record(struct report *r);
 
 /* Of each weight, how its values lie now and how they lay before the training. (report_data.c) */
 void report_weights(struct report *r);
@@ -34,8 +44,8 @@ void report_weights(struct report *r);
  * is most wrong about. (report_data.c) */
 void report_classes(struct report *r);
 
-/* The graph with its gradients as SVG or, without the program dot, as text; one for each module; and the
- * recorded steps, by the ids of the SVG. (report_graph.c) */
+/* The graph with its gradients as SVG or, without the program dot, as text; one for each module; and how the
+ * recorded steps are drawn, by the ids of the SVG. (report_graph.c) */
 void report_graph(struct report *r);
 
 /* Writes the page about a run to path, whole or not at all. Returns how to exit, after a sentence on

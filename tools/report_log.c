@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_ROWS 1000     /* of the log */
-#define MOST_STEPS 120     /* with recorded gradients */
-#define MOST_WEIGHTS 300   /* whose gradients are shown */
+#define MOST_ROWS 1000 /* of the log */
 #define MOST_TEXT ((size_t)256 << 10)
 #define MOST_LINE ((size_t)64 << 20)
 
@@ -111,76 +109,6 @@ static void write_log(struct report *r)
 		cJSON_Delete(rows[k]);
 }
 
-/* ---- recorded gradients ------------------------------------------------------------------------- */
-
-/* One statistic of all weights that are shown, a list for each step. */
-static void write_statistic(struct report *r, const char *key, size_t n, cJSON *const steps[],
-                            size_t n_paths, const char *const paths[])
-{
-	fprintf(r->to, ",\"%s\":[", key);
-	for (size_t s = 0; s < n; s++) {
-		const cJSON *weights = cJSON_GetObjectItemCaseSensitive(steps[s], "weights");
-
-		fprintf(r->to, s ? ",[" : "[");
-		for (size_t k = 0; k < n_paths; k++) {
-			const cJSON *row = cJSON_GetObjectItemCaseSensitive(weights, paths[k]);
-
-			if (k > 0)
-				putc(',', r->to);
-			report_number(r->to, number_of(row, key));
-		}
-		putc(']', r->to);
-	}
-	putc(']', r->to);
-}
-
-static void write_gradients(struct report *r)
-{
-	cJSON *steps[MOST_STEPS + 1];
-	const char *paths[MOST_WEIGHTS] = { 0 };
-	const cJSON *weights, *row;
-	struct lines l;
-	size_t n = 0, n_paths = 0, all, k = 0;
-
-	if (!lines_open(&l, r->folder, "gradients.jsonl", MOST_STEPS)) {
-		report_remark(r, "The run recorded no gradients; a line `gradients: {every: 1 epoch}` under "
-		               "`train:` has a training record them.");
-		return;
-	}
-	while (n <= MOST_STEPS && (steps[n] = lines_next(&l)))
-		n++;
-	if (l.every > 1)
-		report_remark(r, "Gradients are shown for %zu of %zu recorded steps: every %zuth and the last.",
-		            n, l.n, l.every);
-	lines_close(&l);
-	weights = n ? cJSON_GetObjectItemCaseSensitive(steps[n - 1], "weights") : NULL;
-	all = weights ? (size_t)cJSON_GetArraySize(weights) : 0;
-	cJSON_ArrayForEach(row, weights)
-	{
-		size_t from = k++ * MOST_WEIGHTS / (all > MOST_WEIGHTS ? all : MOST_WEIGHTS);
-
-		if (row->string && from == n_paths && n_paths < MOST_WEIGHTS)
-			paths[n_paths++] = row->string;
-	}
-	if (n_paths < all)
-		report_remark(r, "Gradients are shown for %zu of %zu weights, evenly spread.", n_paths, all);
-	fprintf(r->to, ",\"gradients\":{\"step\":[");
-	for (size_t s = 0; s < n; s++)
-		fprintf(r->to, "%s%.0f", s ? "," : "", number_of(steps[s], "step"));
-	fprintf(r->to, "],\"weights\":[");
-	for (k = 0; k < n_paths; k++) {
-		if (k > 0)
-			putc(',', r->to);
-		json_text(r->to, paths[k]);
-	}
-	putc(']', r->to);
-	write_statistic(r, "gradient", n, steps, n_paths, paths);
-	write_statistic(r, "update", n, steps, n_paths, paths);
-	putc('}', r->to);
-	for (size_t s = 0; s < n; s++)
-		cJSON_Delete(steps[s]);
-}
-
 /* ---- texts -------------------------------------------------------------------------------------- */
 
 /* The text of a file of the run, from malloc; NULL: there is none. */
@@ -241,7 +169,6 @@ void report_files(struct report *r)
 {
 	write_result(r);
 	write_log(r);
-	write_gradients(r);
 	write_file(r, "config", "config.yaml");
 	write_file(r, "environment", "env.txt");
 }

@@ -558,7 +558,7 @@ function showFlow() {
 }
 
 function showZoom(box) {
-	const fit = () => zoom(main, size = Math.max(0.62, fitting(main, box)));
+	const fit = () => zoom(main, size = Math.max(0.8, fitting(main, box)));
 
 	fit();
 	byId("zoom-fit").addEventListener("click", () => zoom(main, size = fitting(main, box)));
