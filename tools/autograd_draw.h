@@ -68,6 +68,8 @@ typedef struct {
 	 * not known. */
 	bool (*gradient)(void *context, ad_node *x, int input, ad_draw_statistic *to);
 	bool (*value)(void *context, ad_node *x, ad_draw_statistic *to);
+	/* How far the step moved the param x: rms of its change over its own. May be NULL. */
+	bool (*update)(void *context, ad_node *x, double *ratio);
 	double loss, reference; /* rms of the gradient of the options' reference; NaN: not known */
 	double rows;            /* that the reference had */
 	ad_node *first_nan;     /* the node that made the first NaN or infinity; NULL: none */

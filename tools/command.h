@@ -102,6 +102,9 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 /* Opens a run folder: its config.yaml with the weights of last.safetensors. */
 ad_model *open_run(const char *name, const char *path, int *status);
 
+/* The model of a run with its initial weights: where there are no others yet, or none are needed. */
+ad_model *open_config(const char *name, const char *path, int *status);
+
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
 

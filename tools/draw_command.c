@@ -2,8 +2,10 @@
  * draw_command: `autograd draw`: the graph of a model or run as a diagram.
  */
 #include "command.h"
+#include "record.h"
 #include "render.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +14,7 @@
 #define LESS_DEPTH 2 /* levels shown where dot takes too long */
 
 struct draw_options {
-	const char *output, *around, *path, *only;
+	const char *output, *around, *path, *only, *step, *diff;
 	int view, stat, palette, format;
 	bool gradients, text, all, forward, both;
 	int64_t depth, radius, limit;
@@ -59,6 +61,12 @@ static const struct option options[] = {
 	  "arrows for both ways" },
 	{ "palette", 0, OPTION_CHOICE, "colour mono", NULL, false,
 	  offsetof(struct draw_options, palette), "mono: widths and dashes tell the classes" },
+	{ "step", 0, OPTION_TEXT, "N", NULL, false, offsetof(struct draw_options, step),
+	  "draws the gradients that a run recorded ('gradients' in 'train') at that step, or last "
+	  "before it; nothing is evaluated" },
+	{ "diff", 0, OPTION_TEXT, "A B", NULL, false, offsetof(struct draw_options, diff),
+	  "draws a change of recorded gradients, numbers and colours as factors: of two steps, "
+	  "RUN --diff 200 1200, or two runs, --diff RUN_A RUN_B, at their last records or --step" },
 	{ "limit", 0, OPTION_WHOLE, "SECONDS", "30", false, offsetof(struct draw_options, limit),
 	  "how long dot may take before less is drawn; 0: however long" },
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct draw_options, set),
@@ -108,8 +116,24 @@ static struct instance *prepare(ad_model *m, bool gradients, int *status, char *
 	return in;
 }
 
+/* What is drawn: a node of an evaluated graph, or a record, as it is or as a change. */
+struct subject {
+	ad_model *m;
+	ad_node *y;
+	struct record *record, *before; /* NULL: y; NULL: no change */
+	size_t k, j;
+};
+
+static bool draw_subject(const struct subject *s, const ad_draw_options *o, FILE *to, char *error,
+                         size_t n)
+{
+	if (s->record)
+		return record_draw(s->record, s->k, s->before, s->j, s->m, o, to, error, n);
+	return ad_draw(s->y, o, to, error, n);
+}
+
 /* The drawing as text; NULL with a sentence in error. */
-static char *drawing_text(ad_node *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
+static char *drawing_text(const struct subject *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
 {
 	char *text = NULL;
 	FILE *to = open_memstream(&text, size);
@@ -119,7 +143,7 @@ static char *drawing_text(ad_node *y, const ad_draw_options *o, size_t *size, ch
 		snprintf(error, n, "out of memory");
 		return NULL;
 	}
-	done = ad_draw(y, o, to, error, n);
+	done = draw_subject(y, o, to, error, n);
 	if (fclose(to) != 0 && done) {
 		snprintf(error, n, "out of memory");
 		done = false;
@@ -130,7 +154,7 @@ static char *drawing_text(ad_node *y, const ad_draw_options *o, size_t *size, ch
 	return NULL;
 }
 
-static bool write_once(ad_node *y, const ad_draw_options *o, const struct drawing *d, bool *late,
+static bool write_once(const struct subject *y, const ad_draw_options *o, const struct drawing *d, bool *late,
                        char *error, size_t n)
 {
 	size_t size = 0;
@@ -141,7 +165,7 @@ static bool write_once(ad_node *y, const ad_draw_options *o, const struct drawin
 	return done;
 }
 
-static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct drawing *d,
+static bool write_drawing(const struct subject *y, const ad_draw_options *o, const struct drawing *d,
                           char *error, size_t n)
 {
 	ad_draw_options less = *o;
@@ -149,7 +173,7 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct dra
 	bool done, late = false;
 
 	if (strcmp(d->path, "-") == 0) {
-		done = ad_draw(y, o, stdout, error, n);
+		done = draw_subject(y, o, stdout, error, n);
 		if (ferror(stdout))
 			error[0] = '\0';
 		return done;
@@ -165,7 +189,7 @@ static bool write_drawing(ad_node *y, const ad_draw_options *o, const struct dra
 		    note, sizeof note,
 		    "%zu nodes, more than dot lays out in %g seconds; showing depth %d instead "
 		    "(--all --limit 0 to wait)",
-		    ad_nodes(ad_graph_of(y)), d->seconds, less.depth);
+		    ad_nodes(y->m->graph), d->seconds, less.depth);
 		less.note = note;
 		if (write_once(y, &less, d, &late, error, n)) {
 			fprintf(stderr, "note: %s\n", note);
@@ -237,7 +261,7 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
 	o.layers = list = list_layers(m, &o.n_layers);
-	done = write_drawing(y, &o, d, error, n);
+	done = write_drawing(&(struct subject){ .m = m, .y = y }, &o, d, error, n);
 	free(list);
 	if (done)
 		return EXIT_DONE;
@@ -247,9 +271,16 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	return EXIT_FAILED;
 }
 
-/* The classes that a list names, as bits; 0: a word is none of them. */
-static unsigned classes_of(const char *words)
+/* The classes that a list names, as bits; 0: a word is none of them. change: of a change. */
+static unsigned classes_of(const char *words, bool change)
 {
+	static const char *const changes[AD_CLASSES] = {
+		[AD_CLASS_NONE] = "none", [AD_CLASS_NORMAL] = "equal",
+		[AD_CLASS_WEAK] = "smaller", [AD_CLASS_STRONG] = "larger",
+		[AD_CLASS_LOST] = "lost", [AD_CLASS_VANISHING] = "much-smaller",
+		[AD_CLASS_ZERO] = "zero", [AD_CLASS_EXPLODING] = "much-larger",
+		[AD_CLASS_NAN] = "nan",
+	};
 	static const char *const names[AD_CLASSES] = {
 		[AD_CLASS_NONE] = "none", [AD_CLASS_NORMAL] = "normal",
 		[AD_CLASS_WEAK] = "weak", [AD_CLASS_STRONG] = "strong",
@@ -257,6 +288,7 @@ static unsigned classes_of(const char *words)
 		[AD_CLASS_ZERO] = "zero", [AD_CLASS_EXPLODING] = "exploding",
 		[AD_CLASS_NAN] = "nan",
 	};
+	const char *const *name = change ? changes : names;
 	unsigned all = 0;
 
 	while (*words) {
@@ -264,7 +296,7 @@ static unsigned classes_of(const char *words)
 		int k = 0;
 
 		while (k < AD_CLASSES &&
-		       (strlen(names[k]) != size || strncmp(names[k], words, size) != 0))
+		       (strlen(name[k]) != size || strncmp(name[k], words, size) != 0))
 			k++;
 		if (k == AD_CLASSES)
 			return 0;
@@ -298,7 +330,13 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		how->to = dots + 2;
 	}
 	if (o->only) {
-		how->only = classes_of(o->only);
+		how->only = classes_of(o->only, o->diff != NULL);
+		if (!how->only && o->diff)
+			return misused("draw",
+			               "--only wants classes such as larger,much-larger, not '%s'; of a "
+			               "change they are nan, much-larger, larger, equal, smaller, "
+			               "much-smaller, zero",
+			               o->only);
 		if (!how->only)
 			return misused(
 			    "draw",
@@ -309,6 +347,112 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
 	return EXIT_DONE;
+}
+
+static bool is_number(const char *text)
+{
+	return *text && strspn(text, "0123456789") == strlen(text) && strlen(text) < 16;
+}
+
+/* What --step and --diff name: runs, and steps of them. */
+struct wanted {
+	const char *run, *before;   /* before NULL: no change */
+	const char *step, *earlier; /* NULL: the last one */
+};
+
+static int read_named(const struct draw_options *o, int n, const char *const args[], struct wanted *to)
+{
+	const char *numbers[3], *runs[3];
+	int n_numbers = 0, n_runs = 0;
+
+	*to = (struct wanted){ .step = o->step, .earlier = o->step };
+	if (o->step && !is_number(o->step))
+		return misused("draw", "--step wants the number of a step, not '%s'", o->step);
+	for (int k = o->diff ? -1 : 0; k < n; k++) {
+		const char *word = k < 0 ? o->diff : args[k];
+
+		if (o->diff && is_number(word))
+			numbers[n_numbers++] = word;
+		else
+			runs[n_runs++] = word;
+	}
+	if (!o->diff && n_runs == 1) {
+		to->run = runs[0];
+	} else if (n_numbers == 2 && n_runs == 1 && !o->step) {
+		to->run = to->before = runs[0];
+		to->earlier = numbers[0];
+		to->step = numbers[1];
+	} else if (n_numbers == 0 && n_runs == 2) {
+		to->before = runs[0];
+		to->run = runs[1];
+	} else if (o->diff) {
+		return misused("draw", "--diff wants two steps of a run, RUN --diff 200 1200, or two runs, "
+		                       "--diff RUN_A RUN_B");
+	} else {
+		return misused("draw", "'%s' is one argument too many", args[1]);
+	}
+	if (!is_folder(to->run) || (to->before && !is_folder(to->before)))
+		return misused("draw", "%s is of runs, which record steps; '%s' is no folder of one",
+		               o->diff ? "--diff" : "--step", is_folder(to->run) ? to->before : to->run);
+	return EXIT_DONE;
+}
+
+static struct record *open_record(const char *run, const char *step, size_t *k)
+{
+	char error[1024];
+	struct record *r = record_open(run, error, sizeof error);
+
+	if (!r) {
+		failed("draw", "%s", error);
+		return NULL;
+	}
+	if (*record_note(r))
+		fprintf(stderr, "note: %s/%s\n", run, record_note(r));
+	*k = record_at(r, step ? strtoll(step, NULL, 10) : INT64_MAX);
+	return r;
+}
+
+/* Adds where not the step that was asked for is drawn, but the last one recorded before it. */
+static void note_nearest(char *note, size_t n, const struct record *r, size_t k, const char *step)
+{
+	int64_t asked = step ? strtoll(step, NULL, 10) : -1, found = record_step(r, k).step;
+	size_t at = strlen(note);
+
+	if (asked >= 0 && asked != found)
+		snprintf(note + at, n - at, "%sstep %" PRId64 " was not recorded; %s is %" PRId64,
+		         at ? "; " : "", asked, found < asked ? "the last one before it" : "the first one",
+		         found);
+}
+
+static int draw_record(const struct wanted *w, const struct drawing *d)
+{
+	ad_draw_options how = *d->how;
+	struct subject s = { 0 };
+	char error[1024] = "", note[256] = "";
+	int status = EXIT_FAILED;
+
+	s.record = open_record(w->run, w->step, &s.k);
+	if (s.record && w->before == w->run) {
+		s.before = s.record;
+		s.j = record_at(s.record, strtoll(w->earlier, NULL, 10));
+	} else if (s.record && w->before) {
+		s.before = open_record(w->before, w->earlier, &s.j);
+	}
+	if (s.record && (s.before || !w->before) && (s.m = open_config("draw", w->run, &status))) {
+		if (s.before)
+			note_nearest(note, sizeof note, s.before, s.j, w->earlier);
+		note_nearest(note, sizeof note, s.record, s.k, w->step);
+		how.view = AD_VIEW_FLOW;
+		how.note = note;
+		status = write_drawing(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
+		if (status != EXIT_DONE && error[0])
+			failed("draw", "%s", error);
+	}
+	ad_model_close(s.m);
+	if (s.before != s.record)
+		record_close(s.before);
+	record_close(s.record);
+	return status;
 }
 
 static int run(const void *given, int n, const char *const args[])
@@ -342,6 +486,18 @@ static int run(const void *given, int n, const char *const args[])
 		           : picture == PICTURE_TEXT ? AD_DRAW_TEXT
 		                                     : AD_DRAW_DOT;
 	}
+	if (o->step || o->diff) {
+		struct wanted named;
+
+		if (o->view == AD_VIEW_CIRCUIT)
+			return misused("draw", "--view circuit shows values, which a run does not record");
+		if (o->set.n > 0)
+			return misused("draw", "--set is for files; a run keeps the values it was trained with");
+		status = read_named(o, n, args, &named);
+		return status == EXIT_DONE ? draw_record(&named, &d) : status;
+	}
+	if (n > 1)
+		return misused("draw", "'%s' is one argument too many", args[1]);
 	m = open_either("draw", args[0], &o->set, &status);
 	if (!m)
 		return status;
@@ -356,7 +512,7 @@ const struct command command_draw = {
 	.name = "draw",
 	.arguments = "FILE|RUN",
 	.least = 1,
-	.most = 1,
+	.most = 2,
 	.doc = "draws the graph of a model, with --grad its gradients",
 	.details = "A run is drawn with its trained weights, a file with its initial ones. All but "
 		   ".dot is "

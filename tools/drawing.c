@@ -421,17 +421,25 @@ static bool find_reference(struct drawing *d)
 	return true;
 }
 
-/* How far a step of the rate moves a weight; under half an ulp it does not. */
+/* How far a step moves a weight, by its rate or as recorded; under half an ulp it does not. */
 static bool find_ratio(struct drawing *d, struct part *p)
 {
+	const ad_draw_record *record = d->options->record;
 	struct statistic value;
 
-	if (!drawing_statistic(d, p->node, &value))
-		return false;
-	/* Infinite for a weight that is 0 so far. */
-	if (p->gradient.rms > 0)
-		p->ratio = d->options->rate * p->gradient.rms / value.rms;
-	if (p->ratio > 0 && p->ratio < (d->f64 ? 0x1p-54 : 0x1p-25))
+	if (record && record->update) {
+		if (!record->update(record->context, p->node, &p->ratio))
+			return true;
+	} else {
+		if (d->options->rate == 0)
+			return true;
+		if (!drawing_statistic(d, p->node, &value))
+			return false;
+		/* Infinite for a weight that is 0 so far. */
+		if (p->gradient.rms > 0)
+			p->ratio = d->options->rate * p->gradient.rms / value.rms;
+	}
+	if (!d->change && p->gradient.rms > 0 && p->ratio < (d->f64 ? 0x1p-54 : 0x1p-25))
 		p->class = CLASS_LOST;
 	return true;
 }
@@ -456,7 +464,7 @@ static bool find_gradients(struct drawing *d)
 		               : class_of(d, &p->gradient, p->beyond);
 		if (p->gradient.rms > d->largest)
 			d->largest = p->gradient.rms;
-		if (p->role == ROLE_PARAM && d->options->rate > 0 && !find_ratio(d, p))
+		if (p->role == ROLE_PARAM && !find_ratio(d, p))
 			return false;
 	}
 	return true;

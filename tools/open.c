@@ -68,16 +68,13 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 }
 
 /* A run's warnings were said when it was trained; those of its resolved file may be new, and moot. */
-ad_model *open_run(const char *name, const char *path, int *status)
+ad_model *open_config(const char *name, const char *path, int *status)
 {
-	char *config = join_path(path, "config.yaml"),
-	     *weights = join_path(path, "last.safetensors");
+	char *config = join_path(path, "config.yaml");
 	ad_model *m = NULL;
 	struct stat s;
-	char error[1024];
-	bool refused;
 
-	if (!config || !weights) {
+	if (!config) {
 		*status = failed(name, "out of memory");
 	} else if (!is_folder(path)) {
 		*status = misused(name, "'%s' is not the folder of a run: %s", path,
@@ -85,14 +82,25 @@ ad_model *open_run(const char *name, const char *path, int *status)
 	} else if (stat(config, &s) != 0) {
 		*status =
 		    misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
-	} else if ((m = open_path(name, config, NULL, true, status)) &&
-	           !checkpoint_read(m, weights, &refused, error, sizeof error)) {
-		failed(name, "%s", error);
+	} else {
+		m = open_path(name, config, NULL, true, status);
+	}
+	free(config);
+	return m;
+}
+
+ad_model *open_run(const char *name, const char *path, int *status)
+{
+	ad_model *m = open_config(name, path, status);
+	char *weights = m ? join_path(path, "last.safetensors") : NULL, error[1024];
+	bool refused = false;
+
+	if (m && (!weights || !checkpoint_read(m, weights, &refused, error, sizeof error))) {
+		failed(name, "%s", weights ? error : "out of memory");
 		*status = refused ? EXIT_USAGE : EXIT_FAILED;
 		ad_model_close(m);
 		m = NULL;
 	}
-	free(config);
 	free(weights);
 	return m;
 }
