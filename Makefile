@@ -62,7 +62,9 @@ LIBRARY := $(patsubst %.c,$(OBJ)/%.o,$(ENGINE)) \
 	$(patsubst %.c,$(OBJ)/%.o,$(MODELS) $(wildcard $(DRAWING))) \
 	$(foreach v,$(VARIANTS),$(patsubst %.c,$(OBJ)/%.$(v).o,$(OPS) $(KERNELS) $(OPTIMIZERS))) \
 	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
-COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS))
+# The page of `autograd report`, put into the command.
+REPORT := tools/report/page.html tools/report/style.css tools/report/script.js
+COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS)) $(GEN)/report.o
 
 # V=1 shows the commands; else a line a file.
 ifeq ($(V),1)
@@ -96,6 +98,9 @@ $(GEN)/formats.c: FORCE
 	$(call table,list format $(FORMATS))
 $(GEN)/optimizers.c: FORCE
 	$(call table,list optimizer $(OPTIMIZERS))
+
+$(GEN)/report.c: FORCE
+	$(call table,lines report $(REPORT))
 
 # What the library is made of: a file added or deleted changes it.
 $(BUILD)/members: FORCE

@@ -75,8 +75,9 @@ struct command {
 };
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
-    command_train, command_sweep, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
-    command_diff, command_schema, command_config, command_explain, command_sample, command_lr, command_doctor;
+    command_train, command_lr, command_sweep, command_test, command_predict, command_sample,
+    command_doctor, command_draw, command_plot, command_report, command_ops, command_new,
+    command_diff, command_schema, command_config, command_explain;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);

@@ -3,6 +3,7 @@
 #   tables.sh prototypes ops/*.c   the C functions of all ops, documented: autograd_ops.h
 #   tables.sh ops ops/*.c          the table of ops with their documentation
 #   tables.sh list KIND FILES      the table of one kind (layer, format, optimizer), by file name
+#   tables.sh lines NAME FILES     the lines of each file: NAME_page for page.html
 set -eu
 LC_ALL=C
 export LC_ALL
@@ -82,6 +83,20 @@ list)
 		printf '\t&%s_%s,\n' "$kind" "$(basename "$file" .c)"
 	done
 	printf '\tNULL\n};\n'
+	;;
+lines)
+	name=$1
+	shift
+	echo '/* Generated from files of text. Do not edit. */'
+	echo '#include <stddef.h>'
+	for file in "$@"; do
+		base=${file##*/}
+		array=${name}_${base%.*}
+		echo "extern const char *const $array[];"
+		echo "const char *const $array[] = {"
+		sed 's/[\\"?]/\\&/g; s/.*/"&\\n",/' "$file"
+		printf '\tNULL\n};\n'
+	done
 	;;
 *)
 	echo "tables.sh: unknown table '$what'" >&2
