@@ -137,6 +137,22 @@ void ad_release(ad_graph *g, size_t mark);
 void ad_training(ad_graph *g, bool on);
 bool ad_is_training(const ad_graph *g);
 
+/* What products of matrices compute in: linear, matmul, attention, and all that is made of them (addmm,
+ * einsum, the recurrent layers); not convolutions. AD_FULL, the state of a new graph: in the graph's reals.
+ * AD_BF16: their factors are rounded to bfloat16 (the range of f32, 8 bits of mantissa; to nearest, ties to
+ * even), and the products summed in f32. All else, and what lies in memory, stays f32, and so do products
+ * that would not gain: with a side under 16, or of 32768 multiplications or less. A state of recording, as
+ * the phase; a gradient is computed in the precision of what it is the gradient of. Refused with a
+ * sentence: AD_BF16 on an f64 graph, or where ad_bf16_missing has one. */
+typedef enum { AD_FULL, AD_BF16 } ad_precision;
+ad_status ad_set_precision(ad_graph *g, ad_precision precision);
+ad_precision ad_precision_of(const ad_graph *g);
+
+/* Why products cannot be computed in bf16 here: "products in bf16 need a processor with AVX512-BF16, ...".
+ * NULL: they can. AUTOGRAD_BF16=emulate has f32 kernels multiply rounded copies where the instructions are
+ * missing: the same rounding, several times slower, to see what it does to a model. */
+const char *ad_bf16_missing(const ad_graph *g);
+
 /* Random numbers are a function of (seed, step, ordinal of the random op in the recording, element),
  * so evaluating again gives the same mask until the step moves, and what is recorded again after
  * ad_release has the ordinals that it had. */

@@ -455,6 +455,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	uint32_t walk = ++g->walk;
 	uint8_t order = g->order;
 	uint32_t region = g->region;
+	bool bf16 = g->bf16;
 	size_t top = y->lasting ? 0 : y->index + (size_t)1;
 
 	find_paths(g, y, n, x);
@@ -477,12 +478,17 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 		for (int i = 0; i < z->n_in; i++)
 			if (z->in[i])
 				z->in[i]->mark = walk;
+		if (g->bf16 != in_bf16(g, z)) {
+			g->bf16 = !g->bf16;
+			find_context(g);
+		}
 		if (z->op)
 			ok = z->op == &backward_op || z->op == &tape_op ? expand(z, &l, &inner) :
 			                                                  step_down(z, &l, keep);
 	}
 	g->order = order;
 	g->region = region;
+	g->bf16 = bf16;
 	find_context(g);
 	free(l.wants);
 	free(l.dy);

@@ -214,6 +214,53 @@ bool ad_is_training(const ad_graph *g)
 	return g->training;
 }
 
+const char *ad_bf16_missing(const ad_graph *g)
+{
+	const char *wish = getenv("AUTOGRAD_BF16");
+
+	if (wish && strcmp(wish, "emulate") == 0)
+		return NULL;
+#if AD_LEVELS == 3
+	if (__builtin_cpu_supports("avx512bf16"))
+		return g->level == 2 ? NULL
+		                     : "products in bf16 need the instructions AVX512-BF16, which "
+		                       "AUTOGRAD_LEVEL rules out";
+#endif
+	return "products in bf16 need a processor with the instructions AVX512-BF16, which this one lacks";
+}
+
+ad_status ad_set_precision(ad_graph *g, ad_precision precision)
+{
+	const char *missing;
+
+	if (g->dead)
+		return g->status;
+	if (precision != AD_FULL && precision != AD_BF16) {
+		ad_fail(g, AD_ERROR_ARGUMENT, "set_precision: %d is no precision", (int)precision);
+		return g->status;
+	}
+	if (precision == AD_BF16 && g->f64) {
+		ad_fail(g, AD_ERROR_TYPE,
+		        "set_precision: products in bf16 are of f32; the graph has f64 reals");
+		return g->status;
+	}
+	missing = precision == AD_BF16 ? ad_bf16_missing(g) : NULL;
+	if (missing) {
+		ad_fail(g, AD_ERROR_ARGUMENT, "set_precision: %s", missing);
+		return g->status;
+	}
+	if (g->bf16 != (precision == AD_BF16)) {
+		g->bf16 = !g->bf16;
+		find_context(g);
+	}
+	return AD_OK;
+}
+
+ad_precision ad_precision_of(const ad_graph *g)
+{
+	return g->bf16 ? AD_BF16 : AD_FULL;
+}
+
 void ad_seed(ad_graph *g, uint64_t seed)
 {
 	if (!g->dead)

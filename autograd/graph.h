@@ -100,11 +100,12 @@ struct context {
 	int32_t scope;
 	uint32_t region;
 	uint8_t order;
-	bool training;
+	bool training, bf16;
 };
 
 struct ad_graph {
 	bool f64, training, keep_all, watch, dead;
+	bool bf16;             /* products recorded now round their factors */
 	bool node_by_node;     /* AUTOGRAD_PLAN=off: nothing is shared, fused or replayed */
 	int level;             /* of the variants that its kernels come from */
 	uint32_t context;      /* of calls recorded now */
@@ -165,6 +166,12 @@ static inline size_t element_size(const ad_graph *g, ad_type type)
 static inline const ad_op *kernels_of(const ad_graph *g, const ad_op *op, bool f64)
 {
 	return op->variants ? op->variants[g->level * 2 + f64] : op;
+}
+
+/* Whether the products of x round their factors to bfloat16. */
+static inline bool in_bf16(const ad_graph *g, const ad_node *x)
+{
+	return x->context - 1 < g->n_contexts && g->contexts[x->context - 1].bf16;
 }
 
 /* A row of a dynamic array that grows; false without memory. */

@@ -131,6 +131,7 @@ typedef struct ad_run {
 	const void *attrs;
 	void *work; /* as many bytes as the shape rule asked for, aligned to 64 */
 	ad_random random;
+	bool bf16;   /* products of matrices round their factors to bfloat16 */
 	ad_graph *graph; /* the engine's, as what follows */
 	unsigned adds;
 	const struct finish *finish;

@@ -67,14 +67,14 @@ static size_t slot_of(const ad_graph *g, const struct context *c, size_t cap)
 	uint64_t h = ((uint64_t)(uintptr_t)c->origin >> 4) * UINT64_C(0x9E3779B97F4A7C15) +
 	             ((uint64_t)(uint32_t)c->scope << 9 | (uint64_t)c->order << 1 | c->training) *
 	                     UINT64_C(0xBF58476D1CE4E5B9) +
-	             c->region * UINT64_C(0x94D049BB133111EB);
+	             ((uint64_t)c->region << 1 | c->bf16) * UINT64_C(0x94D049BB133111EB);
 	size_t k;
 
 	for (k = (size_t)(h >> 32) & (cap - 1); g->context_slots[k]; k = (k + 1) & (cap - 1)) {
 		const struct context *d = &g->contexts[g->context_slots[k] - 1];
 
 		if (d->origin == c->origin && d->scope == c->scope && d->region == c->region &&
-		    d->order == c->order && d->training == c->training)
+		    d->order == c->order && d->training == c->training && d->bf16 == c->bf16)
 			break;
 	}
 	return k;
@@ -82,7 +82,7 @@ static size_t slot_of(const ad_graph *g, const struct context *c, size_t cap)
 
 void find_context(ad_graph *g)
 {
-	struct context c = { g->origin, g->scope, g->region, g->order, g->training };
+	struct context c = { g->origin, g->scope, g->region, g->order, g->training, g->bf16 };
 	size_t cap = g->cap_contexts * 2, at;
 
 	if (g->n_contexts == g->cap_contexts) {

@@ -95,7 +95,8 @@ static bool make_kernel(struct plan *p, struct action *a)
 	a->kernel = (ad_run){ .op = of->op, .n_in = of->n_in, .n_out = of->n_out, .attrs = s->attrs,
 		              .in = arrays, .out = arrays + of->n_in,
 		              .dy = arrays + of->n_in + of->n_out,
-		              .dx = arrays + of->n_in + 2 * of->n_out, .graph = g, .adds = s->adds };
+		              .dx = arrays + of->n_in + 2 * of->n_out, .graph = g, .adds = s->adds,
+		              .bf16 = in_bf16(g, of) };
 	return true;
 }
 

@@ -529,7 +529,7 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 	     cJSON_AddNumberToObject(result, "seconds", r->seconds) &&
 	     cJSON_AddNumberToObject(result, "parameters", parameters) &&
 	     cJSON_AddNumberToObject(result, "seed", (double)m->train.seed) &&
-	     cJSON_AddStringToObject(result, "precision", m->f64 ? "f64" : "f32") &&
+	     cJSON_AddStringToObject(result, "precision", model_precision(m)) &&
 	     cJSON_AddStringToObject(result, "version", AD_VERSION);
 	if (ok)
 		text = cJSON_Print(result);

@@ -291,7 +291,7 @@ struct train_spec {
 	bool given;
 	int64_t epochs, steps; /* -1: not given */
 	uint64_t seed;
-	bool f64;
+	bool f64, bf16; /* bf16: products of training steps; all else in f32 */
 	const struct optimizer *optimizer;
 	void *optimizer_attrs;
 	int64_t log;  /* `log: n`: a line on the terminal every n epochs; 0: as the output decides */
@@ -465,7 +465,7 @@ struct layer_row {
 /* One recording of the model for given sizes of the free dims. Several live side by side. */
 struct instance {
 	int64_t *dims;       /* sizes of model->dims */
-	bool training;
+	bool training, bf16;
 	ad_node **inputs;    /* as model->inputs; NULL where the recording does not use it */
 	ad_node *output, *loss; /* loss may be NULL */
 	ad_node **metrics;   /* as model->metrics */
@@ -495,6 +495,7 @@ struct ad_model {
 	struct yaml_tree *tree;    /* resolved: extends, include and overrides applied */
 	ad_graph *graph;           /* NULL while there are errors */
 	bool f64;
+	bool bf16;                 /* in recordings for training from now on: see model_take_precision */
 	int n_dims;
 	const char **dims;         /* names of the free dims, in order of first use */
 	int batch_dim;             /* the free dim that leads the inputs; -1: none */
@@ -535,6 +536,13 @@ char *model_place(const ad_model *m, struct place at, char *text, size_t n);
  * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what
  * it says. */
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
+
+/* "f32", "f64" or "bf16": what the declaration says of the training. */
+const char *model_precision(const ad_model *m);
+
+/* Before training: its recordings from now on have the products that the declaration says. False with a
+ * sentence where the processor cannot compute them. */
+bool model_take_precision(ad_model *m, char *error, size_t n);
 
 /* Records the sweep from the instance's loss (or its output, if a single number) once and sets
  * instance->gradients. */

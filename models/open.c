@@ -1,6 +1,7 @@
 /*
  * open: from a file to a model with weights, and its recordings for given sizes.
  */
+#include "file.h"
 #include "language.h"
 
 #include <errno.h>
@@ -425,7 +426,9 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 	for (int k = 0; k < m->n_dims; k++)
 		in->dims[k] = dims[k]; /* dims may be NULL where there are none */
 	in->training = training;
+	in->bf16 = training && m->bf16;
 	ad_training(m->graph, training);
+	ad_set_precision(m->graph, in->bf16 ? AD_BF16 : AD_FULL);
 	build_model(&r, in);
 	if (ad_status_of(m->graph) != AD_OK)
 		return false;
@@ -441,7 +444,7 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 		return NULL;
 	for (int i = 0; i < m->n_instances; i++) {
 		struct instance *in = m->instances[i];
-		bool same = in->training == training;
+		bool same = in->training == training && in->bf16 == (training && m->bf16);
 
 		for (int k = 0; same && k < m->n_dims; k++)
 			same = in->dims[k] == dims[k];
@@ -451,6 +454,26 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 	bool good = record_instance(m, dims, training);
 	m->build->store.out = NULL;
 	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
+}
+
+const char *model_precision(const ad_model *m)
+{
+	return m->f64 ? "f64" : m->train.bf16 ? "bf16" : "f32";
+}
+
+bool model_take_precision(ad_model *m, char *error, size_t n)
+{
+	const char *missing = m->train.bf16 ? ad_bf16_missing(m->graph) : NULL;
+	const struct yaml *key = yaml_get(yaml_get(m->build->root, "train"), "precision");
+	char place[512];
+
+	m->bf16 = m->train.bf16 && !missing;
+	if (!missing)
+		return true;
+	return failure(error, n,
+	               "%s: precision: %s; train in f32, with --set train.precision=f32, or with "
+	               "AUTOGRAD_BF16=emulate in the rounding of bf16, which is slow",
+	               model_place(m, key->at, place, sizeof place), missing);
 }
 
 static bool take_gradients(ad_model *m, struct instance *in, ad_node *y)

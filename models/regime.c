@@ -396,9 +396,11 @@ void check_train(struct recording *r)
 	t->log = whole_field(r, y, "log", 0, 0);
 	t->accumulate = whole_field(r, y, "accumulate", 1, 1);
 	if ((field = yaml_get(y, "precision")) != NULL) {
-		static const char *const words[] = { "f32", "f64" };
+		static const char *const words[] = { "f32", "f64", "bf16" };
+		int which = word_of(r, field, "precision", COUNT(words), words, NULL);
 
-		t->f64 = word_of(r, field, "precision", COUNT(words), words, NULL) == 1;
+		t->f64 = which == 1;
+		t->bf16 = which == 2;
 	}
 	for (size_t k = 0; k < COUNT(parts); k++)
 		if ((field = yaml_get(y, parts[k].key)) != NULL)

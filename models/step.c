@@ -141,13 +141,17 @@ ad_node *ad_model_value(ad_model *m, const char *name)
 static bool open_stepper(ad_model *m)
 {
 	struct stepper *s;
-	char error[512] = "out of memory";
+	char error[1024] = "out of memory";
 
 	if (m->stepper)
 		return true;
 	if (!m->train.optimizer) {
 		ad_fail(m->graph, AD_ERROR_ARGUMENT, "%s: 'train' needs an optimizer, such as optimizer: "
 		        "{sgd: {lr: 0.1}}", m->path);
+		return false;
+	}
+	if (!model_take_precision(m, error, sizeof error)) {
+		ad_fail(m->graph, AD_ERROR_ARGUMENT, "%s", error);
 		return false;
 	}
 	s = calloc(1, sizeof *s);

@@ -1146,7 +1146,7 @@ static bool check_model(struct trainer *t)
 		fed |= !m->inputs[k].scalar_leaf;
 	if (fed && !m->data.has_train)
 		return failure(error, n, "%s has inputs, but no data for them: add 'data' with 'train'", m->path);
-	return true;
+	return model_take_precision(t->m, error, n);
 }
 
 static bool plan_steps(struct trainer *t)
