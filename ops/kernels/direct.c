@@ -509,13 +509,17 @@ static size_t runs_of(const struct part *part, const struct run taps[3], struct 
 	return (size_t)(at - run);
 }
 
+/* From one channel to the next in what is turned back: not a power of 2, whose multiples share few places of
+ * a cache. */
+#define TURN_LD ((TURN + 1) * LANES)
+
 /* Puts n places of `rows` channels where they belong in the result, `step` apart. */
 static void turn_back(const struct direct *q, size_t rows, size_t images, size_t n, const ad_real *from,
                       ad_real *to, size_t step, bool add)
 {
 	size_t apart = q->G * q->M * q->plane_out;
 
-	for (size_t m = 0; m < rows; m++, from += TURN * LANES, to += q->plane_out) {
+	for (size_t m = 0; m < rows; m++, from += TURN_LD, to += q->plane_out) {
 		ad_real turned[LANES * TURN];
 
 		if (step == 1 && !add) {
@@ -541,9 +545,10 @@ static void gather_across(const struct direct *q, const struct box *b, const str
                           const ad_real *in, const ad_real *a, const ad_real *bias, ad_real *out,
                           bool add)
 {
-	_Alignas(64) ad_real copied[ROOM + MARGIN], result[ROWS * TURN * LANES];
+	_Alignas(64) ad_real copied[ROOM + MARGIN], result[ROWS * TURN_LD];
 	size_t step = (size_t)q->axis[2].out_step;
-	struct run run[STEPS], taps[3];
+	struct run run[STEPS], taps[3], before[3] = { { 0, 0 } };
+	size_t runs = 0;
 	tile_kernel *kernel = kernel_of(q);
 	uint32_t distance[STEPS];
 	struct box one = *b;
@@ -579,9 +584,13 @@ static void gather_across(const struct direct *q, const struct box *b, const str
 					n = 0;
 				}
 				begin = n > 0 ? begin : at;
-				kernel(vectors, runs_of(part, taps, run), run, a,
+				if (memcmp(taps, before, sizeof taps) != 0) {
+					runs = runs_of(part, taps, run);
+					memcpy(before, taps, sizeof taps);
+				}
+				kernel(vectors, runs, run, a,
 				       copied + (r.from + column) * LANES, distance, start,
-				       result + n * LANES, TURN * LANES, false);
+				       result + n * LANES, TURN_LD, false);
 				n += vectors;
 			}
 		}
