@@ -87,7 +87,7 @@ static void weights(const ad_run *r, size_t begin, size_t end)
 	struct weigh v = AD_VARIANT(weigh_of)(&p);
 
 	AD_VARIANT(weigh_sum)
-	(&v, (const ad_real *)r->work, ad_reals_of(&r->out[0]), ad_adds(r, 0), NULL, false, begin,
+	(&v, (ad_real *)r->work, ad_reals_of(&r->out[0]), ad_adds(r, 0), NULL, false, begin,
 	 end);
 }
 

@@ -281,7 +281,7 @@ static inline void conv_weights(const ad_run *r, bool transposed, size_t begin, 
 	bool biases = !transposed && conv_wants_bias(r);
 
 	AD_VARIANT(weigh_sum)
-	(&v, (const ad_real *)r->work, ad_reals_of(&r->dx[1]), ad_adds(r, 1),
+	(&v, (ad_real *)r->work, ad_reals_of(&r->dx[1]), ad_adds(r, 1),
 	 biases ? ad_reals_of(&r->dx[2]) : NULL, biases && ad_adds(r, 2), begin, end);
 }
 

@@ -101,8 +101,8 @@ void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad
                               ad_real *sums, size_t begin, size_t end);
 
 /* w and b, which may be NULL, = the sum of the slices, or more by it where add_w and add_b are set; rows
- * begin..end-1 of G * M. */
-void AD_VARIANT(weigh_sum)(const struct weigh *v, const ad_real *sums, ad_real *w, bool add_w, ad_real *b,
+ * begin..end-1 of G * M. Overwrites the sums. */
+void AD_VARIANT(weigh_sum)(const struct weigh *v, ad_real *sums, ad_real *w, bool add_w, ad_real *b,
                            bool add_b, size_t begin, size_t end);
 
 #endif

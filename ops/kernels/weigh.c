@@ -512,56 +512,57 @@ void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad
 	}
 }
 
-void AD_VARIANT(weigh_sum)(const struct weigh *v, const ad_real *sums, ad_real *w, bool add_w, ad_real *b,
+/* to (n) += the same of all other slices, `slice` apart. */
+static void add_slices(const struct weigh *v, size_t slice, size_t n, ad_real *to)
+{
+	for (size_t s = 1; s < v->slices; s++)
+		add_to(to, to + s * slice, n);
+}
+
+/* w = the sums of a row, in the order of the weights. */
+static void put_weights(const struct direct *q, const ad_real *from, ad_real *w, bool add)
+{
+	struct part part;
+
+	for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
+		size_t taps = (size_t)run_taps(q, &part), runs = runs_of(q, &part);
+		size_t in_row = (size_t)part.taps[2] / taps;
+
+		for (size_t run = 0; run < runs; run++)
+			for (size_t t = 0; t < taps; t++) {
+				int64_t tap[3] = { part.first[0] + (int64_t)(run / in_row) / part.taps[1],
+					           part.first[1] + (int64_t)(run / in_row) % part.taps[1],
+					           part.first[2] + (int64_t)(run % in_row * taps + t) };
+				ad_real *at = w + tap_element(q, tap) + part.channel * q->w_in;
+
+				for (size_t c = 0; c < part.channels; c++, at += q->w_in, from++)
+					*at = add ? *at + *from : *from;
+			}
+	}
+}
+
+void AD_VARIANT(weigh_sum)(const struct weigh *v, ad_real *sums, ad_real *w, bool add_w, ad_real *b,
                            bool add_b, size_t begin, size_t end)
 {
 	const struct direct *q = &v->q;
 	size_t rows = rows_of(v), slice = q->G * rows * v->q.w_out;
 
 	for (size_t row = begin; row < end; row++) {
-		const ad_real *from = sums + (row / q->M * rows + row % q->M) * v->q.w_out;
+		ad_real *from = sums + (row / q->M * rows + row % q->M) * v->q.w_out;
 		ad_real *to = w + row * q->w_out;
-		struct part part;
 
 		if (b) {
-			const ad_real *biases = sums + AD_VARIANT(weigh_biases)(v) + row;
-			ad_real all = biases[0];
+			ad_real *bias = sums + AD_VARIANT(weigh_biases)(v) + row;
 
-			for (size_t s = 1; s < v->slices; s++)
-				all += biases[s * q->G * q->M];
-			b[row] = add_b ? b[row] + all : all;
+			add_slices(v, q->G * q->M, 1, bias);
+			b[row] = add_b ? b[row] + *bias : *bias;
 		}
-		if (v->places) {
-			for (size_t k = 0; k < q->w_out; k++) {
-				ad_real all = from[k];
-
-				for (size_t s = 1; s < v->slices; s++)
-					all += from[s * slice + k];
-				to[k] = add_w ? to[k] + all : all;
-			}
-			continue;
-		}
-		for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
-			size_t taps = (size_t)run_taps(q, &part), runs = runs_of(q, &part);
-			size_t in_row = (size_t)part.taps[2] / taps;
-
-			for (size_t run = 0; run < runs; run++, from += run_length(q, &part))
-				for (size_t t = 0; t < taps; t++) {
-					int64_t tap[3] = {
-						part.first[0] + (int64_t)(run / in_row) / part.taps[1],
-						part.first[1] + (int64_t)(run / in_row) % part.taps[1],
-						part.first[2] + (int64_t)(run % in_row * taps + t)
-					};
-					ad_real *at = to + tap_element(q, tap) + part.channel * q->w_in;
-
-					for (size_t c = 0; c < part.channels; c++, at += q->w_in) {
-						ad_real all = from[t * part.channels + c];
-
-						for (size_t s = 1; s < v->slices; s++)
-							all += from[s * slice + t * part.channels + c];
-						*at = add_w ? *at + all : all;
-					}
-				}
-		}
+		add_slices(v, slice, q->w_out, from);
+		if (!v->places)
+			put_weights(q, from, to, add_w);
+		else if (add_w)
+			add_to(to, from, q->w_out);
+		else
+			memcpy(to, from, q->w_out * sizeof *to);
 	}
 }
