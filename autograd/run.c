@@ -328,6 +328,8 @@ static bool bind(ad_graph *g, struct plan *p)
 			bind_kernel(p, a);
 		else if (a->run == run_program)
 			bind_program(a->program, p->steps[a->first].node->data);
+		else if (a->run == run_tape)
+			bind_program(a->program, NULL);
 	}
 	for (size_t k = 0; k < p->n_given; k++)
 		p->given_data[k] = p->given[k]->data;
