@@ -397,7 +397,7 @@ static bool near_format(const struct yaml *word)
 
 	for (; formats[n] && n < 64; n++)
 		names[n] = formats[n]->name;
-	return word->kind == YAML_SCALAR && nearest(word->text, n, names);
+	return word->kind == YAML_SCALAR && (allowed(word, n, names) || nearest(word->text, n, names));
 }
 
 static bool is_input(const ad_model *m, const char *name)
