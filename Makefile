@@ -9,7 +9,7 @@ BASE = -std=c11 -D_GNU_SOURCE -fopenmp-simd -fPIC -pthread -fvisibility=hidden $
 	-Iautograd -Imodels -Itools -I$(BUILD)/gen -MMD -MP
 # Loops of ops say `omp simd`; only the shared kernels need more of the compiler.
 KERNEL = -fno-math-errno -fno-trapping-math -ffp-contract=fast
-LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lm -ldl -pthread
+LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lpng -lm -ldl -pthread
 
 # SAN=1: address and undefined behaviour; SAN=thread: data races.
 ifeq ($(SAN),1)
@@ -177,7 +177,7 @@ $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD
 
 # ---- running and testing ------------------------------------------------------------------------------
 
-PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libcsv-dev libcjson-dev \
+PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libpng-dev libcsv-dev libcjson-dev \
 	libcriterion-dev graphviz gnuplot-nox libopenblas0-pthread libdnnl2?
 
 setup:

@@ -180,7 +180,7 @@ static void warn_block(struct recording *r, const struct definition *d)
 {
 	if (!scope_own(&r->model->build->blocks, d->name)->used) {
 		message_warning(r->messages, d->at,
-		                "block '%s' is never used, so its body is not checked", d->name);
+		                "block '%s' is never used", d->name);
 		return;
 	}
 	for (size_t k = 0; k < d->n_params; k++)
@@ -238,6 +238,21 @@ static struct value build_top(struct recording *r, struct scope *body)
 	return unknown;
 }
 
+/* What no item uses is checked without shapes. Which these are is settled before: a block that only such a
+ * block uses is one of them. */
+static void check_unused_blocks(struct recording *r)
+{
+	const struct build *b = r->model->build;
+	bool *unused = store_take(r->store, (b->n_definitions + 1) * sizeof *unused);
+
+	for (size_t i = 0; i < b->n_definitions; i++)
+		unused[i] = !*b->definitions[i]->space && !b->definitions[i]->broken &&
+		            !scope_own(&b->blocks, b->definitions[i]->name)->used;
+	for (size_t i = 0; i < b->n_definitions; i++)
+		if (unused[i])
+			probe_block(r, b->definitions[i]);
+}
+
 void build_model(struct recording *r, struct instance *to)
 {
 	struct build *b = r->model->build;
@@ -292,6 +307,8 @@ void build_model(struct recording *r, struct instance *to)
 		    !(name->value.from && name->value.from->used))
 			to->inputs[i] = NULL;
 	}
+	if (r->messages)
+		check_unused_blocks(r);
 	if (r->messages && messages_errors(r->messages) == 0)
 		warn_unused(r, body);
 }

@@ -213,23 +213,41 @@ static bool make_absolute(struct replacements *r, struct yaml *at, const char *f
 	return true;
 }
 
+static bool is_path(const ad_attr *a)
+{
+	static const char *const names[] = { "file", "dir", "vocabulary" };
+	bool is = false;
+
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+		is |= a->type == AD_WORD && strcmp(a->name, names[k]) == 0;
+	return is;
+}
+
+static const char *word_at(const void *attrs, const ad_attr *a)
+{
+	const char *word;
+
+	memcpy(&word, (const char *)attrs + a->offset, sizeof word);
+	return word;
+}
+
 /* Replaces the paths of one source. */
 static bool free_of_folder(struct replacements *r, struct yaml *source, const struct source *s)
 {
 	struct yaml *inner = source ? yaml_get(source, s->format->name) : NULL;
 	bool ok = true;
 
+	const ad_attr *first = s->format->attrs;
+
 	if (inner && inner->kind == YAML_MAP)
 		source = inner;
+	if (inner && inner->kind == YAML_SCALAR && first && is_path(first))
+		return make_absolute(r, inner, s->folder, word_at(s->attrs, first));
 	if (!source || source->kind != YAML_MAP)
 		return true;
 	for (const ad_attr *a = s->format->attrs; a && a->name; a++) {
-		const char *path;
-
-		if (a->type != AD_WORD || (strcmp(a->name, "file") != 0 && strcmp(a->name, "dir") != 0))
-			continue;
-		memcpy(&path, (const char *)s->attrs + a->offset, sizeof path);
-		ok = ok && make_absolute(r, yaml_get(source, a->name), s->folder, path);
+		if (is_path(a))
+			ok = ok && make_absolute(r, yaml_get(source, a->name), s->folder, word_at(s->attrs, a));
 	}
 	for (int k = 0; s->format->paths && k < s->n_bindings; k++)
 		if (s->bindings[k].from->kind == YAML_SCALAR)

@@ -304,6 +304,8 @@ struct recording {
 	bool frozen;           /* weights made now */
 	double lr_scale;
 	bool again;            /* a further step of a scan: no rows, no names */
+	bool probing;          /* the body of a block that nothing uses: its inputs are unknown */
+	size_t spatial;        /* how many convolutions and poolings were built */
 	bool stopped;          /* too many steps, or a cap was hit */
 	struct origin **reads; /* what the item that is being built has read */
 	size_t n_reads;
@@ -597,6 +599,7 @@ struct call {
 	} * named;
 	bool expression;   /* in an expression, not an item */
 	bool known;        /* all that was given is there */
+	int errors;        /* that were there before its arguments were read */
 	size_t parameters; /* of the weights that it made */
 };
 
@@ -673,6 +676,9 @@ struct value build_parallel(struct recording *r, const struct scope *in, const s
 struct value build_scan(struct recording *r, const struct scope *in, const struct item *item,
                         const char *component, size_t n_in, const struct value x[]);
 struct value build_block(struct call *c, const char *component);
+
+/* Checks the body of a block that nothing uses, as far as that goes without shapes. */
+void probe_block(struct recording *r, const struct definition *d);
 
 /* The level below a component, NULL: the same paths with counts of its own; with the weights of
  * another item where `shared` is its path. */

@@ -122,6 +122,7 @@ struct dataset {
 	struct column *columns;
 	bool unreadable; /* it could not be read for its file or for want of memory, not for what is in it */
 	char *path;      /* of the text that the samples stand in, each at a line; NULL: they have none */
+	char *classes;   /* names of the classes that its targets are, in order, each with a line feed; NULL: numbers */
 	size_t *places;  /* of each sample: its line in path, else its number in its source, from 0 */
 };
 
@@ -147,8 +148,8 @@ struct source {
 /* A data format or generator: one file in data/, named format_NAME. read sets columns[k].data (malloc)
  * and n for the columns it was given (input, type, shape and per are set), path and places if the samples
  * have lines, or leaves a sentence in
- * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which those named file
- * and dir are paths; besides these, names of inputs are keys where `binds` is set. */
+ * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which those named file,
+ * dir and vocabulary are paths; besides these, names of inputs are keys where `binds` is set. */
 struct format {
 	const char *name, *doc;
 	const ad_attr *attrs;

@@ -319,7 +319,7 @@ void add_site(struct recording *r, const char *component, const struct kind *kin
 {
 	struct build *b = r->model->build;
 
-	if (!r->messages || r->again)
+	if (!r->messages || (r->again && !r->probing))
 		return;
 	scope_add(r->store, &b->sites, store_text(r->store, "%s%s", r->level->prefix, component),
 	          NAME_VALUE, at, value_int((int64_t)b->n_sites));
