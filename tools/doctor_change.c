@@ -214,6 +214,15 @@ char *change_rate(const ad_model *m, double lr)
 	return length < 0 ? NULL : text;
 }
 
+char *change_optimizer(const ad_model *m, const char *argument, const char *value)
+{
+	const struct yaml *args, *y = optimizer_of(m, &args);
+	char text[4200];
+
+	return args ? change_argument(m, model_place(m, y->keys[0]->at, text, sizeof text), argument, value)
+	            : NULL;
+}
+
 char *place_of_rate(const ad_model *m)
 {
 	const struct yaml *args, *y = optimizer_of(m, &args), *at = args;

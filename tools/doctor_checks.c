@@ -15,12 +15,13 @@
 #define DEAD 0.4         /* share of the units of a layer */
 #define SATURATED 0.5    /* share of the values */
 #define SURE 4           /* times the loss of chance, at the start */
+#define COME_FAR 0.5     /* of the first loss, at the end of a training */
 #define LEARNT 0.97      /* of the loss of chance, at the end of a training: more is nothing learnt */
 #define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
 #define RATE_APART 10    /* times the rate, where the loss falls fastest */
 #define FALL_PART 0.2    /* of the fall that the test of rates finds */
-#define GROWN 1.2        /* times the loss at the start, after the steps */
+#define GROWN 1.5        /* times the loss at the start, after the steps */
 #define HIGH 3           /* times that, on the way, where the rate is one at which the test diverges */
 #define LARGE_INPUT 5    /* root mean square of an input's numbers */
 #define SMALL_INPUT 0.01
@@ -346,7 +347,8 @@ static void find_scale(const struct record *r, struct suspicions *to)
 		char place[4200], *change, apart[32];
 		struct suspicion *s;
 
-		if (!in->real || in->input->target || in->columns == 0 || in->constant == in->columns)
+		if (!in->real || in->input->target || in->columns == 0 || in->constant == in->columns ||
+		    in->nonfinite > 0)
 			continue;
 		if (rms > LARGE_INPUT || (rms > 0 && rms < SMALL_INPUT))
 			s = suspect(to, "input-scale", SEVERITY_WARNING, fabs(log(rms)), in->input->name,
@@ -448,11 +450,14 @@ static void find_imbalance(const struct record *r, struct suspicions *to)
 
 static bool rate_is_high(const struct record *r)
 {
+	/* one batch alone may have a small loss */
+	double first = r->now.taken && !r->trained ? fmax(r->first, r->now.loss) : r->first;
+
 	if (r->offender.found || r->steps == 0)
 		return false;
-	return r->after > r->first + (GROWN - 1) * fabs(r->first) ||
+	return r->after > first + (GROWN - 1) * fabs(first) ||
 	       (r->tested && r->rates.end_lr > 0 && r->probe.peak >= r->rates.end_lr &&
-	        r->highest > HIGH * fabs(r->first));
+	        r->highest > HIGH * fabs(first));
 }
 
 /* ---- what is not finite ------------------------------------------------------------------------------- */
@@ -557,6 +562,16 @@ static bool all_dead(const struct look *l)
 	return false;
 }
 
+/* As does an input that is the same in every sample, or 0. */
+static bool no_input(const struct record *r)
+{
+	for (size_t k = 0; k < r->n_inputs; k++)
+		if (r->inputs[k].real && !r->inputs[k].input->target && r->inputs[k].columns > 0 &&
+		    r->inputs[k].constant == r->inputs[k].columns)
+			return true;
+	return false;
+}
+
 /* What says that a weight's steps are nothing: its own factor; NULL: nothing does. */
 static const char *own_factor(const struct record *r, const struct weight *w, char *place, size_t n)
 {
@@ -588,7 +603,7 @@ static void find_unmoved(const struct record *r, struct suspicions *to)
 
 		marked[k] = w->reached && !w->identical && (r->trained || r->steps > 0) &&
 		            w->moved <= (r->trained ? 1e-7 * w->rms : 0) && !all_dead(&r->now) &&
-		            !all_dead(&r->later) && !r->offender.found && rate_of(r) > 0;
+		            !all_dead(&r->later) && !no_input(r) && !r->offender.found && rate_of(r) > 0;
 		first = marked[k] && first == r->n_weights ? k : first;
 	}
 	all = list_weights(r, marked, names, sizeof names);
@@ -612,7 +627,8 @@ static void find_unmoved(const struct record *r, struct suspicions *to)
 		advise(to, s, why ? "a factor above 0; weights that are to stay as they are say so with "
 		                    "freeze: true"
 		                  : "see what comes between them and the loss: a factor of 0, weights of 0 behind "
-		                    "them, a function that is flat where its input lies");
+		                    "them, a function that is flat where its input lies; or steps that are "
+		                    "smaller than the last digit of a weight, for a small learning rate");
 	}
 	free(marked);
 }
@@ -638,6 +654,12 @@ static void find_identical(const struct record *r, struct suspicions *to)
 		propose(to, s, "random initial weights, he", 1, &again);
 		advise(to, s, "random initial weights: init: xavier, or he before relu");
 	}
+}
+
+/* A run that came far: at the end of a training flat functions and small gradients are no illness. */
+static bool has_learnt(const struct record *r)
+{
+	return r->trained && r->now.taken && r->steps > 0 && r->now.loss < COME_FAR * fabs(r->first);
 }
 
 /* ---- gradients on their way --------------------------------------------------------------------------- */
@@ -793,7 +815,7 @@ static void find_vanishing(const struct record *r, struct suspicions *to)
 	struct suspicion *s;
 	bool norms;
 
-	if (layer < 0 || share >= VANISHING)
+	if (layer < 0 || share >= VANISHING || has_learnt(r))
 		return;
 	/* as behind weights that begin as 0, which the first steps change */
 	if (r->later.taken && (extreme_layer(&r->later, false, &later_share) < 0 || later_share >= VANISHING))
@@ -970,10 +992,10 @@ static void find_saturated(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
 	const struct activation *worst = NULL;
-	char share[32], place[4200], *set[2];
+	char share[32], place[4200], *set[1];
 	struct suspicion *s;
 
-	for (int pass = 0; pass < 2 && !worst; pass++) {
+	for (int pass = 0; pass < 2 && !worst && !has_learnt(r); pass++) {
 		l = pass ? &r->later : &r->now;
 		/* a net that learns all the same, as one with a way around them, needs no word */
 		if (pass && r->after < 0.8 * r->before)
@@ -1112,45 +1134,70 @@ static bool rate_is_low(const struct record *r)
 	       rate_of(r) * RATE_APART < r->rates.suggested && r->before - r->after < FALL_PART * best;
 }
 
-static void find_rate_low(const struct record *r, struct suspicions *to)
-{
-	char *place, *change, what[80];
-	struct suspicion *s;
-
-	if (r->trained || !rate_is_low(r))
-		return;
-	place = place_of_rate(r->m);
-	s = suspect(to, "learning-rate-low", SEVERITY_WARNING, r->rates.suggested / fmax(rate_of(r), 1e-300), NULL,
-	            place,
-	            "The learning rate, %.2g, is small: %" PRId64 " steps take the loss from %.3g to %.3g. In a "
-	            "test of rates the loss falls fastest at %.2g and comes down to %.3g.", rate_of(r), r->steps,
-	            r->before, r->after, r->rates.suggested, r->rates.least);
-	number(s, "lr", rate_of(r));
-	number(s, "loss_before", r->before);
-	number(s, "loss_after", r->after);
-	number(s, "suggested", r->rates.suggested);
-	change = change_rate(r->m, r->rates.suggested);
-	snprintf(what, sizeof what, "a learning rate of %.2g", r->rates.suggested);
-	propose(to, s, what, 1, &change);
-	free(place);
-}
-
 /* A matrix or more, whose rms says what a step is to it. */
 static bool is_matrix(const struct weight_state *w)
 {
 	return ad_shape_of(w->weight->node).rank >= 2 && w->reached && isfinite(w->update);
 }
 
-static void find_large_update(const struct record *r, struct suspicions *to)
+/* The one that a step changes most; n_weights: none. */
+static size_t most_updated(const struct record *r)
 {
-	size_t worst = r->n_weights;
-	char *place, text[32];
-	struct suspicion *s;
+	size_t most = r->n_weights;
 
 	for (size_t k = 0; k < r->n_weights; k++)
 		if (is_matrix(&r->weights[k]) &&
-		    (worst == r->n_weights || r->weights[k].update > r->weights[worst].update))
-			worst = k;
+		    (most == r->n_weights || r->weights[k].update > r->weights[most].update))
+			most = k;
+	return most;
+}
+
+static void find_rate_low(const struct record *r, struct suspicions *to)
+{
+	char *place, *change, what[80], update[120] = "", of[32];
+	size_t most = most_updated(r);
+	struct suspicion *s;
+
+	if (r->trained || !rate_is_low(r))
+		return;
+	place = place_of_rate(r->m);
+	if (most < r->n_weights)
+		snprintf(update, sizeof update, ", as a step changes no matrix by more than %s of its size",
+		         part(of, r->weights[most].update));
+	s = suspect(to, "learning-rate-low", SEVERITY_WARNING, r->rates.suggested / fmax(rate_of(r), 1e-300), NULL,
+	            place,
+	            "The learning rate, %.2g, is small: %" PRId64 " steps take the loss from %.3g to %.3g%s. In a "
+	            "test of rates the loss falls fastest at %.2g and comes down to %.3g.", rate_of(r), r->steps,
+	            r->before, r->after, update, r->rates.suggested, r->rates.least);
+	number(s, "lr", rate_of(r));
+	number(s, "loss_before", r->before);
+	number(s, "loss_after", r->after);
+	number(s, "suggested", r->rates.suggested);
+	number(s, "update", most < r->n_weights ? r->weights[most].update : NAN);
+	change = change_rate(r->m, r->rates.suggested);
+	snprintf(what, sizeof what, "a learning rate of %.2g", r->rates.suggested);
+	propose(to, s, what, 1, &change);
+	free(place);
+}
+
+/* A number among the optimizer's settings; 0: it has none of this name. */
+static double setting(const struct record *r, const char *name)
+{
+	const struct optimizer *o = r->m->train.optimizer;
+	double value = 0;
+
+	for (const ad_attr *a = o ? o->attrs : NULL; a && a->name; a++)
+		if (strcmp(a->name, name) == 0 && a->type == AD_NUM)
+			memcpy(&value, (const char *)r->m->train.optimizer_attrs + a->offset, sizeof value);
+	return value;
+}
+
+static void find_large_update(const struct record *r, struct suspicions *to)
+{
+	size_t worst = most_updated(r);
+	char *place, text[32];
+	struct suspicion *s;
+
 	if (worst == r->n_weights || r->weights[worst].update < LARGE_UPDATE || r->offender.found ||
 	    rate_is_high(r))
 		return;
@@ -1160,6 +1207,11 @@ static void find_large_update(const struct record *r, struct suspicions *to)
 	            "The steps are large: each changes '%s' by %s of its size; a thousandth to a hundredth is "
 	            "usual.", path_of(r, worst), text);
 	number(s, "update", r->weights[worst].update);
+	if (setting(r, "weight_decay") > 0) {
+		char *change = change_optimizer(r->m, "weight_decay", "0");
+
+		propose(to, s, "no weight_decay, which pulls the weights to 0", 1, &change);
+	}
 	propose_rate(r, to, s);
 	advise(to, s, "a smaller learning rate");
 	free(place);
@@ -1167,14 +1219,10 @@ static void find_large_update(const struct record *r, struct suspicions *to)
 
 static void find_small_update(const struct record *r, struct suspicions *to)
 {
-	size_t best = r->n_weights;
+	size_t best = most_updated(r);
 	char *place, text[32], what[80], *change;
 	struct suspicion *s;
 
-	for (size_t k = 0; k < r->n_weights; k++)
-		if (is_matrix(&r->weights[k]) &&
-		    (best == r->n_weights || r->weights[k].update > r->weights[best].update))
-			best = k;
 	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE || r->weights[best].update == 0 ||
 	    r->offender.found || rate_is_low(r) || r->trained)
 		return;

@@ -56,6 +56,9 @@ char *change_op(const ad_model *m, const char *origin, const char *op);
 char *change_rate(const ad_model *m, double lr);
 char *place_of_rate(const ad_model *m);
 
+/* Another setting of the optimizer, where it has arguments. */
+char *change_optimizer(const ad_model *m, const char *argument, const char *value);
+
 /* One more step of `map` for an input. */
 char *change_map(const ad_model *m, const char *input, const char *step);
 

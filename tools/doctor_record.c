@@ -572,12 +572,15 @@ static void look_at_batch(const struct record *r, struct look *to, struct sight 
 {
 	const struct instance *in = r->probe.in;
 	ad_node *start = start_of_gradients(in);
-	const void *output = in->output && ad_type_of(in->output) == AD_REAL ? ad_data(in->output) : NULL;
+	/* the loss may not depend on it, and then it was not computed */
+	size_t last = in->output ? number_of(&s->nodes, in->output) : s->nodes.n;
+	bool reads = last < s->nodes.n && s->nodes.used[last] && ad_type_of(in->output) == AD_REAL;
+	const void *output = reads ? ad_data(in->output) : NULL;
 
 	to->loss += ad_item(start) / BATCHES;
 	if (output)
 		to->outputs += squares_of(in->output, output) / fmax(1, (double)ad_count(in->output)) / BATCHES;
-	if (in->output && in->output != start)
+	if (reads && in->output != start)
 		add_gradient(in->output, &to->output_norm, &t->output_count);
 	for (size_t k = 0; k < s->nodes.n; k++) {
 		ad_node *x = s->nodes.of[k];
