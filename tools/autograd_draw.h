@@ -92,6 +92,8 @@ typedef struct {
 	size_t n_open;
 	int depth; /* opens that many levels, 1: only the outermost; 0: while there is room */
 	bool all;  /* opens everything */
+	bool no_fold; /* a layer and what only follows it, conv2d + batch_norm + relu, stay apart; else they
+	               * are one node in a picture of more than 50 */
 
 	/* Which part of it; paths are those of modules, of named nodes, or "MODULE.OP". */
 	const char *around; /* a path, and what is at most `radius` ops from it */

@@ -16,7 +16,7 @@
 struct draw_options {
 	const char *output, *around, *path, *only, *step, *diff;
 	int view, stat, palette, format;
-	bool gradients, text, all, forward, both;
+	bool gradients, text, all, no_fold, forward, both;
 	int64_t depth, radius, limit;
 	struct texts set, open;
 };
@@ -43,6 +43,8 @@ static const struct option options[] = {
 	  "shows N levels of modules; 0: as many as fit in some 300 boxes" },
 	{ "all", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, all),
 	  "shows all levels, layers and copies too, however large" },
+	{ "no-fold", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, no_fold),
+	  "keeps apart what large pictures show as one node: conv2d + batch_norm + relu" },
 	{ "around", 0, OPTION_TEXT, "PATH", NULL, false, offsetof(struct draw_options, around),
 	  "shows that module, tensor or op (block[17].attention.softmax) and what is near" },
 	{ "radius", 0, OPTION_WHOLE, "N", "2", false, offsetof(struct draw_options, radius),
@@ -315,6 +317,7 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                  .n_open = o->open.n,
 		                  .depth = o->depth < 1000 ? (int)o->depth : 1000,
 		                  .all = o->all,
+		                  .no_fold = o->no_fold,
 		                  .around = o->around,
 		                  .radius = o->radius < 1000 ? (int)o->radius : 1000,
 		                  .arrows = o->both      ? AD_ARROWS_BOTH

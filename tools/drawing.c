@@ -900,6 +900,9 @@ static bool make_boxes(struct drawing *d)
 				           .frame = p->frame,
 				           .first = k,
 				           .group = NOTHING,
+				           .head = at,
+				           .next = NOTHING,
+				           .named = NOTHING,
 				           .beside = NOTHING };
 			if (per_stretch > 1) {
 				b->kind = BOX_STRETCH;
@@ -1148,13 +1151,13 @@ static void find_worst(struct drawing *d)
 		parent->offender |= f->offender;
 	}
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
-		struct box *b = &d->boxes[k];
+		struct box *b = &d->boxes[k], *head = &d->boxes[b->head];
 
 		if (b->kind != BOX_FRAME)
 			continue;
 		for (uint32_t c = b->frame; c != NOTHING && d->frames[c].leader == b->frame;
 		     c = d->frames[c].sibling)
-			worse(&b->worst, d->frames[c].worst);
+			worse(&head->worst, d->frames[c].worst);
 	}
 }
 
@@ -1163,6 +1166,28 @@ static void restore_depths(struct drawing *d)
 {
 	for (uint32_t s = 1; s < d->n_frames; s++)
 		d->frames[s].depth = d->frames[d->frames[s].parent].depth + 1;
+}
+
+/* How many boxes stand one after the other at most decides which way they go. */
+static bool find_direction(struct drawing *d)
+{
+	uint32_t *longest = calloc((size_t)d->n_boxes + 1, sizeof *longest), most = 0;
+
+	if (!longest)
+		return drawing_no_memory(d);
+	/* Uses stand in the order of computation, arrows in that of their first uses. */
+	for (size_t k = 0; k < d->n_uses; k++) {
+		uint32_t from = d->parts[d->uses[k].from].box, to = d->parts[d->uses[k].to].box;
+
+		if (from == to || longest[to] > longest[from])
+			continue;
+		longest[to] = longest[from] + 1;
+		if (longest[to] > most)
+			most = longest[to];
+	}
+	free(longest);
+	d->upright = most > MAX_ACROSS;
+	return true;
 }
 
 bool drawing_flow(struct drawing *d)
@@ -1175,7 +1200,8 @@ bool drawing_flow(struct drawing *d)
 	    !drawing_open_frames(d))
 		return false;
 	restore_depths(d);
-	if (!make_boxes(d) || !make_arrows(d) || !group_boxes(d))
+	if (!make_boxes(d) || !make_arrows(d) || !drawing_fold(d) || !group_boxes(d) ||
+	    !find_direction(d))
 		return false;
 	find_worst(d);
 	return true;
