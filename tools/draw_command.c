@@ -240,13 +240,17 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
 	struct instance *in = prepare(m, d->gradients, &status, error, n);
+
+	return in ? draw_instance(m, in, d, error, n) : status;
+}
+
+int draw_instance(ad_model *m, struct instance *in, const struct drawing *d, char *error, size_t n)
+{
 	ad_draw_options o = { 0 };
 	ad_draw_layer *list;
 	ad_node *y;
 	bool done;
 
-	if (!in)
-		return status;
 	if (d->how)
 		o = *d->how;
 	o.view = d->view;
