@@ -4,10 +4,16 @@
 #include "command.h"
 #include "record.h"
 #include "render.h"
+#include "steps.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST_SAMPLES 256 /* evaluated for a diagram, where the file's batch is larger or all */
 
@@ -16,7 +22,7 @@
 struct draw_options {
 	const char *output, *around, *path, *only, *step, *diff;
 	int view, stat, palette, format;
-	bool gradients, text, all, no_fold, forward, both;
+	bool gradients, text, watch, all, no_fold, forward, both;
 	int64_t depth, radius, limit;
 	struct texts set, open;
 };
@@ -69,6 +75,9 @@ static const struct option options[] = {
 	{ "diff", 0, OPTION_TEXT, "A B", NULL, false, offsetof(struct draw_options, diff),
 	  "draws a change of recorded gradients, numbers and colours as factors: of two steps, "
 	  "RUN --diff 200 1200, or two runs, --diff RUN_A RUN_B, at their last records or --step" },
+	{ "watch", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, watch),
+	  "draws all recorded steps to grad/step-000200.svg of the run, with grad/index.html to go "
+	  "through them, until its training ends" },
 	{ "limit", 0, OPTION_WHOLE, "SECONDS", "30", false, offsetof(struct draw_options, limit),
 	  "how long dot may take before less is drawn; 0: however long" },
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct draw_options, set),
@@ -462,6 +471,81 @@ static int draw_record(const struct wanted *w, const struct drawing *d)
 	return status;
 }
 
+/* Whether a training writes to the run: it holds a lock on log.jsonl. */
+static bool is_training(const char *run)
+{
+	char *path = join_path(run, "log.jsonl");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return held;
+}
+
+/* Draws the steps that have no picture yet; *drawn counts them. */
+static bool draw_missing(const struct steps *to, struct record *r, ad_model *m,
+                         const ad_draw_options *how, double seconds, size_t *drawn, char *error, size_t n)
+{
+	struct subject s = { .m = m, .record = r };
+	struct stat there;
+	bool good = true;
+
+	for (; good && s.k < record_steps(r); s.k++) {
+		char *path = steps_path(to, record_step(r, s.k).step, ".svg");
+		struct drawing d = { .path = path, .seconds = seconds };
+
+		if (!path) {
+			snprintf(error, n, "out of memory");
+			good = false;
+		} else if (stat(path, &there) != 0) {
+			good = write_drawing(&s, how, &d, error, n);
+			*drawn += good;
+		}
+		free(path);
+	}
+	return good && (*drawn == 0 || steps_write_page(to, m->name ? m->name : "model", error, n));
+}
+
+static int watch(const char *run, const ad_draw_options *how, double seconds)
+{
+	struct steps to = { 0 };
+	ad_draw_options o = *how;
+	char error[1024] = "", note[256] = "";
+	bool training, good;
+	size_t drawn = 0;
+	struct record *r;
+	ad_model *m;
+	int status;
+
+	o.form = AD_DRAW_DOT;
+	if (!is_folder(run))
+		return misused("draw", "--watch is of runs, which record steps; '%s' is no folder of one", run);
+	if (!(m = open_config("draw", run, &status)))
+		return status;
+	good = steps_open(&to, run, error, sizeof error);
+	do {
+		/* Asked first: what was recorded before the end is there afterwards. */
+		training = good && is_training(run);
+		r = good ? record_open(run, error, sizeof error) : NULL;
+		good = r ? draw_missing(&to, r, m, &o, seconds, &drawn, error, sizeof error) : training;
+		snprintf(note, sizeof note, "%s", r ? record_note(r) : "");
+		record_close(r);
+		if (good && training)
+			sleep(1);
+	} while (good && training);
+	if (good && *note)
+		fprintf(stderr, "note: %s/%s\n", run, note);
+	if (good)
+		printf("steps: %s/index.html\n", to.folder);
+	else
+		failed("draw", "%s", error);
+	steps_free(&to);
+	ad_model_close(m);
+	return good ? EXIT_DONE : EXIT_FAILED;
+}
+
 static int run(const void *given, int n, const char *const args[])
 {
 	static const ad_draw_form forms[] = { AD_DRAW_DOT, AD_DRAW_JSON, AD_DRAW_TEXT };
@@ -481,6 +565,11 @@ static int run(const void *given, int n, const char *const args[])
 	if (status != EXIT_DONE)
 		return status;
 	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
+	if (o->watch && (o->output || o->step || o->diff || o->text || o->format || n > 1))
+		return misused("draw", "--watch draws all steps as SVG: it goes without --output, --step, "
+		                       "--diff, --text and --format");
+	if (o->watch)
+		return watch(args[0], &how, (double)o->limit);
 	if (!o->output && how.form == AD_DRAW_DOT)
 		return misused("draw", "--output needs a value: --output PICTURE, or --text");
 	if (strcmp(d.path, "-") != 0) {
