@@ -139,6 +139,7 @@ ad_node *start_of_gradients(const struct instance *in);
 struct drawing {
 	const char *path; /* .dot, .svg, .png, .pdf; "-": DOT on standard output */
 	ad_view view;
+	bool pages; /* path is a folder for a page a module */
 	bool gradients;
 	int64_t step; /* for the title; -1: none */
 	const ad_draw_options *how; /* what else the drawing is to be; NULL */

@@ -2,6 +2,7 @@
  * draw_command: `autograd draw`: the graph of a model or run as a diagram.
  */
 #include "command.h"
+#include "pages.h"
 #include "record.h"
 #include "render.h"
 #include "steps.h"
@@ -20,7 +21,7 @@
 #define LESS_DEPTH 2 /* levels shown where dot takes too long */
 
 struct draw_options {
-	const char *output, *around, *path, *only, *step, *diff;
+	const char *output, *html, *around, *path, *only, *step, *diff;
 	int view, stat, palette, format;
 	bool gradients, text, watch, all, no_fold, forward, both;
 	int64_t depth, radius, limit;
@@ -75,6 +76,9 @@ static const struct option options[] = {
 	{ "diff", 0, OPTION_TEXT, "A B", NULL, false, offsetof(struct draw_options, diff),
 	  "draws a change of recorded gradients, numbers and colours as factors: of two steps, "
 	  "RUN --diff 200 1200, or two runs, --diff RUN_A RUN_B, at their last records or --step" },
+	{ "html", 0, OPTION_TEXT, "DIR", NULL, false, offsetof(struct draw_options, html),
+	  "a page for each module, with a picture of what is in it; a click on a module leads to its "
+	  "page. They need no server and no network" },
 	{ "watch", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, watch),
 	  "draws all recorded steps to grad/step-000200.svg of the run, with grad/index.html to go "
 	  "through them, until its training ends" },
@@ -127,24 +131,14 @@ static struct instance *prepare(ad_model *m, bool gradients, int *status, char *
 	return in;
 }
 
-/* What is drawn: a node of an evaluated graph, or a record, as it is or as a change. */
-struct subject {
-	ad_model *m;
-	ad_node *y;
-	struct record *record, *before; /* NULL: y; NULL: no change */
-	size_t k, j;
-};
-
-static bool draw_subject(const struct subject *s, const ad_draw_options *o, FILE *to, char *error,
-                         size_t n)
+bool draw_subject(const struct subject *s, const ad_draw_options *o, FILE *to, char *error, size_t n)
 {
 	if (s->record)
 		return record_draw(s->record, s->k, s->before, s->j, s->m, o, to, error, n);
 	return ad_draw(s->y, o, to, error, n);
 }
 
-/* The drawing as text; NULL with a sentence in error. */
-static char *drawing_text(const struct subject *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
+char *drawing_text(const struct subject *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
 {
 	char *text = NULL;
 	FILE *to = open_memstream(&text, size);
@@ -208,6 +202,26 @@ static bool write_drawing(const struct subject *y, const ad_draw_options *o, con
 		}
 	}
 	return false;
+}
+
+/* To a file, or to pages. */
+static bool draw_to(const struct subject *y, const ad_draw_options *o, const struct drawing *d,
+                    char *error, size_t n)
+{
+	struct pages_written written;
+
+	if (!d->pages)
+		return write_drawing(y, o, d, error, n);
+	if (!pages_write(y, o, d->path, d->seconds, &written, error, n))
+		return false;
+	if (written.left_out)
+		fprintf(stderr, "note: %zu modules; %zu pages were written, the outermost ones\n",
+		        written.pages + written.left_out - 1, written.pages);
+	if (written.undrawn)
+		fprintf(stderr, "note: %zu of %zu pages have no picture: dot takes too long\n",
+		        written.undrawn, written.pages);
+	printf("pages: %s/index.html\n", d->path);
+	return true;
 }
 
 /* The learning rate where a step is that times the gradient; else 0. */
@@ -276,7 +290,7 @@ int draw_instance(ad_model *m, struct instance *in, const struct drawing *d, cha
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
 	o.layers = list = list_layers(m, &o.n_layers);
-	done = write_drawing(&(struct subject){ .m = m, .y = y }, &o, d, error, n);
+	done = draw_to(&(struct subject){ .m = m, .y = y }, &o, d, error, n);
 	free(list);
 	if (done)
 		return EXIT_DONE;
@@ -460,7 +474,7 @@ static int draw_record(const struct wanted *w, const struct drawing *d)
 		note_nearest(note, sizeof note, s.record, s.k, w->step);
 		how.view = AD_VIEW_FLOW;
 		how.note = note;
-		status = write_drawing(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
+		status = draw_to(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
 		if (status != EXIT_DONE && error[0])
 			failed("draw", "%s", error);
 	}
@@ -565,14 +579,24 @@ static int run(const void *given, int n, const char *const args[])
 	if (status != EXIT_DONE)
 		return status;
 	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
-	if (o->watch && (o->output || o->step || o->diff || o->text || o->format || n > 1))
+	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || n > 1))
 		return misused("draw", "--watch draws all steps as SVG: it goes without --output, --step, "
 		                       "--diff, --text and --format");
 	if (o->watch)
 		return watch(args[0], &how, (double)o->limit);
-	if (!o->output && how.form == AD_DRAW_DOT)
+	if (o->html) {
+		if (!*o->html || o->output || o->text || o->format || o->around || o->path || o->only ||
+		    o->all || o->depth || o->open.n || o->view == AD_VIEW_CIRCUIT)
+			return misused("draw", "--html DIR draws all modules, each on its page: it goes without "
+			                       "--output, --text, --format, --view circuit and what chooses "
+			                       "a part");
+		d.path = o->html;
+		d.pages = true;
+		how.form = AD_DRAW_DOT;
+	}
+	if (!o->output && !o->html && how.form == AD_DRAW_DOT)
 		return misused("draw", "--output needs a value: --output PICTURE, or --text");
-	if (strcmp(d.path, "-") != 0) {
+	if (!o->html && strcmp(d.path, "-") != 0) {
 		picture = picture_of(d.path);
 		if (picture == PICTURE_NONE)
 			return misused("draw",

@@ -99,6 +99,7 @@ struct frame {
 	uint32_t copies;      /* of a leader: how many, itself included */
 	uint32_t slots;       /* boxes when opened one level: members, less copies */
 	bool wanted;          /* to be opened whatever the room */
+	bool outside;         /* of the module that is drawn: it stands for what that is joined to */
 	bool open, outlined;  /* outlined: drawn as a frame; not so with one member only */
 	size_t ops, elements; /* ops and elements of params, with those of inner frames */
 	bool offender;        /* inside */

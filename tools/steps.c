@@ -140,7 +140,7 @@ static void write_page(FILE *to, const char *title, size_t n, const int64_t step
 	      "<button id=\"play\" title=\"space\">play</button>\n"
 	      "<button id=\"fit\" title=\"f\">fit</button>\n"
 	      "<output id=\"step\"></output></header>\n"
-	      "<main><img id=\"picture\" alt=\"\"></main>\n<script>\n\"use strict\";\nconst steps = [",
+	      "<main><img id=\"picture\" class=\"fit\" alt=\"\"></main>\n<script>\n\"use strict\";\nconst steps = [",
 	      to);
 	for (size_t k = 0; k < n; k++)
 		fprintf(to, "%s%" PRId64, k == 0 ? "" : k % 20 ? ", " : ",\n", steps[k]);
