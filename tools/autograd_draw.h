@@ -105,6 +105,7 @@ typedef struct {
 	const char *around; /* a path, and what is at most `radius` ops from it */
 	int radius;
 	const char *from, *to; /* what lies on a way from one to the other; both or neither */
+	const char *module;    /* what is inside it, modules in it closed, and what it is joined to */
 	unsigned only;         /* 1 << class of each gradient to show, with two ops on each side; 0: all */
 
 	ad_draw_form form;
@@ -115,6 +116,10 @@ typedef struct {
 	const char *direction; /* where the values go in the flow view: "LR", "RL", "TB", "BT"; NULL: LR, TB for a long one */
 	bool mono;   /* widths and dashes tell the classes, not colours */
 	const char *note; /* a sentence under the title */
+
+	/* Where a click on a module leads, "m17.html"; NULL: nowhere. It needs no escapes. */
+	const char *(*link)(void *context, const char *path);
+	void *link_context;
 
 	const ad_draw_record *record; /* NULL: what ad_backward has left in the graph */
 	const ad_draw_record *before; /* draw the change from this to record, as factors; classes are then

@@ -151,6 +151,7 @@ ad_node *start_of_gradients(const struct instance *in);
 struct drawing {
 	const char *path; /* .dot, .svg, .png, .pdf; "-": DOT on standard output */
 	ad_view view;
+	bool pages; /* path is a folder for a page a module */
 	bool gradients;
 	int64_t step; /* for the title; -1: none */
 	const ad_draw_options *how; /* what else the drawing is to be; NULL: as the file's `draw` says, view too */
@@ -163,6 +164,9 @@ void draw_defaults(const ad_model *m, ad_draw_options *o);
 /* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else
  * with a sentence in error, which is empty where standard output failed: main says that. */
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
+
+/* The same for a recording that is evaluated, or drawn without gradients. */
+int draw_instance(ad_model *m, struct instance *in, const struct drawing *d, char *error, size_t n);
 
 /* The layers of the model by path; NULL where memory is short, and then none is folded. */
 ad_draw_layer *list_layers(const ad_model *m, size_t *n);

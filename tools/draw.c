@@ -261,6 +261,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(G_PENWIDTH, AGRAPH, "penwidth", "", NULL)                                                \
 	A(G_ID, AGRAPH, "id", "", NULL)                                                            \
 	A(G_CLASS, AGRAPH, "class", "", NULL)                                                      \
+	A(G_URL, AGRAPH, "URL", "", NULL)                                                          \
 	A(G_TOOLTIP, AGRAPH, "tooltip", "", NULL)                                                  \
 	A(N_FONTNAME, AGNODE, "fontname", "Helvetica", "Helvetica")                                \
 	A(N_FONTSIZE, AGNODE, "fontsize", "11", "12")                                              \
@@ -279,6 +280,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(N_XLABEL, AGNODE, "xlabel", "", NULL)                                                    \
 	A(N_ID, AGNODE, "id", "", "")                                                              \
 	A(N_CLASS, AGNODE, "class", "", "")                                                        \
+	A(N_URL, AGNODE, "URL", "", NULL)                                                          \
 	A(N_TOOLTIP, AGNODE, "tooltip", "", "")                                                    \
 	A(E_FONTNAME, AGEDGE, "fontname", "Helvetica", "Helvetica")                                \
 	A(E_FONTSIZE, AGEDGE, "fontsize", "9", "9")                                                \
@@ -956,6 +958,14 @@ static void title_flow(struct picture *p)
 	set_html(p, p->root, G_LABEL, t->s);
 }
 
+static const char *link_of(const struct picture *p, uint32_t frame)
+{
+	const ad_draw_options *o = p->d->options;
+	char path[1024];
+
+	return o->link ? o->link(o->link_context, drawing_path(p->d, frame, path, sizeof path)) : NULL;
+}
+
 /* The frame around a box: made when its first box is, with those around it. */
 static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 {
@@ -973,6 +983,7 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 	}
 	while (n > 0) {
 		Agraph_t *around = frame ? graphs[frame] : p->root, *g;
+		const char *link;
 		const struct frame *f = &d->frames[missing[--n]];
 		char name[64];
 
@@ -1007,6 +1018,9 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		put_tooltip(&p->text, ad_scope_name(d->graph, (int)frame));
 		put(&p->text, ": %zu ops, %zu parameters", f->ops, f->elements);
 		set(p, g, G_TOOLTIP, p->text.s);
+		link = link_of(p, frame);
+		if (link)
+			set(p, g, G_URL, link);
 	}
 	return frame ? graphs[frame] : p->root;
 }
@@ -1240,6 +1254,7 @@ static void put_strip(struct picture *p, uint32_t leader)
 	/* Rows of equal length of at most 50. */
 	uint32_t rows = (copies + 49) / 50, columns = (copies + rows - 1) / rows;
 	int width = columns <= 12 ? 14 : columns <= 25 ? 8 : 5, lines = 0;
+	const char *link;
 
 	/* Of a fixed size, or dot would spread the cells over the width of the text below. */
 	put(&p->text,
@@ -1251,9 +1266,11 @@ static void put_strip(struct picture *p, uint32_t leader)
 		const char *colour = colour_of(p, d->frames[c].worst);
 
 		p->occurs[d->frames[c].worst] = true;
+		link = link_of(p, c);
 		put(&p->text,
-		    "%s<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
-		    k % columns == 0 ? "<TR>" : "", width,
+		    "%s<TD%s%s%s FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
+		    k % columns == 0 ? "<TR>" : "", link ? " HREF=\"" : "", link ? link : "",
+		    link ? "\"" : "", width,
 		    d->frames[c].worst == CLASS_NORMAL ? "#bdbdbd" : colour);
 		if (k % columns == columns - 1 || k + 1 == copies)
 			put(&p->text, "</TR>");
@@ -1400,6 +1417,16 @@ static void label_closed(struct picture *p, const struct box *b)
 		label_folded(p, b);
 		return;
 	}
+	if (b->kind == BOX_FRAME && d->frames[b->frame].outside) {
+		char path[1024];
+
+		const char *outside = drawing_path(d, b->frame, path, sizeof path);
+
+		put(&p->text, "<I>");
+		put_escaped(&p->text, *outside ? outside : "\xe2\x80\xa6");
+		put(&p->text, "</I>");
+		return;
+	}
 	if (b->kind == BOX_FRAME && !copies && d->frames[b->frame].layer) {
 		label_layer(p, b);
 		return;
@@ -1431,6 +1458,7 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 	const struct frame *f = b->kind == BOX_FRAME ? &d->frames[b->frame] : NULL;
 	char path[256], id[32];
 	Agnode_t *node = make_node(p, in, drawing_box_id(d, b, id));
+	const char *link;
 
 	label_closed(p, b);
 	set_html(p, node, N_LABEL, p->text.s);
@@ -1454,8 +1482,13 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 	    b->next != NOTHING                       ? "closed folded"
 	    : f && f->layer && f->copies == 1 ? "closed layer"
 	                                      : "closed");
-	if (b->next == NOTHING && (!f || !f->layer || f->copies > 1 || b->ops > 1))
+	if (f && f->outside)
+		set(p, node, N_STYLE, "rounded,filled,dashed");
+	else if (b->next == NOTHING && (!f || !f->layer || f->copies > 1 || b->ops > 1))
 		set(p, node, N_PERIPHERIES, "2");
+	link = f ? link_of(p, b->frame) : NULL;
+	if (link)
+		set(p, node, N_URL, link);
 	if (d->gradients && b->worst > CLASS_NORMAL) {
 		set(p, node, N_COLOR, colour_of(p, b->worst));
 		set(p, node, N_PENWIDTH, "2");

@@ -401,7 +401,7 @@ static void write_gradient(const struct drawing *d, FILE *to, enum class class, 
 		fputs(", \"factor\": ", to);
 		write_number(to, drawing_size(d, s));
 	}
-	fputs(", \"text\": ", to);
+	fputs(", \"number\": ", to);
 	write_string(to, text);
 }
 

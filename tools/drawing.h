@@ -99,6 +99,7 @@ struct frame {
 	uint32_t copies;      /* of a leader: how many, itself included */
 	uint32_t slots;       /* boxes when opened one level: members, less copies */
 	bool wanted;          /* to be opened whatever the room */
+	bool outside;         /* of the module that is drawn: it stands for what that is joined to */
 	bool open, outlined;  /* outlined: drawn as a frame; not so with one member only */
 	size_t ops, elements; /* ops and elements of params, with those of inner frames */
 	bool offender;        /* inside */
@@ -237,14 +238,14 @@ const char *drawing_colour(const struct drawing *d, enum class class);
 const char *drawing_style(const struct drawing *d, enum class class);
 double drawing_width(const struct drawing *d, enum class class, double rms);
 
-/* The number that stands for a gradient, and that at a weight; text holds 40 bytes. */
+/* The number that stands for a gradient, that at a weight; text holds 40 bytes. */
 const char *drawing_gradient_text(const struct drawing *d, const struct statistic *s, char *text);
 const char *drawing_weight_text(const struct drawing *d, const struct part *a, char *text);
 
 /* A factor as it is read: 150×, 1/60; text holds 40 bytes. */
 const char *drawing_factor_text(char *text, double factor);
 
-/* The id in the SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
+/* The id in an SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
  * the graph is recorded the same. text holds 32 bytes. */
 const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text);
 const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
