@@ -19,6 +19,7 @@
 #define VALUE_COLOUR "#00674f"
 #define GRADIENT_COLOUR "#b3261e"
 #define NAN_COLOUR "#d100d1"
+#define SHARED_COLOUR "#8b5a2b"
 #define LABEL_CHARACTERS 60
 #define TOOLTIP_CHARACTERS 200
 #define MOST_WEIGHTS 4 /* named in the box of a layer */
@@ -289,6 +290,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(E_STYLE, AGEDGE, "style", "solid", NULL)                                                 \
 	A(E_ARROWSIZE, AGEDGE, "arrowsize", "0.55", "0.6")                                         \
 	A(E_ARROWHEAD, AGEDGE, "arrowhead", NULL, "normal")                                        \
+	A(E_CONSTRAINT, AGEDGE, "constraint", "", NULL)                                            \
 	A(E_WEIGHT, AGEDGE, "weight", "1", NULL)                                                   \
 	A(E_TAILPORT, AGEDGE, "tailport", NULL, "")                                                \
 	A(E_HEADPORT, AGEDGE, "headport", NULL, "")                                                \
@@ -308,6 +310,7 @@ struct picture {
 	Agsym_t *symbols[N_ATTRIBUTES];
 	struct text text;
 	bool occurs[CLASSES];
+	bool shares, freezes; /* a weight is drawn twice, or is frozen */
 	bool failed;
 };
 
@@ -1129,6 +1132,7 @@ static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
 	case ROLE_PARAM:
 		set(p, node, N_SHAPE, "cylinder");
 		set(p, node, N_STYLE, a->frozen ? "filled,dashed" : "filled");
+		p->freezes |= a->frozen;
 		set(p, node, N_FILLCOLOR, "#fff3d1");
 		set(p, node, N_MARGIN, "0.06,0.04");
 		break;
@@ -1266,7 +1270,7 @@ static void put_weights(struct picture *p, const struct box *b)
 		put_escaped(&p->text, dot && dot[1] ? dot + 1 : name ? name : "param");
 		put(&p->text, " ");
 		put_shape(&p->text, ad_shape_of(a->node));
-		put(&p->text, "</FONT>");
+		put(&p->text, "%s</FONT>", a->frozen ? " <I>frozen</I>" : "");
 		if (d->gradients && a->class != CLASS_NONE) {
 			p->occurs[a->class] = true;
 			put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
@@ -1422,7 +1426,66 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 	return node;
 }
 
-static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
+/* The row of a box and what stands beside it. */
+static void stand_beside(struct picture *p, Agraph_t **row, Agnode_t *box, Agnode_t *node)
+{
+	if (!*row) {
+		*row = agsubg(p->root, NULL, 1);
+		set(p, *row, G_RANK, "same");
+	}
+	if (!*row || !agsubnode(*row, box, 1) || !agsubnode(*row, node, 1))
+		p->failed = true;
+}
+
+/* A weight that stands beside another op, drawn here once more. */
+static Agnode_t *draw_copy(struct picture *p, const struct arrow *a, Agraph_t *in)
+{
+	struct drawing *d = p->d;
+	const struct use *u = &d->uses[a->use];
+	struct part here = d->parts[u->from];
+	char id[32];
+	Agnode_t *node;
+
+	drawing_arrow_id(d, a, id);
+	id[0] = 'w';
+	node = make_node(p, in, id);
+	/* What this use contributes stands at its arrow. */
+	here.class = CLASS_NONE;
+	here.frame = 0;
+	label_leaf(p, node, &here);
+	style_part(p, node, u->from);
+	set(p, node, N_STYLE, "filled,dashed");
+	set(p, node, N_GROUP, "p");
+	set(p, node, N_CLASS, "param copy");
+	start(&p->text);
+	put(&p->text, "the same param ");
+	put_tooltip(&p->text, ad_name_of(here.node) ? ad_name_of(here.node) : "");
+	set(p, node, N_TOOLTIP, p->text.s);
+	return node;
+}
+
+static void draw_copies(struct picture *p, Agnode_t **nodes, Agnode_t **copies, Agraph_t **graphs,
+                        Agraph_t **rows)
+{
+	struct drawing *d = p->d;
+
+	for (size_t k = 0; k < d->n_arrows; k++) {
+		const struct arrow *a = &d->arrows[k];
+		const struct box *to = &d->boxes[a->to];
+
+		if (!a->elsewhere)
+			continue;
+		copies[k] = draw_copy(
+		    p, a,
+		    graph_of(p, to->kind == BOX_FRAME ? d->frames[to->frame].parent : to->frame,
+		             graphs));
+		if (p->failed)
+			return;
+		stand_beside(p, &rows[a->to], nodes[a->to], copies[k]);
+	}
+}
+
+static void draw_boxes(struct picture *p, Agnode_t **nodes, Agnode_t **copies, Agraph_t **graphs)
 {
 	struct drawing *d = p->d;
 	Agraph_t **rows = calloc((size_t)d->n_boxes + 1, sizeof(Agraph_t *));
@@ -1450,20 +1513,39 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
 		uint32_t op = d->boxes[k].beside;
 
-		if (op == NOTHING)
-			continue;
-		if (!rows[op]) {
-			rows[op] = agsubg(p->root, NULL, 1);
-			set(p, rows[op], G_RANK, "same");
-		}
-		if (!rows[op] || !agsubnode(rows[op], nodes[op], 1) ||
-		    !agsubnode(rows[op], nodes[k], 1))
-			p->failed = true;
+		if (op != NOTHING && !p->failed)
+			stand_beside(p, &rows[op], nodes[op], nodes[k]);
 	}
+	if (!p->failed)
+		draw_copies(p, nodes, copies, graphs, rows);
 	free(rows);
 }
 
-static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes)
+/* The arc from a weight to where it is drawn once more. */
+static void draw_arc(struct picture *p, const struct arrow *a, Agnode_t *weight, Agnode_t *copy)
+{
+	const char *colour = p->d->options->mono ? "#000000" : SHARED_COLOUR;
+	Agedge_t *e = make_edge(p, weight, copy);
+	char id[32];
+
+	drawing_arrow_id(p->d, a, id);
+	id[0] = 's';
+	set(p, e, E_ID, id);
+	set(p, e, E_CLASS, "same");
+	set(p, e, E_CONSTRAINT, "false");
+	set(p, e, E_WEIGHT, "0");
+	set(p, e, E_DIR, "none");
+	set(p, e, E_STYLE, "dashed");
+	set(p, e, E_COLOR, colour);
+	set(p, e, E_FONTCOLOR, colour);
+	set(p, e, E_LABEL, p->d->upright ? "\xc2\xa0same tensor" : "same tensor");
+	set(p, e, E_EDGETOOLTIP, "same tensor");
+	set(p, e, E_LABELTOOLTIP, "same tensor");
+	p->shares = true;
+}
+
+/* copy: of the weight that it starts at, drawn at its op; NULL: it starts at the weight itself. */
+static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes, Agnode_t *copy)
 {
 	struct drawing *d = p->d;
 	const struct use *u = &d->uses[a->use];
@@ -1472,16 +1554,17 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	enum role role = d->boxes[a->from].kind == BOX_PART ? from->role : ROLE_OP;
 	bool weight = role == ROLE_PARAM || role == ROLE_BUFFER;
 	/* dot puts the head above the tail where both stand in one column: so weights alternate. */
-	bool above = d->boxes[a->from].above && d->boxes[a->from].beside == a->to;
-	Agedge_t *e = above ? make_edge(p, nodes[a->to], nodes[a->from])
-	                    : make_edge(p, nodes[a->from], nodes[a->to]);
+	bool above = a->above, beside = weight && (copy || d->boxes[a->from].beside == a->to);
+	Agnode_t *start_node = copy ? copy : nodes[a->from];
+	Agedge_t *e = above ? make_edge(p, nodes[a->to], start_node)
+	                    : make_edge(p, start_node, nodes[a->to]);
 	char number[64];
 	double width;
 
 	set(p, e, E_ID, drawing_arrow_id(d, a, number));
 	set(p, e, E_WEIGHT,
 	    a->trunk                                      ? "8"
-	    : weight && d->boxes[a->from].beside != a->to ? "0"
+	    : weight && !copy && d->boxes[a->from].beside != a->to ? "0"
 	                                                  : "1");
 
 	start(&p->text);
@@ -1505,11 +1588,16 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		if (a->class == CLASS_NONE && role == ROLE_INPUT)
 			put(&p->text, "no grad");
 		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
-			/* Upright a label begins where its arrow runs, half its width to the side. */
+			/* dot puts a label right beside the middle of an arrow that runs up or down,
+			 * left of that to a weight: half the width is missing. */
 			put(&p->text,
-			    a->class == CLASS_EXPLODING ? "<B>%s%s</B>" : "<FONT>%s%s</FONT>",
-			    !d->upright ? "" : width < 4 ? "\xc2\xa0" : "\xc2\xa0\xc2\xa0",
-			    drawing_size_text(number, drawing_number(d, &a->gradient)));
+			    a->class == CLASS_EXPLODING ? "<B>%s%s%s</B>" : "<FONT>%s%s%s</FONT>",
+			    !d->upright || beside ? ""
+			    : width < 4 ? "\xc2\xa0" : "\xc2\xa0\xc2\xa0",
+			    drawing_size_text(number, drawing_number(d, &a->gradient)),
+			    d->upright || !beside ? ""
+			    : width < 4 ? "\xc2\xa0"
+			                : "\xc2\xa0\xc2\xa0");
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,
@@ -1547,27 +1635,32 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	set(p, e, E_LABELTOOLTIP, p->text.s);
 }
 
-static void put_bar_piece(struct picture *p, int width, enum class class)
+static void put_bar_piece(struct picture *p, int width, int height, const char *colour)
 {
 	put(&p->text, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>",
-	    width, looks[class].height, colour_of(p, class));
+	    width, height, colour);
+}
+
+/* Dashes for a line of that style. */
+static void put_pieces(struct picture *p, bool dashed, int height, const char *colour)
+{
+	put(&p->text,
+	    "<TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"0\"><TR>");
+	for (int k = 0; k < (dashed ? 3 : 6); k++)
+		put_bar_piece(p, dashed ? 6 : 2, height, colour);
+	put(&p->text, "</TR></TABLE></TD>");
 }
 
 /* A bar as its line is drawn: whole, in pieces, in dots. */
 static void put_bar(struct picture *p, enum class class)
 {
-	struct text *t = &p->text;
-	const char *style = style_of(p, class);
+	const char *style = style_of(p, class), *colour = colour_of(p, class);
 	bool dashed = !strcmp(style, "dashed"), dotted = !strcmp(style, "dotted");
 
-	if (!dashed && !dotted) {
-		put_bar_piece(p, 26, class);
-		return;
-	}
-	put(t, "<TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"0\"><TR>");
-	for (int k = 0; k < (dashed ? 3 : 6); k++)
-		put_bar_piece(p, dashed ? 6 : 2, class);
-	put(t, "</TR></TABLE></TD>");
+	if (dashed || dotted)
+		put_pieces(p, dashed, looks[class].height, colour);
+	else
+		put_bar_piece(p, 26, looks[class].height, colour);
 }
 
 static void draw_legend(struct picture *p)
@@ -1605,6 +1698,14 @@ static void draw_legend(struct picture *p)
 		put(t, "<TD ALIGN=\"LEFT\">%s</TD></TR>",
 		    order[k] == CLASS_NORMAL && d->reference == 0 ? "a gradient" : look->meaning);
 	}
+	if (p->shares) {
+		put(t, "<TR>");
+		put_pieces(p, true, 1, d->options->mono ? "#000000" : SHARED_COLOUR);
+		put(t, "<TD ALIGN=\"LEFT\">same tensor, dashed where it is used again</TD></TR>");
+	}
+	if (p->freezes)
+		put(t, "<TR><TD></TD><TD ALIGN=\"LEFT\">dashed outline: frozen, does not "
+		       "learn</TD></TR>");
 	put(t, "</TABLE>");
 	set_html(p, legend, N_LABEL, t->s);
 	set(p, legend, N_SHAPE, "plain");
@@ -1621,14 +1722,18 @@ static void draw_flow(struct picture *p)
 	struct drawing *d = p->d;
 	Agnode_t **nodes = calloc((size_t)d->n_boxes + 1, sizeof *nodes);
 	Agraph_t **graphs = calloc((size_t)d->n_frames + 1, sizeof *graphs);
+	Agnode_t **copies = calloc(d->n_arrows + 1, sizeof *copies);
 
-	if (nodes && graphs) {
+	if (nodes && graphs && copies) {
 		title_flow(p);
 		if (d->upright)
 			set(p, p->root, G_RANKDIR, "TB");
-		draw_boxes(p, nodes, graphs);
+		draw_boxes(p, nodes, copies, graphs);
 		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)
-			draw_arrow(p, &d->arrows[k], nodes);
+			draw_arrow(p, &d->arrows[k], nodes, copies[k]);
+		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)
+			if (copies[k])
+				draw_arc(p, &d->arrows[k], nodes[d->arrows[k].from], copies[k]);
 		if (d->gradients)
 			draw_legend(p);
 	} else {
@@ -1636,6 +1741,7 @@ static void draw_flow(struct picture *p)
 	}
 	free(nodes);
 	free(graphs);
+	free(copies);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */

@@ -1006,9 +1006,32 @@ static bool group_boxes(struct drawing *d)
 
 		if ((role == ROLE_PARAM || role == ROLE_BUFFER) && b->beside == NOTHING) {
 			b->beside = d->arrows[k].to;
-			b->above = d->boxes[b->beside].neighbours++ % 2 == 0;
+			d->arrows[k].above = d->boxes[b->beside].neighbours++ % 2 == 0;
 		}
 	}
+	return true;
+}
+
+/* A weight that few ops share is drawn beside each. */
+static bool find_shared(struct drawing *d)
+{
+	uint32_t *places = calloc((size_t)d->n_boxes + 1, sizeof *places);
+
+	if (!places)
+		return drawing_no_memory(d);
+	for (size_t k = 0; k < d->n_arrows; k++)
+		places[d->arrows[k].from]++;
+	for (size_t k = 0; k < d->n_arrows; k++) {
+		struct arrow *a = &d->arrows[k];
+
+		if (box_role(d, &d->boxes[a->from]) != ROLE_PARAM ||
+		    d->boxes[a->from].beside == a->to || places[a->from] > MAX_PLACES ||
+		    d->n_boxes > COARSE_BOXES)
+			continue;
+		a->elsewhere = true;
+		a->above = d->boxes[a->to].neighbours++ % 2 == 0;
+	}
+	free(places);
 	return true;
 }
 
@@ -1119,7 +1142,7 @@ bool drawing_flow(struct drawing *d)
 		return false;
 	restore_depths(d);
 	if (!make_boxes(d) || !make_arrows(d) || !drawing_fold(d) || !group_boxes(d) ||
-	    !find_direction(d))
+	    !find_shared(d) || !find_direction(d))
 		return false;
 	find_worst(d);
 	return true;

@@ -20,6 +20,7 @@
 #define MAX_DETAILED 50   /* boxes, with layers of one op opened so that their weights are seen */
 #define MAX_COPIES 16     /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
+#define MAX_PLACES 4  /* of one weight, that each get a copy of it */
 #define MAX_ACROSS 20 /* boxes from left to right */
 
 /* How a gradient compares with the reference, from harmless to bad. */
@@ -118,7 +119,6 @@ struct box {
 	bool offender;
 	uint32_t group;      /* boxes of one group lie in a straight line; 0 holds the drawn node */
 	uint32_t beside;     /* of a param: the op's box that it stands next to; NOTHING */
-	bool above;          /* on that side of it */
 	uint32_t neighbours; /* of an op: params beside it */
 	uint32_t head;       /* the box that it is folded into; itself */
 	uint32_t next;       /* the one folded in after it; NOTHING */
@@ -135,6 +135,8 @@ struct arrow {
 	enum class worst;          /* of the uses */
 	uint32_t distance;
 	bool trunk;
+	bool elsewhere; /* from a weight that stands beside another op: drawn from a copy of it */
+	bool above;     /* the weight or its copy is on that side of the op */
 };
 
 struct drawing {

@@ -439,6 +439,35 @@ Test(draw, golden_fold)
 	ad_close(g);
 }
 
+/* One weight read twice, one that does not learn, a buffer. */
+Test(draw, golden_shared)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(2, 3)), *w, *fixed, *mean, *y;
+	ad_draw_options o = { .gradients = true, .step = -1, .title = "shared" };
+	char *text;
+
+	ad_keep_all(g);
+	ad_set_item(x, 0.5);
+	w = ad_param(g, "tied", AD_SHAPE(3, 3));
+	fixed = ad_param(g, "fixed", AD_SHAPE(3, 3));
+	mean = ad_buffer(g, "mean", AD_REAL, AD_SHAPE(3));
+	ad_set_item(w, 0.25);
+	ad_set_item(fixed, 0.5);
+	ad_want_gradient(fixed, false);
+	y = ad_matmul(ad_sub(ad_matmul(x, w), mean), fixed);
+	y = ad_sum(ad_matmul(ad_tanh(y), ad_transpose(w, 0, 1)), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("shared.dot", text);
+	cr_expect_eq(count(text, "class=\"param copy\""), 1);
+	cr_expect_eq(count(text, "class=same"), 1);
+	cr_expect_eq(count(text, "shape=note"), 1);
+	cr_expect_eq(count(text, "style=\"filled,dashed\""), 2, "the copy, and what is frozen");
+	free(text);
+	ad_close(g);
+}
+
 Test(draw, golden_copies)
 {
 	const char *open[] = { "block[17]" };
