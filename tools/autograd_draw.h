@@ -16,7 +16,8 @@ extern "C" {
 #endif
 
 typedef enum {
-	AD_VIEW_AUTO,    /* circuit where every node is a single number and there are at most 60, else flow */
+	AD_VIEW_AUTO,    /* circuit where there are at most 60 nodes and each is a single number, or values are
+	                  * asked for; else flow */
 	AD_VIEW_CIRCUIT, /* the value above each wire, the gradient below */
 	AD_VIEW_FLOW     /* one node an op, layers as frames, arrows the way the gradient flows */
 } ad_view;
@@ -26,6 +27,15 @@ typedef enum {
 	AD_DRAW_TEXT, /* a tree with bars, for terminals and logs; UTF-8 */
 	AD_DRAW_JSON  /* {"nodes": [...], "edges": [...], ...} */
 } ad_draw_form;
+
+/* What is drawn. */
+typedef enum {
+	AD_DRAW_GRAPH, /* what y depends on */
+	AD_DRAW_SWEEP, /* the reverse sweep that ad_backward recorded: its ops, what they read of the forward
+	                * pass, whose gradients they make; numbers after ad_keep_all alone */
+	AD_DRAW_PLAN   /* how the last evaluation went, the sweep in it too: a frame around what ran together,
+	                * equal numbers (m3) where values share memory in turn, times if ad_profile was on */
+} ad_draw_what;
 
 typedef enum { AD_ARROWS_BACKWARD, AD_ARROWS_FORWARD, AD_ARROWS_BOTH } ad_draw_arrows;
 
@@ -57,7 +67,9 @@ typedef struct {
 } ad_draw_layer;
 
 typedef struct {
+	ad_draw_what what;
 	ad_view view;
+	bool values;        /* the size (rms) of each value too; small arrays in a circuit in full */
 	bool gradients;     /* draw them: the graph was evaluated by ad_backward after ad_keep_all */
 	const char *title;  /* "digits-mlp" */
 	int64_t step;       /* in the title; -1: leave out */

@@ -309,6 +309,20 @@ static void expect_golden(const char *name, const char *text)
 	free(golden);
 }
 
+/* The sentence of a drawing that is refused. */
+static char *draw_failing(ad_node *y, const ad_draw_options *o)
+{
+	char *error = calloc(512, 1), *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	cr_assert(error && to);
+	cr_expect_not(ad_draw(y, o, to, error, 512));
+	fclose(to);
+	free(text);
+	return error;
+}
+
 /* A perceptron of so many equal layers, each a module of a linear layer and a tanh; the weights of
  * one of them are `odd`, of the others 1/3. */
 struct net {
@@ -464,6 +478,101 @@ Test(draw, golden_shared)
 	cr_expect_eq(count(text, "class=same"), 1);
 	cr_expect_eq(count(text, "shape=note"), 1);
 	cr_expect_eq(count(text, "style=\"filled,dashed\""), 2, "the copy, and what is frozen");
+	free(text);
+	ad_close(g);
+}
+
+/* Rows of numbers on the wires of a circuit, the size of what is longer; in a flow below the ops. */
+Test(draw, golden_values)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(2, 3)), *w, *y;
+	ad_draw_options o = { .gradients = true, .values = true, .step = -1, .title = "values" };
+	char *text;
+
+	ad_keep_all(g);
+	ad_set(x, (const double[]){ 1, 2, 3, 4, 5, 6 }, 6);
+	w = ad_param(g, "w", AD_SHAPE(3, 8));
+	ad_set_item(w, 0.25);
+	y = ad_mean(ad_relu(ad_matmul(x, w)), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("values.dot", text);
+	cr_expect(strstr(text, "1, 2, 3<BR/>4, 5, 6"));
+	cr_expect(strstr(text, "2\xc3\x97" "8 &nbsp;rms 2.9"));
+	free(text);
+	o.view = AD_VIEW_FLOW;
+	text = dot_of(y, &o);
+	expect_golden("flow_values.dot", text);
+	cr_expect(strstr(text, "<FONT>relu</FONT><BR/><FONT POINT-SIZE=\"9\" "
+	                       "COLOR=\"#00674f\">2.9</FONT>"));
+	free(text);
+	ad_close(g);
+}
+
+/* The sweep: its ops, what they read of the forward pass, the gradients that they make. */
+Test(draw, golden_sweep)
+{
+	ad_graph *g;
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 2, 0, 1e-5);
+	o = options_of(&net);
+	o.what = AD_DRAW_SWEEP;
+	text = dot_of(net.loss, &o);
+	expect_golden("sweep.dot", text);
+	cr_expect_eq(count(text, "fillcolor=\"#fde3c8\""), 6, "transposed weights, two of tanh, the logits");
+	cr_expect(strstr(text, "\xe2\x88\x82"
+	                       "tanh") &&
+	          strstr(text, "kept from the forward pass"));
+	cr_expect_eq(count(text, "<I>\xe2\x88\x82"
+	                         "weight</I>"),
+	             3);
+	free(text);
+	ad_close(net.graph);
+	g = ad_open();
+	text = draw_failing(gates(g), &o);
+	cr_expect_str_eq(text, "draw: the reference belongs to another graph");
+	free(text);
+	o.reference = NULL;
+	o.gradients = false;
+	text = draw_failing(gates(g), &o);
+	cr_expect_str_eq(text, "draw: there is no sweep to draw; call ad_backward before");
+	free(text);
+	ad_close(g);
+}
+
+/* The plan: element-wise ops run together, values share memory. */
+Test(draw, golden_plan)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(4096)), *y;
+	ad_draw_options o = { .what = AD_DRAW_PLAN, .step = -1, .title = "plan" };
+	char *text;
+
+	y = ad_tanh(ad_mul(x, x));
+	y = ad_cumsum(y, 0, false);
+	y = ad_cumsum(ad_exp(ad_cumsum(y, 0, false)), 0, false);
+	y = ad_sum(y, AD_ALL, false);
+	text = draw_failing(y, &o);
+	cr_expect_str_eq(text, "draw: there is no plan to draw; evaluate the node before");
+	free(text);
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("plan.dot", text);
+	cr_expect_eq(count(text, "class=frame"), 1, "tanh and mul");
+	cr_expect(strstr(text, "in pieces"));
+	cr_expect(strstr(text, ">m1 "));
+	free(text);
+	/* with times the colours differ, and nothing else */
+	ad_profile(g, true);
+	ad_write(x);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	text = dot_of(y, &o);
+	cr_expect(strstr(text, "#f98e45") && strstr(text, "time, up to "));
 	free(text);
 	ad_close(g);
 }
