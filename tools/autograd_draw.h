@@ -106,6 +106,29 @@ typedef struct {
  * false with a sentence in error. */
 bool ad_draw(ad_node *y, const ad_draw_options *o, FILE *to, char *error, size_t n);
 
+/* What y depends on, in numbers. */
+typedef struct {
+	size_t ops, params, inputs, buffers, constants; /* inputs: ad_leaf and ad_input */
+	size_t frozen;      /* params that want no gradient */
+	size_t elements;    /* of params */
+	size_t param_bytes; /* of params */
+	size_t bytes;       /* of every value, params and inputs too, if each had memory of its own */
+	size_t depth;       /* ops one after the other, on the longest way */
+	/* with o->gradients, by ad_class: params, and inputs of ops by what that use contributes */
+	size_t param_classes[AD_CLASSES], use_classes[AD_CLASSES];
+	double reference;         /* rms of the gradient of o->reference; 0: none */
+	const ad_node *first_nan; /* the op where the first NaN or infinity begins; NULL: there is none */
+} ad_graph_statistics;
+
+/* Fills s. Of o, which may be NULL, gradients, reference and rate count. False with a sentence in error;
+ * then s is all 0. */
+bool ad_graph_stats(ad_node *y, const ad_draw_options *o, ad_graph_statistics *s, char *error, size_t n);
+
+/* Prints what y depends on to standard error, a line a node ("n3 = mul(n1, n2)  (2, 3)"), with values and
+ * gradients as far as they are there: computes nothing, changes nothing, never fails; for a debugger:
+ * `call ad_print_graph(loss)`. Of more than 400 nodes the last. */
+void ad_print_graph(const ad_node *y);
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

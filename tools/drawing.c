@@ -793,6 +793,11 @@ static bool find_offender(struct drawing *d)
 	return true;
 }
 
+bool drawing_make_uses(struct drawing *d)
+{
+	return make_uses(d) && find_offender(d);
+}
+
 bool drawing_circuit(struct drawing *d)
 {
 	size_t wires = 0;
@@ -807,7 +812,7 @@ bool drawing_circuit(struct drawing *d)
 		    "draw: a circuit of %zu wires cannot be read, at most %d are drawn; "
 		    "choose the flow view",
 		    wires, MAX_BOXES);
-	return make_uses(d) && find_offender(d);
+	return drawing_make_uses(d);
 }
 
 static bool is_shown(const struct drawing *d, uint32_t k)
@@ -1178,7 +1183,7 @@ bool drawing_flow(struct drawing *d)
 		fold_linear(d);
 	}
 	settle(d);
-	if (!make_uses(d) || !find_offender(d) || !drawing_make_frames(d) ||
+	if (!drawing_make_uses(d) || !drawing_make_frames(d) ||
 	    !drawing_open_frames(d))
 		return false;
 	restore_depths(d);

@@ -22,7 +22,7 @@
 #define MAX_COPIES 16     /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
 #define MAX_PLACES 4  /* of one weight, that each get a copy of it */
-#define MAX_ACROSS 20 /* boxes from left to right */
+#define MAX_ACROSS 16 /* boxes from left to right */
 
 /* How a gradient compares with the reference, from harmless to bad. */
 enum class {
@@ -209,6 +209,9 @@ const char *drawing_frame_name(const struct drawing *d, uint32_t frame);
 
 /* How a gradient compares; weight: of a param, which is a sum over rows. */
 enum class drawing_class(const struct drawing *d, const struct statistic *s, bool weight, bool beyond);
+
+/* Finds every input of every op with what it sends back, and where a NaN begins. */
+bool drawing_make_uses(struct drawing *d);
 
 /* Whether the circuit view is the one to draw. */
 bool drawing_is_circuit(const struct drawing *d);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *dot_of(ad_node *y, const ad_draw_options *o)
 {
@@ -574,6 +575,91 @@ Test(draw, golden_plan)
 	text = dot_of(y, &o);
 	cr_expect(strstr(text, "#f98e45") && strstr(text, "time, up to "));
 	free(text);
+	ad_close(g);
+}
+
+Test(draw, statistics_of_a_graph)
+{
+	struct net net;
+	ad_draw_options o;
+	ad_graph_statistics s;
+	char error[256] = "";
+	ad_graph *g;
+
+	make_net(&net, 4, 1, 1e-5);
+	o = options_of(&net);
+	cr_assert(ad_graph_stats(net.loss, &o, &s, error, sizeof error), "%s", error);
+	cr_expect_eq(s.ops, 4 * 4 + 3 + 1, "permute, matmul, add, tanh; the head; the loss");
+	cr_expect_eq(s.params, 10);
+	cr_expect_eq(s.elements, 5 * (9 + 3));
+	cr_expect_eq(s.param_bytes, 8 * 5 * (9 + 3));
+	cr_expect_eq(s.inputs, 2);
+	cr_expect_eq(s.depth, 1 + 4 * 3 + 2 + 1, "from a weight, which is transposed first");
+	cr_expect_gt(s.param_classes[AD_CLASS_VANISHING], 0);
+	cr_expect_gt(s.use_classes[AD_CLASS_VANISHING], 0);
+	cr_expect_float_eq(s.reference, 0.2357, 1e-4);
+	cr_expect_null(s.first_nan);
+	ad_close(net.graph);
+	make_net(&net, 4, 1, NAN);
+	o = options_of(&net);
+	cr_assert(ad_graph_stats(net.loss, &o, &s, error, sizeof error));
+	cr_expect(s.first_nan && ad_kind_of(s.first_nan) == AD_IS_PARAM);
+	ad_close(net.graph);
+	cr_expect_not(ad_graph_stats(NULL, NULL, &s, error, sizeof error));
+	cr_expect_eq(s.ops, 0);
+	g = ad_open_f64();
+	cr_expect(ad_graph_stats(gates(g), NULL, &s, error, sizeof error));
+	cr_expect(s.ops == 2 && s.inputs == 3 && s.depth == 2 && s.bytes == 40);
+	ad_close(g);
+}
+
+/* What ad_print_graph writes to standard error. */
+static char *lines_of(const ad_node *y)
+{
+	FILE *to = tmpfile();
+	int before = dup(2);
+	char *text = calloc(8192, 1);
+
+	cr_assert(to && before >= 0 && text);
+	dup2(fileno(to), 2);
+	ad_print_graph(y);
+	dup2(before, 2);
+	close(before);
+	rewind(to);
+	cr_expect_lt(fread(text, 1, 8191, to), 8191);
+	fclose(to);
+	return text;
+}
+
+static void expect_lines(const ad_node *y, const char *want)
+{
+	char *have = lines_of(y);
+
+	cr_expect_str_eq(have, want);
+	free(have);
+}
+
+Test(draw, a_graph_as_lines_for_a_debugger)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_param(g, "w\x1b[2J", AD_SHAPE(2, 3)), *f = gates(g);
+
+	ad_set_item(w, 0.5);
+	expect_lines(f, "n1 = leaf  ()  'x'  = -2\n"
+	                "n2 = leaf  ()  'y'  = 5\n"
+	                "n3 = leaf  ()  'z'  = -4\n"
+	                "n4 = add(n1, n2)  ()  'q'\n"
+	                "n5 = mul(n4, n3)  ()  'f'\n");
+	cr_assert_eq(ad_backward(f), AD_OK);
+	expect_lines(f, "n1 = leaf  ()  'x'  = -2  gradient -4\n"
+	                "n2 = leaf  ()  'y'  = 5  gradient -4\n"
+	                "n3 = leaf  ()  'z'  = -4  gradient 3\n"
+	                "n4 = add(n1, n2)  ()  'q'  = 3  gradient -4\n"
+	                "n5 = mul(n4, n3)  ()  'f'  = -12  gradient 1\n");
+	expect_lines(w, "n0 = param  (2, 3)  'w\xef\xbf\xbd[2J'  = rms 0.5  gradient rms 0\n");
+	expect_lines(NULL, "ad_print_graph: no node\n");
+	expect_lines(ad_matmul(w, w),
+	             "ad_print_graph: an error node: matmul: cannot multiply (2, 3) by (2, 3): 3 is not 2\n");
 	ad_close(g);
 }
 
