@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -19,12 +20,15 @@
 
 #define MOST_SAMPLES 256 /* evaluated for a diagram, where the file's batch is larger or all */
 
+#define WARM_RUNS 2
+#define TIMED_RUNS 30 /* at most */
+
 #define LESS_DEPTH 2 /* levels shown where dot takes too long */
 
 struct draw_options {
 	const char *output, *html, *around, *path, *only, *step, *diff;
 	int view, stat, direction, palette, format; /* view, stat, direction: -1: not given */
-	bool gradients, text, watch, all, no_fold, forward, both;
+	bool gradients, text, watch, all, no_fold, forward, both, values, backward, plan;
 	int64_t depth, max_nodes, radius, limit; /* the first two: -1: not given */
 	struct texts set, open;
 };
@@ -40,6 +44,13 @@ static const struct option options[] = {
 	  "a tree with bars on standard output, without --output" },
 	{ "grad", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, gradients),
 	  "evaluates the model for its first batch and draws the gradients" },
+	{ "values", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, values),
+	  "shows values too: in small graphs in full on the wires, else their size" },
+	{ "backward", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, backward),
+	  "draws the reverse sweep itself: which ops it runs, what they keep of the forward pass" },
+	{ "plan", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, plan),
+	  "draws how a training step is computed: what runs together, which values share memory, "
+	  "the time of each op" },
 	{ "view", 0, OPTION_CHOICE, "auto circuit flow", "", false,
 	  offsetof(struct draw_options, view),
 	  "circuit: the value above each wire, the gradient below; flow: an item a node, arrows "
@@ -104,17 +115,57 @@ static bool needs_data(const ad_model *m)
 	return m->n_dims > 0;
 }
 
-/* The recording to draw: evaluated where the inputs have values, else its structure alone. */
-static struct instance *prepare(ad_model *m, bool gradients, int *status, char *error, size_t n)
+/* As after a step of an optimizer: what depends on weights is to be computed anew. */
+static void touch_weights(ad_graph *g)
 {
+	for (size_t k = 0; k < ad_nodes(g); k++) {
+		ad_node *x = ad_node_at(g, k);
+
+		if (ad_kind_of(x) == AD_IS_PARAM || ad_kind_of(x) == AD_IS_LEAF)
+			ad_write(x);
+	}
+}
+
+/* Runs what a training step runs a few times, so that there are times; the first ones make plans and
+ * take memory. */
+static bool run_plan(ad_model *m, struct instance *in, ad_node *start)
+{
+	const ad_profile_row *rows;
+	double seconds, best = INFINITY;
+
+	if (start && !model_gradients(m, in))
+		return false;
+	/* The profile of one run is kept: one that was about as fast as the best, not disturbed. */
+	for (int k = 0; k < WARM_RUNS + TIMED_RUNS; k++) {
+		ad_profile(m->graph, true);
+		touch_weights(m->graph);
+		if ((start ? ad_backward(start) : ad_forward(in->output)) != AD_OK)
+			return false;
+		ad_profile_rows(m->graph, &rows, &seconds);
+		if (k >= WARM_RUNS && k >= TIMED_RUNS / 2 && seconds < 1.05 * best)
+			break;
+		if (k >= WARM_RUNS && seconds < best)
+			best = seconds;
+	}
+	return true;
+}
+
+/* The recording to draw: evaluated where the inputs have values, else its structure alone. */
+static struct instance *prepare(ad_model *m, const struct drawing *d, int *status, char *error,
+                                size_t n)
+{
+	bool plan = d->how && d->how->what == AD_DRAW_PLAN;
+	bool values = d->how && d->how->values;
+	bool gradients = d->gradients;
 	struct instance *in;
 	size_t batch = m->data.batch > 0 && m->data.batch < MOST_SAMPLES ? (size_t)m->data.batch
 	                                                                 : MOST_SAMPLES;
 	ad_node *start;
 
 	*status = EXIT_FAILED;
-	ad_keep_all(m->graph);
-	if (!gradients && needs_data(m))
+	if (!plan)
+		ad_keep_all(m->graph);
+	if (!gradients && !plan && !values && needs_data(m))
 		return any_batch(m, true, error, n);
 	in = first_batch(m, batch, true, status, error, n);
 	if (!in)
@@ -130,7 +181,11 @@ static struct instance *prepare(ad_model *m, bool gradients, int *status, char *
 		snprintf(error, n, "%s", ad_errmsg(m->graph));
 		return NULL;
 	}
-	if (!gradients && ad_forward(in->loss ? in->loss : in->output) != AD_OK) {
+	if (plan && !run_plan(m, in, start)) {
+		snprintf(error, n, "%s", ad_errmsg(m->graph));
+		return NULL;
+	}
+	if (!gradients && !plan && ad_forward(in->loss ? in->loss : in->output) != AD_OK) {
 		snprintf(error, n, "%s", ad_errmsg(m->graph));
 		return NULL;
 	}
@@ -283,7 +338,7 @@ void draw_defaults(const ad_model *m, ad_draw_options *o)
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
-	struct instance *in = prepare(m, d->gradients, &status, error, n);
+	struct instance *in = prepare(m, d, &status, error, n);
 
 	return in ? draw_instance(m, in, d, error, n) : status;
 }
@@ -367,7 +422,11 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 {
 	const char *dots = o->path ? strstr(o->path, "..") : NULL;
 
-	*how = (ad_draw_options){ .open = o->open.v,
+	*how = (ad_draw_options){ .what = o->plan       ? AD_DRAW_PLAN
+		                          : o->backward ? AD_DRAW_SWEEP
+		                                        : AD_DRAW_GRAPH,
+		                  .values = o->values,
+		                  .open = o->open.v,
 		                  .n_open = o->open.n,
 		                  .all = o->all,
 		                  .no_fold = o->no_fold,
@@ -399,6 +458,9 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 			    "nan, exploding, zero, vanishing, lost, strong, weak, normal",
 			    o->only);
 	}
+	if (o->plan && (o->backward || o->gradients || o->values))
+		return misused("draw", "--plan draws no gradients and no values, which would have to "
+		                       "be kept: leave out --grad, --backward and --values");
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
 	return EXIT_DONE;
@@ -610,7 +672,7 @@ static int run(const void *given, int n, const char *const args[])
 	const struct draw_options *o = given;
 	ad_draw_options how;
 	struct drawing d = { .path = o->output ? o->output : "-",
-		             .gradients = o->gradients,
+		             .gradients = o->gradients || o->backward,
 		             .step = -1,
 		             .how = &how,
 		             .seconds = (double)o->limit };
@@ -622,17 +684,18 @@ static int run(const void *given, int n, const char *const args[])
 	if (status != EXIT_DONE)
 		return status;
 	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
-	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || n > 1))
-		return misused("draw", "--watch draws all steps as SVG: it goes without --output, --step, "
-		                       "--diff, --text and --format");
+	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || o->values ||
+	                 o->backward || o->plan || n > 1))
+		return misused("draw", "--watch draws all recorded steps as SVG: it goes without --output, "
+		                       "--step, --diff, --text, --format, --values, --backward and --plan");
 	if (o->watch)
 		return watch(args[0], &how, (double)o->limit);
 	if (o->html) {
 		if (!*o->html || o->output || o->text || o->format || o->around || o->path || o->only ||
-		    o->all || o->depth >= 0 || o->open.n || o->view == AD_VIEW_CIRCUIT)
+		    o->all || o->depth >= 0 || o->open.n || o->view == AD_VIEW_CIRCUIT || o->backward || o->plan)
 			return misused("draw", "--html DIR draws all modules, each on its page: it goes without "
-			                       "--output, --text, --format, --view circuit and what chooses "
-			                       "a part");
+			                       "--output, --text, --format, --view circuit, --backward, --plan "
+			                       "and what chooses a part");
 		d.path = o->html;
 		d.pages = true;
 		how.form = AD_DRAW_DOT;
@@ -652,6 +715,9 @@ static int run(const void *given, int n, const char *const args[])
 	if (o->step || o->diff) {
 		struct wanted named;
 
+		if (o->values || o->backward || o->plan)
+			return misused("draw", "--step and --diff show what a run has recorded, the gradients of its "
+			                       "forward pass: leave out --values, --backward and --plan");
 		if (o->view == AD_VIEW_CIRCUIT)
 			return misused("draw", "--view circuit shows values, which a run does not record");
 		if (o->set.n > 0)
