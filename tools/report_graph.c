@@ -173,6 +173,7 @@ static void write_modules(struct pictures *p)
 static const char *const class_names[] = { "exploding", "strong", "normal", "weak", "vanishing",
 	                                   "lost", "zero", "none", "nan" };
 
+/* The class of a gradient; of a closed box the worst inside. */
 static size_t class_number(const cJSON *item)
 {
 	const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "class");
@@ -212,6 +213,30 @@ static void write_list(FILE *to, const char *key, const cJSON *items, const char
 	putc(']', to);
 }
 
+/* The classes of the copies that a box stands for, by its id. */
+static void write_copies(FILE *to, const cJSON *nodes)
+{
+	const cJSON *node, *copy;
+	bool first = true;
+
+	fprintf(to, ",\"copies\":{");
+	cJSON_ArrayForEach(node, nodes)
+	{
+		const cJSON *copies = cJSON_GetObjectItemCaseSensitive(node, "copies");
+
+		if (!cJSON_IsArray(copies))
+			continue;
+		fputs(first ? "" : ",", to);
+		first = false;
+		write_word(to, node, "svg");
+		fputs(":[", to);
+		cJSON_ArrayForEach(copy, copies)
+			fprintf(to, "%zu%s", class_number(copy), copy->next ? "," : "");
+		putc(']', to);
+	}
+	putc('}', to);
+}
+
 /* How step k is drawn, in the order of the lists of ids. */
 static bool write_step(struct pictures *p, size_t k, bool first, char *error, size_t n)
 {
@@ -241,6 +266,7 @@ static bool write_step(struct pictures *p, size_t k, bool first, char *error, si
 	write_list(p->r->to, "edge_text", edges, "text");
 	write_list(p->r->to, "item_class", nodes, "class");
 	write_list(p->r->to, "item_text", nodes, "text");
+	write_copies(p->r->to, nodes);
 	putc('}', p->r->to);
 	cJSON_Delete(step);
 	return true;
