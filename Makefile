@@ -44,7 +44,8 @@ FORMATS := $(sort $(wildcard models/data/*.c))
 OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
 LAYERS := $(sort $(wildcard models/layers/*.c))
 MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(LAYERS)
-DRAWING := tools/draw.c tools/drawing.c tools/draw_frames.c tools/draw_focus.c tools/draw_text.c
+DRAWING := tools/draw.c tools/drawing.c tools/draw_frames.c tools/draw_focus.c tools/draw_text.c \
+	tools/draw_fold.c
 TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
 # Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
 # run where Criterion cannot (the thread sanitizer).
@@ -147,7 +148,7 @@ $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(if $(SAN),,-no-pie) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 # The command's own parts that are tested without it.
-TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/plot.o
+TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/svg.o $(OBJ)/tools/plot.o
 TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS)) $(TESTED_TOOLS)
 PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
 BENCH_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(BENCH))

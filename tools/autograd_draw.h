@@ -92,11 +92,14 @@ typedef struct {
 	size_t n_open;
 	int depth; /* opens that many levels, 1: only the outermost; 0: while there is room */
 	bool all;  /* opens everything */
+	bool no_fold; /* a layer and what only follows it, conv2d + batch_norm + relu, stay apart; else they
+	               * are one node in a picture of more than 50 */
 
 	/* Which part of it; paths are those of modules, of named nodes, or "MODULE.OP". */
 	const char *around; /* a path, and what is at most `radius` ops from it */
 	int radius;
 	const char *from, *to; /* what lies on a way from one to the other; both or neither */
+	const char *module;    /* what is inside it, modules in it closed, and what it is joined to */
 	unsigned only;         /* 1 << class of each gradient to show, with two ops on each side; 0: all */
 
 	ad_draw_form form;
@@ -105,6 +108,10 @@ typedef struct {
 	double rate; /* the learning rate, for AD_STAT_RATIO and AD_CLASS_LOST; 0: unknown */
 	bool mono;   /* widths and dashes tell the classes, not colours */
 	const char *note; /* a sentence under the title */
+
+	/* Where a click on a module leads, "m17.html"; NULL: nowhere. It needs no escapes. */
+	const char *(*link)(void *context, const char *path);
+	void *link_context;
 
 	const ad_draw_record *record; /* NULL: what ad_backward has left in the graph */
 	const ad_draw_record *before; /* draw the change from this to record, as factors; classes are then

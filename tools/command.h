@@ -139,6 +139,7 @@ ad_node *start_of_gradients(const struct instance *in);
 struct drawing {
 	const char *path; /* .dot, .svg, .png, .pdf; "-": DOT on standard output */
 	ad_view view;
+	bool pages; /* path is a folder for a page a module */
 	bool gradients;
 	int64_t step; /* for the title; -1: none */
 	const ad_draw_options *how; /* what else the drawing is to be; NULL */
@@ -149,6 +150,9 @@ struct drawing {
  * with a sentence in error, which is empty where standard output failed: main says that. */
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n);
 
+/* The same for a recording that is evaluated, or drawn without gradients. */
+int draw_instance(ad_model *m, struct instance *in, const struct drawing *d, char *error, size_t n);
+
 /* The layers of the model by path; NULL where memory is short, and then none is folded. */
 ad_draw_layer *list_layers(const ad_model *m, size_t *n);
 
@@ -156,6 +160,10 @@ ad_draw_layer *list_layers(const ad_model *m, size_t *n);
  * curve that it makes of them. */
 bool has_fit(const ad_model *m);
 bool draw_fit(ad_model *m, const char *path, char *error, size_t n);
+
+/* Text in a page of HTML, or in an attribute there; a file that appears whole or not at all (steps.c). */
+void html_text(FILE *to, const char *text);
+bool save_text(const char *path, const char *text, size_t size, char *error, size_t n);
 
 /* ---- memory (memory.c) ----------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  *
  * Only calls that behave alike from version 2.42 on are used, one thread at a time, as cgraph
  * shares state even between graphs. Attributes are declared on the root first: declared on a
- * subgraph, they would leak to the root. Names are n17, f17, cluster_17_1; text of users appears in
+ * subgraph, they would leak to the root. Names are n17, f17, cluster_c17_1; text of users appears in
  * labels and tooltips only, through put_escaped.
  */
 #include "drawing.h"
@@ -252,6 +252,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(G_FONTSIZE, AGRAPH, "fontsize", "13", "11")                                              \
 	A(G_BGCOLOR, AGRAPH, "bgcolor", "white", "white")                                          \
 	A(G_LABELLOC, AGRAPH, "labelloc", "t", "b")                                                \
+	A(G_LABELJUST, AGRAPH, "labeljust", "", NULL)                                              \
 	A(G_LABEL, AGRAPH, "label", "", "")                                                        \
 	A(G_RANK, AGRAPH, "rank", "", NULL)                                                        \
 	A(G_STYLE, AGRAPH, "style", "", NULL)                                                      \
@@ -260,6 +261,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(G_PENWIDTH, AGRAPH, "penwidth", "", NULL)                                                \
 	A(G_ID, AGRAPH, "id", "", NULL)                                                            \
 	A(G_CLASS, AGRAPH, "class", "", NULL)                                                      \
+	A(G_URL, AGRAPH, "URL", "", NULL)                                                          \
 	A(G_TOOLTIP, AGRAPH, "tooltip", "", NULL)                                                  \
 	A(N_FONTNAME, AGNODE, "fontname", "Helvetica", "Helvetica")                                \
 	A(N_FONTSIZE, AGNODE, "fontsize", "11", "12")                                              \
@@ -278,6 +280,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(N_XLABEL, AGNODE, "xlabel", "", NULL)                                                    \
 	A(N_ID, AGNODE, "id", "", "")                                                              \
 	A(N_CLASS, AGNODE, "class", "", "")                                                        \
+	A(N_URL, AGNODE, "URL", "", NULL)                                                          \
 	A(N_TOOLTIP, AGNODE, "tooltip", "", "")                                                    \
 	A(E_FONTNAME, AGEDGE, "fontname", "Helvetica", "Helvetica")                                \
 	A(E_FONTSIZE, AGEDGE, "fontsize", "9", "9")                                                \
@@ -370,18 +373,21 @@ static void set_html(struct picture *p, void *object, enum attribute a, const ch
 		set(p, object, a, html);
 }
 
-static Agnode_t *make_node(struct picture *p, Agraph_t *in, const char *kind, uint32_t number)
+static Agnode_t *make_node(struct picture *p, Agraph_t *in, const char *name)
 {
-	char name[32];
-	Agnode_t *node;
+	Agnode_t *node = agnode(in, unconst(name), 1);
 
-	snprintf(name, sizeof name, "%s%u", kind, number);
-	node = agnode(in, name, 1);
 	if (!node)
 		p->failed = true;
 	else
 		set(p, node, N_ID, name);
 	return node;
+}
+
+static const char *part_id(char kind, uint32_t part, char *text)
+{
+	snprintf(text, 32, "%c%u", kind, part);
+	return text;
 }
 
 static Agedge_t *make_edge(struct picture *p, Agnode_t *from, Agnode_t *to)
@@ -612,7 +618,8 @@ static Agnode_t *draw_wire(struct picture *p, uint32_t part)
 	struct drawing *d = p->d;
 	const struct part *a = &d->parts[part];
 	const char *name = ad_name_of(a->node);
-	Agnode_t *wire = make_node(p, p->root, "w", part);
+	char id[32];
+	Agnode_t *wire = make_node(p, p->root, part_id('w', part, id));
 	ad_node *gradient = d->gradients ? ad_gradient(a->node) : NULL;
 
 	start(&p->text);
@@ -642,8 +649,8 @@ static Agnode_t *draw_wire(struct picture *p, uint32_t part)
 static Agnode_t *draw_gate(struct picture *p, uint32_t part)
 {
 	const struct part *a = &p->d->parts[part];
-	Agnode_t *gate = make_node(p, p->root, "n", part);
-	char words[96];
+	char words[96], id[32];
+	Agnode_t *gate = make_node(p, p->root, part_id('n', part, id));
 	size_t letters;
 
 	op_words(p->d, part, words, sizeof words);
@@ -873,6 +880,13 @@ const char *drawing_weight_text(const struct drawing *d, const struct part *a, c
 	return drawing_gradient_text(d, &a->gradient, text);
 }
 
+const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text)
+{
+	snprintf(text, 32, "%c%u", b->kind == BOX_PART ? 'n' : 'f',
+	         b->kind == BOX_PART ? b->part : b->first);
+	return text;
+}
+
 static const char *const statistics[] = {
 	[AD_STAT_RMS] = "rms", [AD_STAT_MAX] = "max", [AD_STAT_RATIO] = "rms"
 };
@@ -945,6 +959,14 @@ static void title_flow(struct picture *p)
 	set_html(p, p->root, G_LABEL, t->s);
 }
 
+static const char *link_of(const struct picture *p, uint32_t frame)
+{
+	const ad_draw_options *o = p->d->options;
+	char path[1024];
+
+	return o->link ? o->link(o->link_context, drawing_path(p->d, frame, path, sizeof path)) : NULL;
+}
+
 /* The frame around a box: made when its first box is, with those around it. */
 static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 {
@@ -962,11 +984,13 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 	}
 	while (n > 0) {
 		Agraph_t *around = frame ? graphs[frame] : p->root, *g;
+		const char *link;
 		const struct frame *f = &d->frames[missing[--n]];
 		char name[64];
 
 		frame = missing[n];
-		snprintf(name, sizeof name, "cluster_%u_%d", f->first, n);
+		/* n counts the frames that begin with the same part, the innermost 0. */
+		snprintf(name, sizeof name, "cluster_c%u_%d", f->first, n);
 		/* cgraph orders named subgraphs by the addresses of their names, which differ from
 		 * run to run, and nameless ones as they come: so each frame lies in a nameless one.
 		 */
@@ -981,6 +1005,9 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		put_escaped(&p->text, ad_scope_name(d->graph, (int)frame));
 		put(&p->text, "</FONT>");
 		set_html(p, g, G_LABEL, p->text.s);
+		/* Beside the arrows that come from above. */
+		if (d->upright)
+			set(p, g, G_LABELJUST, "l");
 		set(p, g, G_ID, name + strlen("cluster_"));
 		set(p, g, G_CLASS, "frame");
 		set(p, g, G_STYLE,
@@ -992,6 +1019,9 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		put_tooltip(&p->text, ad_scope_name(d->graph, (int)frame));
 		put(&p->text, ": %zu ops, %zu parameters", f->ops, f->elements);
 		set(p, g, G_TOOLTIP, p->text.s);
+		link = link_of(p, frame);
+		if (link)
+			set(p, g, G_URL, link);
 	}
 	return frame ? graphs[frame] : p->root;
 }
@@ -1192,7 +1222,8 @@ static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
 static Agnode_t *draw_part(struct picture *p, Agraph_t *in, uint32_t part)
 {
 	const struct part *a = &p->d->parts[part];
-	Agnode_t *node = make_node(p, in, "n", part);
+	char id[32];
+	Agnode_t *node = make_node(p, in, part_id('n', part, id));
 
 	if (a->role == ROLE_OP || a->role == ROLE_LOSS)
 		label_op(p, node, part);
@@ -1224,6 +1255,7 @@ static void put_strip(struct picture *p, uint32_t leader)
 	/* Rows of equal length of at most 50. */
 	uint32_t rows = (copies + 49) / 50, columns = (copies + rows - 1) / rows;
 	int width = columns <= 12 ? 14 : columns <= 25 ? 8 : 5, lines = 0;
+	const char *link;
 
 	/* Of a fixed size, or dot would spread the cells over the width of the text below. */
 	put(&p->text,
@@ -1235,9 +1267,11 @@ static void put_strip(struct picture *p, uint32_t leader)
 		const char *colour = colour_of(p, d->frames[c].worst);
 
 		p->occurs[d->frames[c].worst] = true;
+		link = link_of(p, c);
 		put(&p->text,
-		    "%s<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
-		    k % columns == 0 ? "<TR>" : "", width,
+		    "%s<TD%s%s%s FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"14\" BGCOLOR=\"%s\"></TD>",
+		    k % columns == 0 ? "<TR>" : "", link ? " HREF=\"" : "", link ? link : "",
+		    link ? "\"" : "", width,
 		    d->frames[c].worst == CLASS_NORMAL ? "#bdbdbd" : colour);
 		if (k % columns == columns - 1 || k + 1 == copies)
 			put(&p->text, "</TR>");
@@ -1338,12 +1372,60 @@ static void label_layer(struct picture *p, const struct box *b)
 		put_weights(p, b);
 }
 
+/* conv2d + batch_norm + relu, the first one's name, the weights of all. */
+static void label_folded(struct picture *p, const struct box *b)
+{
+	struct drawing *d = p->d;
+	uint32_t weights = count_weights(d, b), frame = b->frame;
+	const char *name = NULL;
+	char words[96];
+
+	put(&p->text, "<FONT>");
+	for (const struct box *in = b;; in = &d->boxes[in->next]) {
+		if (in->kind == BOX_PART)
+			op_words(d, in->part, words, sizeof words);
+		put_escaped(&p->text,
+		            in->kind == BOX_PART ? words : d->frames[in->frame].layer);
+		if (in->next == NOTHING)
+			break;
+		put(&p->text, " + ");
+	}
+	put(&p->text, "</FONT>");
+	if (b->named != NOTHING)
+		frame = b->named;
+	if (b->named != NOTHING || b->kind == BOX_FRAME)
+		name = ad_scope_name(d->graph, (int)frame);
+	if (name && (!d->frames[frame].layer || strcmp(name, d->frames[frame].layer) != 0)) {
+		put(&p->text, "<FONT POINT-SIZE=\"9\"> &nbsp;<I>");
+		put_escaped(&p->text, name);
+		put(&p->text, "</I></FONT>");
+	}
+	if (weights > MOST_WEIGHTS) {
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\">");
+		put_counts(&p->text, b->ops, b->elements);
+		put(&p->text, "</FONT>");
+	}
+	put_weights(p, b);
+}
+
 static void label_closed(struct picture *p, const struct box *b)
 {
 	struct drawing *d = p->d;
 	bool copies = b->kind == BOX_FRAME && d->frames[b->frame].copies > 1;
 
 	start(&p->text);
+	if (b->next != NOTHING) {
+		label_folded(p, b);
+		return;
+	}
+	if (b->kind == BOX_FRAME && d->frames[b->frame].outside) {
+		char path[1024];
+
+		put(&p->text, "<I>");
+		put_escaped(&p->text, drawing_path(d, b->frame, path, sizeof path));
+		put(&p->text, "</I>");
+		return;
+	}
 	if (b->kind == BOX_FRAME && !copies && d->frames[b->frame].layer) {
 		label_layer(p, b);
 		return;
@@ -1373,14 +1455,20 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 {
 	struct drawing *d = p->d;
 	const struct frame *f = b->kind == BOX_FRAME ? &d->frames[b->frame] : NULL;
-	Agnode_t *node = make_node(p, in, "f", b->first);
-	char path[256];
+	char path[256], id[32];
+	Agnode_t *node = make_node(p, in, drawing_box_id(d, b, id));
+	const char *link;
 
 	label_closed(p, b);
 	set_html(p, node, N_LABEL, p->text.s);
 	start(&p->text);
-	put_tooltip(&p->text, f ? drawing_path(d, b->frame, path, sizeof path)
-	                        : "ops recorded one after the other");
+	if (b->kind == BOX_PART)
+		put_tooltip(&p->text, ad_op_of(d->parts[b->part].node));
+	else
+		put_tooltip(&p->text, f ? drawing_path(d, b->frame, path, sizeof path)
+		                        : "ops recorded one after the other");
+	if (b->next != NOTHING)
+		put(&p->text, " with what only follows it");
 	if (f && f->copies > 1)
 		put(&p->text, " and %u more of equal structure", f->copies - 1);
 	put(&p->text, ": ");
@@ -1389,9 +1477,17 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 		put(&p->text, ", worst gradient inside: %s",
 		    drawing_class_name(d, b->worst));
 	set(p, node, N_TOOLTIP, p->text.s);
-	set(p, node, N_CLASS, f && f->layer && f->copies == 1 ? "closed layer" : "closed");
-	if (!f || !f->layer || f->copies > 1 || b->ops > 1)
+	set(p, node, N_CLASS,
+	    b->next != NOTHING                       ? "closed folded"
+	    : f && f->layer && f->copies == 1 ? "closed layer"
+	                                      : "closed");
+	if (f && f->outside)
+		set(p, node, N_STYLE, "rounded,filled,dashed");
+	else if (b->next == NOTHING && (!f || !f->layer || f->copies > 1 || b->ops > 1))
 		set(p, node, N_PERIPHERIES, "2");
+	link = f ? link_of(p, b->frame) : NULL;
+	if (link)
+		set(p, node, N_URL, link);
 	if (d->gradients && b->worst > CLASS_NORMAL) {
 		set(p, node, N_COLOR, colour_of(p, b->worst));
 		set(p, node, N_PENWIDTH, "2");
@@ -1417,9 +1513,12 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
 		const struct box *b = &d->boxes[k];
 		uint32_t frame = b->kind == BOX_FRAME ? d->frames[b->frame].parent : b->frame;
-		Agraph_t *in = graph_of(p, frame, graphs);
+		Agraph_t *in;
 
-		nodes[k] = b->kind == BOX_PART ? draw_part(p, in, b->part) : draw_closed(p, in, b);
+		if (b->head != k)
+			continue;
+		in = graph_of(p, frame, graphs);
+		nodes[k] = b->kind == BOX_PART && b->next == NOTHING ? draw_part(p, in, b->part) : draw_closed(p, in, b);
 		snprintf(name, sizeof name, "b%u", b->group);
 		set(p, nodes[k], N_GROUP,
 		    b->beside != NOTHING                   ? "p"
@@ -1472,6 +1571,8 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 
 	start(&p->text);
 	if (!d->gradients) {
+		if (!weight && d->upright)
+			put(&p->text, "\xc2\xa0");
 		if (!weight)
 			put_shape(&p->text, ad_shape_of(from->node));
 		set(p, e, E_CLASS, "value");
@@ -1489,7 +1590,10 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		if (a->class == CLASS_NONE && role == ROLE_INPUT)
 			put(&p->text, "no grad");
 		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
-			put(&p->text, a->class == CLASS_EXPLODING ? "<B>%s</B>" : "<FONT>%s</FONT>",
+			/* Upright a label begins where its arrow runs, half its width to the side. */
+			put(&p->text,
+			    a->class == CLASS_EXPLODING ? "<B>%s%s</B>" : "<FONT>%s%s</FONT>",
+			    !d->upright ? "" : width < 4 ? "\xc2\xa0" : "\xc2\xa0\xc2\xa0",
 			    drawing_gradient_text(d, &a->gradient, number));
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
@@ -1609,6 +1713,8 @@ static void draw_flow(struct picture *p)
 
 	if (nodes && graphs) {
 		title_flow(p);
+		if (d->upright)
+			set(p, p->root, G_RANKDIR, "TB");
 		draw_boxes(p, nodes, graphs);
 		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)
 			draw_arrow(p, &d->arrows[k], nodes);
@@ -1627,8 +1733,8 @@ static bool write_picture(struct drawing *d, bool circuit, FILE *to)
 {
 	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
 	static const char *const coarse[][2] = { { "splines", "polyline" },
-		                                 { "nslimit", "1" },
-		                                 { "nslimit1", "1" },
+		                                 { "nslimit", "0.1" },
+		                                 { "nslimit1", "0.1" },
 		                                 { "mclimit", "0.05" } };
 	struct picture p = { .d = d };
 	bool written = false;

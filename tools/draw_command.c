@@ -2,21 +2,28 @@
  * draw_command: `autograd draw`: the graph of a model or run as a diagram.
  */
 #include "command.h"
+#include "pages.h"
 #include "record.h"
 #include "render.h"
+#include "steps.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST_SAMPLES 256 /* evaluated for a diagram, where the file's batch is larger or all */
 
 #define LESS_DEPTH 2 /* levels shown where dot takes too long */
 
 struct draw_options {
-	const char *output, *around, *path, *only, *step, *diff;
+	const char *output, *html, *around, *path, *only, *step, *diff;
 	int view, stat, palette, format;
-	bool gradients, text, all, forward, both;
+	bool gradients, text, watch, all, no_fold, forward, both;
 	int64_t depth, radius, limit;
 	struct texts set, open;
 };
@@ -43,6 +50,8 @@ static const struct option options[] = {
 	  "shows N levels of modules; 0: as many as fit in some 300 boxes" },
 	{ "all", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, all),
 	  "shows all levels, layers and copies too, however large" },
+	{ "no-fold", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, no_fold),
+	  "keeps apart what large pictures show as one node: conv2d + batch_norm + relu" },
 	{ "around", 0, OPTION_TEXT, "PATH", NULL, false, offsetof(struct draw_options, around),
 	  "shows that module, tensor or op (block[17].attention.softmax) and what is near" },
 	{ "radius", 0, OPTION_WHOLE, "N", "2", false, offsetof(struct draw_options, radius),
@@ -67,6 +76,12 @@ static const struct option options[] = {
 	{ "diff", 0, OPTION_TEXT, "A B", NULL, false, offsetof(struct draw_options, diff),
 	  "draws a change of recorded gradients, numbers and colours as factors: of two steps, "
 	  "RUN --diff 200 1200, or two runs, --diff RUN_A RUN_B, at their last records or --step" },
+	{ "html", 0, OPTION_TEXT, "DIR", NULL, false, offsetof(struct draw_options, html),
+	  "a page for each module, with a picture of what is in it; a click on a module leads to its "
+	  "page. They need no server and no network" },
+	{ "watch", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, watch),
+	  "draws all recorded steps to grad/step-000200.svg of the run, with grad/index.html to go "
+	  "through them, until its training ends" },
 	{ "limit", 0, OPTION_WHOLE, "SECONDS", "30", false, offsetof(struct draw_options, limit),
 	  "how long dot may take before less is drawn; 0: however long" },
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct draw_options, set),
@@ -116,24 +131,14 @@ static struct instance *prepare(ad_model *m, bool gradients, int *status, char *
 	return in;
 }
 
-/* What is drawn: a node of an evaluated graph, or a record, as it is or as a change. */
-struct subject {
-	ad_model *m;
-	ad_node *y;
-	struct record *record, *before; /* NULL: y; NULL: no change */
-	size_t k, j;
-};
-
-static bool draw_subject(const struct subject *s, const ad_draw_options *o, FILE *to, char *error,
-                         size_t n)
+bool draw_subject(const struct subject *s, const ad_draw_options *o, FILE *to, char *error, size_t n)
 {
 	if (s->record)
 		return record_draw(s->record, s->k, s->before, s->j, s->m, o, to, error, n);
 	return ad_draw(s->y, o, to, error, n);
 }
 
-/* The drawing as text; NULL with a sentence in error. */
-static char *drawing_text(const struct subject *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
+char *drawing_text(const struct subject *y, const ad_draw_options *o, size_t *size, char *error, size_t n)
 {
 	char *text = NULL;
 	FILE *to = open_memstream(&text, size);
@@ -199,6 +204,26 @@ static bool write_drawing(const struct subject *y, const ad_draw_options *o, con
 	return false;
 }
 
+/* To a file, or to pages. */
+static bool draw_to(const struct subject *y, const ad_draw_options *o, const struct drawing *d,
+                    char *error, size_t n)
+{
+	struct pages_written written;
+
+	if (!d->pages)
+		return write_drawing(y, o, d, error, n);
+	if (!pages_write(y, o, d->path, d->seconds, &written, error, n))
+		return false;
+	if (written.left_out)
+		fprintf(stderr, "note: %zu modules; %zu pages were written, the outermost ones\n",
+		        written.pages + written.left_out - 1, written.pages);
+	if (written.undrawn)
+		fprintf(stderr, "note: %zu of %zu pages have no picture: dot takes too long\n",
+		        written.undrawn, written.pages);
+	printf("pages: %s/index.html\n", d->path);
+	return true;
+}
+
 /* The learning rate where a step is that times the gradient; else 0. */
 static double plain_rate(const ad_model *m)
 {
@@ -238,13 +263,17 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
 	struct instance *in = prepare(m, d->gradients, &status, error, n);
+
+	return in ? draw_instance(m, in, d, error, n) : status;
+}
+
+int draw_instance(ad_model *m, struct instance *in, const struct drawing *d, char *error, size_t n)
+{
 	ad_draw_options o = { 0 };
 	ad_draw_layer *list;
 	ad_node *y;
 	bool done;
 
-	if (!in)
-		return status;
 	if (d->how)
 		o = *d->how;
 	o.view = d->view;
@@ -261,7 +290,7 @@ int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 	y = in->loss ? in->loss : in->output;
 	o.reference = in->output != y ? in->output : NULL;
 	o.layers = list = list_layers(m, &o.n_layers);
-	done = write_drawing(&(struct subject){ .m = m, .y = y }, &o, d, error, n);
+	done = draw_to(&(struct subject){ .m = m, .y = y }, &o, d, error, n);
 	free(list);
 	if (done)
 		return EXIT_DONE;
@@ -315,6 +344,7 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                  .n_open = o->open.n,
 		                  .depth = o->depth < 1000 ? (int)o->depth : 1000,
 		                  .all = o->all,
+		                  .no_fold = o->no_fold,
 		                  .around = o->around,
 		                  .radius = o->radius < 1000 ? (int)o->radius : 1000,
 		                  .arrows = o->both      ? AD_ARROWS_BOTH
@@ -444,7 +474,7 @@ static int draw_record(const struct wanted *w, const struct drawing *d)
 		note_nearest(note, sizeof note, s.record, s.k, w->step);
 		how.view = AD_VIEW_FLOW;
 		how.note = note;
-		status = write_drawing(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
+		status = draw_to(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
 		if (status != EXIT_DONE && error[0])
 			failed("draw", "%s", error);
 	}
@@ -453,6 +483,81 @@ static int draw_record(const struct wanted *w, const struct drawing *d)
 		record_close(s.before);
 	record_close(s.record);
 	return status;
+}
+
+/* Whether a training writes to the run: it holds a lock on log.jsonl. */
+static bool is_training(const char *run)
+{
+	char *path = join_path(run, "log.jsonl");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return held;
+}
+
+/* Draws the steps that have no picture yet; *drawn counts them. */
+static bool draw_missing(const struct steps *to, struct record *r, ad_model *m,
+                         const ad_draw_options *how, double seconds, size_t *drawn, char *error, size_t n)
+{
+	struct subject s = { .m = m, .record = r };
+	struct stat there;
+	bool good = true;
+
+	for (; good && s.k < record_steps(r); s.k++) {
+		char *path = steps_path(to, record_step(r, s.k).step, ".svg");
+		struct drawing d = { .path = path, .seconds = seconds };
+
+		if (!path) {
+			snprintf(error, n, "out of memory");
+			good = false;
+		} else if (stat(path, &there) != 0) {
+			good = write_drawing(&s, how, &d, error, n);
+			*drawn += good;
+		}
+		free(path);
+	}
+	return good && (*drawn == 0 || steps_write_page(to, m->name ? m->name : "model", error, n));
+}
+
+static int watch(const char *run, const ad_draw_options *how, double seconds)
+{
+	struct steps to = { 0 };
+	ad_draw_options o = *how;
+	char error[1024] = "", note[256] = "";
+	bool training, good;
+	size_t drawn = 0;
+	struct record *r;
+	ad_model *m;
+	int status;
+
+	o.form = AD_DRAW_DOT;
+	if (!is_folder(run))
+		return misused("draw", "--watch is of runs, which record steps; '%s' is no folder of one", run);
+	if (!(m = open_config("draw", run, &status)))
+		return status;
+	good = steps_open(&to, run, error, sizeof error);
+	do {
+		/* Asked first: what was recorded before the end is there afterwards. */
+		training = good && is_training(run);
+		r = good ? record_open(run, error, sizeof error) : NULL;
+		good = r ? draw_missing(&to, r, m, &o, seconds, &drawn, error, sizeof error) : training;
+		snprintf(note, sizeof note, "%s", r ? record_note(r) : "");
+		record_close(r);
+		if (good && training)
+			sleep(1);
+	} while (good && training);
+	if (good && *note)
+		fprintf(stderr, "note: %s/%s\n", run, note);
+	if (good)
+		printf("steps: %s/index.html\n", to.folder);
+	else
+		failed("draw", "%s", error);
+	steps_free(&to);
+	ad_model_close(m);
+	return good ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int run(const void *given, int n, const char *const args[])
@@ -474,9 +579,24 @@ static int run(const void *given, int n, const char *const args[])
 	if (status != EXIT_DONE)
 		return status;
 	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
-	if (!o->output && how.form == AD_DRAW_DOT)
+	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || n > 1))
+		return misused("draw", "--watch draws all steps as SVG: it goes without --output, --step, "
+		                       "--diff, --text and --format");
+	if (o->watch)
+		return watch(args[0], &how, (double)o->limit);
+	if (o->html) {
+		if (!*o->html || o->output || o->text || o->format || o->around || o->path || o->only ||
+		    o->all || o->depth || o->open.n || o->view == AD_VIEW_CIRCUIT)
+			return misused("draw", "--html DIR draws all modules, each on its page: it goes without "
+			                       "--output, --text, --format, --view circuit and what chooses "
+			                       "a part");
+		d.path = o->html;
+		d.pages = true;
+		how.form = AD_DRAW_DOT;
+	}
+	if (!o->output && !o->html && how.form == AD_DRAW_DOT)
 		return misused("draw", "--output needs a value: --output PICTURE, or --text");
-	if (strcmp(d.path, "-") != 0) {
+	if (!o->html && strcmp(d.path, "-") != 0) {
 		picture = picture_of(d.path);
 		if (picture == PICTURE_NONE)
 			return misused("draw",

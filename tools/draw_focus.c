@@ -229,12 +229,34 @@ static bool want_path(struct drawing *d, const char *path, bool *marks)
 	return true;
 }
 
+/* The frames of a module are open, those beside it stay closed. */
+static bool mark_inside(struct drawing *d, const char *path, bool *marks)
+{
+	char text[1024];
+
+	if (mark_module(d, path, marks) == 0)
+		return drawing_fail(d, "draw: there is no module '%.200s'", path);
+	for (uint32_t s = 1; s < d->n_frames; s++) {
+		struct frame *f = &d->frames[s];
+		const char *own = drawing_path(d, s, text, sizeof text);
+		size_t size = strlen(path);
+
+		if (!strcmp(own, path))
+			want(d, s);
+		f->outside = strncmp(own, path, size) != 0 || (own[size] && own[size] != '.');
+	}
+	for (uint32_t s = d->n_frames; s-- > 1;)
+		d->frames[s].outside &= !d->frames[s].wanted;
+	add_weights(d, marks);
+	return spread(d, marks, 1);
+}
+
 bool drawing_focus(struct drawing *d)
 {
 	const ad_draw_options *o = d->options;
 	bool *marks, good = true;
 
-	if (!o->around && !o->from && !o->to && !o->only && o->n_open == 0)
+	if (!o->around && !o->from && !o->to && !o->only && !o->module && o->n_open == 0)
 		return true;
 	if (!o->from != !o->to)
 		return drawing_fail(d, "draw: a way needs both ends");
@@ -244,7 +266,9 @@ bool drawing_focus(struct drawing *d)
 	for (size_t k = 0; k < o->n_open && good; k++)
 		good = want_path(d, o->open[k], marks);
 	memset(marks, 0, d->n_parts);
-	if (good && o->around) {
+	if (good && o->module) {
+		good = mark_inside(d, o->module, marks);
+	} else if (good && o->around) {
 		good = mark_path(d, o->around, marks);
 		for (uint32_t k = 0; k < d->n_parts && good; k++)
 			if (marks[k] && d->parts[k].role != ROLE_PARAM)
@@ -256,8 +280,11 @@ bool drawing_focus(struct drawing *d)
 	} else if (good && o->only) {
 		good = mark_bad(d, marks);
 	}
-	if (good && (o->around || o->from || o->only))
+	if (good && (o->module || o->around || o->from || o->only))
 		hide_others(d, marks);
+	/* A module's page is not a part of a picture, but a whole one. */
+	if (o->module)
+		d->hidden = 0;
 	free(marks);
 	return good;
 }

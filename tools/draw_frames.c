@@ -366,7 +366,7 @@ static void consider(struct opening *o, uint32_t c)
 	/* A frame around one thing only is not drawn, so it costs no depth. */
 	f->outlined = f->slots > 1;
 	f->depth = o->d->frames[f->parent].depth + f->outlined;
-	if (f->leader != c || f->copies > 1 || f->depth > MAX_NESTING)
+	if (f->leader != c || f->copies > 1 || f->depth > MAX_NESTING || f->outside)
 		return;
 	if (f->wanted || how->all || f->slots == 1) {
 		open_frame(o, c);

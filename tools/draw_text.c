@@ -401,7 +401,7 @@ static void write_gradient(const struct drawing *d, FILE *to, enum class class, 
 		fputs(", \"factor\": ", to);
 		write_number(to, drawing_size(d, s));
 	}
-	fputs(", \"text\": ", to);
+	fputs(", \"number\": ", to);
 	write_string(to, text);
 }
 
@@ -502,9 +502,24 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 	fputc(']', to);
 }
 
+/* What was folded into a node, by the words for each. */
+static void write_folded(const struct drawing *d, FILE *to, const struct box *b)
+{
+	fputs(", \"folded\": [", to);
+	for (uint32_t k = b->next; k != NOTHING; k = d->boxes[k].next) {
+		const struct box *in = &d->boxes[k];
+
+		write_string(to, in->kind == BOX_FRAME ? d->frames[in->frame].layer
+		                                       : word_of(&d->parts[in->part]));
+		if (in->next != NOTHING)
+			fputs(", ", to);
+	}
+	fputc(']', to);
+}
+
 bool drawing_write_json(struct drawing *d, FILE *to)
 {
-	char path[1024];
+	char path[1024], id[32];
 
 	fputs("{\"title\": ", to);
 	if (d->options->title)
@@ -531,13 +546,17 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 		const struct box *b = &d->boxes[k];
 		bool part = b->kind == BOX_PART;
 
-		fprintf(to, "%s\n  {\"id\": %u, \"svg\": \"%c%u\", \"module\": ", k ? "," : "", k,
-		        part ? 'n' : 'f', part ? b->part : b->first);
+		if (b->head != k)
+			continue;
+		fprintf(to, "%s\n  {\"id\": %u, \"svg\": \"%s\", \"module\": ", k ? "," : "", k,
+		        drawing_box_id(d, b, id));
 		write_string(to, drawing_path(d, b->frame, path, sizeof path));
 		if (!part)
 			write_json_closed(d, to, b);
 		else if (!write_json_part(d, to, &d->parts[b->part]))
 			return false;
+		if (b->next != NOTHING)
+			write_folded(d, to, b);
 		fputc('}', to);
 	}
 	fputs("],\n \"edges\": [", to);

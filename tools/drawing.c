@@ -127,6 +127,13 @@ static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
 	return n;
 }
 
+static uint32_t part_of(const struct drawing *d, const ad_node *x)
+{
+	uint32_t k = number_of(d, x);
+
+	return k == NOTHING ? NOTHING : d->part_of[k];
+}
+
 /* ---- statistics ---------------------------------------------------------------------------- */
 
 static struct statistic statistic_of(const ad_draw_statistic *m, size_t n)
@@ -178,6 +185,19 @@ bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 	return true;
 }
 
+/* What the gradient of x was is compared as if it had been of as many rows: a mean shares its gradient
+ * out among them. That of a weight is a sum over them, and stays. */
+static double rows_share(const struct drawing *d, const ad_node *x)
+{
+	const ad_draw_record *record = d->options->record, *before = d->options->before;
+	uint32_t part = part_of(d, x);
+
+	if (part == NOTHING || d->parts[part].distance == NOTHING || ad_count(x) == 1 ||
+	    !(record->rows >= 1 && before->rows >= 1))
+		return 1;
+	return before->rows / record->rows;
+}
+
 /* Of the gradient of x, or of what its input contributes; s->known: there is one. */
 static bool gradient_statistic(struct drawing *d, ad_node *x, int input, struct statistic *s)
 {
@@ -193,7 +213,7 @@ static bool gradient_statistic(struct drawing *d, ad_node *x, int input, struct 
 		if (before && !before->gradient(before->context, x, input, &given))
 			s->known = false;
 		if (before && s->known) {
-			s->before = given.rms;
+			s->before = given.rms * rows_share(d, input < 0 ? x : ad_input_of(x, input));
 			s->nan |= !isfinite(given.rms);
 		}
 		return true;
@@ -302,13 +322,6 @@ static bool make_parts(struct drawing *d)
 	}
 	free(marks);
 	return true;
-}
-
-static uint32_t part_of(const struct drawing *d, const ad_node *x)
-{
-	uint32_t k = number_of(d, x);
-
-	return k == NOTHING ? NOTHING : d->part_of[k];
 }
 
 /* The part that input i of an op reads; NOTHING where an optional input was left out. */
@@ -887,6 +900,9 @@ static bool make_boxes(struct drawing *d)
 				           .frame = p->frame,
 				           .first = k,
 				           .group = NOTHING,
+				           .head = at,
+				           .next = NOTHING,
+				           .named = NOTHING,
 				           .beside = NOTHING };
 			if (per_stretch > 1) {
 				b->kind = BOX_STRETCH;
@@ -1135,13 +1151,13 @@ static void find_worst(struct drawing *d)
 		parent->offender |= f->offender;
 	}
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
-		struct box *b = &d->boxes[k];
+		struct box *b = &d->boxes[k], *head = &d->boxes[b->head];
 
 		if (b->kind != BOX_FRAME)
 			continue;
 		for (uint32_t c = b->frame; c != NOTHING && d->frames[c].leader == b->frame;
 		     c = d->frames[c].sibling)
-			worse(&b->worst, d->frames[c].worst);
+			worse(&head->worst, d->frames[c].worst);
 	}
 }
 
@@ -1150,6 +1166,28 @@ static void restore_depths(struct drawing *d)
 {
 	for (uint32_t s = 1; s < d->n_frames; s++)
 		d->frames[s].depth = d->frames[d->frames[s].parent].depth + 1;
+}
+
+/* How many boxes stand one after the other at most decides which way they go. */
+static bool find_direction(struct drawing *d)
+{
+	uint32_t *longest = calloc((size_t)d->n_boxes + 1, sizeof *longest), most = 0;
+
+	if (!longest)
+		return drawing_no_memory(d);
+	/* Uses stand in the order of computation, arrows in that of their first uses. */
+	for (size_t k = 0; k < d->n_uses; k++) {
+		uint32_t from = d->parts[d->uses[k].from].box, to = d->parts[d->uses[k].to].box;
+
+		if (from == to || longest[to] > longest[from])
+			continue;
+		longest[to] = longest[from] + 1;
+		if (longest[to] > most)
+			most = longest[to];
+	}
+	free(longest);
+	d->upright = most > MAX_ACROSS;
+	return true;
 }
 
 bool drawing_flow(struct drawing *d)
@@ -1162,7 +1200,8 @@ bool drawing_flow(struct drawing *d)
 	    !drawing_open_frames(d))
 		return false;
 	restore_depths(d);
-	if (!make_boxes(d) || !make_arrows(d) || !group_boxes(d))
+	if (!make_boxes(d) || !make_arrows(d) || !drawing_fold(d) || !group_boxes(d) ||
+	    !find_direction(d))
 		return false;
 	find_worst(d);
 	return true;

@@ -20,6 +20,7 @@
 #define MAX_DETAILED 50   /* boxes, with layers of one op opened so that their weights are seen */
 #define MAX_COPIES 16     /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
+#define MAX_ACROSS 20 /* boxes from left to right */
 
 /* How a gradient compares with the reference, from harmless to bad. */
 enum class {
@@ -98,6 +99,7 @@ struct frame {
 	uint32_t copies;      /* of a leader: how many, itself included */
 	uint32_t slots;       /* boxes when opened one level: members, less copies */
 	bool wanted;          /* to be opened whatever the room */
+	bool outside;         /* of the module that is drawn: it stands for what that is joined to */
 	bool open, outlined;  /* outlined: drawn as a frame; not so with one member only */
 	size_t ops, elements; /* ops and elements of params, with those of inner frames */
 	bool offender;        /* inside */
@@ -120,6 +122,10 @@ struct box {
 	uint32_t beside;     /* of a param: the op's box that it stands next to; NOTHING */
 	bool above;          /* on that side of it */
 	uint32_t neighbours; /* of an op: params beside it */
+	uint32_t head;       /* the box that it is folded into; itself */
+	uint32_t next;       /* the one folded in after it; NOTHING */
+	uint32_t named;      /* of one with others folded in: the frame that holds nothing else, whose
+	                      * name it bears; NOTHING */
 };
 
 struct arrow {
@@ -145,6 +151,8 @@ struct drawing {
 	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */
 	size_t hidden;    /* parts left out by around, from and to, only */
+
+	bool upright; /* from top to bottom: a long chain would be as wide as a wall */
 
 	uint32_t n_parts, n_frames, n_boxes, y_part;
 	size_t n_uses, n_arrows;
@@ -201,6 +209,9 @@ uint32_t drawing_common_frame(const struct drawing *d, uint32_t a, uint32_t b);
 /* Hides what the options leave out and marks frames that are wanted open; frames have parents. */
 bool drawing_focus(struct drawing *d);
 
+/* Makes one box of a weight layer and what only follows it; boxes and arrows are known. */
+bool drawing_fold(struct drawing *d);
+
 /* Makes the frames, once uses are known, and decides which are open. */
 bool drawing_make_frames(struct drawing *d);
 bool drawing_open_frames(struct drawing *d);
@@ -225,14 +236,17 @@ const char *drawing_colour(const struct drawing *d, enum class class);
 const char *drawing_style(const struct drawing *d, enum class class);
 double drawing_width(const struct drawing *d, enum class class, double rms);
 
-/* The number that stands for a gradient, that at a weight, the id of an arrow in the SVG; text holds 40
- * bytes. */
+/* The number that stands for a gradient, that at a weight; text holds 40 bytes. */
 const char *drawing_gradient_text(const struct drawing *d, const struct statistic *s, char *text);
 const char *drawing_weight_text(const struct drawing *d, const struct part *a, char *text);
-const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
 
 /* A factor as it is read: 150×, 1/60; text holds 40 bytes. */
 const char *drawing_factor_text(char *text, double factor);
+
+/* The id in an SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
+ * the graph is recorded the same. text holds 32 bytes. */
+const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text);
+const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
 
 /* The character at s and how many bytes it takes; U+FFFD for a byte that is no valid UTF-8. */
 uint32_t drawing_character_at(const unsigned char *s, size_t *bytes);

@@ -510,6 +510,13 @@ static bool take_graph(struct record *r, ad_model *m, char *error, size_t n)
 	return say(error, n, "out of memory");
 }
 
+ad_node *record_node(struct record *r, ad_model *m, char *error, size_t n)
+{
+	if (!take_graph(r, m, error, n))
+		return NULL;
+	return r->in->loss ? r->in->loss : r->in->output;
+}
+
 /* A step of a record in the graph of another, or of its own. */
 struct shown {
 	const struct record *graph, *from;
@@ -643,8 +650,8 @@ static void write_note(char *note, size_t n, const struct record *r, const struc
 		add_note(note, n, "from %s, step %lld, to %s, step %lld", before->run, (long long)t->about.step,
 		         r->run, (long long)s->about.step);
 	if (before && t->about.rows != s->about.rows && s->about.rows > 0 && t->about.rows > 0)
-		add_note(note, n, "of %.0f and %.0f rows: a row's share of a mean is %.3g times as large by that",
-		         t->about.rows, s->about.rows, t->about.rows / s->about.rows);
+		add_note(note, n, "of %.0f and %.0f rows: gradients that a mean shares out are compared times that",
+		         t->about.rows, s->about.rows);
 	if (s->list == NO_LIST || (before && t->list == NO_LIST))
 		add_note(note, n, "weights alone were recorded");
 	if (more && *more)
@@ -664,10 +671,9 @@ bool record_draw(struct record *r, size_t k, struct record *before, size_t j, ad
 
 	if (before)
 		then.step = &before->steps[j];
-	if (!take_graph(r, m, error, n) ||
-	    (before && before != r && !is_alike(before, then.step, r, now.step, error, n)))
+	y = record_node(r, m, error, n);
+	if (!y || (before && before != r && !is_alike(before, then.step, r, now.step, error, n)))
 		return false;
-	y = r->in->loss ? r->in->loss : r->in->output;
 	record = record_of(&now);
 	o.record = &record;
 	if (before) {

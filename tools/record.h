@@ -58,6 +58,9 @@ size_t record_weights(const struct record *r);
 const char *record_weight_path(const struct record *r, size_t i);
 bool record_weight(const struct record *r, size_t k, size_t i, struct record_weight *to);
 
+/* The node whose graph in m these drawings are of: the loss. NULL: a sentence in error. */
+ad_node *record_node(struct record *r, ad_model *m, char *error, size_t n);
+
 /* Draws record k as `how` says (form, open, around, ...; its title, step, reference, layers and statistics
  * are filled in) in the graph of m, which is the run's model, as open_run opens it, and always the same one.
  * before: not NULL draws how record j of it, of this run or of another of the same structure, became record

@@ -2,6 +2,7 @@
  * render: runs dot and gnuplot as child processes and makes their output a file.
  */
 #include "render.h"
+#include "svg.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,6 +27,7 @@
 #define FIRST_SHARE 0.6 /* of them for the usual layout, the rest for a coarser one after it */
 #define GNUPLOT_SECONDS 30
 #define MAX_ARGUMENTS 32
+#define STACK_BYTES ((rlim_t)1 << 30) /* a child may take */
 #define SAID 2048 /* bytes kept of what a child writes to its standard error */
 
 static const struct program dot_program = { "dot", "AUTOGRAD_DOT", "graphviz" };
@@ -94,7 +97,7 @@ static bool draft_open(struct draft *d, const char *path, char *error, size_t n)
 		return fail(error, n, "cannot write '%s': out of memory", path);
 	snprintf(d->temporary, size, "%s.%ld-%u.tmp", path, (long)getpid(),
 	         atomic_fetch_add(&count, 1));
-	d->fd = open(d->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	d->fd = open(d->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (d->fd < 0) {
 		fail(error, n, "cannot write '%s': %s", path, strerror(errno));
 		free(d->temporary);
@@ -177,9 +180,15 @@ static int input_of(const char *text, size_t size)
 static void become(const char *file, char *const argv[], int in, int out, int said, int failure,
                    pid_t parent)
 {
+	struct rlimit stack;
 	sigset_t none;
 	int reason;
 
+	/* dot follows chains of nodes by recursion. */
+	if (getrlimit(RLIMIT_STACK, &stack) == 0) {
+		stack.rlim_cur = stack.rlim_max < STACK_BYTES ? stack.rlim_max : STACK_BYTES;
+		setrlimit(RLIMIT_STACK, &stack);
+	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -276,8 +285,11 @@ static void tidy(char said[SAID])
 	said[n] = 0;
 }
 
+/* How the child ended, told apart where trying again in another way may help. */
+enum ending { ENDED_WELL, ENDED_LATE, ENDED_BY_SIGNAL, ENDED_BADLY };
+
 static bool run_child(const struct program *program, const char *const arguments[], int in, int out,
-                      double seconds, bool *timed_out, char *error, size_t n)
+                      double seconds, enum ending *ending, char *error, size_t n)
 {
 	const char *chosen = getenv(program->variable), *file;
 	int said_pipe[2] = { -1, -1 }, failure_pipe[2] = { -1, -1 };
@@ -320,8 +332,9 @@ static bool run_child(const struct program *program, const char *const arguments
 	while (read(failure_pipe[0], &reason, sizeof reason) < 0 && errno == EINTR)
 		;
 	tidy(said);
-	if (timed_out)
-		*timed_out = late;
+	*ending = late                                ? ENDED_LATE
+	          : status != -1 && WIFSIGNALED(status) ? ENDED_BY_SIGNAL
+	                                                : ENDED_BADLY;
 	if (reason == ENOENT && !(chosen && *chosen))
 		fail(error, n,
 		     "the program '%s' is missing: install the package '%s', or let $%s name it",
@@ -344,6 +357,8 @@ static bool run_child(const struct program *program, const char *const arguments
 		     *said ? ": " : " and said nothing", said);
 	else
 		good = true;
+	if (good)
+		*ending = ENDED_WELL;
 done:
 	for (int k = 0; k < 2; k++) {
 		if (said_pipe[k] >= 0)
@@ -354,16 +369,34 @@ done:
 	return good;
 }
 
-bool render_child(const struct program *program, const char *const arguments[], const char *input,
-                  size_t size, const char *path, double seconds, bool *timed_out, char *error,
-                  size_t n)
+/* Gives what lies in the draft its titles. */
+static bool add_titles(const struct draft *d)
+{
+	off_t size = lseek(d->fd, 0, SEEK_END);
+	char *svg = size > 0 ? malloc((size_t)size) : NULL, *better = NULL;
+	ssize_t got = svg ? pread(d->fd, svg, (size_t)size, 0) : -1;
+	size_t n = 0;
+	bool good = false;
+
+	if (got == size)
+		better = svg_with_titles(svg, (size_t)size, &n);
+	if (better)
+		good = ftruncate(d->fd, 0) == 0 && lseek(d->fd, 0, SEEK_SET) == 0 &&
+		       write_all(d->fd, better, n);
+	free(better);
+	free(svg);
+	return good;
+}
+
+static bool make_picture(const struct program *program, const char *const arguments[],
+                         const char *input, size_t size, const char *path, double seconds,
+                         bool titles, enum ending *ending, char *error, size_t n)
 {
 	struct draft draft;
 	struct stat written;
 	int in;
 
-	if (timed_out)
-		*timed_out = false;
+	*ending = ENDED_BADLY;
 	if (!draft_open(&draft, path, error, n))
 		return false;
 	in = input_of(input, size);
@@ -373,7 +406,7 @@ bool render_child(const struct program *program, const char *const arguments[], 
 		draft_drop(&draft);
 		return false;
 	}
-	if (!run_child(program, arguments, in, draft.fd, seconds, timed_out, error, n)) {
+	if (!run_child(program, arguments, in, draft.fd, seconds, ending, error, n)) {
 		close(in);
 		draft_drop(&draft);
 		return false;
@@ -384,7 +417,24 @@ bool render_child(const struct program *program, const char *const arguments[], 
 		return fail(error, n, "%s: gave no picture, though it reported success",
 		            program->name);
 	}
+	if (titles && !add_titles(&draft)) {
+		draft_drop(&draft);
+		return fail(error, n, "cannot write '%s': %s", path, strerror(errno));
+	}
 	return draft_finish(&draft, error, n);
+}
+
+bool render_child(const struct program *program, const char *const arguments[], const char *input,
+                  size_t size, const char *path, double seconds, bool *timed_out, char *error,
+                  size_t n)
+{
+	enum ending ending;
+	bool good = make_picture(program, arguments, input, size, path, seconds, false, &ending,
+	                         error, n);
+
+	if (timed_out)
+		*timed_out = ending == ENDED_LATE;
+	return good;
 }
 
 /* ---- dot and gnuplot ----------------------------------------------------------------------- */
@@ -409,17 +459,18 @@ bool render_dot(const char *text, size_t size, const char *path, char *error, si
 }
 
 bool render_dot_within(const char *text, size_t size, const char *path, double seconds,
-                       bool *too_late, char *error, size_t n)
+                       bool *too_large, char *error, size_t n)
 {
 	static const char *const forms[] = {
 		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"
 	};
 	enum picture picture = picture_of(path);
 	double first = seconds > 0 ? FIRST_SHARE * seconds : 1e9;
-	bool late;
+	bool titles = picture == PICTURE_SVG;
+	enum ending ending;
 
-	if (too_late)
-		*too_late = false;
+	if (too_large)
+		*too_large = false;
 	if (picture == PICTURE_NONE)
 		return fail(
 		    error, n,
@@ -429,23 +480,33 @@ bool render_dot_within(const char *text, size_t size, const char *path, double s
 		return write_text(text, size, path, error, n);
 
 	const char *usual[] = { forms[picture], NULL };
-	if (render_child(&dot_program, usual, text, size, path, first, &late, error, n))
+	if (make_picture(&dot_program, usual, text, size, path, first, titles, &ending, error, n))
 		return true;
-	if (!late)
+	if (ending == ENDED_BADLY)
 		return false;
-	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
-	const char *coarse[] = { forms[picture], "-Gsplines=polyline", "-Gnslimit=1",
-		                 "-Gnslimit1=1", "-Gmclimit=0.05",     NULL };
-	if (render_child(&dot_program, coarse, text, size, path, seconds - first, &late, error, n))
+	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. After a crash
+	 * straight lines: the search for a way around boxes is what crashes. */
+	const char *coarse[] = { forms[picture],
+		                 ending == ENDED_LATE ? "-Gsplines=polyline" : "-Gsplines=line",
+		                 "-Gnslimit=1",
+		                 "-Gnslimit1=1",
+		                 "-Gmclimit=0.05",
+		                 NULL };
+	if (make_picture(&dot_program, coarse, text, size, path,
+	                 seconds > 0 ? seconds - first : first, titles, &ending, error, n))
 		return true;
-	if (too_late)
-		*too_late = late;
-	if (late)
+	if (too_large)
+		*too_large = ending != ENDED_BADLY;
+	if (ending == ENDED_LATE)
 		fail(error, n,
 		     "dot: stopped, as it was not done after %g seconds; write a file ending in "
 		     ".dot and "
 		     "lay it out without a limit: dot %s FILE.dot",
 		     seconds, forms[picture]);
+	else if (ending == ENDED_BY_SIGNAL)
+		fail(error, n,
+		     "dot: crashed on this graph, which is too large for it, also with a coarse "
+		     "layout; draw less of it");
 	return false;
 }
 

@@ -26,10 +26,10 @@ enum picture picture_of(const char *path);
  * written as it is, to .json and .txt. */
 bool render_dot(const char *text, size_t size, const char *path, char *error, size_t n);
 
-/* The same in at most so many seconds; 0: however long it takes. late, which may be NULL: that was
- * too short. */
-bool render_dot_within(const char *text, size_t size, const char *path, double seconds, bool *late,
-                       char *error, size_t n);
+/* The same in at most so many seconds; 0: however long it takes. too_large, which may be NULL: that was
+ * too short, or dot crashed, with a coarser layout too: less should be drawn. */
+bool render_dot_within(const char *text, size_t size, const char *path, double seconds,
+                       bool *too_large, char *error, size_t n);
 
 /* Runs gnuplot ($AUTOGRAD_GNUPLOT, else the one on PATH) on a script that draws to its standard
  * output, and writes that to path, whole or not at all, in 30 seconds at most. */

@@ -3,6 +3,7 @@
  */
 #include "command.h"
 #include "plot.h"
+#include "steps.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -184,6 +185,7 @@ static bool is_terminal(FILE *stream)
 static int train(ad_model *m, const struct train_options *o)
 {
 	char error[1024] = "", folder[PATH_MAX] = "";
+	struct steps steps = { .quiet = o->quiet };
 	ad_train_times times;
 	ad_train_options t = {
 		.run = o->run,
@@ -195,6 +197,8 @@ static int train(ad_model *m, const struct train_options *o)
 		.folder = folder,
 		.folder_size = sizeof folder,
 		.times = o->profile ? &times : NULL,
+		.draw = steps_draw,
+		.context = &steps,
 	};
 	ad_run_status status;
 
@@ -207,6 +211,9 @@ static int train(ad_model *m, const struct train_options *o)
 	if (o->profile && status != AD_RUN_REFUSED && status != AD_RUN_FAILED)
 		print_times(m, &times);
 	ad_profile(m->graph, false);
+	if (steps.pictures > 0)
+		printf("steps: %s/index.html\n", steps.folder);
+	steps_free(&steps);
 	if (!o->dry && *folder && status != AD_RUN_REFUSED && status != AD_RUN_FAILED)
 		report(m, folder, status == AD_RUN_DONE || status == AD_RUN_DIVERGED, o->quiet);
 	return status;

@@ -384,6 +384,61 @@ Test(draw, golden_views)
 	ad_close(net.graph);
 }
 
+/* Layers without frames: a weight, a norm of two vectors, an activation. */
+static ad_node *stages(ad_graph *g, ad_node *x, int n)
+{
+	char name[32];
+
+	for (int k = 0; k < n; k++) {
+		ad_node *w, *scale;
+
+		snprintf(name, sizeof name, "w%d", k);
+		w = ad_param(g, name, AD_SHAPE(3, 3));
+		ad_set(w, (const double[]){ 1, 0.5, -0.5, -0.25, 1, 0.75, 0.5, -0.75, 1 }, 9);
+		snprintf(name, sizeof name, "scale%d", k);
+		scale = ad_param(g, name, AD_SHAPE(3));
+		ad_set_item(scale, 0.5);
+		x = ad_tanh(ad_mul(ad_matmul(x, w), scale));
+	}
+	return x;
+}
+
+Test(draw, golden_fold)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(2, 3)), *y, *w, *skip;
+	ad_draw_options o = { .gradients = true, .step = -1, .title = "folded" };
+	char *text;
+
+	ad_keep_all(g);
+	ad_set_item(x, 0.5);
+	y = stages(g, x, 12);
+	w = ad_param(g, "last", AD_SHAPE(3, 3));
+	ad_set_item(w, 0.25);
+	/* read twice: nothing is folded past it */
+	skip = ad_matmul(y, w);
+	y = ad_sum(ad_add(ad_exp(skip), skip), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("fold.dot", text);
+	cr_expect_eq(count(text, "matmul + \xc3\x97 + tanh"), 12);
+	cr_expect(strstr(text, "<FONT>exp</FONT>"));
+	cr_expect_not(strstr(text, "rankdir=TB"));
+	free(text);
+	o.form = AD_DRAW_JSON;
+	text = dot_of(y, &o);
+	cr_expect_eq(count(text, "\"folded\": [\"mul\", \"tanh\"]"), 12);
+	free(text);
+	o.form = AD_DRAW_DOT;
+	o.no_fold = true;
+	text = dot_of(y, &o);
+	expect_golden("upright.dot", text);
+	cr_expect_eq(count(text, "<FONT>tanh</FONT>"), 12);
+	cr_expect(strstr(text, "rankdir=TB"), "40 in a row");
+	free(text);
+	ad_close(g);
+}
+
 Test(draw, golden_copies)
 {
 	const char *open[] = { "block[17]" };
