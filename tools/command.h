@@ -76,7 +76,8 @@ struct command {
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
     command_train, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
-    command_diff, command_schema, command_config, command_explain, command_sample, command_report;
+    command_diff, command_schema, command_config, command_explain, command_sample, command_lr, command_doctor,
+    command_report;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);
@@ -107,6 +108,10 @@ ad_model *open_config(const char *name, const char *path, int *status);
 
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
+
+/* The file, or a run's file without its weights, with these changes, and without a word: NULL where they give
+ * no model. */
+ad_model *open_changed(const char *path, const struct texts *set);
 
 /* The limit on memory, in bytes, of the models that are opened from now on; at first half of what the
  * machine has. */

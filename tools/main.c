@@ -13,8 +13,8 @@
 static const struct command *const commands[] = {
 	&command_new,    &command_check, &command_show,    &command_config, &command_explain,
 	&command_eval,   &command_gradcheck, &command_train, &command_test, &command_predict,
-	&command_sample, &command_draw,  &command_plot,    &command_report, &command_diff,
-	&command_schema, &command_ops,
+	&command_sample, &command_lr,    &command_doctor, &command_draw,  &command_plot,    &command_report,
+	&command_diff,   &command_schema, &command_ops,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

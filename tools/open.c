@@ -105,6 +105,24 @@ ad_model *open_run(const char *name, const char *path, int *status)
 	return m;
 }
 
+ad_model *open_changed(const char *path, const struct texts *set)
+{
+	bool run = is_folder(path);
+	char *config = run ? join_path(path, "config.yaml") : NULL;
+	ad_model *m = run && !config ? NULL
+	              : run          ? ad_model_open(config, set->n, set->v)
+	                             : model_open_here(path, set->n, set->v);
+
+	free(config);
+	if (m && ad_model_errors(m) > 0) {
+		ad_model_close(m);
+		return NULL;
+	}
+	if (m)
+		ad_model_limit_memory(m, most_memory ? most_memory : machine_memory() / 2);
+	return m;
+}
+
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status)
 {
 	if (!is_folder(path))

@@ -157,6 +157,8 @@ static void write_data(struct report *r)
 	report_weights(r);
 	report_classes(r);
 	report_graph(r);
+	if (r->weights && !r->live)
+		report_findings(r);
 	fclose(r->notes);
 	fprintf(r->to, ",\"notes\":[%s]}", notes ? notes : "");
 	free(notes);

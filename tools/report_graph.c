@@ -102,41 +102,49 @@ static char *picture(struct pictures *p, const ad_draw_options *o, double second
 
 /* ---- modules --------------------------------------------------------------------------------------- */
 
-static bool listed(char *const paths[], size_t n, const char *path)
+static size_t dots_in(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '.';
+	return n;
+}
+
+static bool listed(char *const paths[], size_t n, const char *path, size_t length)
 {
 	for (size_t k = 0; k < n; k++)
-		if (strcmp(paths[k], path) == 0)
+		if (strncmp(paths[k], path, length) == 0 && !paths[k][length])
 			return true;
 	return false;
 }
 
-/* The modules that get a picture, outer ones first. */
+/* The modules that get a picture, outer ones first: what items have for a path, and what stands around. */
 static size_t choose_modules(struct report *r, char *paths[MOST_MODULES])
 {
 	const ad_model *m = r->m;
-	int deepest = 0, left = 0;
-	size_t n = 0;
+	size_t n = 0, deepest = 0;
+	bool all = true;
 
 	for (int k = 0; k < m->n_rows; k++)
-		deepest = m->rows[k].depth > deepest ? m->rows[k].depth : deepest;
-	for (int depth = 0; depth <= deepest; depth++)
-		for (int k = 0; k < m->n_rows; k++) {
-			char *path = m->rows[k].depth == depth ? strdup(m->rows[k].path) : NULL;
+		deepest = dots_in(m->rows[k].path) > deepest ? dots_in(m->rows[k].path) : deepest;
+	for (size_t depth = 0; depth <= deepest && all; depth++)
+		for (int k = 0; k < m->n_rows && all; k++) {
+			const char *path = m->rows[k].path, *end = path;
 
-			if (!path || listed(paths, n, path)) {
-				free(path);
+			if (dots_in(path) < depth)
 				continue;
-			}
-			if (n < MOST_MODULES) {
-				paths[n++] = path;
+			for (size_t d = 0; *end && (*end != '.' || d++ < depth); end++)
+				;
+			if (listed(paths, n, path, (size_t)(end - path)))
 				continue;
-			}
-			free(path);
-			left++;
+			all = n < MOST_MODULES;
+			if (all && (paths[n] = strndup(path, (size_t)(end - path))))
+				n++;
 		}
-	if (left > 0)
+	if (!all)
 		report_remark(r, "Diagrams of their own are there for %zu modules, outer ones first, but not for "
-		               "%d more.", n, left);
+		                 "the others.", n);
 	return n;
 }
 

@@ -453,8 +453,12 @@ function dressAll(drawing, k) {
 		else if (group?.classList.contains("closed"))
 			dressClosed(group, kind, (record.copies[id] || []).map(c => classes[c]), nodeOf.get(id));
 	});
+	if (good(record.loss))
+		drawing.querySelectorAll(".node.loss").forEach(g => { lastText(g).textContent = number(record.loss); });
 	drawing.querySelectorAll(".cluster").forEach(g => dressFrame(g, within));
 }
+
+const lastText = group => [...group.querySelectorAll("text")].at(-1);
 
 /* A frame has the colour of the worst class inside. */
 function dressFrame(group, within) {
