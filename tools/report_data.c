@@ -15,6 +15,7 @@
 #define MOST_WEIGHTS 300
 #define MOST_SAMPLES ((size_t)10000)
 #define SECONDS 10.0       /* for all of them */
+#define LIVE_SECONDS 2.0   /* while the training runs */
 #define BATCH ((size_t)256)
 #define MOST_SCORES ((size_t)1 << 24) /* of a batch */
 #define MOST_CLASSES 128
@@ -457,7 +458,7 @@ static double now(void)
 
 static bool tally_all(struct report *r, struct tally *t)
 {
-	double until = now() + SECONDS;
+	double until = now() + (r->live ? LIVE_SECONDS : SECONDS);
 	size_t batch = r->m->data.batch > 0 && (size_t)r->m->data.batch < BATCH ? (size_t)r->m->data.batch
 	                                                                       : BATCH;
 

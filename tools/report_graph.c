@@ -345,7 +345,8 @@ static void write_pictures(struct pictures *p)
 		write_steps(p);
 	if (svg) {
 		write_text(r, "svg", svg);
-		write_modules(p);
+		if (!r->live)
+			write_modules(p);
 	} else {
 		report_remark(r, "The graph is shown as a tree of text, not as a picture: %s", error);
 	}

@@ -145,10 +145,10 @@ function showFindings() {
 		return;
 	byId("findings").append(el("h2", { id: "diagnosis" }, "Diagnosis"));
 	if (data.findings.length === 0)
-		byId("findings").append(el("p", { class: "lead" }, "Nothing stands out. " + (data.looked_at || "")));
+		byId("findings").append(el("p", { class: "lead" }, "Nothing stands out. Looked at: " + (data.looked_at || "")));
 	else
 		byId("findings").append(...data.findings.map(findingCard),
-		                        el("p", { class: "lead" }, data.looked_at || ""));
+		                        el("p", { class: "lead looked" }, "Looked at: " + (data.looked_at || "")));
 	byId("sections").append(el("li", {}, el("a", { href: "#diagnosis" }, "Diagnosis")));
 }
 
@@ -504,7 +504,7 @@ function dressParam(group, kind, text) {
 function moduleOf(id) {
 	let path = nodeOf.get(id)?.module ?? frameOf.get(id);
 
-	while (path && !(path in graph.modules))
+	while (path && !(path in (graph.modules || {})))
 		path = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "";
 	return path || nodeOf.get(id)?.module || "";
 }
@@ -659,14 +659,14 @@ function showSlider() {
 /* ---- a module ------------------------------------------------------------------------------------ */
 
 function openModule(path) {
-	const drawing = graph.modules[path] ? parseSvg(graph.modules[path]) : null, box = byId("module-diagram");
+	const drawing = graph.modules?.[path] ? parseSvg(graph.modules[path]) : null, box = byId("module-diagram");
 	const within = (data.weights || []).filter(w => w.path.startsWith(path + "."));
 	const count = within.filter(w => w.kind === "param").reduce((sum, w) => sum + w.n, 0);
 
 	byId("module-name").textContent = path;
 	byId("module-about").textContent = `${whole(count)} parameters in ${within.length} weights` +
 		(graph.steps ? `; gradients of step ${whole(steps[shown])}` : "");
-	box.replaceChildren(drawing || el("p", {}, "There is no diagram of this module in the page."));
+	box.replaceChildren(drawing || el("p", {}, data.live ? "Its diagram comes when the training has ended." : "There is no diagram of this module in the page."));
 	byId("module-weights").replaceChildren(...within.slice(0, 24).map(histogram));
 	byId("module").showModal();
 	if (drawing) {
