@@ -130,6 +130,8 @@ typedef struct {
 	 * be looked at until the return. NULL: nothing is drawn. */
 	void (*draw)(void *context, ad_model *copy, const char *folder, int64_t step);
 	void *context;
+	void (*logged)(void *of, const char *folder); /* called after each line of the log; NULL: it is not */
+	void *logged_of;
 } ad_train_options;
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);

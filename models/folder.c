@@ -2,6 +2,7 @@
  * folder: writes the run folder.
  */
 #include "folder.h"
+#include "environment.h"
 #include "file.h"
 
 #include <cjson/cJSON.h>
@@ -64,8 +65,9 @@ static bool is_empty(const char *path)
 static bool is_early(const char *name)
 {
 	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv", "gradients.jsonl",
-		                             "gradients-edges.jsonl" };
-	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors." };
+		                             "gradients-edges.jsonl", "env.txt", "report.html" };
+	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors.", ".env.txt.",
+		                                 ".report.html." };
 	size_t length = strlen(name);
 	bool known = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 
@@ -413,6 +415,9 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 		return false;
 	text = config_text(m, "as it was trained", &length);
 	ok = write_whole(f, "config.yaml", text, length, error, n);
+	free(text);
+	text = ok ? environment_text(m, &length) : NULL;
+	ok = ok && write_whole(f, "env.txt", text, length, error, n);
 	free(text);
 	if (!ok || !(f->csv = open_log(f, "log.csv", error, n)))
 		return false;

@@ -2,6 +2,7 @@
  * folder: the run folder, which one training leaves behind.
  *
  *	config.yaml       the declaration with --set applied; its data paths work from anywhere
+ *	env.txt           what it ran on: version, instructions, threads, processor, memory, system
  *	log.jsonl         one line an epoch: step, epoch, loss, lr, grad_norm, ms, metrics, valid_loss, ...
  *	log.csv           the same columns
  *	result.json       loss and metrics of the trained model on every part; seconds, steps, parameters

@@ -959,6 +959,8 @@ static bool log_epoch(struct trainer *t, int64_t epoch, int64_t in_epoch, const 
 	double since = start_of_time(t->m);
 	bool logged = folder_log(&t->folder, &row, error, n);
 
+	if (logged && t->o->logged)
+		t->o->logged(t->o->logged_of, t->folder.path);
 	add_time(t->m, &since, &t->m->times.files);
 	return logged;
 }

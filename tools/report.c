@@ -11,8 +11,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+
+#define LIVE_NICE 10 /* beside a training */
 
 /* The files of tools/report/ as lines, generated; each list ends with NULL. */
 extern const char *const report_page[], *const report_style[], *const report_script[];
@@ -157,6 +160,8 @@ static void write_data(struct report *r)
 	report_weights(r);
 	report_classes(r);
 	report_graph(r);
+	if (r->weights && !r->live)
+		report_findings(r);
 	fclose(r->notes);
 	fprintf(r->to, ",\"notes\":[%s]}", notes ? notes : "");
 	free(notes);
@@ -235,6 +240,8 @@ static int run(const void *given, int n, const char *const args[])
 	char *path;
 	int status;
 
+	if (o->live)
+		setpriority(PRIO_PROCESS, 0, LIVE_NICE);
 	if (o->output && !ends_in_html(o->output))
 		return misused("report", "'%s' does not end in .html", o->output);
 	path = o->output ? strdup(o->output) : join_path(args[0], "report.html");

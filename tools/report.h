@@ -48,6 +48,9 @@ void report_classes(struct report *r);
  * recorded steps are drawn, by the ids of the SVG. (report_graph.c) */
 void report_graph(struct report *r);
 
+/* What the doctor finds; no remedies are tried. (report_doctor.c) */
+void report_findings(struct report *r);
+
 /* Writes the page about a run to path, whole or not at all. Returns how to exit, after a sentence on
  * standard error. */
 int report_write(const char *command, const char *folder, const char *path, bool live);

@@ -9,10 +9,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BINS 41
 #define MOST_WEIGHTS 300
 #define MOST_SAMPLES ((size_t)10000)
+#define SECONDS 10.0       /* for all of them */
+#define LIVE_SECONDS 2.0   /* while the training runs */
 #define BATCH ((size_t)256)
 #define MOST_SCORES ((size_t)1 << 24) /* of a batch */
 #define MOST_CLASSES 128
@@ -445,8 +448,17 @@ static double *scores_of(struct report *r, struct tally *t, size_t first, size_t
 	return NULL;
 }
 
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static bool tally_all(struct report *r, struct tally *t)
 {
+	double until = now() + (r->live ? LIVE_SECONDS : SECONDS);
 	size_t batch = r->m->data.batch > 0 && (size_t)r->m->data.batch < BATCH ? (size_t)r->m->data.batch
 	                                                                       : BATCH;
 
@@ -474,6 +486,8 @@ static bool tally_all(struct report *r, struct tally *t)
 		}
 		tally_batch(t, scores, first, n);
 		free(scores);
+		if (now() > until)
+			t->samples = first + n;
 	}
 	return t->samples > 0;
 }

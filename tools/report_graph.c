@@ -102,41 +102,49 @@ static char *picture(struct pictures *p, const ad_draw_options *o, double second
 
 /* ---- modules --------------------------------------------------------------------------------------- */
 
-static bool listed(char *const paths[], size_t n, const char *path)
+static size_t dots_in(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '.';
+	return n;
+}
+
+static bool listed(char *const paths[], size_t n, const char *path, size_t length)
 {
 	for (size_t k = 0; k < n; k++)
-		if (strcmp(paths[k], path) == 0)
+		if (strncmp(paths[k], path, length) == 0 && !paths[k][length])
 			return true;
 	return false;
 }
 
-/* The modules that get a picture, outer ones first. */
+/* The modules that get a picture, outer ones first: what items have for a path, and what stands around. */
 static size_t choose_modules(struct report *r, char *paths[MOST_MODULES])
 {
 	const ad_model *m = r->m;
-	int deepest = 0, left = 0;
-	size_t n = 0;
+	size_t n = 0, deepest = 0;
+	bool all = true;
 
 	for (int k = 0; k < m->n_rows; k++)
-		deepest = m->rows[k].depth > deepest ? m->rows[k].depth : deepest;
-	for (int depth = 0; depth <= deepest; depth++)
-		for (int k = 0; k < m->n_rows; k++) {
-			char *path = m->rows[k].depth == depth ? strdup(m->rows[k].path) : NULL;
+		deepest = dots_in(m->rows[k].path) > deepest ? dots_in(m->rows[k].path) : deepest;
+	for (size_t depth = 0; depth <= deepest && all; depth++)
+		for (int k = 0; k < m->n_rows && all; k++) {
+			const char *path = m->rows[k].path, *end = path;
 
-			if (!path || listed(paths, n, path)) {
-				free(path);
+			if (dots_in(path) < depth)
 				continue;
-			}
-			if (n < MOST_MODULES) {
-				paths[n++] = path;
+			for (size_t d = 0; *end && (*end != '.' || d++ < depth); end++)
+				;
+			if (listed(paths, n, path, (size_t)(end - path)))
 				continue;
-			}
-			free(path);
-			left++;
+			all = n < MOST_MODULES;
+			if (all && (paths[n] = strndup(path, (size_t)(end - path))))
+				n++;
 		}
-	if (left > 0)
+	if (!all)
 		report_remark(r, "Diagrams of their own are there for %zu modules, outer ones first, but not for "
-		               "%d more.", n, left);
+		                 "the others.", n);
 	return n;
 }
 
@@ -173,6 +181,7 @@ static void write_modules(struct pictures *p)
 static const char *const class_names[] = { "exploding", "strong", "normal", "weak", "vanishing",
 	                                   "lost", "zero", "none", "nan" };
 
+/* The class of a gradient; of a closed box the worst inside. */
 static size_t class_number(const cJSON *item)
 {
 	const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "class");
@@ -212,6 +221,30 @@ static void write_list(FILE *to, const char *key, const cJSON *items, const char
 	putc(']', to);
 }
 
+/* The classes of the copies that a box stands for, by its id. */
+static void write_copies(FILE *to, const cJSON *nodes)
+{
+	const cJSON *node, *copy;
+	bool first = true;
+
+	fprintf(to, ",\"copies\":{");
+	cJSON_ArrayForEach(node, nodes)
+	{
+		const cJSON *copies = cJSON_GetObjectItemCaseSensitive(node, "copies");
+
+		if (!cJSON_IsArray(copies))
+			continue;
+		fputs(first ? "" : ",", to);
+		first = false;
+		write_word(to, node, "svg");
+		fputs(":[", to);
+		cJSON_ArrayForEach(copy, copies)
+			fprintf(to, "%zu%s", class_number(copy), copy->next ? "," : "");
+		putc(']', to);
+	}
+	putc('}', to);
+}
+
 /* How step k is drawn, in the order of the lists of ids. */
 static bool write_step(struct pictures *p, size_t k, bool first, char *error, size_t n)
 {
@@ -241,6 +274,7 @@ static bool write_step(struct pictures *p, size_t k, bool first, char *error, si
 	write_list(p->r->to, "edge_text", edges, "text");
 	write_list(p->r->to, "item_class", nodes, "class");
 	write_list(p->r->to, "item_text", nodes, "text");
+	write_copies(p->r->to, nodes);
 	putc('}', p->r->to);
 	cJSON_Delete(step);
 	return true;
@@ -311,7 +345,8 @@ static void write_pictures(struct pictures *p)
 		write_steps(p);
 	if (svg) {
 		write_text(r, "svg", svg);
-		write_modules(p);
+		if (!r->live)
+			write_modules(p);
 	} else {
 		report_remark(r, "The graph is shown as a tree of text, not as a picture: %s", error);
 	}

@@ -145,10 +145,10 @@ function showFindings() {
 		return;
 	byId("findings").append(el("h2", { id: "diagnosis" }, "Diagnosis"));
 	if (data.findings.length === 0)
-		byId("findings").append(el("p", { class: "lead" }, "Nothing stands out. " + (data.looked_at || "")));
+		byId("findings").append(el("p", { class: "lead" }, "Nothing stands out. Looked at: " + (data.looked_at || "")));
 	else
 		byId("findings").append(...data.findings.map(findingCard),
-		                        el("p", { class: "lead" }, data.looked_at || ""));
+		                        el("p", { class: "lead looked" }, "Looked at: " + (data.looked_at || "")));
 	byId("sections").append(el("li", {}, el("a", { href: "#diagnosis" }, "Diagnosis")));
 }
 
@@ -169,7 +169,7 @@ function showStep(k) {
 function niceStep(range, most) {
 	const rough = range / most, power = 10 ** Math.floor(Math.log10(rough));
 
-	return [1, 2, 5, 10].find(f => f * power >= rough) * power;
+	return [1, 2, 5, 10].find(f => f * power >= 0.75 * rough) * power;
 }
 
 function ticks(least, most, count) {
@@ -209,7 +209,7 @@ function linePath(xs, values, x, y, log) {
 			pen = "L";
 		}
 	});
-	return path.replace(/M([^ML]+)(?=M|$)/g, "M$1h0.01");
+	return path.replace(/M([^ML]+)(?=M|$)/g, "M$1h0.1");
 }
 
 function bounds(lists, log) {
@@ -239,8 +239,10 @@ function axes(area, x, y, [x0, x1], yTicks) {
 	for (const t of yTicks)
 		area.append(svg("line", { class: "grid", x1: plot.left, x2: right, y1: y(t), y2: y(t) }),
 		            svg("text", { x: plot.left - 6, y: y(t) + 4, "text-anchor": "end" }, number(t, 3)));
+	area.append(svg("line", { class: "grid", x1: plot.left, x2: right, y1: bottom, y2: bottom }));
 	for (const t of ticks(x0, x1, 5))
-		area.append(svg("text", { x: x(t), y: bottom + 15, "text-anchor": "middle" }, whole(t)));
+		area.append(svg("line", { class: "grid", x1: x(t), x2: x(t), y1: bottom, y2: bottom + 4 }),
+		            svg("text", { x: x(t), y: bottom + 16, "text-anchor": "middle" }, whole(t)));
 }
 
 /* A chart of series [{ name, kind, values }] over the numbers xs; the title is that of its table, too. */
@@ -255,7 +257,7 @@ function lineChart(title, xs, series) {
 	const last = series.map(s => `${s.name} ends at ${number(lastOf(s.values))}`).join(", ");
 	const area = svg("svg", { class: "chart", viewBox: `0 0 ${plot.width} ${plot.height}`, role: "img", tabindex: 0,
 	                          "aria-label": `${title} over steps ${whole(ends[0])} to ${whole(ends[1])}; ${last}` });
-	const value = el("p", { class: "value", "aria-live": "polite" });
+	const value = el("span", { class: "value", "aria-live": "polite" });
 	const keys = series.length > 1 ? series.map(s => el("span", { class: "key " + s.kind }, el("i"), s.name)) : [];
 
 	axes(area, x, y, ends, log ? logTicks(least, most) : ticks(least, most, 4));
@@ -267,7 +269,7 @@ function lineChart(title, xs, series) {
 		fill(mark, { x1: at, x2: at, visibility: "visible" }, []);
 	});
 	return el("figure", {}, el("figcaption", {}, el("b", {}, title), keys,
-	                           log ? el("span", { class: "key" }, "logarithmic") : null), area, value);
+	                           log ? el("span", { class: "key" }, "logarithmic") : null, value), area);
 }
 
 /* Pointer and arrow keys read a chart's numbers. */
@@ -318,7 +320,7 @@ function showCurves() {
 		const series = [{ name: "train", kind: "train", values: log[key] }];
 		if (log["valid_" + key]?.some(good))
 			series.push({ name: "valid", kind: "valid", values: log["valid_" + key] });
-		byId("charts").append(lineChart(titles[key] || key, log.step, series));
+		byId("charts").append(lineChart(titles[key] || key[0].toUpperCase() + key.slice(1), log.step, series));
 	}
 	const columns = Object.keys(log);
 	byId("log").append(tableLater("The log as a table", columns,
@@ -333,15 +335,34 @@ const graph = data.graph;
 const nodeOf = new Map((graph?.nodes?.nodes || []).map(n => [n.svg, n]));
 let main = null, size = 1;
 
-/* dot's SVG as an element; nothing of it runs, and it links to nowhere. */
+/* dot's SVG as an element: nothing of it runs or links to anywhere; its own title and legend, which are those
+ * of one step, are left out. */
 function parseSvg(text) {
 	const root = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
 
 	if (root.nodeName !== "svg")
 		return null;
 	root.querySelectorAll("script, foreignObject, image").forEach(e => e.remove());
-	root.querySelectorAll("a").forEach(a => a.replaceWith(...a.childNodes));
+	root.querySelectorAll("a").forEach(a => {
+		const words = a.getAttributeNS("http://www.w3.org/1999/xlink", "title");
+		const title = a.closest(".node, .edge, .cluster")?.querySelector("title");
+		if (words && title)
+			title.textContent = words;
+		a.replaceWith(...a.childNodes);
+	});
+	root.querySelectorAll("g.graph > title, g.graph > text, g.graph > polygon, g.legend").forEach(e => e.remove());
+	root.querySelectorAll("g.node > title").forEach(title => {
+		if (title.textContent === "legend")
+			title.parentNode.remove();
+	});
 	return document.importNode(root, true);
+}
+
+/* Cuts the margins off a drawing in the page. */
+function crop(drawing) {
+	const g = drawing.querySelector("g.graph"), box = g.getBBox(), m = g.transform.baseVal.consolidate()?.matrix;
+
+	drawing.setAttribute("viewBox", [box.x + (m?.e || 0) - 4, box.y + (m?.f || 0) - 4, box.width + 8, box.height + 8].join(" "));
 }
 
 /* The drawing's size in CSS pixels at 100 %. */
@@ -399,7 +420,7 @@ function dress(group, kind, width, text) {
 	if (good(width) && path) {
 		path.style.strokeWidth = width;
 		if (head)
-			head.style.strokeWidth = 1;
+			head.style.strokeWidth = width;
 		path.style.strokeDasharray = { zero: "5 2", lost: "1 3", none: "1 5" }[kind] || "none";
 	}
 	if (text && last)
@@ -408,9 +429,13 @@ function dress(group, kind, width, text) {
 		title.textContent = title.textContent.replace(/(gradient \S+) .*$/, `$1 ${text} (${kind})`);
 }
 
+const worstFirst = ["nan", "exploding", "zero", "vanishing", "lost", "strong", "weak", "normal", "none"];
+const worst = kinds => worstFirst.find(kind => kinds.includes(kind)) || "none";
+const paintOf = kind => `var(--${kind === "lost" ? "vanishing" : kind})`;
+
 /* Step k of the record on a drawing, wherever it has what was recorded. */
 function dressAll(drawing, k) {
-	const record = graph?.steps?.[k];
+	const record = graph?.steps?.[k], within = new Map();
 
 	if (!record)
 		return;
@@ -420,10 +445,50 @@ function dressAll(drawing, k) {
 			dress(group, classes[record.edge_class[i]], record.edge_width[i], record.edge_text[i]);
 	});
 	graph.items.forEach((id, i) => {
-		const group = id && record.item_text[i] && drawing.querySelector("#" + CSS.escape(id));
-		if (group && group.classList.contains("param"))
-			dressParam(group, classes[record.item_class[i]], record.item_text[i]);
+		const group = id && drawing.querySelector("#" + CSS.escape(id)), kind = classes[record.item_class[i]];
+		const path = nodeOf.get(id)?.module;
+		within.set(path, [...(within.get(path) || []), kind]);
+		if (group?.classList.contains("param") && record.item_text[i])
+			dressParam(group, kind, record.item_text[i]);
+		else if (group?.classList.contains("closed"))
+			dressClosed(group, kind, (record.copies[id] || []).map(c => classes[c]), nodeOf.get(id));
 	});
+	if (good(record.loss))
+		drawing.querySelectorAll(".node.loss").forEach(g => { lastText(g).textContent = number(record.loss); });
+	drawing.querySelectorAll(".cluster").forEach(g => dressFrame(g, within));
+}
+
+const lastText = group => [...group.querySelectorAll("text")].at(-1);
+
+/* A frame has the colour of the worst class inside. */
+function dressFrame(group, within) {
+	const path = frameOf.get(group.id), line = group.querySelector("path, polygon");
+	const kinds = [...within].filter(([module]) => module === path || module?.startsWith(path + ".")).flatMap(([, list]) => list);
+	const kind = worst(kinds);
+
+	if (path && line && kind !== "none") {
+		line.style.stroke = paintOf(kind);
+		line.style.strokeWidth = kind === "normal" ? 1 : 2;
+	}
+}
+
+/* A box for a whole module, or for several of equal structure with a cell for each. */
+function dressClosed(group, kind, copies, node) {
+	const cells = [...group.querySelectorAll("polygon")].filter(p => p.getAttribute("stroke") === "transparent");
+	const words = group.querySelectorAll("text"), names = (node?.copies || []).map(c => c.name);
+	const bad = worst(copies), named = names.filter((_, i) => copies[i] === bad), rest = named.length - 3;
+
+	for (const line of group.querySelectorAll("path, polygon"))
+		if (!cells.includes(line))
+			line.style.stroke = kind === "normal" ? "" : paintOf(kind);
+	if (copies.length === 0)
+		return;
+	if (cells.length === copies.length)
+		cells.forEach((cell, i) => { cell.style.fill = paintOf(copies[i]); });
+	if (words.length > 2) {
+		words[words.length - 1].textContent = bad === "normal" ? "" : `${bad}: ${named.slice(0, 3).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+		words[words.length - 1].style.fill = paintOf(bad);
+	}
 }
 
 function dressParam(group, kind, text) {
@@ -431,7 +496,7 @@ function dressParam(group, kind, text) {
 
 	if (words.length > 1) {
 		last.textContent = text;
-		last.style.fill = kind === "normal" ? "" : `var(--${kind === "lost" ? "vanishing" : kind})`;
+		last.style.fill = kind === "normal" ? "" : paintOf(kind);
 	}
 }
 
@@ -439,21 +504,19 @@ function dressParam(group, kind, text) {
 function moduleOf(id) {
 	let path = nodeOf.get(id)?.module ?? frameOf.get(id);
 
-	while (path && !(path in graph.modules))
+	while (path && !(path in (graph.modules || {})))
 		path = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "";
 	return path || nodeOf.get(id)?.module || "";
 }
 
 const frameOf = new Map();
 
-/* Frames say their module at the start of their titles. */
+/* Frames say their module in their titles: "block[0].attn: 12 ops, ..." */
 function findFrames(drawing) {
 	drawing.querySelectorAll(".cluster").forEach(g => {
-		const words = g.querySelector("text")?.textContent.trim();
-		const path = Object.keys(graph.modules).find(p => p === words) ||
-			Object.keys(graph.modules).find(p => p.endsWith("." + words));
-		if (path)
-			frameOf.set(g.id, path);
+		const words = describe(g), end = words.indexOf(": ");
+		if (end > 0)
+			frameOf.set(g.id, words.slice(0, end));
 	});
 }
 
@@ -521,6 +584,14 @@ function draggable(box) {
 	});
 }
 
+const meanings = [["exploding", "over 100×"], ["strong", "10 to 100×"], ["normal", "1/30 to 10×"], ["weak", "1/1000 to 1/30"],
+	["vanishing", "under 1/1000"], ["lost", "too small to change a weight"], ["zero", "exactly 0"], ["none", "no gradient wanted"], ["nan", "NaN or infinite"]];
+
+function legend() {
+	return el("ul", { class: "legend", "aria-label": "Classes of gradients" }, meanings.map(([kind, words]) =>
+		el("li", {}, el("i", { class: kind }), el("b", {}, kind === "nan" ? "NaN" : kind), " " + words)));
+}
+
 function stepTable() {
 	const g = data.gradients;
 
@@ -540,13 +611,16 @@ function showFlow() {
 		byId("zoom").hidden = true;
 		byId("flow-lead").textContent = "The graph as a tree, with the gradients of the last weights.";
 	} else {
+		byId("flow").hidden = false;
 		box.append(main);
+		crop(main);
 		findFrames(main);
+		byId("flow-readout").after(legend());
 		fill(main, { role: "group", "aria-label": "The graph of the model with its gradients" }, []);
 		interactive(main, box, openModule);
 		draggable(box);
-		byId("flow-lead").textContent = (graph.steps ? "Colours, widths and numbers are those of the chosen step. " : "") +
-			"Point at a box to see its way to the loss; click it, or focus it and press Enter, for the diagram of its module. Arrow keys go from box to box.";
+		byId("flow-lead").textContent = (!graph.gradients ? "" : `Arrows point the way the gradient flows${graph.steps ? " in the chosen step" : ", here for the last weights"}; width and number are its rms, colours compare it with that at the output. `) +
+			"Point at a box to see its way to the loss; a click or Enter opens its module; arrow keys go from box to box.";
 	}
 	show("flow", "Gradient flow");
 	if (main)
@@ -558,9 +632,9 @@ function showFlow() {
 }
 
 function showZoom(box) {
-	const fit = () => zoom(main, size = Math.max(0.8, fitting(main, box)));
+	const all = fitting(main, box);
 
-	fit();
+	zoom(main, size = all > 0.75 ? all : 0.9);
 	byId("zoom-fit").addEventListener("click", () => zoom(main, size = fitting(main, box)));
 	byId("zoom-in").addEventListener("click", () => zoom(main, size = Math.min(4, size * 1.25)));
 	byId("zoom-out").addEventListener("click", () => zoom(main, size = Math.max(0.1, size / 1.25)));
@@ -585,17 +659,18 @@ function showSlider() {
 /* ---- a module ------------------------------------------------------------------------------------ */
 
 function openModule(path) {
-	const drawing = graph.modules[path] ? parseSvg(graph.modules[path]) : null, box = byId("module-diagram");
+	const drawing = graph.modules?.[path] ? parseSvg(graph.modules[path]) : null, box = byId("module-diagram");
 	const within = (data.weights || []).filter(w => w.path.startsWith(path + "."));
 	const count = within.filter(w => w.kind === "param").reduce((sum, w) => sum + w.n, 0);
 
 	byId("module-name").textContent = path;
 	byId("module-about").textContent = `${whole(count)} parameters in ${within.length} weights` +
 		(graph.steps ? `; gradients of step ${whole(steps[shown])}` : "");
-	box.replaceChildren(drawing || el("p", {}, "There is no diagram of this module in the page."));
+	box.replaceChildren(drawing || el("p", {}, data.live ? "Its diagram comes when the training has ended." : "There is no diagram of this module in the page."));
 	byId("module-weights").replaceChildren(...within.slice(0, 24).map(histogram));
 	byId("module").showModal();
 	if (drawing) {
+		crop(drawing);
 		fill(drawing, { role: "img", "aria-label": `Diagram of ${path}` }, []);
 		dressAll(drawing, shown);
 		zoom(drawing, clamp(fitting(drawing, box), 0.6, 1.25));
