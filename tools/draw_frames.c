@@ -143,6 +143,26 @@ static bool find_layers(struct drawing *d)
 	return true;
 }
 
+/* An item that is a single op has a scope, but is no module: its op lies in the module around it. held: for
+ * each frame room for a count. */
+static void leave_scopes_of_ops(struct drawing *d, uint32_t *held)
+{
+	memset(held, 0, d->n_frames * sizeof *held);
+	for (uint32_t k = 0; k < d->n_parts; k++) {
+		const struct part *p = &d->parts[k];
+
+		held[p->frame] += p->role == ROLE_OP || p->role == ROLE_LOSS ? 1 : 2;
+	}
+	for (uint32_t s = 1; s < d->n_frames; s++)
+		held[d->frames[s].parent] += 2;
+	for (uint32_t k = 0; k < d->n_parts; k++) {
+		uint32_t s = d->parts[k].frame;
+
+		if (s != 0 && held[s] == 1 && !d->frames[s].layer)
+			d->parts[k].frame = d->frames[s].parent;
+	}
+}
+
 static void count_members(struct drawing *d)
 {
 	for (uint32_t k = 0; k < d->n_parts; k++) {
@@ -214,14 +234,18 @@ bool drawing_make_frames(struct drawing *d)
 		f->copies = 1;
 	}
 	place_leaves(d);
-	if (!drawing_focus(d)) {
+	if (!drawing_focus(d) || !find_layers(d)) {
 		free(last);
 		return false;
+	}
+	if (!d->planned) {
+		leave_scopes_of_ops(d, last);
+		memset(last, 0xff, d->n_frames * sizeof *last);
 	}
 	count_members(d);
 	link_children(d, last);
 	free(last);
-	return find_layers(d);
+	return true;
 }
 
 /* ---- copies -------------------------------------------------------------------------------- */
