@@ -500,7 +500,7 @@ static void find_nonfinite(const struct record *r, struct suspicions *to)
 		snprintf(when, sizeof when, "after %" PRId64 " step%s", o->step, o->step > 1 ? "s" : "");
 	else
 		snprintf(when, sizeof when, r->trained ? "with the weights of the run" : "before the first step");
-	s = suspect(to, "nonfinite", SEVERITY_ERROR, 0, NULL, o->origin ? o->origin : rate,
+	s = suspect(to, "nonfinite", SEVERITY_ERROR, 0, NULL, *o->place ? o->place : rate,
 	            "%s not finite %s: %s.%s", o->backward ? "The loss is finite, but a gradient is" :
 	            "The loss is", when, o->text,
 	            o->step > 0 ? " The first steps are fine, so the steps are what leads there." : "");
@@ -508,6 +508,8 @@ static void find_nonfinite(const struct record *r, struct suspicions *to)
 	if (o->step > 0) {
 		propose_rate(r, to, s);
 		advise(to, s, "a smaller learning rate, or clip: {norm: 1} under 'train'");
+	} else if (o->leaf) {
+		advise(to, s, "weights that are finite, as far as f32 reaches: up to 3.4e38");
 	} else {
 		advise(to, s, "keep what that op reads away from where it is not finite: a logarithm from 0, a "
 		              "root's slope from 0, a quotient from 0/0; losses 'with logits' do it for their "
@@ -805,20 +807,32 @@ static const char *blame(const struct record *r)
 	return " The weights in between are small.";
 }
 
+/* The layer that the gradient does not reach; -1: there is none. Not where it is only so behind weights that
+ * begin as 0, or nearly, which the first steps change: then it arrives later. */
+static int vanished_layer(const struct record *r, double *share)
+{
+	int layer = extreme_layer(&r->now, false, share);
+	double later;
+
+	if (layer < 0 || *share >= VANISHING || has_learnt(r))
+		return -1;
+	for (size_t k = 0; r->later.taken && k < r->later.n_layers; k++)
+		if (r->later.layers[k].norm == 0)
+			return layer;
+	return r->later.taken && extreme_layer(&r->later, false, &later) >= 0 && later >= VANISHING ? -1 : layer;
+}
+
 static void find_vanishing(const struct record *r, struct suspicions *to)
 {
-	double share, later_share, norm, rms, each;
-	int layer = extreme_layer(&r->now, false, &share);
+	double share, norm, rms, each;
+	int layer = vanished_layer(r, &share);
 	const struct layer_state *l;
 	char place[4200], text[32], factor[32];
 	size_t between;
 	struct suspicion *s;
 	bool norms;
 
-	if (layer < 0 || share >= VANISHING || has_learnt(r))
-		return;
-	/* as behind weights that begin as 0, which the first steps change */
-	if (r->later.taken && (extreme_layer(&r->later, false, &later_share) < 0 || later_share >= VANISHING))
+	if (layer < 0)
 		return;
 	l = &r->now.layers[layer];
 	reference(&r->now, &norm, &rms);
@@ -921,12 +935,14 @@ static void find_dead(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
 	const struct activation *worst = NULL;
-	bool later = false;
+	double least;
+	bool later = false, told = rate_is_high(r) || vanished_layer(r, &least) >= 0;
 	size_t others = 0;
 	char share[32], place[4200], *set[1], when[64] = "";
 	struct suspicion *s;
 
-	for (int pass = 0; pass < 2 && !worst && !(pass && rate_is_high(r)); pass++) {
+	/* of what comes with the steps another finding may be the cause */
+	for (int pass = 0; pass < 2 && !worst && !(pass && told); pass++) {
 		l = pass ? &r->later : &r->now;
 		later = pass == 1;
 		for (size_t k = 0; l->taken && k < l->n_activations; k++) {

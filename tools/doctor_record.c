@@ -639,6 +639,17 @@ static void free_look(struct look *l)
 	*l = (struct look){ 0 };
 }
 
+/* Where a node is declared, a weight too; empty: unknown. */
+static void print_place(const struct record *r, const ad_node *x, char *text, size_t n)
+{
+	const char *origin = ad_origin_of(x);
+
+	snprintf(text, n, "%s", origin ? origin : "");
+	for (int k = 0; !origin && k < r->m->n_weights; k++)
+		if (r->m->weights[k].node == x)
+			model_place(r->m, r->m->weights[k].at, text, n);
+}
+
 /* Names the op that makes the first NaN or infinity of this batch, in the order of running. */
 static void find_offender(struct record *r, const struct nodes *s)
 {
@@ -652,7 +663,8 @@ static void find_offender(struct record *r, const struct nodes *s)
 			continue;
 		print_path(x, true, path, sizeof path);
 		o->found = true;
-		o->origin = ad_origin_of(x);
+		o->leaf = !ad_op_of(x);
+		print_place(r, x, o->place, sizeof o->place);
 		if (ad_op_of(x))
 			snprintf(o->text, sizeof o->text, "the first is made by '%s', out of finite values", path);
 		else
@@ -672,7 +684,7 @@ static void find_offender(struct record *r, const struct nodes *s)
 				continue;
 			print_path(y, true, path, sizeof path);
 			o->found = o->backward = true;
-			o->origin = ad_origin_of(y);
+			print_place(r, y, o->place, sizeof o->place);
 			snprintf(o->text, sizeof o->text,
 			         "the first comes from '%s', whose own gradient is finite, but not that of "
 			         "its input", path);

@@ -78,8 +78,9 @@ struct offender {
 	bool found;
 	int64_t step;         /* steps before it */
 	bool backward;        /* it is a gradient, the loss is finite */
-	char text[400];       /* "op log of 'block' makes it out of finite values" */
-	const char *origin;   /* NULL: unknown */
+	bool leaf;            /* it is an element of a weight or input itself */
+	char text[400];       /* "the first is made by 'block.log', out of finite values" */
+	char place[512];      /* where that is declared; empty: unknown */
 };
 
 struct record {

@@ -231,6 +231,32 @@ Test(doctor, vanishing_gradient)
 	cJSON_Delete(json);
 }
 
+/* In a block, whose copies are one place in the file; by small weights alone, without and with relu. */
+Test(doctor, vanishing_gradient_of_blocks_and_weights)
+{
+	write_data(CLASSES);
+	write_model("  - part: 32\n"
+	            "    repeat: 8\n"
+	            "  - {linear: 2, as: logits}\n"
+	            "defs: {part: {params: {n: int}, body: [{linear: n}, sigmoid]}}\n", plain_loss, "", sgd);
+	expect_only("vanishing-gradient", 9, "layers", 9, 9, "sigmoid", "defs.part.body.1=relu");
+	write_model("  - chain: [{linear: {out: 32, init: {normal: {std: 0.02}}}}, relu]\n"
+	            "    repeat: 6\n"
+	            "  - {linear: 2, as: logits}\n", plain_loss, "", sgd);
+	expect_only("vanishing-gradient", 6, "each", 0.02, 0.3, "weights in between are small",
+	            "model.0.chain.0.linear.init=he");
+}
+
+/* Weights before a layer that begins as 0 get no gradient in the first step alone. */
+Test(doctor, zero_at_first_only)
+{
+	write_data(CLASSES);
+	write_model("  - linear: {out: 16, init: he}\n"
+	            "  - tanh\n"
+	            "  - {linear: {out: 2, init: zeros}, as: logits}\n", plain_loss, "", sgd);
+	expect_nothing(scratch_path("sick.yaml"));
+}
+
 Test(doctor, exploding_gradient)
 {
 	write_data(CLASSES);
@@ -376,6 +402,9 @@ Test(doctor, nan_at_the_start)
 	write_data(CLASSES);
 	write_model(plain, "cross_entropy(log(logits), y)", "", sgd);
 	expect_only("nonfinite", 9, "step", 0, 0, "is made by 'log', out of finite values", NULL);
+	write_model("  - linear: {out: 16, init: {values: [1e39]}}\n"
+	            "  - {linear: 2, as: logits}\n", plain_loss, "", sgd);
+	expect_only("nonfinite", 6, "step", 0, 0, "'linear.weight' itself holds it", NULL);
 }
 
 Test(doctor, large_update)
