@@ -33,7 +33,7 @@ static bool fail(char *error, size_t n, const char *format, ...)
 	return false;
 }
 
-/* ---- log.csv --------------------------------------------------------------------------------- */
+/* ---- log.csv ------------------------------------------------------------------------------- */
 
 struct table {
 	size_t n_columns, n_rows, cap;
@@ -161,7 +161,7 @@ static size_t valid_of(const struct table *t, const char *name)
 	return column_of(t, valid);
 }
 
-/* ---- scripts --------------------------------------------------------------------------------- */
+/* ---- scripts ------------------------------------------------------------------------------- */
 
 /* A string of gnuplot's, in which nothing has a meaning: quotes doubled, control characters left
  * out. */
@@ -230,7 +230,7 @@ static bool wants_picture(const char *path, char *error, size_t n)
 	return true;
 }
 
-/* ---- curves of a run ------------------------------------------------------------------------- */
+/* ---- curves of a run ----------------------------------------------------------------------- */
 
 #define MOST_STRETCHES ((size_t)2000) /* of rows in a curve: more than a picture has columns */
 
@@ -431,7 +431,7 @@ bool plot_run(const char *folder, const char *title, const char *path, char *err
 	return good;
 }
 
-/* ---- the fit of a model ---------------------------------------------------------------------- */
+/* ---- the fit of a model -------------------------------------------------------------------- */
 
 static void put_pairs(FILE *to, const char *name, size_t n, const double *x, const double *y)
 {
