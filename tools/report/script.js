@@ -976,13 +976,14 @@ function showTexts() {
 		byId("yaml").append(...data.config.replace(/\n$/, "").split("\n").flatMap(yamlLine));
 		show("declaration", "Declaration");
 	}
-	const facts = Object.entries(data.result || {}).filter(([, value]) => typeof value !== "object").map(([k, v]) => [k, typeof v === "number" ? number(v) : String(v)]);
-	if (data.environment)
-		byId("facts").append(el("pre", { class: "facts" }, data.environment));
-	if (facts.length)
-		byId("facts").append(el("div", { class: "table" }, tableOf("The result's facts", ["of the training", ""], facts)));
-	if (data.environment || facts.length)
+	const result = Object.entries(data.result || {}).filter(([, value]) => typeof value !== "object");
+	const lines = (data.environment || "").split("\n").filter(Boolean).map(line => line.split(/: (.*)/s));
+	const facts = [...result.map(([key, value]) => [key, typeof value === "number" ? number(value) : String(value)]),
+	               ...lines.filter(([key]) => !(key in (data.result || {}))).map(([key, value]) => [key, value || ""])];
+	if (facts.length) {
+		byId("facts").append(el("div", { class: "table" }, tableOf("What the training was and what it ran on", ["fact", "value"], facts)));
 		show("environment", "Environment");
+	}
 	if (data.notes.length) {
 		byId("notes").append(...data.notes.map(note => el("li", {}, note)));
 		show("remarks", "Left out");
