@@ -38,7 +38,7 @@ function number(x, digits = 4) {
 }
 
 const whole = x => Math.round(x).toLocaleString("en-US");
-const percent = x => x === null || Number.isNaN(x) ? "–" : (100 * x).toFixed(x > 0.9995 || x < 0.0005 ? 2 : 1) + " %";
+const percent = x => x === null || Number.isNaN(x) ? "–" : (100 * x).toFixed(1) + " %";
 const good = x => x !== null && x !== undefined && Number.isFinite(x);
 const clamp = (x, least, most) => Math.min(most, Math.max(least, x));
 
@@ -864,11 +864,11 @@ const sum = list => list.reduce((a, b) => a + b, 0);
 
 function matrixCell(names, row, total, r, c, small) {
 	const count = row[c], share = total ? count / total : 0;
-	const paintOf = r === c ? "var(--train)" : "var(--bad)";
-	const strength = count ? 12 + 68 * (r === c ? share : Math.sqrt(share)) : 0;
+	const paint = r === c ? "var(--right)" : "var(--wrong)";
+	const strength = count ? 15 + 85 * (r === c ? share : Math.sqrt(share)) : 0;
 	const text = `${names[r]} taken for ${names[c]}: ${whole(count)} of ${whole(total)}`;
 
-	return el("td", { title: text, style: `background: color-mix(in srgb, ${paintOf} ${strength.toFixed(0)}%, var(--soft))` },
+	return el("td", { title: text, style: `background: color-mix(in srgb, ${paint} ${strength.toFixed(0)}%, var(--soft))` },
 	          small ? el("span", { class: "hidden" }, whole(count)) : count ? whole(count) : el("span", { class: "hidden" }, "0"));
 }
 
