@@ -148,7 +148,7 @@ $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(if $(SAN),,-no-pie) $(SANFLAGS) $^ -o $@ $(LIBS)
 
 # The command's own parts that are tested without it.
-TESTED_TOOLS := $(OBJ)/tools/render.o $(OBJ)/tools/svg.o $(OBJ)/tools/plot.o
+TESTED_TOOLS := $(filter-out $(OBJ)/tools/main.o,$(COMMAND))
 TEST_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(TESTS)) $(TESTED_TOOLS)
 PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
 BENCH_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(BENCH))

@@ -669,7 +669,7 @@ bool folder_gradients(struct run_folder *f, const struct gradient_record *r, cha
 		return false;
 	to = f->gradients;
 	fprintf(to, "{\"step\":%lld,\"epoch\":%lld", (long long)r->step, (long long)r->epoch);
-	put_member(to, "loss", r->loss, 9);
+	put_member(to, "loss", r->loss, 17);
 	put_member(to, "rate", r->rate, 9);
 	if (r->flow && !isnan(r->flow->reference))
 		put_member(to, "reference", r->flow->reference, 9);

@@ -166,10 +166,6 @@ ad_draw_layer *list_layers(const ad_model *m, size_t *n);
 bool has_fit(const ad_model *m);
 bool draw_fit(ad_model *m, const char *path, char *error, size_t n);
 
-/* Text in a page of HTML, or in an attribute there; a file that appears whole or not at all (steps.c). */
-void html_text(FILE *to, const char *text);
-bool save_text(const char *path, const char *text, size_t size, char *error, size_t n);
-
 /* ---- memory (memory.c) ----------------------------------------------------------------------- */
 
 /* Prints what a training step takes, for the file's batch and the sizes that its data has, but those that

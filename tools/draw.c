@@ -1421,8 +1421,10 @@ static void label_closed(struct picture *p, const struct box *b)
 	if (b->kind == BOX_FRAME && d->frames[b->frame].outside) {
 		char path[1024];
 
+		const char *outside = drawing_path(d, b->frame, path, sizeof path);
+
 		put(&p->text, "<I>");
-		put_escaped(&p->text, drawing_path(d, b->frame, path, sizeof path));
+		put_escaped(&p->text, *outside ? outside : "\xe2\x80\xa6");
 		put(&p->text, "</I>");
 		return;
 	}

@@ -412,7 +412,7 @@ static int read_named(const struct draw_options *o, int n, const char *const arg
 		to->run = to->before = runs[0];
 		to->earlier = numbers[0];
 		to->step = numbers[1];
-	} else if (n_numbers == 0 && n_runs == 2) {
+	} else if (o->diff && n_numbers == 0 && n_runs == 2) {
 		to->before = runs[0];
 		to->run = runs[1];
 	} else if (o->diff) {

@@ -7,6 +7,7 @@
 #include "pages.h"
 #include "edges.h"
 #include "file.h"
+#include "html.h"
 #include "render.h"
 
 #include <errno.h>
@@ -149,6 +150,10 @@ static bool list_modules(struct book *b, const ad_graph *g, const size_t ops[])
 		*p = (struct page){ .path = path_of(g, s), .scope = s, .ops = ops[s] };
 		if (!p->path)
 			return false;
+		if (!*p->path) { /* too long a name: nothing could be said of it */
+			free(p->path);
+			continue;
+		}
 		for (int up = s; up > 0; up = ad_scope_parent(g, up))
 			p->depth++;
 		b->n++;

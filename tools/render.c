@@ -413,6 +413,7 @@ static bool make_picture(const struct program *program, const char *const argume
 	}
 	close(in);
 	if (fstat(draft.fd, &written) != 0 || written.st_size == 0) {
+		*ending = ENDED_BADLY;
 		draft_drop(&draft);
 		return fail(error, n, "%s: gave no picture, though it reported success",
 		            program->name);

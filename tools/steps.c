@@ -4,6 +4,7 @@
 #include "steps.h"
 #include "command.h"
 #include "file.h"
+#include "html.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -91,27 +92,6 @@ static int64_t *list_steps(const char *folder, size_t *count)
 	if (*count > 0)
 		qsort(steps, *count, sizeof *steps, by_number);
 	return steps;
-}
-
-void html_text(FILE *to, const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '&':
-			fputs("&amp;", to);
-			break;
-		case '<':
-			fputs("&lt;", to);
-			break;
-		case '>':
-			fputs("&gt;", to);
-			break;
-		case '"':
-			fputs("&quot;", to);
-			break;
-		default:
-			putc((unsigned char)*text < 0x20 ? ' ' : *text, to);
-		}
 }
 
 static void write_page(FILE *to, const char *title, size_t n, const int64_t steps[])
@@ -207,14 +187,6 @@ static void write_page(FILE *to, const char *title, size_t n, const int64_t step
 	      "show(at);\n"
 	      "</script>\n</html>\n",
 	      to);
-}
-
-bool save_text(const char *path, const char *text, size_t size, char *error, size_t n)
-{
-	struct save save;
-
-	return save_begin(&save, path, error, n) && save_write(&save, text, size, error, n) &&
-	       save_end(&save, error, n);
 }
 
 bool steps_write_page(const struct steps *s, const char *title, char *error, size_t n)

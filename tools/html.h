@@ -1,0 +1,17 @@
+/*
+ * html: text in pages, and the files that they become.
+ */
+#ifndef AUTOGRAD_HTML_H
+#define AUTOGRAD_HTML_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Text between tags or in an attribute in double quotes, also of XML: with entities for what has a meaning
+ * there, U+FFFD for what is no character or not to be printed. */
+void html_text(FILE *to, const char *text);
+
+/* A file that appears whole or not at all. False: a sentence in error. */
+bool save_text(const char *path, const char *text, size_t size, char *error, size_t n);
+
+#endif
