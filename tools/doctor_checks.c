@@ -15,6 +15,7 @@
 #define DEAD 0.4         /* share of the units of a layer */
 #define SATURATED 0.5    /* share of the values */
 #define SURE 4           /* times the loss of chance, at the start */
+#define COME_FAR 0.5     /* of the first loss, at the end of a training */
 #define LEARNT 0.97      /* of the loss of chance, at the end of a training: more is nothing learnt */
 #define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
@@ -655,6 +656,12 @@ static void find_identical(const struct record *r, struct suspicions *to)
 	}
 }
 
+/* A run that came far: at the end of a training flat functions and small gradients are no illness. */
+static bool has_learnt(const struct record *r)
+{
+	return r->trained && r->now.taken && r->steps > 0 && r->now.loss < COME_FAR * fabs(r->first);
+}
+
 /* ---- gradients on their way --------------------------------------------------------------------------- */
 
 /* The gradient at the model's output, else at the last layer. */
@@ -808,7 +815,7 @@ static void find_vanishing(const struct record *r, struct suspicions *to)
 	struct suspicion *s;
 	bool norms;
 
-	if (layer < 0 || share >= VANISHING)
+	if (layer < 0 || share >= VANISHING || has_learnt(r))
 		return;
 	/* as behind weights that begin as 0, which the first steps change */
 	if (r->later.taken && (extreme_layer(&r->later, false, &later_share) < 0 || later_share >= VANISHING))
@@ -985,10 +992,10 @@ static void find_saturated(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
 	const struct activation *worst = NULL;
-	char share[32], place[4200], *set[2];
+	char share[32], place[4200], *set[1];
 	struct suspicion *s;
 
-	for (int pass = 0; pass < 2 && !worst; pass++) {
+	for (int pass = 0; pass < 2 && !worst && !has_learnt(r); pass++) {
 		l = pass ? &r->later : &r->now;
 		/* a net that learns all the same, as one with a way around them, needs no word */
 		if (pass && r->after < 0.8 * r->before)

@@ -469,6 +469,12 @@ Test(doctor, runs)
 	cr_assert_eq(stat(run, &after), 0);
 	cr_expect(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
 
+	/* which has learnt: that its sigmoids lie at their ends is how it says what it knows */
+	run = scratch_path("beans");
+	free(output_of(&status, "train configs/beans.yaml --run %s --quiet", run));
+	cr_assert_eq(status, 0);
+	expect_nothing(run);
+
 	write_data(CLASSES);
 	write_model("  - {linear: {out: 16, init: he}, lr_scale: 0}\n  - tanh\n  - {linear: 2, as: logits}\n",
 	            plain_loss, "", sgd);
