@@ -29,7 +29,8 @@ static void processor_name(char *name, size_t n)
 		fclose(file);
 }
 
-static void write_libraries(FILE *to)
+/* What the environment has the computing do otherwise. */
+static void write_choices(FILE *to)
 {
 	const char *gemm = getenv("AUTOGRAD_GEMM"), *level = getenv("AUTOGRAD_LEVEL");
 
@@ -52,8 +53,12 @@ char *environment_text(const ad_model *m, size_t *length)
 		return NULL;
 	fprintf(to, "autograd: %s\nprecision: %s\ninstructions: %s\nthreads: %d\n", AD_VERSION,
 	        m->f64 ? "f64" : "f32", ad_instructions(m->graph), ad_threads());
+#ifdef __clang__
 	fprintf(to, "compiler: %s\n", __VERSION__);
-	write_libraries(to);
+#else
+	fprintf(to, "compiler: gcc %s\n", __VERSION__);
+#endif
+	write_choices(to);
 	processor_name(name, sizeof name);
 	if (name[0])
 		fprintf(to, "processor: %s\n", name);

@@ -202,14 +202,17 @@ enum decision {
 	BY_SIGN         /* over 0; classes -1 and 1 */
 };
 
+/* Losses whose op compares its first input with labels, its second. */
 static const struct {
 	const char *op;
 	enum decision by;
-} losses[] = {
-	{ "cross_entropy", BY_SCORE },  { "nll_loss", BY_LOG },          { "multi_margin_loss", BY_MARGIN },
-	{ "bce", BY_PROBABILITY },      { "bce_each", BY_PROBABILITY },  { "bce_with_logits", BY_LOGIT },
-	{ "hinge", BY_SIGN },
-};
+} losses[] = { { "cross_entropy", BY_SCORE }, { "nll_loss", BY_LOG }, { "bce_each", BY_PROBABILITY } };
+
+/* Losses made of several ops, known by their name in the file; they compare the model's output with a target. */
+static const struct {
+	const char *call;
+	enum decision by;
+} named_losses[] = { { "multi_margin_loss(", BY_MARGIN }, { "bce_with_logits(", BY_LOGIT }, { "hinge(", BY_SIGN } };
 
 /* Scores that a loss compares with the labels of an input: `outer` times `classes` times `inner`, or one
  * number for each label. */
@@ -248,23 +251,20 @@ static int input_behind(const struct instance *in, const ad_model *m, ad_node *x
 	}
 }
 
-static bool judge(const struct instance *in, const ad_model *m, ad_node *loss, enum decision by,
-                  struct judged *to)
+/* Whether the labels of an input belong to these scores, one for each place that is left without the axis. */
+static bool judge(const struct instance *in, const ad_model *m, ad_node *scores, ad_node *labels, int64_t axis,
+                  enum decision by, struct judged *to)
 {
-	ad_node *labels = ad_inputs(loss) > 1 ? ad_input_of(loss, 1) : NULL;
-	ad_shape shape;
-	int axis;
+	ad_shape shape = ad_shape_of(scores);
 
-	*to = (struct judged){ .by = by, .scores = ad_input_of(loss, 0), .outer = 1, .classes = 2,
-		               .inner = 1, .input = labels ? input_behind(in, m, labels) : -1 };
-	if (to->input < 0 || ad_count(labels) == 0)
+	*to = (struct judged){ .by = by, .scores = scores, .outer = 1, .classes = 2, .inner = 1,
+		               .input = labels ? input_behind(in, m, labels) : -1 };
+	if (to->input < 0 || ad_count(labels) == 0 || ad_type_of(scores) != AD_REAL)
 		return false;
 	if (by >= BY_PROBABILITY) {
 		to->outer = ad_count(labels);
-		return ad_count(to->scores) == to->outer;
+		return ad_count(scores) == to->outer;
 	}
-	shape = ad_shape_of(to->scores);
-	axis = (int)axis_of(loss);
 	axis += axis < 0 ? shape.rank : 0;
 	if (ad_type_of(labels) != AD_I32 || axis < 0 || axis >= shape.rank)
 		return false;
@@ -275,7 +275,21 @@ static bool judge(const struct instance *in, const ad_model *m, ad_node *loss, e
 		else if (k > axis)
 			to->inner *= (size_t)shape.dims[k];
 	}
-	return to->outer * to->inner == ad_count(labels);
+	return to->classes > 1 && to->outer * to->inner == ad_count(labels);
+}
+
+/* The same for a loss that is no op of the graph, by the words of the file. */
+static bool judge_by_name(const struct instance *in, const ad_model *m, struct judged *to)
+{
+	const struct yaml *root = m->tree ? yaml_root(m->tree) : NULL;
+	const struct yaml *loss = root && root->kind == YAML_MAP ? yaml_get(root, "loss") : NULL;
+
+	for (size_t k = 0; loss && loss->kind == YAML_SCALAR && k < sizeof named_losses / sizeof *named_losses; k++)
+		for (int i = 0; strstr(loss->text, named_losses[k].call) && i < m->n_inputs; i++)
+			if (m->inputs[i].target && in->inputs[i] && in->output &&
+			    judge(in, m, in->output, in->inputs[i], -1, named_losses[k].by, to))
+				return true;
+	return false;
 }
 
 /* The classes that the loss of a recording is about; false: it is about none. */
@@ -286,11 +300,12 @@ static bool find_judged(const struct instance *in, const ad_model *m, struct jud
 		const char *op = ad_op_of(x);
 
 		for (size_t j = 0; op && j < sizeof losses / sizeof *losses; j++)
-			if (strcmp(op, losses[j].op) == 0 && judge(in, m, x, losses[j].by, to) &&
+			if (strcmp(op, losses[j].op) == 0 && ad_inputs(x) > 1 &&
+			    judge(in, m, ad_input_of(x, 0), ad_input_of(x, 1), axis_of(x), losses[j].by, to) &&
 			    (x == in->loss || ad_depends(in->loss, x)))
 				return true;
 	}
-	return false;
+	return in->loss && judge_by_name(in, m, to);
 }
 
 /* ---- judging samples ------------------------------------------------------------------------------ */

@@ -38,7 +38,7 @@ function number(x, digits = 4) {
 }
 
 const whole = x => Math.round(x).toLocaleString("en-US");
-const percent = x => x === null || Number.isNaN(x) ? "–" : (100 * x).toFixed(x > 0.9995 || x < 0.0005 ? 2 : 1) + " %";
+const percent = x => x === null || Number.isNaN(x) ? "–" : (100 * x).toFixed(1) + " %";
 const good = x => x !== null && x !== undefined && Number.isFinite(x);
 const clamp = (x, least, most) => Math.min(most, Math.max(least, x));
 
@@ -864,11 +864,11 @@ const sum = list => list.reduce((a, b) => a + b, 0);
 
 function matrixCell(names, row, total, r, c, small) {
 	const count = row[c], share = total ? count / total : 0;
-	const paintOf = r === c ? "var(--train)" : "var(--bad)";
-	const strength = count ? 12 + 68 * (r === c ? share : Math.sqrt(share)) : 0;
+	const paint = r === c ? "var(--right)" : "var(--wrong)";
+	const strength = count ? 15 + 85 * (r === c ? share : Math.sqrt(share)) : 0;
 	const text = `${names[r]} taken for ${names[c]}: ${whole(count)} of ${whole(total)}`;
 
-	return el("td", { title: text, style: `background: color-mix(in srgb, ${paintOf} ${strength.toFixed(0)}%, var(--soft))` },
+	return el("td", { title: text, style: `background: color-mix(in srgb, ${paint} ${strength.toFixed(0)}%, var(--soft))` },
 	          small ? el("span", { class: "hidden" }, whole(count)) : count ? whole(count) : el("span", { class: "hidden" }, "0"));
 }
 
@@ -976,13 +976,14 @@ function showTexts() {
 		byId("yaml").append(...data.config.replace(/\n$/, "").split("\n").flatMap(yamlLine));
 		show("declaration", "Declaration");
 	}
-	const facts = Object.entries(data.result || {}).filter(([, value]) => typeof value !== "object").map(([k, v]) => [k, typeof v === "number" ? number(v) : String(v)]);
-	if (data.environment)
-		byId("facts").append(el("pre", { class: "facts" }, data.environment));
-	if (facts.length)
-		byId("facts").append(el("div", { class: "table" }, tableOf("The result's facts", ["of the training", ""], facts)));
-	if (data.environment || facts.length)
+	const result = Object.entries(data.result || {}).filter(([, value]) => typeof value !== "object");
+	const lines = (data.environment || "").split("\n").filter(Boolean).map(line => line.split(/: (.*)/s));
+	const facts = [...result.map(([key, value]) => [key, typeof value === "number" ? number(value) : String(value)]),
+	               ...lines.filter(([key]) => !(key in (data.result || {}))).map(([key, value]) => [key, value || ""])];
+	if (facts.length) {
+		byId("facts").append(el("div", { class: "table" }, tableOf("What the training was and what it ran on", ["fact", "value"], facts)));
 		show("environment", "Environment");
+	}
 	if (data.notes.length) {
 		byId("notes").append(...data.notes.map(note => el("li", {}, note)));
 		show("remarks", "Left out");
