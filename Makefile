@@ -226,12 +226,9 @@ docs: $(BUILD)/autograd
 conformance: $(OBJ)/tests/conformance/main
 	@$(OBJ)/tests/conformance/main $(CASES)
 
-# The pictures of the README, drawn anew.
-pictures: all
-	$(BUILD)/autograd draw configs/gates.yaml --grad -o tools/pictures/gates.svg
-	$(BUILD)/autograd draw configs/vanishing.yaml --grad -o tools/pictures/vanishing.svg
-	$(BUILD)/autograd draw configs/gpt.yaml --grad --set params.layers=24 --open 'block[7]' \
-		-o tools/pictures/gpt.svg
+# The pictures of tools/README.md, which the README shows too, drawn anew by the commands that stand there.
+gallery: all
+	@sh tools/gallery.sh draw '$(BUILD)'
 
 clean:
 	rm -rf build
@@ -239,4 +236,4 @@ clean:
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check browser-setup browser-test bench bench-peers accuracy docs conformance clean format
+.PHONY: all setup data run test check browser-setup browser-test bench bench-peers accuracy docs conformance gallery clean format

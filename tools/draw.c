@@ -629,16 +629,17 @@ static void put_reading(struct picture *p, ad_node *x, const char *colour)
 	ad_shape shape = ad_shape_of(x);
 	size_t n = ad_count(x), columns = shape.rank == 2 ? (size_t)shape.dims[1] : 1;
 	double values[12];
+	bool listed = n > 0 && n <= 12 && (shape.rank == 2 ? columns : n) <= 6;
 	char number[32];
 
-	if (n > 0 && n <= sizeof values / sizeof values[0] && ad_get(x, values, n) != AD_OK) {
+	if (listed && ad_get(x, values, n) != AD_OK) {
 		/* Not computed; the graph had no failure before, or nothing would be drawn. */
 		ad_clear(ad_graph_of(x));
 		put(&p->text, " &nbsp; ");
 		return;
 	}
 	put(&p->text, "<FONT COLOR=\"%s\">", colour);
-	if (n == 0 || n > sizeof values / sizeof values[0]) {
+	if (!listed) {
 		struct statistic s;
 
 		put_shape(&p->text, ad_shape_of(x));
@@ -647,7 +648,7 @@ static void put_reading(struct picture *p, ad_node *x, const char *colour)
 			put(&p->text, " &nbsp;rms %s", drawing_size_text(number, s.rms));
 	}
 	/* A row of numbers a line, as far as they are rows. */
-	for (size_t k = 0; n <= sizeof values / sizeof values[0] && k < n; k++)
+	for (size_t k = 0; listed && k < n; k++)
 		put(&p->text, "%s%s",
 		    k == 0                                ? ""
 		    : shape.rank == 2 && k % columns == 0 ? "<BR/>"
