@@ -190,6 +190,20 @@ static void warn_block(struct recording *r, const struct definition *d)
 			                d->name);
 }
 
+/* What is to be trained, but on nothing. */
+static void warn_data(struct recording *r)
+{
+	const struct yaml *root = r->model->build->root;
+	struct yaml *key;
+	bool fed = false;
+
+	for (int i = 0; i < r->model->n_inputs; i++)
+		fed |= !r->model->inputs[i].scalar_leaf;
+	if (fed && r->model->build->loss && !yaml_get(root, "data") && yaml_pair(root, "train", &key))
+		message_warning(r->messages, key->at,
+		                "no key 'data': 'autograd train' will need --set data.train=...");
+}
+
 static void warn_unused(struct recording *r, const struct scope *body)
 {
 	struct build *b = r->model->build;
@@ -210,6 +224,7 @@ static void warn_unused(struct recording *r, const struct scope *body)
 			message_warning(r->messages, name->at, "weight '%s' is never used",
 			                name->text);
 	}
+	warn_data(r);
 	for (size_t i = 0; i < b->n_definitions; i++)
 		if (!*b->definitions[i]->space)
 			warn_block(r, b->definitions[i]);
