@@ -359,6 +359,10 @@ static void print_path(const ad_node *x, bool op, char *text, size_t n)
 	while (depth-- > 0 && used < n)
 		used += (size_t)snprintf(text + used, n - used, "%s%s", used ? "." : "",
 		                         names[depth] ? names[depth] : "");
+	/* the scope of an item that is the op has its name already, with a number where it has several: relu_2 */
+	if (own && ad_scope_of(x) > 0 && names[0] && strncmp(names[0], own, strlen(own)) == 0 &&
+	    strchr("_", names[0][strlen(own)]))
+		return;
 	if (own && used < n)
 		snprintf(text + used, n - used, "%s%s", used ? "." : "", own);
 }
