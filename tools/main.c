@@ -44,8 +44,8 @@ static int version(void)
 {
 	ad_graph *g = ad_open();
 
-	printf("autograd %s\nreals: f32, f64\ninstructions: %s\nthreads: %d\nops: %zu\n",
-	       AD_VERSION, ad_instructions(g), ad_threads(), ad_ops());
+	printf("autograd %s\nreals: f32, f64\ninstructions: %s\nbf16: %s\nthreads: %d\nops: %zu\n",
+	       AD_VERSION, ad_instructions(g), ad_bf16_missing(g) ? "no" : "yes", ad_threads(), ad_ops());
 	ad_close(g);
 	return EXIT_DONE;
 }
