@@ -20,6 +20,9 @@
 #ifndef AUTOGRAD_OP_H
 #define AUTOGRAD_OP_H
 
+#ifndef AD_FUNCTIONS
+#define AD_FUNCTIONS /* an op's file defines one */
+#endif
 #include "autograd.h"
 
 #include <math.h>

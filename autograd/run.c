@@ -290,16 +290,19 @@ static void bind_values(ad_graph *g, struct plan *p)
 }
 
 /* Whether all that the plan points to is where it was; leaves without values are nowhere. */
-static bool is_bound(const ad_graph *g, const struct plan *p)
+static bool is_bound(const ad_graph *g, struct plan *p)
 {
 	if (!p->bound || p->space != g->workspace.data || p->scratch_space != g->scratch.data)
 		return false;
+	if (p->moves == g->moves)
+		return true;
 	for (size_t k = 0; k < p->n_given; k++)
 		if (p->given[k]->data != p->given_data[k])
 			return false;
 	for (size_t k = 0; k < p->n_leaves; k++)
 		if (p->leaves[k]->data != p->leaf_data[k])
 			return false;
+	p->moves = g->moves;
 	return true;
 }
 
@@ -337,6 +340,7 @@ static bool bind(ad_graph *g, struct plan *p)
 		p->leaf_data[k] = p->leaves[k]->data;
 	p->space = g->workspace.data;
 	p->scratch_space = g->scratch.data;
+	p->moves = ++g->moves;
 	return p->bound = true;
 }
 

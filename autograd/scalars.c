@@ -123,8 +123,9 @@ static uint32_t slot_of(struct program *t, ad_node *x)
 	return x->slot;
 }
 
-/* Room for records of the nodes, and, unless slots are there, for slots of all that they read. */
-static bool make_room(struct program *t, struct arena *arena, size_t n, ad_node *const nodes[])
+/* Room for records of the nodes, and, unless slots are there, for slots of all that they read: as much as they
+ * may take, until keep_records knows. */
+static bool take_records(struct program *t, struct arena *arena, size_t n, ad_node *const nodes[])
 {
 	size_t slots = n, calls = 0, wide = 0;
 
@@ -136,12 +137,33 @@ static bool make_room(struct program *t, struct arena *arena, size_t n, ad_node 
 	if (slots >= MOST_SLOTS)
 		return false;
 	/* a SUM takes one record more than its products, and a tape can have a SKIP for each */
-	t->records = arena_take(arena, (2 * n + 1) * sizeof *t->records);
+	t->records = malloc((2 * n + 1) * sizeof *t->records);
 	t->calls = arena_take(arena, calls * sizeof *t->calls);
 	t->wide = arena_take(arena, wide * sizeof *t->wide);
-	if (!t->nodes)
-		t->nodes = arena_take(arena, slots * sizeof *t->nodes);
+	if (!t->forward)
+		t->nodes = malloc(slots * sizeof *t->nodes);
 	return t->records && t->calls && t->wide && t->nodes;
+}
+
+/* Makes the records and nodes, if they are there, part of the arena; false without memory. */
+static bool keep_records(struct program *t, struct arena *arena, bool complete)
+{
+	uint64_t *records = t->records;
+	ad_node **nodes = t->nodes;
+
+	if (complete)
+		t->records = arena_take(arena, t->n_records * sizeof *records);
+	if (complete && t->records)
+		memcpy(t->records, records, t->n_records * sizeof *records);
+	free(records);
+	if (t->forward)
+		return complete && t->records;
+	if (complete)
+		t->nodes = arena_take(arena, t->n_slots * sizeof *nodes);
+	if (complete && t->nodes)
+		memcpy(t->nodes, nodes, t->n_slots * sizeof *nodes);
+	free(nodes);
+	return complete && t->records && t->nodes;
 }
 
 /* Where the number that x is lies: x may be a view of a number that the plan computes. */
@@ -227,30 +249,31 @@ struct program *make_program(struct plan *p, const struct action *a)
 {
 	struct program *t = arena_take(&p->arena, sizeof *t);
 	struct draft *drafts = malloc(a->n * sizeof *drafts);
-	ad_node **nodes = malloc(a->n * sizeof *nodes);
+	ad_node **nodes = calloc(a->n, sizeof *nodes);
 	size_t n = 0;
+	bool ok = t && drafts && nodes;
 
-	for (uint32_t s = a->first; nodes && s < a->first + a->n; s++)
+	for (uint32_t s = a->first; ok && s < a->first + a->n; s++)
 		if (!p->steps[s].gone)
 			nodes[n++] = p->steps[s].node;
-	if (!t || !nodes || !drafts || !make_room(t, &p->arena, n, nodes)) {
-		free(drafts);
-		free(nodes);
-		return NULL;
+	if (ok) {
+		t->f64 = p->steps[a->first].node->graph->f64;
+		ok = take_records(t, &p->arena, n, nodes);
 	}
-	t->f64 = nodes[0]->graph->f64;
-	for (size_t k = 0; k < n; k++) {
+	for (size_t k = 0; ok && k < n; k++) {
 		t->nodes[k] = nodes[k];
 		nodes[k]->slot = (uint32_t)k;
 	}
-	t->n_slots = n;
-	for (size_t k = 0; k < n; k++)
+	if (ok)
+		t->n_slots = n;
+	for (size_t k = 0; ok && k < n; k++)
 		drafts[k] = draft_of(t, p, nodes[k]);
-	emit_program(t, drafts, n);
+	if (ok)
+		emit_program(t, drafts, n);
 	free(drafts);
 	free(nodes);
-	t->from = arena_take(&p->arena, t->n_outer * sizeof *t->from);
-	return t->from ? t : NULL;
+	ok = t && keep_records(t, &p->arena, ok) && (t->from = arena_take(&p->arena, t->n_outer * sizeof *t->from));
+	return ok ? t : NULL;
 }
 
 size_t program_bytes(const struct program *t)
@@ -389,7 +412,7 @@ static bool write_tape(struct program *t, struct plan *p, const struct tape *tap
 {
 	struct draft *drafts = malloc(tape->n * sizeof *drafts);
 	uint32_t *uses = NULL;
-	bool ok = drafts && make_room(t, &p->arena, tape->n, tape->nodes);
+	bool ok = drafts && take_records(t, &p->arena, tape->n, tape->nodes);
 
 	t->x = arena_take(&p->arena, tape->n_x * sizeof *t->x);
 	ok = ok && t->x;
@@ -415,7 +438,7 @@ static bool write_tape(struct program *t, struct plan *p, const struct tape *tap
 		emit_tape(t, drafts, tape->n, uses);
 	free(drafts);
 	free(uses);
-	return ok;
+	return keep_records(t, &p->arena, ok);
 }
 
 struct program *make_tape(struct plan *p, ad_node *node)
