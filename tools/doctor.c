@@ -369,8 +369,7 @@ static const struct option options[] = {
 	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
 	  offsetof(struct doctor_options, format),
 	  "json: {\"findings\": [{\"check\": .., \"severity\": .., \"sentence\": .., \"numbers\": "
-	  "{..}, ..}], "
-	  "\"looked_at\": ..}" },
+	  "{..}, ..}], \"looked_at\": ..}" },
 	{ "quick", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, quick),
 	  "tries no remedies" },
 	{ "strict", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, strict),
@@ -539,13 +538,10 @@ const struct command command_doctor = {
 	.most = 1,
 	.doc = "says in sentences what is wrong with a training, and what helps",
 	.details = "Looks at the data, at values and gradients of a few batches and at the first "
-	           "steps, of a run at "
-		   "its trained weights, and says what hurts, worst first, each with its numbers, "
-	           "its place and "
-		   "what to try. A remedy with 'tried:' was applied in memory and measured: the "
-	           "finding was gone, and "
-		   "the loss no worse. Nothing is written. Exit status 0 whatever is found, unless "
-	           "--strict.",
+	           "steps, of a run at its trained weights, and says what hurts, worst first, each "
+	           "with its numbers, its place and what to try. A remedy with 'tried:' was "
+	           "applied in memory and measured: the finding was gone, and the loss no worse. "
+	           "Nothing is written. Exit status 0 whatever is found, unless --strict.",
 	.options = options,
 	.options_size = sizeof(struct doctor_options),
 	.run = run,

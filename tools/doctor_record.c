@@ -700,8 +700,7 @@ static void find_offender(struct record *r, const struct nodes *s)
 			print_place(r, y, o->place, sizeof o->place);
 			snprintf(o->text, sizeof o->text,
 			         "the first comes from '%s', whose own gradient is finite, but not "
-			         "that of "
-			         "its input",
+			         "that of its input",
 			         path);
 			return;
 		}
@@ -932,7 +931,7 @@ static bool take_steps(struct record *r, double *updates, char *error, size_t n)
 		if (r->steps == 0)
 			r->first = r->highest = losses[0];
 		r->highest = fmax(r->highest, losses[r->steps]);
-		rate = ad_optimizer_rate(p->optimizer) / p->peak;
+		rate = p->peak > 0 ? ad_optimizer_rate(p->optimizer) / p->peak : 1;
 		share += rate;
 		for (size_t k = 0; k < r->n_weights; k++) {
 			double rms, change = rms_of_change(p->moved[k], p->before[k], &rms);
@@ -1073,8 +1072,7 @@ static bool examine_training(struct record *r, bool rates, char *error, size_t n
 			r->offender.found = true;
 			snprintf(r->offender.text, sizeof r->offender.text,
 			         "it is gone when the batch is computed again without the flushing "
-			         "of tiny "
-			         "numbers to 0");
+			         "of tiny numbers to 0");
 		}
 		free_look(&r->later);
 	} else if (good && tried && !r->trained) {
@@ -1105,10 +1103,9 @@ bool record_take(struct record *r, ad_model *m, bool trained, bool rates, int *s
 		return false;
 	*status = EXIT_USAGE;
 	if (!start_of_gradients(r->probe.in)) {
-		snprintf(
-		    error, n,
-		    "there is nothing to examine: the file has no 'loss', and its output is no "
-		    "single number that gradients could start from");
+		snprintf(error, n,
+		         "there is nothing to examine: the file has no 'loss', and its output is "
+		         "no single number that gradients could start from");
 		return false;
 	}
 	*status = EXIT_FAILED;
