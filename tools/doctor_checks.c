@@ -12,6 +12,7 @@
 
 #define VANISHING 1e-3 /* of the gradient at the output; the classes of the diagrams */
 #define EXPLODING 100
+#define ENOUGH 64     /* samples, to say of a unit that it is never active */
 #define DEAD 0.4      /* share of the units of a layer */
 #define SATURATED 0.5 /* share of the values */
 #define SURE 4        /* times the loss of chance, at the start */
@@ -20,6 +21,9 @@
 #define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
 #define RATE_APART 10 /* times the rate, where the loss falls fastest */
+#define CLEAR_FALL                                                                                 \
+	1.5           /* times the noise of a batch's loss: less is no ground to judge a rate by   \
+	               */
 #define FALL_PART 0.2 /* of the fall that the test of rates finds */
 #define GROWN 1.5     /* times the loss at the start, after the steps */
 #define HIGH 3        /* times that, on the way, where the rate is one at which the test diverges */
@@ -985,6 +989,14 @@ static bool place_before(const struct record *r, const struct look *l, const str
 	return true;
 }
 
+/* Whether enough samples were looked at to say of a unit that it is never active. */
+static bool enough_samples(const struct record *r)
+{
+	size_t all = r->probe.data ? r->probe.data->n : 0;
+
+	return r->probe.batch * (size_t)r->batches >= (all < ENOUGH ? all : ENOUGH);
+}
+
 static void find_dead(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
@@ -996,7 +1008,7 @@ static void find_dead(const struct record *r, struct suspicions *to)
 	struct suspicion *s;
 
 	/* of what comes with the steps another finding may be the cause */
-	for (int pass = 0; pass < 2 && !worst && !(pass && told); pass++) {
+	for (int pass = 0; pass < 2 && enough_samples(r) && !worst && !(pass && told); pass++) {
 		l = pass ? &r->later : &r->now;
 		later = pass == 1;
 		for (size_t k = 0; l->taken && k < l->n_activations; k++) {
@@ -1019,7 +1031,7 @@ static void find_dead(const struct record *r, struct suspicions *to)
 	            "%s%s of the %zu units of '%s' are 0 for each of the %zu samples looked at%s: "
 	            "a ReLU that is never active passes no gradient on, so what is before it "
 	            "cannot bring it back.%s",
-	            when, share, worst->units, worst->path, r->probe.batch * BATCHES,
+	            when, share, worst->units, worst->path, r->probe.batch * (size_t)r->batches,
 	            others > 1 ? ", and it is not the only such layer" : "",
 	            later ? " At the start they were active: a step was too large." : "");
 	number(s, "dead", worst->dead);
@@ -1215,10 +1227,12 @@ static void find_rate_high(const struct record *r, struct suspicions *to)
 
 static bool rate_is_low(const struct record *r)
 {
-	double best = r->rates.start - r->rates.least;
+	/* the first of few losses may be large by chance, in either */
+	double best = fmin(r->rates.start, r->before) - r->rates.least;
 
 	return !r->offender.found && r->tested && r->steps > 0 && r->rates.suggested > 0 &&
-	       r->schedule > 0.5 && rate_of(r) * RATE_APART < r->rates.suggested &&
+	       best > CLEAR_FALL * r->rates.noise && r->schedule > 0.5 &&
+	       rate_of(r) * RATE_APART < r->rates.suggested &&
 	       r->before - r->after < FALL_PART * best;
 }
 
@@ -1321,7 +1335,7 @@ static void find_small_update(const struct record *r, struct suspicions *to)
 	char *place, text[32], what[80], *change;
 	struct suspicion *s;
 
-	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE ||
+	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE * r->schedule ||
 	    r->weights[best].update == 0 || r->offender.found || rate_is_low(r) || r->trained)
 		return;
 	place = place_of_rate(r->m);
