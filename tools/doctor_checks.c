@@ -15,17 +15,15 @@
 #define ENOUGH 64     /* samples, to say of a unit that it is never active */
 #define DEAD 0.4      /* share of the units of a layer */
 #define SATURATED 0.5 /* share of the values */
-#define SURE 4        /* times the loss of chance, at the start */
+#define SURE 6        /* times the loss of chance, at the start */
 #define COME_FAR 0.5  /* of the first loss, at the end of a training */
 #define LEARNT 0.97   /* of the loss of chance, at the end of a training: more is nothing learnt */
 #define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
-#define RATE_APART 10 /* times the rate, where the loss falls fastest */
-#define CLEAR_FALL                                                                                 \
-	1.5           /* times the noise of a batch's loss: less is no ground to judge a rate by   \
-	               */
-#define FALL_PART 0.2 /* of the fall that the test of rates finds */
-#define GROWN 1.5     /* times the loss at the start, after the steps */
+#define RATE_APART 10  /* times the rate, where the loss falls fastest */
+#define CLEAR_FALL 1.5 /* times the noise of a loss; less is no ground to judge by */
+#define FALL_PART 0.2  /* of the fall that the test of rates finds */
+#define GROWN 1.5      /* times the loss at the start, after the steps */
 #define HIGH 3        /* times that, on the way, where the rate is one at which the test diverges */
 #define LARGE_INPUT 5 /* root mean square of an input's numbers */
 #define SMALL_INPUT 0.01
