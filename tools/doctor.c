@@ -61,7 +61,10 @@ static bool is_no_worse(const struct record *now, const struct record *was, bool
 {
 	double before = loss_after(was, relative), after = loss_after(now, relative);
 
-	if (now->offender.found)
+	double first = now->now.taken ? fmax(now->first, now->now.loss) : now->first;
+
+	if (now->offender.found ||
+	    (now->steps > 0 && now->after > first + (WORSE - 1) * fabs(first)))
 		return false;
 	if (was->steps == 0 || was->offender.found || now->steps == 0)
 		return true;
@@ -273,7 +276,8 @@ static char *say_looked_at(const struct record *r)
 		say_count(to, r->now.n_layers, "layer", "layers");
 	if (r->now.n_activations > 0)
 		say_count(to, r->now.n_activations, "activation", "activations");
-	fprintf(to, "%svalues and gradients of %d batches", ftell(to) > 0 ? ", " : "", BATCHES);
+	fprintf(to, "%svalues and gradients of %" PRId64 " batch%s", ftell(to) > 0 ? ", " : "",
+	        r->batches, r->batches == 1 ? "" : "es");
 	if (p->data)
 		fprintf(to, " of %zu", p->batch);
 	if (r->steps > 0)
@@ -369,8 +373,7 @@ static const struct option options[] = {
 	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
 	  offsetof(struct doctor_options, format),
 	  "json: {\"findings\": [{\"check\": .., \"severity\": .., \"sentence\": .., \"numbers\": "
-	  "{..}, ..}], "
-	  "\"looked_at\": ..}" },
+	  "{..}, ..}], \"looked_at\": ..}" },
 	{ "quick", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, quick),
 	  "tries no remedies" },
 	{ "strict", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, strict),
@@ -539,13 +542,10 @@ const struct command command_doctor = {
 	.most = 1,
 	.doc = "says in sentences what is wrong with a training, and what helps",
 	.details = "Looks at the data, at values and gradients of a few batches and at the first "
-	           "steps, of a run at "
-		   "its trained weights, and says what hurts, worst first, each with its numbers, "
-	           "its place and "
-		   "what to try. A remedy with 'tried:' was applied in memory and measured: the "
-	           "finding was gone, and "
-		   "the loss no worse. Nothing is written. Exit status 0 whatever is found, unless "
-	           "--strict.",
+		   "steps, of a run at its trained weights, and says what hurts, worst first, each "
+		   "with its numbers, its place and what to try. A remedy with 'tried:' was "
+		   "applied in memory and measured: the finding was gone, and the loss no worse. "
+		   "Nothing is written. Exit status 0 whatever is found, unless --strict.",
 	.options = options,
 	.options_size = sizeof(struct doctor_options),
 	.run = run,

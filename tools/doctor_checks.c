@@ -12,16 +12,18 @@
 
 #define VANISHING 1e-3 /* of the gradient at the output; the classes of the diagrams */
 #define EXPLODING 100
+#define ENOUGH 64     /* samples, to say of a unit that it is never active */
 #define DEAD 0.4      /* share of the units of a layer */
 #define SATURATED 0.5 /* share of the values */
-#define SURE 4        /* times the loss of chance, at the start */
+#define SURE 6        /* times the loss of chance, at the start */
 #define COME_FAR 0.5  /* of the first loss, at the end of a training */
 #define LEARNT 0.97   /* of the loss of chance, at the end of a training: more is nothing learnt */
 #define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
-#define RATE_APART 10 /* times the rate, where the loss falls fastest */
-#define FALL_PART 0.2 /* of the fall that the test of rates finds */
-#define GROWN 1.5     /* times the loss at the start, after the steps */
+#define RATE_APART 10  /* times the rate, where the loss falls fastest */
+#define CLEAR_FALL 1.5 /* times the noise of a loss; less is no ground to judge by */
+#define FALL_PART 0.2  /* of the fall that the test of rates finds */
+#define GROWN 1.5      /* times the loss at the start, after the steps */
 #define HIGH 3        /* times that, on the way, where the rate is one at which the test diverges */
 #define LARGE_INPUT 5 /* root mean square of an input's numbers */
 #define SMALL_INPUT 0.01
@@ -285,8 +287,7 @@ static void find_bad_input(const struct record *r, struct suspicions *to)
 		s = suspect(to, "nonfinite-input", SEVERITY_ERROR, 0, in->input->name,
 		            place_of_input(r, in->input, place, sizeof place),
 		            "%s of the %s samples of input '%s' hold a NaN or an infinity; the "
-		            "first is %s. "
-		            "One of them is enough to make every weight NaN.",
+		            "first is %s. One of them is enough to make every weight NaN.",
 		            print_thousands(bad, in->nonfinite), print_thousands(all, d->n),
 		            in->input->name, source);
 		number(s, "samples", (double)in->nonfinite);
@@ -317,8 +318,7 @@ static void find_constant_input(const struct record *r, struct suspicions *to)
 			s = suspect(to, "constant-input", SEVERITY_HINT,
 			            (double)in->constant / (double)in->columns, name, place,
 			            "Input '%s' tells less than it seems: %zu of its %zu numbers "
-			            "are the same in "
-			            "every sample.",
+			            "are the same in every sample.",
 			            name, in->constant, in->columns);
 		number(s, "constant", (double)in->constant);
 		number(s, "columns", (double)in->columns);
@@ -370,27 +370,23 @@ static void find_scale(const struct record *r, struct suspicions *to)
 		    in->constant == in->columns || in->nonfinite > 0)
 			continue;
 		if (rms > LARGE_INPUT || (rms > 0 && rms < SMALL_INPUT))
-			s = suspect(to, "input-scale", SEVERITY_WARNING, fabs(log(rms)),
-			            in->input->name,
-			            place_of_input(r, in->input, place, sizeof place),
-			            "Input '%s' is not normalised: its numbers run from %.3g to "
-			            "%.3g, with mean "
-			            "%.3g and standard deviation %.3g. Initial weights and usual "
-			            "learning rates are "
-			            "made for numbers around 0 of size 1.",
-			            in->input->name, in->least, in->most, in->mean, in->std);
+			s = suspect(
+			    to, "input-scale", SEVERITY_WARNING, fabs(log(rms)), in->input->name,
+			    place_of_input(r, in->input, place, sizeof place),
+			    "Input '%s' is not normalised: its numbers run from %.3g to %.3g, with "
+			    "mean %.3g and standard deviation %.3g. Initial weights and usual "
+			    "learning rates are made for numbers around 0 of size 1.",
+			    in->input->name, in->least, in->most, in->mean, in->std);
 		else if (is_uneven(in))
-			s = suspect(to, "input-scale", SEVERITY_WARNING,
-			            log(in->widest / in->narrowest), in->input->name,
-			            place_of_input(r, in->input, place, sizeof place),
-			            "The columns of input '%s' are of different size: number %zu, "
-			            "counted from 0, "
-			            "varies %s times as much as number %zu (standard deviations "
-			            "%.3g and %.3g), so "
-			            "one learning rate cannot fit both.",
-			            in->input->name, in->widest_at,
-			            times(apart, in->widest / in->narrowest), in->narrowest_at,
-			            in->widest, in->narrowest);
+			s = suspect(
+			    to, "input-scale", SEVERITY_WARNING, log(in->widest / in->narrowest),
+			    in->input->name, place_of_input(r, in->input, place, sizeof place),
+			    "The columns of input '%s' are of different size: number %zu, counted "
+			    "from 0, varies %s times as much as number %zu (standard deviations "
+			    "%.3g and %.3g), so one learning rate cannot fit both.",
+			    in->input->name, in->widest_at,
+			    times(apart, in->widest / in->narrowest), in->narrowest_at, in->widest,
+			    in->narrowest);
 		else
 			continue;
 		number(s, "mean", in->mean);
@@ -417,10 +413,8 @@ static void find_target_scale(const struct record *r, struct suspicions *to)
 		s = suspect(to, "target-scale", SEVERITY_WARNING, log(rms), in->input->name,
 		            place_of_input(r, in->input, place, sizeof place),
 		            "Target '%s' is not normalised: its numbers run from %.3g to %.3g, "
-		            "with mean %.3g and "
-		            "standard deviation %.3g, while the outputs begin with rms %.2g. The "
-		            "loss, %.3g, and its "
-		            "gradients are as large.",
+		            "with mean %.3g and standard deviation %.3g, while the outputs begin "
+		            "with rms %.2g. The loss, %.3g, and its gradients are as large.",
 		            in->input->name, in->least, in->most, in->mean, in->std, r->now.outputs,
 		            r->now.loss);
 		number(s, "mean", in->mean);
@@ -460,8 +454,7 @@ static void find_imbalance(const struct record *r, struct suspicions *to)
 	if (l->most_share == 1) {
 		s = suspect(to, "label-imbalance", SEVERITY_ERROR, 1, l->input->name, place,
 		            "All samples have the same label in '%s', %" PRId64
-		            ": there is nothing to tell "
-		            "apart.",
+		            ": there is nothing to tell apart.",
 		            l->input->name, l->most);
 		number(s, "most_share", 1);
 		advise(to, s, "look whether the column that the file names is the label");
@@ -475,16 +468,14 @@ static void find_imbalance(const struct record *r, struct suspicions *to)
 	            l->input->name, place,
 	            "The labels are out of balance: %s of the samples have '%s' %" PRId64
 	            ", %s have %" PRId64 ". A model that always says %" PRId64
-	            " is right for %s of them, and gradients speak of "
-	            "little else.",
+	            " is right for %s of them, and gradients speak of little else.",
 	            most, l->input->name, l->most, least, l->least, l->most, most);
 	number(s, "most_share", l->most_share);
 	number(s, "least_share", l->least_share);
 	number(s, "classes", (double)l->classes);
 	advise(to, s,
 	       "weigh the classes in the loss, draw the rare ones more often, and judge by more "
-	       "than the "
-	       "accuracy");
+	       "than the accuracy");
 }
 
 static bool rate_is_high(const struct record *r)
@@ -555,10 +546,8 @@ static void find_nonfinite(const struct record *r, struct suspicions *to)
 	} else {
 		advise(to, s,
 		       "keep what that op reads away from where it is not finite: a logarithm from "
-		       "0, a "
-		       "root's slope from 0, a quotient from 0/0; losses 'with logits' do it for "
-		       "their "
-		       "own");
+		       "0, a root's slope from 0, a quotient from 0/0; losses 'with logits' do it "
+		       "for their own");
 	}
 	free(rate);
 }
@@ -591,16 +580,14 @@ static void find_unreached(const struct record *r, struct suspicions *to)
 		s = suspect(to, "unreached", SEVERITY_ERROR, (double)all, path_of(r, first),
 		            place_of(r, first, place, sizeof place),
 		            "The loss does not depend on %s: %s gradient is 0 whatever the data, "
-		            "and %s never "
-		            "learn%s.",
+		            "and %s never learn%s.",
 		            names, all > 1 ? "their" : "its", all > 1 ? "they" : "it",
 		            all > 1 ? "" : "s");
 		number(s, "weights", (double)all);
-		advise(
-		    to, s,
-		    "use the result in what the loss reads; argmax, comparisons and rounding pass "
-		    "no "
-		    "gradient on. Weights that are to stay as they are say so with freeze: true");
+		advise(to, s,
+		       "use the result in what the loss reads; argmax, comparisons and rounding "
+		       "pass no gradient on. Weights that are to stay as they are say so with "
+		       "freeze: true");
 	}
 	free(marked);
 }
@@ -677,14 +664,13 @@ static void find_unmoved(const struct record *r, struct suspicions *to)
 
 			propose(to, s, "lr_scale: 1", 1, &change);
 		}
-		advise(
-		    to, s,
-		    why ? "a factor above 0; weights that are to stay as they are say so with "
-			  "freeze: true"
-			: "see what comes between them and the loss: a factor of 0, weights of 0 "
-		          "behind "
-			  "them, a function that is flat where its input lies; or steps that are "
-			  "smaller than the last digit of a weight, for a small learning rate");
+		advise(to, s,
+		       why ? "a factor above 0; weights that are to stay as they are say so with "
+		             "freeze: true"
+		           : "see what comes between them and the loss: a factor of 0, weights of "
+		             "0 behind them, a function that is flat where its input lies; or "
+		             "steps that are smaller than the last digit of a weight, for a small "
+		             "learning rate");
 	}
 	free(marked);
 }
@@ -701,8 +687,8 @@ static void find_identical(const struct record *r, struct suspicions *to)
 		s = suspect(to, "identical-units", SEVERITY_ERROR, 0, w->weight->path,
 		            place_of(r, k, place, sizeof place),
 		            "All units of '%s' begin with the same weights and get the same "
-		            "gradient, so after "
-		            "%" PRId64 " steps they still are one unit, %" PRId64 " times.",
+		            "gradient, so after %" PRId64 " steps they still are one unit, %" PRId64
+		            " times.",
 		            w->weight->path, r->steps, ad_shape_of(w->weight->node).dims[0]);
 		number(s, "units", (double)ad_shape_of(w->weight->node).dims[0]);
 		change = change_argument(r->m, place, "init", "xavier");
@@ -852,7 +838,6 @@ static void propose_flow(const struct record *r, struct suspicions *to, struct s
 		while (more > 0)
 			free(set[--more]);
 	}
-	advise(to, s, "relu, residual connections or a normalisation between the layers");
 }
 
 /* The op to blame on the way, and why. */
@@ -906,8 +891,7 @@ static void find_vanishing(const struct record *r, struct suspicions *to)
 	s = suspect(to, "vanishing-gradient", SEVERITY_ERROR, -log(share), path_of(r, l->weight),
 	            place_of(r, l->weight, place, sizeof place),
 	            "The gradient vanishes on its way back: it has %s %.2g at the output and %.2g "
-	            "at the layer "
-	            "of '%s', %s of it%s%s.%s",
+	            "at the layer of '%s', %s of it%s%s.%s",
 	            norms ? "norm" : "rms", norms ? norm : rms, norms ? l->norm : l->rms,
 	            path_of(r, l->weight), part(text, share),
 	            between > 1 ? "; each layer passes on about " : "",
@@ -918,6 +902,7 @@ static void find_vanishing(const struct record *r, struct suspicions *to)
 	number(s, "output", norms ? norm : rms);
 	number(s, "layer", norms ? l->norm : l->rms);
 	propose_flow(r, to, s, (size_t)layer);
+	advise(to, s, "relu, residual connections or a normalisation between the layers");
 }
 
 static void now_flow(const struct record *r, bool most, char *text, size_t n)
@@ -966,21 +951,22 @@ static void find_exploding(const struct record *r, struct suspicions *to)
 	between = r->now.n_layers - 1 - (size_t)layer;
 	each = between > 0 ? pow(share, 1 / (double)between) : share;
 	norms = by_norm(l, norm, rms);
-	s = suspect(
-	    to, "exploding-gradient", SEVERITY_ERROR, log(share), path_of(r, l->weight),
-	    place_of(r, l->weight, place, sizeof place),
-	    "The gradient explodes on its way back: it has %s %.2g at the output and %.2g at the "
-	    "layer "
-	    "of '%s', %s times as much, some %.2g times for each layer. The weights in between are "
-	    "large.",
-	    norms ? "norm" : "rms", norms ? norm : rms, norms ? l->norm : l->rms,
-	    path_of(r, l->weight), times(text, share), each);
+	s = suspect(to, "exploding-gradient", SEVERITY_ERROR, log(share), path_of(r, l->weight),
+	            place_of(r, l->weight, place, sizeof place),
+	            "The gradient explodes on its way back: it has %s %.2g at the output and %.2g "
+	            "at the layer of '%s', %s times as much, some %.2g times for each layer. The "
+	            "weights in between are large.",
+	            norms ? "norm" : "rms", norms ? norm : rms, norms ? l->norm : l->rms,
+	            path_of(r, l->weight), times(text, share), each);
 	number(s, "ratio", share);
 	number(s, "layers", (double)between + 1);
 	number(s, "each", each);
 	number(s, "output", norms ? norm : rms);
 	number(s, "layer", norms ? l->norm : l->rms);
 	propose_flow(r, to, s, (size_t)layer);
+	advise(
+	    to, s,
+	    "smaller initial weights, such as init: xavier, or a normalisation between the layers");
 }
 
 static void now_exploding(const struct record *r, const struct finding *was, char *text, size_t n)
@@ -1001,6 +987,14 @@ static bool place_before(const struct record *r, const struct look *l, const str
 	return true;
 }
 
+/* Whether enough samples were looked at to say of a unit that it is never active. */
+static bool enough_samples(const struct record *r)
+{
+	size_t all = r->probe.data ? r->probe.data->n : 0;
+
+	return r->probe.batch * (size_t)r->batches >= (all < ENOUGH ? all : ENOUGH);
+}
+
 static void find_dead(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
@@ -1012,7 +1006,7 @@ static void find_dead(const struct record *r, struct suspicions *to)
 	struct suspicion *s;
 
 	/* of what comes with the steps another finding may be the cause */
-	for (int pass = 0; pass < 2 && !worst && !(pass && told); pass++) {
+	for (int pass = 0; pass < 2 && enough_samples(r) && !worst && !(pass && told); pass++) {
 		l = pass ? &r->later : &r->now;
 		later = pass == 1;
 		for (size_t k = 0; l->taken && k < l->n_activations; k++) {
@@ -1030,15 +1024,14 @@ static void find_dead(const struct record *r, struct suspicions *to)
 	percent(share, worst->dead);
 	if (later)
 		snprintf(when, sizeof when, "After %" PRId64 " steps, ", r->steps);
-	s = suspect(
-	    to, "dead-relu", worst->dead == 1 ? SEVERITY_ERROR : SEVERITY_WARNING, worst->dead,
-	    worst->path, worst->origin,
-	    "%s%s of the %zu units of '%s' are 0 for each of the %zu samples looked at%s: a ReLU "
-	    "that is "
-	    "never active passes no gradient on, so what is before it cannot bring it back.%s",
-	    when, share, worst->units, worst->path, r->probe.batch * BATCHES,
-	    others > 1 ? ", and it is not the only such layer" : "",
-	    later ? " At the start they were active: a step was too large." : "");
+	s = suspect(to, "dead-relu", worst->dead == 1 ? SEVERITY_ERROR : SEVERITY_WARNING,
+	            worst->dead, worst->path, worst->origin,
+	            "%s%s of the %zu units of '%s' are 0 for each of the %zu samples looked at%s: "
+	            "a ReLU that is never active passes no gradient on, so what is before it "
+	            "cannot bring it back.%s",
+	            when, share, worst->units, worst->path, r->probe.batch * (size_t)r->batches,
+	            others > 1 ? ", and it is not the only such layer" : "",
+	            later ? " At the start they were active: a step was too large." : "");
 	number(s, "dead", worst->dead);
 	number(s, "units", (double)worst->units);
 	if (later)
@@ -1101,12 +1094,12 @@ static void find_saturated(const struct record *r, struct suspicions *to)
 	if (!worst)
 		return;
 	percent(share, worst->saturated);
-	s = suspect(
-	    to, "saturated", SEVERITY_WARNING, worst->saturated, worst->path, worst->origin,
-	    "%s%s of the values of '%s' lie at the ends of the %s, where its slope is under 1/50 "
-	    "of its "
-	    "most: what it reads goes up to %.2g in size, and hardly any gradient comes through.",
-	    l == &r->later ? "After some steps, " : "", share, worst->path, worst->op, worst->most);
+	s = suspect(to, "saturated", SEVERITY_WARNING, worst->saturated, worst->path, worst->origin,
+	            "%s%s of the values of '%s' lie at the ends of the %s, where its slope is "
+	            "under 1/50 of its most: what it reads goes up to %.2g in size, and hardly any "
+	            "gradient comes through.",
+	            l == &r->later ? "After some steps, " : "", share, worst->path, worst->op,
+	            worst->most);
 	number(s, "saturated", worst->saturated);
 	number(s, "most", worst->most);
 	for (size_t k = 0; k < r->n_inputs; k++)
@@ -1165,13 +1158,12 @@ static void find_start(const struct record *r, struct suspicions *to)
 
 	if (r->trained || !l->taken || !r->chance_of || !(l->own > SURE * r->chance))
 		return;
-	s = suspect(
-	    to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL, r->chance_origin,
-	    "The first loss is %.3g; a model that knows nothing and says so has ln %.0f = %.3g. "
-	    "The first "
-	    "outputs are large, so the model is sure of wrong answers, and the first steps go into "
-	    "unlearning that.",
-	    l->own, r->classes, r->chance);
+	s = suspect(to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL,
+	            r->chance_origin,
+	            "The first loss is %.3g; a model that knows nothing and says so has ln %.0f = "
+	            "%.3g. The first outputs are large, so the model is sure of wrong answers, and "
+	            "the first steps go into unlearning that.",
+	            l->own, r->classes, r->chance);
 	propose_last(r, to, s);
 	number(s, "loss", l->own);
 	number(s, "chance", r->chance);
@@ -1220,8 +1212,7 @@ static void find_rate_high(const struct record *r, struct suspicions *to)
 	s = suspect(to, "learning-rate-high", SEVERITY_ERROR,
 	            r->highest / fmax(fabs(r->first), 1e-300), NULL, place,
 	            "The learning rate, %.2g, is too large: %" PRId64
-	            " steps take the loss from %.3g to %.3g, over "
-	            "%.3g.%s",
+	            " steps take the loss from %.3g to %.3g, over %.3g.%s",
 	            rate_of(r), r->steps, r->first, r->after, r->highest, test);
 	number(s, "lr", rate_of(r));
 	number(s, "loss_before", r->first);
@@ -1234,10 +1225,12 @@ static void find_rate_high(const struct record *r, struct suspicions *to)
 
 static bool rate_is_low(const struct record *r)
 {
-	double best = r->rates.start - r->rates.least;
+	/* the first of few losses may be large by chance, in either */
+	double best = fmin(r->rates.start, r->before) - r->rates.least;
 
 	return !r->offender.found && r->tested && r->steps > 0 && r->rates.suggested > 0 &&
-	       r->schedule > 0.5 && rate_of(r) * RATE_APART < r->rates.suggested &&
+	       best > CLEAR_FALL * r->rates.noise && r->schedule > 0.5 &&
+	       rate_of(r) * RATE_APART < r->rates.suggested &&
 	       r->before - r->after < FALL_PART * best;
 }
 
@@ -1261,7 +1254,7 @@ static size_t most_updated(const struct record *r)
 
 static void find_rate_low(const struct record *r, struct suspicions *to)
 {
-	char *place, *change, what[80], update[120] = "", of[32];
+	char *place, *change, what[80], update[120] = "", rate[300], of[32];
 	size_t most = most_updated(r);
 	struct suspicion *s;
 
@@ -1272,13 +1265,17 @@ static void find_rate_low(const struct record *r, struct suspicions *to)
 		snprintf(update, sizeof update,
 		         ", as a step changes no matrix by more than %s of its size",
 		         part(of, r->weights[most].update));
-	s = suspect(to, "learning-rate-low", SEVERITY_WARNING,
+	if (rate_of(r) == 0)
+		snprintf(rate, sizeof rate, "The learning rate is 0, so that no weight moves.");
+	else
+		snprintf(rate, sizeof rate,
+		         "The learning rate, %.2g, is small: %" PRId64
+		         " steps take the loss from %.3g to %.3g%s.",
+		         rate_of(r), r->steps, r->before, r->after, update);
+	s = suspect(to, "learning-rate-low", rate_of(r) == 0 ? SEVERITY_ERROR : SEVERITY_WARNING,
 	            r->rates.suggested / fmax(rate_of(r), 1e-300), NULL, place,
-	            "The learning rate, %.2g, is small: %" PRId64
-	            " steps take the loss from %.3g to %.3g%s. In a "
-	            "test of rates the loss falls fastest at %.2g and comes down to %.3g.",
-	            rate_of(r), r->steps, r->before, r->after, update, r->rates.suggested,
-	            r->rates.least);
+	            "%s In a test of rates the loss falls fastest at %.2g and comes down to %.3g.",
+	            rate, r->rates.suggested, r->rates.least);
 	number(s, "lr", rate_of(r));
 	number(s, "loss_before", r->before);
 	number(s, "loss_after", r->after);
@@ -1317,8 +1314,7 @@ static void find_large_update(const struct record *r, struct suspicions *to)
 	s = suspect(to, "large-update", SEVERITY_WARNING, r->weights[worst].update,
 	            path_of(r, worst), place,
 	            "The steps are large: each changes '%s' by %s of its size; a thousandth to a "
-	            "hundredth is "
-	            "usual.",
+	            "hundredth is usual.",
 	            path_of(r, worst), text);
 	number(s, "update", r->weights[worst].update);
 	if (setting(r, "weight_decay") > 0) {
@@ -1337,15 +1333,14 @@ static void find_small_update(const struct record *r, struct suspicions *to)
 	char *place, text[32], what[80], *change;
 	struct suspicion *s;
 
-	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE ||
+	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE * r->schedule ||
 	    r->weights[best].update == 0 || r->offender.found || rate_is_low(r) || r->trained)
 		return;
 	place = place_of_rate(r->m);
 	s = suspect(to, "small-update", SEVERITY_WARNING, -log(r->weights[best].update),
 	            path_of(r, best), place,
 	            "The steps are small: the weight that moves most, '%s', changes by %s of its "
-	            "size in a step; "
-	            "a thousandth to a hundredth is usual.",
+	            "size in a step; a thousandth to a hundredth is usual.",
 	            path_of(r, best), part(text, r->weights[best].update));
 	number(s, "update", r->weights[best].update);
 	if (r->tested && r->rates.suggested > rate_of(r)) {

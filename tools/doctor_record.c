@@ -12,6 +12,9 @@
 #define BUDGET 4e10
 enum { LEAST_STEPS = 20, MOST_STEPS = 60, LEAST_RATES = 40, MOST_RATES = 100 };
 
+/* Batches that are looked at: so many, or more where these are few samples. */
+enum { LEAST_BATCHES = 4, MOST_BATCHES = 128, ENOUGH_SAMPLES = 128 };
+
 #define MOST_SAMPLES ((size_t)5000) /* of the data, whose numbers are looked at */
 #define MOST_COLUMNS ((size_t)4096) /* of a sample, compared one by one */
 
@@ -592,10 +595,10 @@ static void look_at_batch(const struct record *r, struct look *to, struct sight 
 	bool reads = last < s->nodes.n && s->nodes.used[last] && ad_type_of(in->output) == AD_REAL;
 	const void *output = reads ? ad_data(in->output) : NULL;
 
-	to->loss += ad_item(start) / BATCHES;
+	to->loss += ad_item(start) / (double)r->batches;
 	if (output)
 		to->outputs += squares_of(in->output, output) /
-		               fmax(1, (double)ad_count(in->output)) / BATCHES;
+		               fmax(1, (double)ad_count(in->output)) / (double)r->batches;
 	if (reads && in->output != start)
 		add_gradient(in->output, &to->output_norm, &t->output_count);
 	for (size_t k = 0; k < s->nodes.n; k++) {
@@ -619,18 +622,18 @@ static double root(double squares, double count)
 	return count > 0 ? sqrt(squares / count) : 0;
 }
 
-static void sum_up(struct look *to, const struct sight *s, const struct totals *t)
+static void sum_up(struct look *to, const struct sight *s, const struct totals *t, double batches)
 {
 	for (size_t k = 0; k < to->n_layers; k++) {
 		struct layer_state *l = &to->layers[k];
 
 		l->rms = root(l->norm, t->count[k]);
-		l->norm = sqrt(l->norm / BATCHES);
+		l->norm = sqrt(l->norm / batches);
 		l->values = root(t->value_squares[k], t->value_count[k]);
 	}
 	to->outputs = sqrt(to->outputs);
 	to->output_rms = t->output_count > 0 ? root(to->output_norm, t->output_count) : NAN;
-	to->output_norm = t->output_count > 0 ? sqrt(to->output_norm / BATCHES) : NAN;
+	to->output_norm = t->output_count > 0 ? sqrt(to->output_norm / batches) : NAN;
 	for (size_t k = 0; k < s->n_watching; k++) {
 		const struct watching *w = &s->watching[k];
 		size_t active = 0;
@@ -704,8 +707,7 @@ static void find_offender(struct record *r, const struct nodes *s)
 			print_place(r, y, o->place, sizeof o->place);
 			snprintf(o->text, sizeof o->text,
 			         "the first comes from '%s', whose own gradient is finite, but not "
-			         "that of "
-			         "its input",
+			         "that of its input",
 			         path);
 			return;
 		}
@@ -765,7 +767,7 @@ static void find_chance(struct record *r, const struct nodes *s, struct look *to
 	to->own = ad_item(found);
 }
 
-/* What BATCHES batches show with the weights as they are; nothing where a value is not finite.
+/* What the batches show with the weights as they are; nothing where a value is not finite.
  * first: the number of the first. */
 static bool look(struct record *r, struct look *to, int64_t first, char *error, size_t n)
 {
@@ -782,7 +784,7 @@ static bool look(struct record *r, struct look *to, int64_t first, char *error, 
 		good = no_memory(error, n);
 	t.value_squares = t.count + room;
 	t.value_count = t.value_squares + room;
-	for (int64_t k = first; good && k < first + BATCHES; k++) {
+	for (int64_t k = first; good && k < first + r->batches; k++) {
 		good = k == first || sweep(r, k, error, n);
 		if (!good)
 			break;
@@ -793,10 +795,10 @@ static bool look(struct record *r, struct look *to, int64_t first, char *error, 
 		if (k == first)
 			find_chance(r, &s.nodes, to);
 		look_at_batch(r, to, &s, &t);
-		to->taken = k == first + BATCHES - 1;
+		to->taken = k == first + r->batches - 1;
 	}
 	if (good && to->taken)
-		sum_up(to, &s, &t);
+		sum_up(to, &s, &t, (double)r->batches);
 	free(t.count);
 	free_sight(&s);
 	return good;
@@ -936,13 +938,13 @@ static bool take_steps(struct record *r, double *updates, char *error, size_t n)
 		if (r->steps == 0)
 			r->first = r->highest = losses[0];
 		r->highest = fmax(r->highest, losses[r->steps]);
-		rate = ad_optimizer_rate(p->optimizer) / p->peak;
+		rate = p->peak > 0 ? ad_optimizer_rate(p->optimizer) / p->peak : 1;
 		share += rate;
 		for (size_t k = 0; k < r->n_weights; k++) {
 			double rms, change = rms_of_change(p->moved[k], p->before[k], &rms);
 
 			updates[k * (size_t)r->planned + (size_t)r->steps] =
-			    rate > 0 && rms > 0 ? change / rms / rate : NAN;
+			    rate > 0 && rms > 0 ? change / rms : NAN;
 		}
 		r->steps++;
 	}
@@ -1043,6 +1045,21 @@ static bool load_first(struct record *r, char *error, size_t n)
 	return good;
 }
 
+/* How many batches to look at: without data one says all. */
+static int64_t enough_batches(const struct record *r)
+{
+	const struct probe *p = &r->probe;
+	int64_t wanted, all;
+
+	if (!p->data)
+		return 1;
+	wanted = (int64_t)((ENOUGH_SAMPLES + p->batch - 1) / p->batch);
+	wanted = wanted < LEAST_BATCHES ? LEAST_BATCHES : wanted;
+	/* both looks together, a quarter of what the steps may take */
+	all = affordable(8 * products_of(r), LEAST_BATCHES, MOST_BATCHES);
+	return wanted < all ? wanted : all;
+}
+
 /* The order: steps first, while the graph keeps only what they need, then the looks. */
 static bool examine_training(struct record *r, bool rates, char *error, size_t n)
 {
@@ -1051,6 +1068,7 @@ static bool examine_training(struct record *r, bool rates, char *error, size_t n
 	bool good = true, tried;
 
 	r->cannot_train = untrainable(p);
+	r->batches = enough_batches(r);
 	if (r->m->train.from && !r->trained)
 		good = load_first(r, error, n);
 	given = probe_save(p);
@@ -1077,8 +1095,7 @@ static bool examine_training(struct record *r, bool rates, char *error, size_t n
 			r->offender.found = true;
 			snprintf(r->offender.text, sizeof r->offender.text,
 			         "it is gone when the batch is computed again without the flushing "
-			         "of tiny "
-			         "numbers to 0");
+			         "of tiny numbers to 0");
 		}
 		free_look(&r->later);
 	} else if (good && tried && !r->trained) {
@@ -1109,10 +1126,9 @@ bool record_take(struct record *r, ad_model *m, bool trained, bool rates, int *s
 		return false;
 	*status = EXIT_USAGE;
 	if (!start_of_gradients(r->probe.in)) {
-		snprintf(
-		    error, n,
-		    "there is nothing to examine: the file has no 'loss', and its output is no "
-		    "single number that gradients could start from");
+		snprintf(error, n,
+		         "there is nothing to examine: the file has no 'loss', and its output is "
+		         "no single number that gradients could start from");
 		return false;
 	}
 	*status = EXIT_FAILED;

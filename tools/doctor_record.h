@@ -7,15 +7,12 @@
 #include "doctor.h"
 #include "lr.h"
 
-enum { BATCHES = 4 }; /* whose values and gradients are looked at */
-
 /* A weight that wants a gradient. */
 struct weight_state {
 	const struct weight *weight;
 	bool reached;   /* the loss depends on it */
 	double rms;     /* of its values at the first step */
-	double update;  /* median over the steps of rms(change) / rms(value), as with the full
-	                 * learning rate;  NAN: not known */
+	double update;  /* median over the steps of rms(change) / rms(value); NAN: not known */
 	double moved;   /* rms of what the steps, or the run, changed; NAN: not known */
 	bool identical; /* two or more units that have the same weights, before and after */
 };
@@ -41,7 +38,7 @@ struct activation {
 	double most;      /* the largest size of an input */
 };
 
-/* What BATCHES batches show with the weights as they are. */
+/* What some batches show with the weights as they are. */
 struct look {
 	bool taken;
 	double loss;
@@ -105,7 +102,8 @@ struct record {
 	double first, highest; /* loss of the first step, and of the step where it is largest */
 	double schedule;       /* mean over the steps of the rate over the full one */
 	struct rate_test rates;
-	bool tested; /* rates are there */
+	bool tested;     /* rates are there */
+	int64_t batches; /* whose values and gradients are looked at */
 };
 
 /* Measures. With rates false the rate test is left out. The model is open, with the weights to look

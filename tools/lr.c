@@ -12,6 +12,7 @@
 
 #define REACH(steps)                                                                               \
 	(4 + (int)((steps) / 50)) /* points on each side that a smoothed one takes in */
+#define FEW_POINTS 10             /* before the loss diverges: it begins where it should end */
 #define DIVERGED 4                /* times the least loss, of the mean of the last losses */
 #define LEAST_FALL                                                                                 \
 	0.01 /* of the loss at the start, and twice the noise of a smoothed point: else it is none \
@@ -159,23 +160,23 @@ void rate_test_say(const struct rate_test *t, char *text, size_t n)
 		snprintf(end, sizeof end, "; at lr %.2g it %s", t->end_lr,
 		         t->nonfinite ? "is NaN or infinite" : "is over four times that");
 	if (t->n == 0)
-		snprintf(
-		    text, n,
-		    "no suggestion: the loss or a gradient is NaN or infinite before the first "
-		    "step; 'autograd doctor' says where");
+		snprintf(text, n,
+		         "no suggestion: the loss or a gradient is NaN or infinite before the "
+		         "first step; 'autograd doctor' says where");
 	else if (t->suggested == 0)
 		snprintf(
 		    text, n,
 		    "no suggestion: from lr %.2g to %.2g the loss falls nowhere by more than its "
-		    "noise, from %.4g to %.4g at best%s; 'autograd doctor' says what else may be "
-		    "wrong",
-		    t->points[0].lr, t->points[t->n - 1].lr, t->start, t->least, end);
+		    "noise, from %.4g to %.4g at best%s; %s",
+		    t->points[0].lr, t->points[t->n - 1].lr, t->start, t->least, end,
+		    t->end_lr > 0 && t->n < FEW_POINTS
+			? "begin with a smaller one, --from"
+			: "'autograd doctor' says what else may be wrong");
 	else
-		snprintf(
-		    text, n,
-		    "suggested: lr %.2g: there the loss falls fastest, from %.4g at the start to "
-		    "%.4g at lr %.2g, its least%s",
-		    t->suggested, t->start, t->least, t->least_lr, end);
+		snprintf(text, n,
+		         "suggested: lr %.2g: there the loss falls fastest, from %.4g at the start "
+		         "to %.4g at lr %.2g, its least%s",
+		         t->suggested, t->start, t->least, t->least_lr, end);
 }
 
 /* ---- in the terminal ------------------------------------------------------------------------- */
@@ -451,11 +452,10 @@ const struct command command_lr = {
 	.least = 1,
 	.most = 1,
 	.doc = "tests learning rates: plots the loss against them, suggests one",
-	.details = "A training in memory whose rate grows by the same factor each step, from 1e-6 "
-	           "to 10, until "
-		   "the loss diverges; the schedule of the file rests. Suggested is where the "
-	           "smoothed loss falls "
-		   "fastest. Nothing is written but the picture asked for.",
+	.details =
+	    "A training in memory whose rate grows by the same factor each step, from 1e-6 to 10, "
+	    "until the loss diverges; the schedule of the file rests. Suggested is where the "
+	    "smoothed loss falls fastest. Nothing is written but the picture asked for.",
 	.options = options,
 	.options_size = sizeof(struct lr_options),
 	.run = run,

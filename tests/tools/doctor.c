@@ -407,6 +407,21 @@ Test(doctor, learning_rate_low)
 	cJSON_Delete(json);
 }
 
+Test(doctor, learning_rate_of_0)
+{
+	write_data(CLASSES);
+	write_model(plain, plain_loss, "", "sgd: {lr: 0}");
+	cJSON *json = examine(scratch_path("sick.yaml"), "");
+	const cJSON *findings = cJSON_GetObjectItemCaseSensitive(json, "findings");
+	const cJSON *f = cJSON_GetArrayItem(findings, 0);
+
+	cr_assert_eq(cJSON_GetArraySize(findings), 1);
+	cr_expect_str_eq(text_of(f, "check"), "learning-rate-low");
+	cr_expect_str_eq(text_of(f, "severity"), "error");
+	cr_expect(strstr(text_of(f, "sentence"), "no weight moves") && *text_of(f, "tried"));
+	cJSON_Delete(json);
+}
+
 Test(doctor, steps_that_end_in_nan)
 {
 	write_data(NUMBERS);
