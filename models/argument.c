@@ -551,7 +551,8 @@ struct value no_input(struct call *c)
 			                   m->inputs[i].name);
 	if (n > 1)
 		message(c->r->messages, E_MISSING, c->at, NULL,
-		        store_text(c->r->store, "write {..., from: NAME}; the inputs are: %s%s",
+		        store_text(c->r->store, "write {..., from: NAME}; the inputs are: %s%s; one that "
+		                   "the loss alone reads has role: target",
 		                   names, n > 8 ? ", ..." : ""),
 		        "'%s' needs an input: the model has %d, and 'from' has to choose", c->name,
 		        n);

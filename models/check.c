@@ -40,15 +40,43 @@ bool word_in(const char *list, const char *word)
 	return false;
 }
 
+static bool is_among(const char *word, size_t n, const char *const list[])
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* The section that a key belongs to which stands in another, "" for the top level; NULL: none has it. */
+static const char *section_of(const char *key, const char *where)
+{
+	bool train = strcmp(where, "train") == 0, data = strcmp(where, "data") == 0;
+
+	if (!train && !data && strcmp(where, "the file") != 0)
+		return NULL;
+	if (!train && is_among(key, COUNT(train_keys), train_keys))
+		return "train";
+	if (!data && is_among(key, COUNT(data_keys), data_keys))
+		return "data";
+	return (train || data) && is_among(key, COUNT(top_keys), top_keys) ? "" : NULL;
+}
+
 void unknown_key(struct messages *m, const struct yaml *key, const char *where, size_t n,
                  const char *const allowed[])
 {
 	const char *near = messages_suggest(m) ? nearest(key->text, n, allowed) : NULL;
+	const char *belongs = section_of(key->text, where);
 	char hint[LONGEST_NAME + 40], help[1000] = "";
 	bool quote = strchr(where, ' ') == NULL;
 
+	if (belongs)
+		near = NULL;
 	snprintf(hint, sizeof hint, "did you mean '%s'?", near ? near : "");
-	for (size_t i = 0, used = 0; !near && i < n && used < sizeof help; i++)
+	if (belongs)
+		snprintf(help, sizeof help, *belongs ? "it belongs into '%s'" : "it belongs to the top level, beside '%s'",
+		         *belongs ? belongs : where);
+	for (size_t i = 0, used = 0; !near && !belongs && i < n && used < sizeof help; i++)
 		used += (size_t)snprintf(help + used, sizeof help - used, "%s%s",
 		                         i ? ", " : "the keys here are: ", allowed[i]);
 	message(m, E_KEY, key->at, near ? hint : NULL, near || !n ? NULL : help,

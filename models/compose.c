@@ -11,12 +11,20 @@ static bool check_keys(struct recording *r, const struct item *item, size_t n,
                        const char *const keys[])
 {
 	const struct yaml *arg = item->arg;
+	struct kind kind;
 
 	for (size_t i = 0; i < arg->n; i++) {
 		size_t k = 0;
 
 		while (k < n && !yaml_is(arg->keys[i], keys[k]))
 			k++;
+		if (k == n && kind_find(r, &r->model->build->file, arg->keys[i]->text, &kind)) {
+			message(r->messages, E_TYPE, arg->keys[i]->at, NULL,
+			        store_text(r->store, "write {%s: [{%s: ...}]}", item->key->text,
+			                   arg->keys[i]->text),
+			        "'%s' takes a list of items", item->key->text);
+			return false;
+		}
 		if (k == n) {
 			unknown_key(r->messages, arg->keys[i], item->key->text, n, keys);
 			return false;

@@ -69,6 +69,19 @@ static const char *not_in_blocks(struct recording *r, const char *text)
 	           : NULL;
 }
 
+/* Whether an item of this body without a name has the op's for its path. */
+static bool is_item(const struct recording *r, const char *text)
+{
+	const ad_model *m = r->model;
+	const size_t length = r->level ? strlen(r->level->prefix) : 0;
+
+	for (int k = 0; r->messages && r->level && k < m->n_rows; k++)
+		if (strncmp(m->rows[k].path, r->level->prefix, length) == 0 &&
+		    strcmp(m->rows[k].path + length, text) == 0)
+			return true;
+	return false;
+}
+
 /* What helps with a name that stands for nothing; NULL: nothing does. */
 static const char *why_unknown(struct recording *r, const struct scope *in, const char *text)
 {
@@ -76,6 +89,8 @@ static const char *why_unknown(struct recording *r, const struct scope *in, cons
 
 	if (strcmp(text, "prev") == 0)
 		return "'prev' is the item before in a list; an equation names what it reads";
+	if (is_item(r, text))
+		return store_text(r->store, "an item is named by 'as': {%s: ..., as: h}, and here h", text);
 	if (kind_find(r, in, text, &kind) && (kind.what == KIND_BLOCK || ad_op_find(text)))
 		return store_text(r->store, "'%s' is %s; call it, %s(...)", text,
 		                  kind.what == KIND_BLOCK ? "a block" : "an op", text);

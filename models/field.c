@@ -368,6 +368,26 @@ static int word_place(const char *list, const char *word)
 	}
 }
 
+/* A word in the place of numbers that is neither one of the choice nor a name. */
+static bool list_word(struct recording *r, const struct scope *in, const ad_attr *attr, const struct yaml *y)
+{
+	const char *near = NULL, *rest = attr->choice;
+	struct name *param = scope_nearest(r->messages, in, y->text, true);
+
+	while (*rest && !near) {
+		const char *word = store_copy(r->store, rest, strcspn(rest, " "));
+
+		near = nearest(y->text, 1, &word);
+		rest += strcspn(rest, " ");
+		rest += *rest == ' ';
+	}
+	if (!near && param)
+		near = param->text;
+	return message(r->messages, E_TYPE, y->at,
+	               near ? store_text(r->store, "did you mean '%s'?", near) : NULL, NULL,
+	               "'%s' wants whole numbers, or one of: %s; not '%s'", attr->name, attr->choice, y->text);
+}
+
 bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr *attr,
                      const struct yaml *y, ad_setting *to)
 {
@@ -387,6 +407,9 @@ bool setting_of_yaml(struct recording *r, const struct scope *in, const ad_attr 
 		*to = (ad_setting){ .name = attr->name, .type = AD_INTLIST };
 		to->ints.n = LIST_WORD - word_place(attr->choice, y->text);
 		return true;
+	} else if (attr->type == AD_INTLIST && attr->choice && y->kind == YAML_SCALAR && !y->quoted &&
+	           is_name(y->text) && !scope_find(in, y->text)) {
+		return list_word(r, in, attr, y);
 	} else if (attr->type == AD_INTLIST || attr->type == AD_NUMLIST) {
 		v = eval_yaml(r, in, y);
 	} else {

@@ -12,6 +12,14 @@ static const char *const item_keys[] = { "as",   "from",  "repeat", "each",
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
+bool is_item_key(const char *word)
+{
+	for (size_t k = 0; k < COUNT(item_keys); k++)
+		if (strcmp(item_keys[k], word) == 0)
+			return true;
+	return false;
+}
+
 /* ---- taken apart ----------------------------------------------------------------------------- */
 
 static bool is_kind(struct recording *r, const struct scope *in, const char *name)

@@ -559,6 +559,9 @@ bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, 
 
 /* ---- building: arguments (argument.c) -------------------------------------------------------- */
 
+/* Whether it is a word that may stand beside an item's op, "as". */
+bool is_item_key(const char *word);
+
 /* An item, taken apart. */
 struct item {
 	const struct yaml *at; /* the whole */

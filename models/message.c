@@ -7,6 +7,7 @@
  */
 #include "language.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -693,11 +694,107 @@ static size_t distance(const char *a, size_t n, const char *b, size_t k, size_t 
 	return rows[n % 3][k];
 }
 
+/* Whether two words differ in nothing but capitals and underscores. */
+static bool same_letters(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		while (*a == '_')
+			a++;
+		while (*b == '_')
+			b++;
+		if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+			return false;
+		if (!*a)
+			return true;
+	}
+}
+
+/* What other frameworks call things that have another name here. */
+static const struct {
+	const char *theirs, *ours;
+} elsewhere[] = {
+	{ "dense", "linear" },
+	{ "fc", "linear" },
+	{ "fullyconnected", "linear" },
+	{ "conv", "conv2d" },
+	{ "convolution", "conv2d" },
+	{ "maxpool", "max_pool2d" },
+	{ "maxpooling2d", "max_pool2d" },
+	{ "avgpool", "avg_pool2d" },
+	{ "averagepooling2d", "avg_pool2d" },
+	{ "globalaveragepooling2d", "global_avg_pool" },
+	{ "globalmaxpooling2d", "global_max_pool" },
+	{ "bn", "batch_norm" },
+	{ "batchnorm1d", "batch_norm" },
+	{ "batchnorm2d", "batch_norm" },
+	{ "batchnormalization", "batch_norm" },
+	{ "layernormalization", "layer_norm" },
+	{ "embedding", "embed" },
+	{ "multiheadattention", "attention" },
+	{ "selfattention", "attention" },
+	{ "upsampling2d", "upsample" },
+	{ "concatenate", "concat" },
+	{ "cat", "concat" },
+	{ "view", "reshape" },
+	{ "crossentropyloss", "cross_entropy" },
+	{ "categoricalcrossentropy", "cross_entropy" },
+	{ "mse", "mse_loss" },
+	{ "mae", "l1_loss" },
+	{ "bceloss", "bce_with_logits" },
+	{ "bcewithlogitsloss", "bce_with_logits" },
+	{ "filters", "out" },
+	{ "units", "out" },
+	{ "outfeatures", "out" },
+	{ "outchannels", "out" },
+	{ "channels", "out" },
+	{ "kernelsize", "kernel" },
+	{ "poolsize", "kernel" },
+	{ "size", "kernel" },
+	{ "strides", "stride" },
+	{ "hiddensize", "hidden" },
+	{ "numlayers", "layers" },
+	{ "numheads", "heads" },
+	{ "embeddim", "dim" },
+	{ "vocabsize", "vocab" },
+	{ "numembeddings", "vocab" },
+	{ "rate", "p" },
+	{ "learningrate", "lr" },
+	{ "decay", "weight_decay" },
+	{ "batchsize", "batch" },
+	{ "numepochs", "epochs" },
+	{ "iterations", "steps" },
+	{ "val", "valid" },
+	{ "validation", "valid" },
+	{ "dataset", "data" },
+	{ "layers", "model" },
+	{ "network", "model" },
+	{ "hyperparameters", "params" },
+	{ "path", "file" },
+	{ "directory", "dir" },
+	{ "folder", "dir" },
+};
+
+static const char *one_of(const char *word, size_t n, const char *const candidates[])
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(candidates[i], word) == 0)
+			return candidates[i];
+	return NULL;
+}
+
 const char *nearest(const char *word, size_t n, const char *const candidates[])
 {
-	size_t length = strlen(word), most = length < 4 ? 1 : (length + 2) / 3;
+	size_t length = strlen(word), most = length < 4 ? 1 : length < 6 ? 2 : length / 3;
 	const char *best = NULL;
 
+	for (size_t i = 0; i < n; i++)
+		if (same_letters(word, candidates[i]) && strcmp(word, candidates[i]) != 0)
+			return candidates[i];
+	for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere && !best; i++)
+		if (same_letters(word, elsewhere[i].theirs))
+			best = one_of(elsewhere[i].ours, n, candidates);
+	if (best)
+		return best;
 	for (size_t i = 0; i < n; i++) {
 		size_t k = strlen(candidates[i]);
 		size_t d = distance(word, length, candidates[i], k, most);

@@ -54,8 +54,9 @@ struct explanation {
 };
 extern const struct explanation explanations[];
 
-/* The candidate nearest to word by Damerau-Levenshtein distance, if that is at most
- * max(1, length / 3); NULL otherwise. */
+/* The candidate that is word but for capitals and underscores, or has in other frameworks its name, or is nearest
+ * to it by Damerau-Levenshtein distance, if that is at most a third of its length, 1 of three letters, 2 of four or
+ * five; NULL otherwise. */
 const char *nearest(const char *word, size_t n, const char *const candidates[]);
 
 /* ---- the tree (yaml.c) ------------------------------------------------------------------------ */

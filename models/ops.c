@@ -174,6 +174,14 @@ void say_attribute(struct recording *r, struct place at, const char *name, const
 		names[n++] = table->name;
 	const char *near = messages_suggest(r->messages) ? nearest(name, n, names) : NULL;
 	const char *all = attr_names(r->store, n ? table - n : NULL);
+
+	if (is_item_key(name)) {
+		message(r->messages, E_KEY, at, NULL,
+		        store_text(r->store, "'%s' stands beside '%s', not below it: {%s: ..., %s: ...}", name, what,
+		                   what, name),
+		        "'%s' has no argument '%s'", what, name);
+		return;
+	}
 	message(r->messages, E_KEY, at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
 	        near ? NULL

@@ -221,6 +221,34 @@ static bool say_tab(struct messages *m, int file, int line)
 	return false;
 }
 
+/* What the line before lacks where a key has no place: a colon, or the space behind it. NULL: nothing is known. */
+static const char *missing_colon(struct yaml_tree *t, int line)
+{
+	size_t n, from = 0, length;
+	const char *s = NULL, *colon;
+
+	while (--line > 0 && (!s || from == n)) {
+		s = messages_line(t->messages, t->file, line, &n);
+		for (from = 0; s && from < n && (s[from] == ' ' || s[from] == '-'); from++)
+			;
+		if (s && from < n && s[from] == '#')
+			from = n;
+	}
+	if (!s || from == n)
+		return NULL;
+	for (length = 0; from + length < n && !strchr(" #:{[\"'", s[from + length]); length++)
+		;
+	colon = from + length < n && s[from + length] == ':' ? s + from + length : NULL;
+	if (length == 0 || length > LONGEST_NAME)
+		return NULL;
+	if (colon && colon + 1 < s + n && colon[1] != ' ')
+		return store_text(&t->store, "a space is due behind the colon of '%.*s:' in line %d", (int)length, s + from,
+		                  line + 1);
+	return colon ? NULL
+	             : store_text(&t->store, "something stands below '%.*s' in line %d, so it needs a colon: '%.*s:'",
+	                          (int)length, s + from, line + 1, (int)length, s + from);
+}
+
 static void say_yaml(struct yaml_tree *t)
 {
 	const yaml_parser_t *p = &t->parser;
@@ -261,7 +289,8 @@ static void say_yaml(struct yaml_tree *t)
 	message(t->messages, E_YAML, at, NULL,
 	        strstr(problem, "cannot start any token")
 	            ? "a value that begins with @, ` or % stands in quotes"
-	            : NULL,
+	        : strstr(problem, "mapping values are not allowed") ? missing_colon(t, at.line)
+	                                                             : NULL,
 	        "not readable as YAML: %s%s%s", problem, *context ? " " : "", context);
 	if (*context && p->context_mark.line != p->problem_mark.line)
 		message_also(t->messages, from, "it begins here");

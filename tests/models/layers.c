@@ -751,7 +751,7 @@ Test(layers, mistakes)
 		{ "[B, 3, 8, 8]", "conv2d: {out: 2, kernel: 3, groups: 2}",
 		  "2 groups do not divide 3 input and 2 output channels" },
 		{ "[B, 3, 8, 8]", "conv2d: {out: 2, kernel: 3, padding: sane}",
-		  "nothing is named 'sane' here" },
+		  "'padding' wants whole numbers, or one of: same; not 'sane'" },
 		{ "[B, 3, 8, 8]", "group_norm: 2", "2 groups do not divide 3 channels" },
 		{ "[B, 4, 6]", "attention: 4", "d/heads = 6/4 is not a whole number" },
 		{ "[B, 4, 6]", "attention: {heads: 3, kv_heads: 2}",

@@ -135,7 +135,7 @@ Test(sweep, grid)
 Test(sweep, random)
 {
 	char *text, *again;
-	int status, whole = 0;
+	int status;
 	double most = 0, least = 1, middle = 0;
 
 	scratch_text("m.yaml", HEAD "sweep:\n  over: {lr: {log: [1e-4, 1e-1]}, n: {uniform: [2, 4]}, w0: [1, 0.5]}\n"
@@ -161,7 +161,6 @@ Test(sweep, random)
 		cr_expect(lr >= 1e-4 && lr <= 1e-1);
 		cr_assert(n == 2 || n == 3 || n == 4, "%g", n);
 		seen[(int)n]++;
-		whole += lr == (double)(int)lr;
 		most = lr > most ? lr : most;
 		least = lr < least ? lr : least;
 		middle += log10(lr) / 40;
