@@ -1788,7 +1788,8 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agnode_t **copies, A
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
 		uint32_t op = d->boxes[k].beside;
 
-		if (op != NOTHING && !p->failed)
+		/* cgraph writes in a time that grows with the square of the subgraphs. */
+		if (op != NOTHING && !p->failed && d->n_boxes <= COARSE_BOXES)
 			stand_beside(p, &rows[op], nodes[op], nodes[k]);
 	}
 	if (!p->failed)
@@ -2130,8 +2131,8 @@ static bool write_picture(struct drawing *d, bool circuit, FILE *to)
 {
 	/* Straight pieces for curves and few rounds of improvement: 20 times as fast. */
 	static const char *const coarse[][2] = { { "splines", "polyline" },
-		                                 { "nslimit", "0.1" },
-		                                 { "nslimit1", "0.1" },
+		                                 { "nslimit", "0.03" },
+		                                 { "nslimit1", "0.03" },
 		                                 { "mclimit", "0.05" } };
 	struct picture p = { .d = d };
 	bool written = false;
