@@ -9,7 +9,7 @@ BASE = -std=c11 -D_GNU_SOURCE -fopenmp-simd -fPIC -pthread -fvisibility=hidden $
 	-Iautograd -Imodels -Itools -I$(BUILD)/gen -MMD -MP
 # Loops of ops say `omp simd`; only the shared kernels need more of the compiler.
 KERNEL = -fno-math-errno -fno-trapping-math -ffp-contract=fast
-LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lm -ldl -pthread
+LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lpng -lm -ldl -pthread
 
 # SAN=1: address and undefined behaviour; SAN=thread: data races.
 ifeq ($(SAN),1)
@@ -45,7 +45,7 @@ OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
 LAYERS := $(sort $(wildcard models/layers/*.c))
 MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(LAYERS)
 DRAWING := tools/draw.c tools/drawing.c tools/draw_frames.c tools/draw_focus.c tools/draw_text.c \
-	tools/draw_fold.c
+	tools/draw_fold.c tools/draw_backward.c tools/draw_plan.c tools/draw_stats.c
 TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
 # Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
 # run where Criterion cannot (the thread sanitizer).
@@ -62,7 +62,9 @@ LIBRARY := $(patsubst %.c,$(OBJ)/%.o,$(ENGINE)) \
 	$(patsubst %.c,$(OBJ)/%.o,$(MODELS) $(wildcard $(DRAWING))) \
 	$(foreach v,$(VARIANTS),$(patsubst %.c,$(OBJ)/%.$(v).o,$(OPS) $(KERNELS) $(OPTIMIZERS))) \
 	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
-COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS))
+# The page of `autograd report`, put into the command.
+REPORT := tools/report/page.html tools/report/style.css tools/report/script.js
+COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS)) $(GEN)/report.o
 
 # V=1 shows the commands; else a line a file.
 ifeq ($(V),1)
@@ -96,6 +98,9 @@ $(GEN)/formats.c: FORCE
 	$(call table,list format $(FORMATS))
 $(GEN)/optimizers.c: FORCE
 	$(call table,list optimizer $(OPTIMIZERS))
+
+$(GEN)/report.c: FORCE
+	$(call table,lines report $(REPORT))
 
 # What the library is made of: a file added or deleted changes it.
 $(BUILD)/members: FORCE
@@ -172,7 +177,7 @@ $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD
 
 # ---- running and testing ------------------------------------------------------------------------------
 
-PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libcsv-dev libcjson-dev \
+PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libpng-dev libcsv-dev libcjson-dev \
 	libcriterion-dev graphviz gnuplot-nox libopenblas0-pthread libdnnl2?
 
 setup:
@@ -189,8 +194,17 @@ run: setup
 test: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) WERROR=1 check
 
-check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/run-tests)
+check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/libautograd.so $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
+
+# The page of `autograd report` in headless Chromium; `make test` runs it, too, where that is installed.
+browser-setup:
+	@sh tools/setup.sh chromium $$(command -v node >/dev/null || echo nodejs) $$(command -v npm >/dev/null || echo npm)
+	@sh tests/browser/run.sh --setup
+
+browser-test: browser-setup
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/autograd
+	@AUTOGRAD_REQUIRE_BROWSER=1 sh tests/browser/run.sh '$(BUILD)'
 
 # Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15, CLOCK=cpu. bench-peers adds other
 # programs, where they are.
@@ -212,12 +226,9 @@ docs: $(BUILD)/autograd
 conformance: $(OBJ)/tests/conformance/main
 	@$(OBJ)/tests/conformance/main $(CASES)
 
-# The pictures of the README, drawn anew.
-pictures: all
-	$(BUILD)/autograd draw configs/gates.yaml --grad -o tools/pictures/gates.svg
-	$(BUILD)/autograd draw configs/vanishing.yaml --grad -o tools/pictures/vanishing.svg
-	$(BUILD)/autograd draw configs/gpt.yaml --grad --set params.layers=24 --open 'block[7]' \
-		-o tools/pictures/gpt.svg
+# The pictures of tools/README.md, which the README shows too, drawn anew by the commands that stand there.
+gallery: all
+	@sh tools/gallery.sh draw '$(BUILD)'
 
 clean:
 	rm -rf build
@@ -225,4 +236,4 @@ clean:
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check bench bench-peers accuracy docs conformance clean format
+.PHONY: all setup data run test check browser-setup browser-test bench bench-peers accuracy docs conformance gallery clean format

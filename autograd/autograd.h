@@ -137,6 +137,22 @@ void ad_release(ad_graph *g, size_t mark);
 void ad_training(ad_graph *g, bool on);
 bool ad_is_training(const ad_graph *g);
 
+/* What products of matrices compute in: linear, matmul, attention, and all that is made of them (addmm,
+ * einsum, the recurrent layers); not convolutions. AD_FULL, the state of a new graph: in the graph's reals.
+ * AD_BF16: their factors are rounded to bfloat16 (the range of f32, 8 bits of mantissa; to nearest, ties to
+ * even), and the products summed in f32. All else, and what lies in memory, stays f32, and so do products
+ * that would not gain: with a side under 16, or of 32768 multiplications or less. A state of recording, as
+ * the phase; a gradient is computed in the precision of what it is the gradient of. Refused with a
+ * sentence: AD_BF16 on an f64 graph, or where ad_bf16_missing has one. */
+typedef enum { AD_FULL, AD_BF16 } ad_precision;
+ad_status ad_set_precision(ad_graph *g, ad_precision precision);
+ad_precision ad_precision_of(const ad_graph *g);
+
+/* Why products cannot be computed in bf16 here: "products in bf16 need a processor with AVX512-BF16, ...".
+ * NULL: they can. AUTOGRAD_BF16=emulate has f32 kernels multiply rounded copies where the instructions are
+ * missing: the same rounding, several times slower, to see what it does to a model. */
+const char *ad_bf16_missing(const ad_graph *g);
+
 /* Random numbers are a function of (seed, step, ordinal of the random op in the recording, element),
  * so evaluating again gives the same mask until the step moves, and what is recorded again after
  * ad_release has the ordinals that it had. */
@@ -440,6 +456,69 @@ bool ad_op_check(const ad_op *op, char *text, size_t size);
  * this process may run on. Results do not depend on it. */
 int ad_threads(void);
 void ad_set_threads(int n);
+
+/* ---- a call that was made before, without a function call ----------------------------------- */
+
+/* Not for use by name, and of this version alone: ad_mul(a, b), where it is compiled in line, compares itself with
+ * the call that stood here in the step before. If it is the same, its node is the result; else the function of
+ * the library does the rest, as it does in all where a program defines AD_FUNCTIONS before it includes this
+ * header. */
+struct ad_path_call {
+	uint64_t what; /* the context, and below it the op's number; 0: no such call */
+	ad_node *a, *b, *y;
+};
+struct ad_path {
+	struct ad_path_call *calls; /* of the nodes recorded now, and after them what followed the last time */
+	size_t n;         /* of nodes recorded now */
+	uint64_t context; /* of calls made now: scope, origin and phase, as a number times 2^32 */
+};
+
+/* What memory for nodes begins with, at a multiple of AD_SLAB bytes; a node lies at a multiple of AD_NODE. */
+struct ad_slab {
+	const struct ad_slab *self; /* itself: no other memory begins so */
+	struct ad_path *path;
+};
+#define AD_SLAB 65536
+#define AD_NODE 64
+
+/* What a call does that is not the same: it records n inputs for the op of that number. */
+ad_node *ad_record_call(uint32_t op, size_t n, ad_node *a, ad_node *b);
+
+#if defined __GNUC__ && !defined AD_FUNCTIONS
+#define AD_IN_LINE extern inline __attribute__((gnu_inline, always_inline))
+
+AD_IN_LINE ad_node *ad_same_call(uint32_t op, size_t n, ad_node *a, ad_node *b)
+{
+	if (a && (uintptr_t)a % AD_NODE == 0) {
+		const struct ad_slab *slab = (const struct ad_slab *)((uintptr_t)a / AD_SLAB * AD_SLAB);
+
+		if (__builtin_expect(slab->self == slab, 1)) {
+			struct ad_path *path = slab->path;
+			const struct ad_path_call *last = &path->calls[path->n];
+
+			if (__builtin_expect(last->what == (path->context | op) && last->a == a && last->b == b, 1)) {
+				path->n++;
+				return last->y;
+			}
+		}
+	}
+	return ad_record_call(op, n, a, b);
+}
+
+#define AD_SAME_CALL_1(name, number, x)                                                            \
+	AD_IN_LINE ad_node *ad_##name(ad_node *x)                                                  \
+	{                                                                                          \
+		return ad_same_call(number, 1, x, NULL);                                           \
+	}
+#define AD_SAME_CALL_2(name, number, a, b)                                                         \
+	AD_IN_LINE ad_node *ad_##name(ad_node *a, ad_node *b)                                      \
+	{                                                                                          \
+		return ad_same_call(number, 2, a, b);                                              \
+	}
+#else
+#define AD_SAME_CALL_1(name, number, x)
+#define AD_SAME_CALL_2(name, number, a, b)
+#endif
 
 #ifdef __GNUC__
 #pragma GCC visibility pop

@@ -529,10 +529,25 @@ static bool find_leads(struct plan *p)
 	return true;
 }
 
+/* The most actions that the steps can become: single numbers that follow each other are one. */
+static size_t most_actions(const struct plan *p)
+{
+	bool single = false;
+	size_t n = 1;
+
+	for (size_t k = 0; k < p->n_steps; k++) {
+		bool before = single;
+
+		single = is_single(p, &p->steps[k]);
+		n += !(single && before);
+	}
+	return n;
+}
+
 bool fuse(struct plan *p)
 {
-	p->actions = arena_take(&p->arena, (p->n_steps + 1) * sizeof *p->actions);
-	if (!p->actions || !fold_inputs(p) || !fold_additions(p))
+	if (!fold_inputs(p) || !fold_additions(p) ||
+	    !(p->actions = arena_take(&p->arena, most_actions(p) * sizeof *p->actions)))
 		return false;
 	group_steps(p);
 	if (!find_parts(p))

@@ -387,7 +387,7 @@ static bool unfold_tape(ad_node *node, struct lists *inner, ad_node *e[])
 static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 {
 	ad_graph *g = node->graph;
-	size_t from = g->n_nodes, to;
+	size_t from = g->path.n, to;
 	ad_node **e;
 	bool ok;
 
@@ -408,7 +408,7 @@ static bool expand(ad_node *node, struct lists *l, struct lists *inner)
 			e[k] = engine_sum_to(e[k], node[k].shape);
 		ok = !e[k]->is_error;
 	}
-	to = g->n_nodes;
+	to = g->path.n;
 	/* grad may read what the kernel did not, so the sweep must come by there too */
 	for (size_t k = from; ok && k < to; k++) {
 		const ad_node *z = g->nodes[k];
@@ -439,7 +439,7 @@ static void find_paths(ad_graph *g, const ad_node *y, size_t n, ad_node *const x
 {
 	for (size_t k = 0; k < g->n_lasting; k++)
 		g->lasting[k]->on_path = false;
-	for (size_t k = 0; k < g->n_nodes; k++)
+	for (size_t k = 0; k < g->path.n; k++)
 		g->nodes[k]->on_path = false;
 	for (size_t k = 0; k < n; k++)
 		x[k]->on_path = x[k]->type == AD_REAL;
@@ -455,6 +455,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 	uint32_t walk = ++g->walk;
 	uint8_t order = g->order;
 	uint32_t region = g->region;
+	bool bf16 = g->bf16;
 	size_t top = y->lasting ? 0 : y->index + (size_t)1;
 
 	find_paths(g, y, n, x);
@@ -477,12 +478,17 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 		for (int i = 0; i < z->n_in; i++)
 			if (z->in[i])
 				z->in[i]->mark = walk;
+		if (g->bf16 != in_bf16(g, z)) {
+			g->bf16 = !g->bf16;
+			find_context(g);
+		}
 		if (z->op)
 			ok = z->op == &backward_op || z->op == &tape_op ? expand(z, &l, &inner) :
 			                                                  step_down(z, &l, keep);
 	}
 	g->order = order;
 	g->region = region;
+	g->bf16 = bf16;
 	find_context(g);
 	free(l.wants);
 	free(l.dy);
@@ -497,7 +503,7 @@ static void reset_sums(ad_graph *g)
 {
 	for (size_t k = 0; k < g->n_lasting; k++)
 		g->lasting[k]->sum = NULL;
-	for (size_t k = 0; k < g->n_nodes; k++)
+	for (size_t k = 0; k < g->path.n; k++)
 		g->nodes[k]->sum = g->nodes[k]->twin = NULL;
 }
 
@@ -608,7 +614,7 @@ ad_node *ad_grad(ad_node *y, ad_node *x)
 
 void drop_sweeps(ad_graph *g)
 {
-	for (size_t k = 0; k < g->n_lasting + g->n_nodes; k++) {
+	for (size_t k = 0; k < g->n_lasting + g->path.n; k++) {
 		ad_node *x = k < g->n_lasting ? g->lasting[k] : g->nodes[k - g->n_lasting];
 
 		if (x->grad && !is_recorded(x->grad))
@@ -693,7 +699,7 @@ static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
 	if (g->keep_all || g->node_by_node)
 		return NULL;
 	for (struct sweep *s = y->sweeps; s; s = s->next)
-		if (s->from == g->n_nodes && s->before == (g->n_nodes ? g->nodes[g->n_nodes - 1] : NULL) &&
+		if (s->from == g->path.n && s->before == (g->path.n ? g->nodes[g->path.n - 1] : NULL) &&
 		    s->context == g->context && s->watch == g->watch && s->wanting == g->wanting &&
 		    s->wanting_lasting == g->wanting_lasting)
 			return s;
@@ -711,9 +717,9 @@ static void take_up(ad_graph *g, const struct sweep *s)
 	if (!there) {
 		for (size_t k = s->from; k < s->to; k++)
 			set_path(g, k, s->nodes[k - s->from]);
-		g->n_path = s->to;
+		end_path(g, s->to);
 	}
-	g->n_nodes = s->to;
+	g->path.n = s->to;
 	g->ordinal = s->ordinal;
 	for (size_t k = 0; k < s->n; k++)
 		s->x[k]->grad = s->dx[k];
@@ -723,7 +729,7 @@ static void take_up(ad_graph *g, const struct sweep *s)
 static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
 {
 	ad_graph *g = y->graph;
-	size_t nodes = g->n_nodes - from;
+	size_t nodes = g->path.n - from;
 	struct sweep *s;
 
 	if (g->keep_all || g->node_by_node)
@@ -732,7 +738,7 @@ static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
 	s = arena_take(&g->arena, sizeof *s + (nodes + 3 * n + 1) * sizeof(ad_node *));
 	if (!s)
 		return;
-	*s = (struct sweep){ .next = y->sweeps, .from = from, .to = g->n_nodes, .n = n,
+	*s = (struct sweep){ .next = y->sweeps, .from = from, .to = g->path.n, .n = n,
 		             .before = from ? g->nodes[from - 1] : NULL,
 		             .context = g->context, .watch = g->watch,
 		             .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
@@ -753,7 +759,7 @@ static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
 /* Forgets the gradients of an earlier sweep. */
 static void forget_gradients(ad_graph *g)
 {
-	for (size_t k = 0; k < g->n_lasting + g->n_nodes; k++) {
+	for (size_t k = 0; k < g->n_lasting + g->path.n; k++) {
 		ad_node *z = ad_node_at(g, k);
 
 		z->grad = NULL;
@@ -764,7 +770,7 @@ static void forget_gradients(ad_graph *g)
 static ad_status record_sweep(ad_node *y)
 {
 	ad_graph *g = y->graph;
-	size_t n = 0, total = g->n_lasting + g->n_nodes, from = g->n_nodes;
+	size_t n = 0, total = g->n_lasting + g->path.n, from = g->path.n;
 	ad_node **x = malloc((total ? total : 1) * sizeof *x), *tape;
 	bool ok;
 
@@ -779,7 +785,7 @@ static ad_status record_sweep(ad_node *y)
 	/* where every node is looked at, the nodes must be there */
 	tape = g->keep_all || g->watch || g->node_by_node ? NULL : record_tape(y, n, x);
 	ok = tape ? !tape->is_error : sweep(g, y, engine_full(g, y->shape, 1), n, x, g->keep_all);
-	total = g->n_lasting + g->n_nodes;
+	total = g->n_lasting + g->path.n;
 	for (size_t k = 0; ok && !tape && k < total; k++) {
 		ad_node *z = ad_node_at(g, k);
 
@@ -807,18 +813,18 @@ static ad_status sweep_from(ad_node *y, struct sweep **found)
 	ad_status status;
 
 	*found = NULL;
-	if (is_stale_error(y, "backward"))
+	if ((!y || y->is_error || !is_recorded(y)) && is_stale_error(y, "backward"))
 		return ad_status_of(g);
 	if (g->status != AD_OK)
 		return g->status;
-	if (y->count != 1 || y->type != AD_REAL) {
+	if (!y->single) {
 		char text[192];
 
 		ad_fail(g, AD_ERROR_SHAPE, "backward: %s of shape %s is no single real number",
 		        called(y), ad_print_shape(text, sizeof text, y->shape));
 		return g->status;
 	}
-	if (g->swept == y && g->swept_nodes == g->n_nodes) {
+	if (g->swept == y && g->swept_nodes == g->path.n) {
 		*found = g->swept_sweep;
 		return AD_OK;
 	}
@@ -827,7 +833,7 @@ static ad_status sweep_from(ad_node *y, struct sweep **found)
 	if (*found) {
 		take_up(g, *found);
 	} else {
-		size_t from = g->n_nodes;
+		size_t from = g->path.n;
 
 		status = record_sweep(y);
 		if (status != AD_OK)
@@ -836,7 +842,7 @@ static ad_status sweep_from(ad_node *y, struct sweep **found)
 			*found = y->sweeps;
 	}
 	g->swept = y;
-	g->swept_nodes = g->n_nodes;
+	g->swept_nodes = g->path.n;
 	g->swept_sweep = *found;
 	return AD_OK;
 }
@@ -860,7 +866,7 @@ ad_status ad_backward(ad_node *y)
 		return status;
 	if (found)
 		return evaluate(g, found->n_roots, found->roots, true, false);
-	total = g->n_lasting + g->n_nodes;
+	total = g->n_lasting + g->path.n;
 	for (size_t k = 0; k <= total; k++) {
 		ad_node *z = k < total ? ad_node_at(g, k) : NULL;
 		size_t uses = z && z->use_grad ? z->n_in : 0;

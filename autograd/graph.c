@@ -9,7 +9,9 @@
 /* ---- a graph that cannot be: what ad_open gives without memory, and where NULL nodes lead ---- */
 
 static ad_graph dead_graph;
-ad_node dead_node = { .graph = &dead_graph, .owner = &dead_node, .is_error = true, .n_out = 1 };
+struct dead_place dead_place = {
+	.node = { .graph = &dead_graph, .owner = &dead_node, .is_error = true, .n_out = 1 }
+};
 static ad_graph dead_graph = { .dead = true,
 	                       .error = &dead_node,
 	                       .status = AD_ERROR_MEMORY,
@@ -24,7 +26,7 @@ static ad_graph *open_graph(bool f64)
 		return &dead_graph;
 	g->f64 = f64;
 	g->training = true;
-	g->clock = 1;
+	g->clock = g->released_at = 1;
 	g->node_by_node = plan && strcmp(plan, "off") == 0;
 #if AD_LEVELS == 3
 	__builtin_cpu_init();
@@ -40,9 +42,11 @@ static ad_graph *open_graph(bool f64)
 #else
 	(void)level;
 #endif
-	g->arena.mark = g->lasting_arena.mark = g;
+	g->arena.mark = g->lasting_arena.mark = &g->path;
 	g->error = arena_take(&g->lasting_arena, sizeof *g->error);
-	if (!g->error) {
+	if (!g->error || !make_room(g, 0)) {
+		arena_free(&g->lasting_arena);
+		free(g->nodes);
 		free(g);
 		return &dead_graph;
 	}
@@ -72,7 +76,7 @@ void ad_close(ad_graph *g)
 	for (size_t k = 0; k < g->n_lasting; k++)
 		forget_memory(g->lasting[k]);
 	free(g->nodes);
-	free(g->keys);
+	free(g->path.calls);
 	free(g->lasting);
 	free(g->owners);
 	free(g->marks);
@@ -214,6 +218,53 @@ bool ad_is_training(const ad_graph *g)
 	return g->training;
 }
 
+const char *ad_bf16_missing(const ad_graph *g)
+{
+	const char *wish = getenv("AUTOGRAD_BF16");
+
+	if (wish && strcmp(wish, "emulate") == 0)
+		return NULL;
+#if AD_LEVELS == 3
+	if (__builtin_cpu_supports("avx512bf16"))
+		return g->level == 2 ? NULL
+		                     : "products in bf16 need the instructions AVX512-BF16, which "
+		                       "AUTOGRAD_LEVEL rules out";
+#endif
+	return "products in bf16 need a processor with the instructions AVX512-BF16, which this one lacks";
+}
+
+ad_status ad_set_precision(ad_graph *g, ad_precision precision)
+{
+	const char *missing;
+
+	if (g->dead)
+		return g->status;
+	if (precision != AD_FULL && precision != AD_BF16) {
+		ad_fail(g, AD_ERROR_ARGUMENT, "set_precision: %d is no precision", (int)precision);
+		return g->status;
+	}
+	if (precision == AD_BF16 && g->f64) {
+		ad_fail(g, AD_ERROR_TYPE,
+		        "set_precision: products in bf16 are of f32; the graph has f64 reals");
+		return g->status;
+	}
+	missing = precision == AD_BF16 ? ad_bf16_missing(g) : NULL;
+	if (missing) {
+		ad_fail(g, AD_ERROR_ARGUMENT, "set_precision: %s", missing);
+		return g->status;
+	}
+	if (g->bf16 != (precision == AD_BF16)) {
+		g->bf16 = !g->bf16;
+		find_context(g);
+	}
+	return AD_OK;
+}
+
+ad_precision ad_precision_of(const ad_graph *g)
+{
+	return g->bf16 ? AD_BF16 : AD_FULL;
+}
+
 void ad_seed(ad_graph *g, uint64_t seed)
 {
 	if (!g->dead)
@@ -346,14 +397,14 @@ ad_node *ad_owner_of(ad_node *x, int *k)
 
 size_t ad_nodes(const ad_graph *g)
 {
-	return g->n_lasting + g->n_nodes;
+	return g->n_lasting + g->path.n;
 }
 
 ad_node *ad_node_at(const ad_graph *g, size_t k)
 {
 	if (k < g->n_lasting)
 		return g->lasting[k];
-	return k - g->n_lasting < g->n_nodes ? g->nodes[k - g->n_lasting] : NULL;
+	return k - g->n_lasting < g->path.n ? g->nodes[k - g->n_lasting] : NULL;
 }
 
 bool ad_depends(const ad_node *y, const ad_node *x)

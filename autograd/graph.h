@@ -26,8 +26,8 @@ struct ad_node {
 	uint32_t index;     /* in its list: graph->nodes, or graph->lasting for params and buffers */
 	uint16_t n_in, n_out;
 	uint8_t type, kind;
-	bool plain;         /* one output, no attributes, not random: a call of two comparisons */
 	bool is_error;
+	bool plain;         /* one output, no attributes, not random: a call of few comparisons */
 
 	ad_node **in;       /* of the owner; entries may be NULL */
 	const void *attrs;
@@ -40,9 +40,14 @@ struct ad_node {
 	uint32_t mark;      /* for walks: equal to graph->walk when visited */
 	uint32_t last;      /* during planning: the number of its value */
 	uint32_t slot;      /* likewise: its place in a program of single numbers */
+	uint32_t number;    /* of a plain node's op, for calls in line; 0: none */
+	uint32_t ordinal;   /* of a random op */
+	int32_t scope;
+	uint32_t region;    /* the checkpoint that it is part of; 0: none */
+	uint16_t out;       /* which output of its owner */
 	uint8_t place;
 	uint8_t order;      /* how many sweeps lie above it */
-	uint16_t out;       /* which output of its owner */
+	bool single;        /* a single real, and no error */
 	bool lasting;       /* a param or buffer */
 	bool wants;         /* a leaf that wants a gradient */
 	bool keep;
@@ -54,24 +59,16 @@ struct ad_node {
 	ad_node **use_grad; /* of each use of an input, after ad_keep_all */
 	ad_node *assign;    /* a buffer's next value */
 	struct sweep *sweeps; /* recorded from it so far */
-	uint64_t changed;   /* leaf: the graph's clock when it was last set; 0: never */
 	struct plan *plan;  /* that computed it last, if it is still there */
-	uint64_t computed;  /* else the graph's clock then; 0: never */
+	union {
+		uint64_t changed;  /* leaf: the graph's clock when it was last set; 0: never */
+		uint64_t computed; /* without plan: the graph's clock when it was computed; 0: never */
+	};
 	size_t work;        /* scratch bytes for the kernels */
 	ad_shape shape;
-	uint32_t ordinal;   /* of a random op */
-	int32_t scope;
-	uint32_t region;    /* the checkpoint that it is part of; 0: none */
-	double small[2];    /* own memory of a value that fits */
+	double small;       /* own memory of a value that fits */
 };
-
-/* What a plain node is a call of, beside the path: where a step repeats itself, recording reads these and
- * not the nodes, which lie far apart. */
-struct key {
-	const ad_op *op; /* NULL: no plain node */
-	ad_node *pair[2];
-	uint32_t context, n_in;
-};
+_Static_assert(sizeof(struct ad_node) % AD_NODE == 0, "see ad_slab");
 
 /* A place in the recording to return to. */
 struct position {
@@ -100,18 +97,21 @@ struct context {
 	int32_t scope;
 	uint32_t region;
 	uint8_t order;
-	bool training;
+	bool training, bf16;
 };
 
 struct ad_graph {
+	/* nodes[0..path.n-1] are recorded; up to n_path follow those that did so the last time. The calls are those
+	 * of plain nodes and constants, others and what would follow the last are none: where a step repeats itself, recording
+	 * reads these and not the nodes, which lie far apart */
+	struct ad_path path;
 	bool f64, training, keep_all, watch, dead;
+	bool bf16;             /* products recorded now round their factors */
 	bool node_by_node;     /* AUTOGRAD_PLAN=off: nothing is shared, fused or replayed */
 	int level;             /* of the variants that its kernels come from */
 	uint32_t context;      /* of calls recorded now */
-	/* nodes[0..n_nodes-1] are recorded; up to n_path follow those that did so the last time */
 	ad_node **nodes, **lasting;
-	struct key *keys;      /* of nodes[0..n_path-1] */
-	size_t n_nodes, n_path, cap_nodes, cap_keys, n_lasting, cap_lasting;
+	size_t n_path, cap_nodes, cap_calls, n_lasting, cap_lasting;
 	ad_node *root_child;   /* what was recorded first */
 	struct arena arena;    /* nodes */
 	struct arena lasting_arena;
@@ -119,6 +119,7 @@ struct ad_graph {
 	size_t n_marks, cap_marks;
 	struct released *released;
 	size_t n_released, cap_released;
+	uint64_t released_at;  /* the clock of the last of them: what was computed since then is of this step */
 	ad_node **owners;      /* nodes of the arena that have memory from malloc */
 	size_t n_owners, cap_owners;
 	size_t owned;          /* bytes of these */
@@ -147,10 +148,12 @@ struct ad_graph {
 	size_t n_texts, cap_texts;
 	struct defaults *defaults;
 	struct plan *plans;    /* made so far, newest first */
+	size_t plan_bytes;     /* that they take */
+	uint64_t moves;        /* goes up when a value that a plan may read lies elsewhere than before */
 	struct profile *profile; /* NULL: off */
 	struct block workspace, scratch;
 	ad_node *swept;        /* what the last sweep started from */
-	size_t swept_nodes;    /* n_nodes when it had been recorded */
+	size_t swept_nodes;    /* path.n when it had been recorded */
 	struct sweep *swept_sweep; /* if it was noted */
 	const bool *wants;     /* of the inputs, while an op's grad runs */
 };
@@ -167,6 +170,12 @@ static inline const ad_op *kernels_of(const ad_graph *g, const ad_op *op, bool f
 	return op->variants ? op->variants[g->level * 2 + f64] : op;
 }
 
+/* Whether the products of x round their factors to bfloat16. */
+static inline bool in_bf16(const ad_graph *g, const ad_node *x)
+{
+	return x->context - 1 < g->n_contexts && g->contexts[x->context - 1].bf16;
+}
+
 /* A row of a dynamic array that grows; false without memory. */
 bool grow(void *array, size_t *cap, size_t n, size_t size);
 
@@ -174,8 +183,12 @@ bool grow(void *array, size_t *cap, size_t n, size_t size);
 
 ad_node *out_of_memory(ad_graph *g, size_t bytes);
 
-/* What NULL nodes lead to. */
-extern ad_node dead_node;
+/* What NULL nodes lead to. It lies where no node of a graph does, so that nobody looks for a slab around it. */
+extern struct dead_place {
+	_Alignas(AD_NODE) void *before;
+	ad_node node;
+} dead_place;
+#define dead_node dead_place.node
 
 /* Whether x is an error node, NULL or released; if so, and no failure stands, says so as a failure of
  * what. */
@@ -196,8 +209,17 @@ ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[]
 ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], const void *attrs,
                 bool (*same)(const ad_op *op, const void *a, const void *b));
 
+/* Room on the path for n more nodes; false without memory. */
+bool make_room(ad_graph *g, size_t n);
+
+/* What stands for a constant that is a single number among the calls of the path; ops have higher numbers. */
+#define NUMBER_OF_CONSTANT 1
+
 /* Makes x number `at` of the path; there is room. */
 void set_path(ad_graph *g, size_t at, ad_node *x);
+
+/* The path has n nodes. */
+void end_path(ad_graph *g, size_t n);
 
 /* What a constant holds: value everywhere but 1 at one_at (SIZE_MAX: nowhere). */
 struct fixed {
@@ -220,7 +242,7 @@ static inline bool is_recorded(const ad_node *x)
 {
 	const ad_graph *g = x->graph;
 
-	return x->lasting || (x->index < g->n_nodes && g->nodes[x->index] == x);
+	return x->lasting || (x->index < g->path.n && g->nodes[x->index] == x);
 }
 
 /* The time at which x was recorded, or a later one at which it could be no older: what was computed
@@ -307,7 +329,6 @@ ad_status evaluate(ad_graph *g, size_t n, ad_node *const roots[], bool share, bo
 bool is_current(const ad_node *x);
 
 void drop_plans(ad_graph *g, bool all); /* those with nodes that are not recorded, or all */
-size_t plans_bytes(const ad_graph *g);  /* what plans take */
 void unbind_plans(ad_graph *g);         /* the memory limit is looked at anew */
 
 /* Values of nodes from n_nodes on are no longer needed. */
@@ -326,6 +347,7 @@ bool watch_step(ad_node *y);
 
 /* ---- registry.c: the few ops that the engine itself needs -------------------------------------- */
 
+uint32_t number_of_op(const ad_op *op, size_t n_in); /* see op_number; 0: it has none, or with other inputs */
 const ad_op *engine_add_op(void);
 bool engine_splits(const ad_op *op); /* it cuts an array into parts along an axis */
 bool engine_joins(const ad_op *op);  /* it makes one of parts */

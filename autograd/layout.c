@@ -110,7 +110,8 @@ void find_views(struct plan *p)
 
 		v->bytes = bytes_of(v->node);
 		/* single numbers are too small to share memory */
-		if (p->mode != SHARED || v->node->keep || g->keep_all || is_scalar(v->node))
+		if (p->mode != SHARED || v->node->keep || g->keep_all || is_scalar(v->node) ||
+		    v->node->op == &tape_op)
 			v->where = IN_BLOCK;
 	}
 	for (size_t k = 0; k < p->n_roots; k++)
@@ -250,7 +251,8 @@ static bool place_stage(struct plan *p, const struct action *a, struct room *roo
 	bool ok = true;
 	size_t program = 0;
 
-	if (a->program && a->run == run_program)
+	/* a program's values, or the gradients of a tape, lie one after the other */
+	if (a->program)
 		program = take_kept(&p->kept, (program_bytes(a->program) + ALIGN - 1) / ALIGN * ALIGN);
 	for (uint32_t s = a->first; s < a->first + a->n; s++) {
 		const struct step *step = &p->steps[s];
@@ -262,7 +264,7 @@ static bool place_stage(struct plan *p, const struct action *a, struct room *roo
 			if (v->base != k || v->outer || v->where == IN_TILE)
 				continue;
 			if (v->where == IN_BLOCK) {
-				if (a->run == run_program) {
+				if (a->program) {
 					v->offset = program;
 					program += element_size(v->node->graph, AD_REAL);
 				} else {

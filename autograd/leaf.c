@@ -9,7 +9,7 @@ void forget_memory(ad_node *x)
 {
 	size_t bytes = x->count * element_size(x->graph, (ad_type)x->type);
 
-	if (x->own && x->own != x->small) {
+	if (x->own && x->own != &x->small) {
 		free(x->own);
 		x->graph->memory_used -= bytes;
 		if (!x->lasting)
@@ -24,7 +24,7 @@ bool own_memory(ad_node *x)
 	size_t bytes = x->count * element_size(g, (ad_type)x->type);
 
 	if (!x->own && bytes <= sizeof x->small) {
-		x->own = x->small;
+		x->own = &x->small;
 	} else if (!x->own) {
 		if (g->memory_limit &&
 		    (bytes > g->memory_limit || g->memory_used > g->memory_limit - bytes)) {
@@ -50,6 +50,7 @@ bool own_memory(ad_node *x)
 		if (!x->op)
 			memset(x->own, 0, bytes);
 	}
+	g->moves += x->data != x->own;
 	x->data = x->own;
 	x->place = OWN;
 	return true;
@@ -163,7 +164,7 @@ ad_node *new_constant(ad_graph *g, ad_shape shape, double value, size_t one_at)
 /* Sets a single real in the node's own memory. */
 static inline void set_small(ad_node *x, double value)
 {
-	void *data = x->small;
+	void *data = &x->small;
 
 	if (x->graph->f64)
 		*(double *)data = value;
@@ -174,14 +175,14 @@ static inline void set_small(ad_node *x, double value)
 ad_node *ad_constant(ad_graph *g, double value)
 {
 	/* a number where one stood the last time, in a recording that has no sweep */
-	if (g && g->order == 0 && g->n_nodes < g->n_path) {
-		ad_node *x = g->nodes[g->n_nodes];
+	if (g && !g->dead && g->order == 0 && g->path.calls[g->path.n].what == (g->path.context | NUMBER_OF_CONSTANT)) {
+		ad_node *x = g->path.calls[g->path.n].y;
 
-		if (!x->op && x->kind == AD_IS_CONSTANT && x->shape.rank == 0 && x->context == g->context &&
-		    x->own == x->small && !x->name) {
-			g->n_nodes++;
+		if (x->own == &x->small && !x->name) {
+			g->path.n++;
 			set_small(x, value);
-			x->data = x->small;
+			g->moves += x->data != &x->small;
+			x->data = &x->small;
 			x->place = OWN;
 			x->changed = 1;
 			x->grad = NULL;
@@ -261,6 +262,7 @@ ad_status ad_lend(ad_node *input, const void *data)
 		return input->graph->status;
 	}
 	/* it is read only: nothing writes to an input but those who set it */
+	input->graph->moves += input->data != data;
 	input->data = (void *)(uintptr_t)data;
 	input->place = OWN;
 	input->changed = ++input->graph->clock;
@@ -359,8 +361,8 @@ static __attribute__((noinline)) ad_status set_items(ad_node *leaf, double value
 ad_status ad_set_item(ad_node *leaf, double value)
 {
 	/* a single number that has been set before */
-	if (leaf && leaf->count == 1 && !leaf->op && leaf->data == leaf->small && leaf->place == OWN &&
-	    leaf->type == AD_REAL && leaf->kind != AD_IS_CONSTANT && is_recorded(leaf)) {
+	if (leaf && leaf->single && !leaf->op && leaf->data == &leaf->small && leaf->place == OWN &&
+	    leaf->kind != AD_IS_CONSTANT && is_recorded(leaf)) {
 		set_small(leaf, value);
 		leaf->changed = ++leaf->graph->clock;
 		return AD_OK;

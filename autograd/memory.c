@@ -15,7 +15,7 @@
 #endif
 
 struct chunk {
-	struct slab slab; /* of an arena with a mark */
+	struct ad_slab slab; /* of an arena with a mark */
 	struct chunk *before;
 	size_t size, used;
 	_Alignas(64) unsigned char bytes[];
@@ -44,7 +44,7 @@ void *arena_take(struct arena *a, size_t n)
 		if (!c)
 			return NULL;
 		/* of a piece of several slabs only the first begins like one */
-		c->slab = (struct slab){ a->mark ? &c->slab : NULL, a->mark };
+		c->slab = (struct ad_slab){ a->mark ? &c->slab : NULL, a->mark };
 		c->before = a->last;
 		c->size = size;
 		c->used = 0;

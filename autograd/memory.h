@@ -4,31 +4,25 @@
 #ifndef AUTOGRAD_MEMORY_H
 #define AUTOGRAD_MEMORY_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "engine.h"
 
 struct chunk;
 
 /* Where an arena has a mark of its own, what it gives out in pieces of less than SLAB / 2 tells the mark by
  * its address alone: see slab_of. */
-#define SLAB ((size_t)1 << 16)
+#define SLAB ((size_t)AD_SLAB)
 
 struct arena {
 	struct chunk *last;
 	size_t bytes; /* taken from the system */
-	void *mark;
-};
-
-struct slab {
-	const struct slab *self; /* itself: no other memory begins so */
-	void *mark;
+	struct ad_path *mark;
 };
 
 /* The beginning of the slab in which p lies; it is one if its self says so. p comes from an arena with a mark:
  * what begins there can be read in any case. */
-static inline const struct slab *slab_of(const void *p)
+static inline const struct ad_slab *slab_of(const void *p)
 {
-	return (const struct slab *)((uintptr_t)p & ~(uintptr_t)(SLAB - 1));
+	return (const struct ad_slab *)((uintptr_t)p & ~(uintptr_t)(SLAB - 1));
 }
 
 /* A position in an arena. */

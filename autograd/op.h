@@ -20,6 +20,9 @@
 #ifndef AUTOGRAD_OP_H
 #define AUTOGRAD_OP_H
 
+#ifndef AD_FUNCTIONS
+#define AD_FUNCTIONS /* an op's file defines one */
+#endif
 #include "autograd.h"
 
 #include <math.h>
@@ -131,6 +134,7 @@ typedef struct ad_run {
 	const void *attrs;
 	void *work; /* as many bytes as the shape rule asked for, aligned to 64 */
 	ad_random random;
+	bool bf16;   /* products of matrices round their factors to bfloat16 */
 	ad_graph *graph; /* the engine's, as what follows */
 	unsigned adds;
 	const struct finish *finish;

@@ -47,6 +47,7 @@ static void free_plan(ad_graph *g, struct plan *p)
 		x->place = WORKSPACE;
 	}
 	g->memory_used -= p->block.size;
+	g->plan_bytes -= p->bytes;
 	block_free(&p->block);
 	arena_free(&p->arena);
 	free(p->roots);
@@ -67,15 +68,6 @@ void drop_plans(ad_graph *g, bool all)
 			at = &p->next;
 		}
 	}
-}
-
-size_t plans_bytes(const ad_graph *g)
-{
-	size_t bytes = 0;
-
-	for (const struct plan *p = g->plans; p; p = p->next)
-		bytes += p->arena.bytes;
-	return bytes;
 }
 
 void unbind_plans(ad_graph *g)
@@ -390,11 +382,12 @@ struct plan *plan_for(ad_graph *g, size_t n, ad_node *const roots[], enum mode m
 	p->block_from = UINT32_MAX;
 	if (!find_steps(g, p) || (find_views(p), !fuse(p)) || !lay_out(p)) {
 		free_plan(g, p);
-		out_of_memory(g, g->n_nodes * sizeof(ad_node *));
+		out_of_memory(g, g->path.n * sizeof(ad_node *));
 		return NULL;
 	}
 	p->next = g->plans;
 	g->plans = p;
+	g->plan_bytes += p->bytes = p->arena.bytes;
 	drop_oldest(g);
 	return p;
 }

@@ -87,6 +87,8 @@ struct plan {
 	uint32_t block_from; /* the lowest node index in the block */
 	bool bound;         /* the actions point to the values' memory */
 	const void *space, *scratch_space; /* the graph's memory when they were bound */
+	uint64_t moves;     /* the graph's, when all that it reads was found where it was */
+	size_t bytes;       /* of the arena */
 	uint64_t ran;       /* the graph's clock when it last ran; 0: never */
 };
 

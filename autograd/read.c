@@ -124,11 +124,12 @@ double ad_at(ad_node *x, size_t k)
 	return (double)NAN;
 }
 
-/* Whether x is a single real that lies ready, which is most of what is read one by one. */
+/* Whether x is a single real that lies ready: set, or computed since the last release, which is most of what is
+ * read one by one. */
 static bool lies_ready(const ad_node *x)
 {
-	return x && x->count == 1 && x->place == OWN && x->type == AD_REAL && !x->is_error && is_recorded(x) &&
-	       (!x->op || (computed_at(x) > 0 && computed_at(x) >= recorded_at(x)));
+	return x && x->single && x->place == OWN &&
+	       (x->lasting || (is_recorded(x) && (!x->op || (x->plan && x->plan->ran >= x->graph->released_at))));
 }
 
 static __attribute__((noinline)) double read_item(ad_node *x)

@@ -2,7 +2,7 @@
  * record: calls become nodes; and a call that was made before becomes the node that it was.
  *
  * All recordings of a graph form a tree: what followed a node once, follows it in the tree. The
- * recording that stands now is one path, nodes[0..n_nodes-1]. ad_release goes back along it and leaves the
+ * recording that stands now is one path, nodes[0..path.n-1]. ad_release goes back along it and leaves the
  * tree as it is; what is recorded next is compared with what followed there (op, inputs, attributes;
  * scope, origin, phase), and if it is the same, the node is taken as it stands: with its shape, and with
  * the plans that it is part of. So a step that repeats an earlier one costs a comparison a node. Leaves
@@ -67,28 +67,34 @@ static size_t slot_of(const ad_graph *g, const struct context *c, size_t cap)
 	uint64_t h = ((uint64_t)(uintptr_t)c->origin >> 4) * UINT64_C(0x9E3779B97F4A7C15) +
 	             ((uint64_t)(uint32_t)c->scope << 9 | (uint64_t)c->order << 1 | c->training) *
 	                     UINT64_C(0xBF58476D1CE4E5B9) +
-	             c->region * UINT64_C(0x94D049BB133111EB);
+	             ((uint64_t)c->region << 1 | c->bf16) * UINT64_C(0x94D049BB133111EB);
 	size_t k;
 
 	for (k = (size_t)(h >> 32) & (cap - 1); g->context_slots[k]; k = (k + 1) & (cap - 1)) {
 		const struct context *d = &g->contexts[g->context_slots[k] - 1];
 
 		if (d->origin == c->origin && d->scope == c->scope && d->region == c->region &&
-		    d->order == c->order && d->training == c->training)
+		    d->order == c->order && d->training == c->training && d->bf16 == c->bf16)
 			break;
 	}
 	return k;
 }
 
+static void set_context(ad_graph *g, uint32_t context)
+{
+	g->context = context;
+	g->path.context = (uint64_t)context << 32;
+}
+
 void find_context(ad_graph *g)
 {
-	struct context c = { g->origin, g->scope, g->region, g->order, g->training };
+	struct context c = { g->origin, g->scope, g->region, g->order, g->training, g->bf16 };
 	size_t cap = g->cap_contexts * 2, at;
 
 	if (g->n_contexts == g->cap_contexts) {
 		uint32_t *slots;
 
-		g->context = UINT32_MAX; /* equal to no node's */
+		set_context(g, UINT32_MAX); /* equal to no node's */
 		if (!grow(&g->contexts, &g->cap_contexts, g->n_contexts + 1, sizeof *g->contexts))
 			return;
 		cap = g->cap_contexts * 2;
@@ -107,14 +113,14 @@ void find_context(ad_graph *g)
 		g->contexts[g->n_contexts++] = c;
 		g->context_slots[at] = (uint32_t)g->n_contexts;
 	}
-	g->context = g->context_slots[at];
+	set_context(g, g->context_slots[at]);
 }
 
 /* ---- the path ---------------------------------------------------------------------------------------- */
 
 static ad_node *last_entry(const ad_graph *g)
 {
-	return g->n_nodes ? g->nodes[g->n_nodes - 1]->owner : NULL;
+	return g->path.n ? g->nodes[g->path.n - 1]->owner : NULL;
 }
 
 static ad_node **children(ad_graph *g)
@@ -124,29 +130,45 @@ static ad_node **children(ad_graph *g)
 	return last ? &last->child : &g->root_child;
 }
 
-/* Room on the path for n more nodes. */
-static bool make_room(ad_graph *g, size_t n)
+bool make_room(ad_graph *g, size_t n)
 {
-	return grow(&g->nodes, &g->cap_nodes, g->n_nodes + n, sizeof *g->nodes) &&
-	       grow(&g->keys, &g->cap_keys, g->n_nodes + n, sizeof *g->keys);
+	bool first = !g->path.calls;
+
+	/* one more call: none, behind the last */
+	if (!grow(&g->nodes, &g->cap_nodes, g->path.n + n, sizeof *g->nodes) ||
+	    !grow(&g->path.calls, &g->cap_calls, g->path.n + n + 1, sizeof *g->path.calls))
+		return false;
+	if (first)
+		end_path(g, 0);
+	return true;
 }
 
 void set_path(ad_graph *g, size_t at, ad_node *x)
 {
+	uint64_t context = (uint64_t)x->context << 32;
+	bool constant = !x->op && x->kind == AD_IS_CONSTANT && x->single && x->shape.rank == 0;
+
 	g->nodes[at] = x;
-	g->keys[at] = x->plain ? (struct key){ x->op, { x->pair[0], x->pair[1] }, x->context, x->n_in } :
-	                         (struct key){ .op = NULL };
+	g->path.calls[at] = x->plain ? (struct ad_path_call){ context | x->number, x->pair[0], x->pair[1], x } :
+	                    constant ? (struct ad_path_call){ context | NUMBER_OF_CONSTANT, NULL, NULL, x } :
+	                               (struct ad_path_call){ .what = 0 };
+}
+
+void end_path(ad_graph *g, size_t n)
+{
+	g->n_path = n;
+	g->path.calls[n].what = 0;
 }
 
 /* Puts an entry, one node with its outputs, at the end of the path. */
 static void enter(ad_graph *g, ad_node *x)
 {
-	if (g->n_nodes >= g->n_path || g->nodes[g->n_nodes] != x) {
+	if (g->path.n >= g->n_path || g->nodes[g->path.n] != x) {
 		for (int k = 0; k < x->n_out; k++)
-			set_path(g, g->n_nodes + (size_t)k, x + k);
-		g->n_path = g->n_nodes + x->n_out;
+			set_path(g, g->path.n + (size_t)k, x + k);
+		end_path(g, g->path.n + x->n_out);
 	}
-	g->n_nodes += x->n_out;
+	g->path.n += x->n_out;
 }
 
 /* Makes x the first child of what stands last, and enters it. */
@@ -180,12 +202,12 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 
 	if (g->node_by_node)
 		return NULL;
-	if (g->n_nodes < g->n_path) {
-		ad_node *x = g->nodes[g->n_nodes];
+	if (g->path.n < g->n_path) {
+		ad_node *x = g->nodes[g->path.n];
 
 		if (x->op == op && x->context == g->context && same_inputs(x, n_in, in) &&
 		    same(op, x->attrs, attrs)) {
-			g->n_nodes += x->n_out;
+			g->path.n += x->n_out;
 			g->ordinal += op->random;
 			return x;
 		}
@@ -252,8 +274,8 @@ static ad_node *replay_leaf(ad_graph *g, ad_kind kind, ad_type type, const ad_sh
 {
 	int looked = 0;
 
-	if (g->n_nodes < g->n_path && is_such_leaf(g->nodes[g->n_nodes], kind, type, shape, fixed))
-		return g->nodes[g->n_nodes++];
+	if (g->path.n < g->n_path && is_such_leaf(g->nodes[g->path.n], kind, type, shape, fixed))
+		return g->nodes[g->path.n++];
 	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++)
 		if (is_such_leaf(*at, kind, type, shape, fixed)) {
 			ad_node *x = *at;
@@ -272,13 +294,14 @@ ad_node *append_leaf(ad_graph *g, ad_kind kind, const char *name, ad_type type, 
 	if (x) {
 		x->place = NOWHERE; /* no values yet: no plan is bound to it as it is */
 		x->data = NULL;
+		g->moves++;
 		return set_name(x, name) ? x : NULL;
 	}
 	if (!make_room(g, 1) || !(x = arena_take(&g->arena, sizeof *x)))
 		return NULL;
 	fill_node(g, x, shape, type);
 	x->kind = (uint8_t)kind;
-	x->index = (uint32_t)g->n_nodes;
+	x->index = (uint32_t)g->path.n;
 	if (!set_name(x, name))
 		return NULL;
 	adopt(g, x);
@@ -299,6 +322,7 @@ void fill_node(ad_graph *g, ad_node *x, ad_shape shape, ad_type type)
 	x->order = g->order;
 	x->origin = g->origin;
 	ad_count_of(&shape, &x->count);
+	x->single = x->count == 1 && type == AD_REAL;
 }
 
 ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], const void *attrs,
@@ -317,10 +341,10 @@ ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[]
 	if (n_in > UINT16_MAX || n_out > UINT16_MAX)
 		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: %zu inputs are too many (at most %d)",
 		               op->name, n_in, UINT16_MAX);
-	if (g->n_nodes + n_out >= UINT32_MAX)
+	if (g->path.n + n_out >= UINT32_MAX)
 		return ad_fail(g, AD_ERROR_MEMORY, "%s: a graph cannot have more nodes", op->name);
 	if (!make_room(g, n_out))
-		return out_of_memory(g, (g->n_nodes + n_out) * sizeof *g->keys);
+		return out_of_memory(g, (g->path.n + n_out) * sizeof *g->path.calls);
 	y = arena_take(&g->arena, n_out * sizeof *y + links);
 	if (!y)
 		return out_of_memory(g, n_out * sizeof *y + links);
@@ -330,7 +354,7 @@ ad_node *new_node(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[]
 		y[k].owner = y;
 		y[k].out = (uint16_t)k;
 		y[k].attrs = attrs;
-		y[k].index = (uint32_t)(g->n_nodes + k);
+		y[k].index = (uint32_t)(g->path.n + k);
 	}
 	y->n_out = (uint16_t)n_out;
 	y->n_in = (uint16_t)n_in;
@@ -445,6 +469,7 @@ static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *cons
 	if (!y->is_error) {
 		y->work = s.work;
 		y->plain = n > 0 && n <= 2 && s.n_out == 1 && !op->attrs && !op->random;
+		y->number = y->plain ? number_of_op(op, n) : 0;
 		set_path(g, y->index, y);
 		if (op->random)
 			y->ordinal = g->ordinal++;
@@ -493,22 +518,30 @@ static __attribute__((noinline)) ad_node *record_somewhere(const ad_op *op, size
 	return &dead_node;
 }
 
+/* Whether the call, of the same inputs, is of that op and in that context. */
+static inline bool is_call_of(const struct ad_path_call *c, uint64_t context, const ad_op *op, size_t n)
+{
+	uint32_t number = number_of_op(op, n);
+
+	if (number && c->what == (context | number))
+		return true;
+	return c->what == context && c->y->op == op && c->y->n_in == n;
+}
+
 ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *attrs)
 {
 	ad_node *a = n ? in[0] : NULL;
 
 	if (a && a != &dead_node) {
 		/* a long step passes so many nodes that none of them is in the cache: a is not looked at */
-		const struct slab *slab = slab_of(a);
-		ad_graph *g = slab->self == slab ? slab->mark : a->graph;
+		const struct ad_slab *slab = slab_of(a);
+		struct ad_path *path = slab->self == slab ? slab->path : &a->graph->path;
+		const struct ad_path_call *last = &path->calls[path->n];
 
 		/* the same call as the last time, in most of the cases where speed counts */
-		if (g->n_nodes < g->n_path) {
-			const struct key *k = &g->keys[g->n_nodes];
-
-			if (k->op == op && k->pair[0] == a && k->n_in == n &&
-			    (n < 2 || k->pair[1] == in[1]) && k->context == g->context)
-				return g->nodes[g->n_nodes++];
+		if (last->a == a && last->b == (n > 1 ? in[1] : NULL) && n <= 2 && is_call_of(last, path->context, op, n)) {
+			path->n++;
+			return last->y;
 		}
 	}
 	return record_somewhere(op, n, in, attrs);
@@ -522,7 +555,7 @@ size_t ad_mark(ad_graph *g)
 
 	if (g->dead)
 		return 0;
-	if (last && last->n_nodes == g->n_nodes && last->n_scopes == g->n_scopes &&
+	if (last && last->n_nodes == g->path.n && last->n_scopes == g->n_scopes &&
 	    last->scope == g->scope) {
 		last->wanting = g->wanting;
 		return g->n_marks - 1;
@@ -531,7 +564,7 @@ size_t ad_mark(ad_graph *g)
 		out_of_memory(g, sizeof *g->marks);
 		return SIZE_MAX;
 	}
-	g->marks[g->n_marks] = (struct position){ g->n_nodes, arena_mark(&g->arena), g->ordinal,
+	g->marks[g->n_marks] = (struct position){ g->path.n, arena_mark(&g->arena), g->ordinal,
 		                                  g->n_scopes, g->scope, g->n_regions, g->wanting };
 	return g->n_marks++;
 }
@@ -539,7 +572,7 @@ size_t ad_mark(ad_graph *g)
 /* Whether the tree holds more than the path to p is worth. */
 static bool tree_is_large(const ad_graph *g, const struct position *p, size_t path_nodes)
 {
-	size_t bytes = g->arena.bytes - p->arena.bytes + g->owned + plans_bytes(g);
+	size_t bytes = g->arena.bytes - p->arena.bytes + g->owned + g->plan_bytes;
 	size_t grant = TREE_BYTES, path = path_nodes * (sizeof(ad_node) + 64);
 
 	if (g->memory_limit && g->memory_limit / 4 < grant)
@@ -556,7 +589,7 @@ static bool tree_is_large(const ad_graph *g, const struct position *p, size_t pa
 	return bytes > TREE_STREAMS * path;
 }
 
-/* Cuts the tree back to the path nodes[0..n_nodes-1] and gives the memory back. */
+/* Cuts the tree back to the path nodes[0..path.n-1] and gives the memory back. */
 static void cut_tree(ad_graph *g, const struct position *p)
 {
 	size_t kept = 0;
@@ -572,25 +605,30 @@ static void cut_tree(ad_graph *g, const struct position *p)
 			forget_memory(x);
 	}
 	g->n_owners = kept;
-	for (size_t k = 0; k < g->n_nodes; k += g->nodes[k]->n_out) {
-		ad_node *x = g->nodes[k], *next = k + x->n_out < g->n_nodes ? g->nodes[k + x->n_out] : NULL;
+	for (size_t k = 0; k < g->path.n; k += g->nodes[k]->n_out) {
+		ad_node *x = g->nodes[k], *next = k + x->n_out < g->path.n ? g->nodes[k + x->n_out] : NULL;
 
 		x->child = next;
 		x->sibling = NULL;
 	}
-	g->root_child = g->n_nodes ? g->nodes[0] : NULL;
-	g->n_path = g->n_nodes;
+	g->root_child = g->path.n ? g->nodes[0] : NULL;
+	end_path(g, g->path.n);
 	arena_release(&g->arena, p->arena);
 }
 
 static void note_release(ad_graph *g, size_t depth)
 {
-	while (g->n_released && g->released[g->n_released - 1].depth >= depth)
+	while (g->n_released && g->released[g->n_released - 1].depth > depth)
 		g->n_released--;
-	if (grow(&g->released, &g->cap_released, g->n_released + 1, sizeof *g->released))
-		g->released[g->n_released++] = (struct released){ depth, ++g->clock };
-	else
-		out_of_memory(g, sizeof *g->released);
+	if (g->n_released == 0 || g->released[g->n_released - 1].depth < depth) {
+		if (!grow(&g->released, &g->cap_released, g->n_released + 1, sizeof *g->released)) {
+			out_of_memory(g, sizeof *g->released);
+			return;
+		}
+		g->n_released++;
+	}
+	g->released_at = ++g->clock;
+	g->released[g->n_released - 1] = (struct released){ depth, g->clock };
 }
 
 void ad_release(ad_graph *g, size_t mark)
@@ -606,8 +644,8 @@ void ad_release(ad_graph *g, size_t mark)
 	}
 	p = &g->marks[mark];
 	g->n_marks = mark + 1;
-	path_nodes = g->n_nodes - p->n_nodes;
-	g->n_nodes = p->n_nodes;
+	path_nodes = g->path.n - p->n_nodes;
+	g->path.n = p->n_nodes;
 	note_release(g, p->n_nodes);
 	for (size_t k = 0; g->n_assigned && k < g->n_lasting; k++) {
 		ad_node *next = g->lasting[k]->assign;
@@ -619,7 +657,7 @@ void ad_release(ad_graph *g, size_t mark)
 	for (size_t k = 0; g->n_scopes != p->n_scopes && k < g->n_lasting; k++)
 		if (g->lasting[k]->scope >= p->n_scopes)
 			g->lasting[k]->scope = p->scope;
-	if (g->swept && g->swept_nodes > g->n_nodes)
+	if (g->swept && g->swept_nodes > g->path.n)
 		g->swept = NULL;
 	g->ordinal = p->ordinal;
 	g->wanting = p->wanting;

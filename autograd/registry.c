@@ -39,6 +39,60 @@ const ad_op *ad_op_find(const char *name)
 	return NULL;
 }
 
+/* op_numbers by the op's address, and by number. */
+#define PLACES 1024
+static struct op_number by_op[PLACES], by_number[PLACES];
+static atomic_bool places_there;
+static pthread_once_t places_once = PTHREAD_ONCE_INIT;
+
+static size_t place_of(uint64_t x)
+{
+	return (size_t)(x * UINT64_C(0x9E3779B97F4A7C15) >> 54);
+}
+
+static void put(struct op_number *places, size_t k, const struct op_number *n)
+{
+	while (places[k].op)
+		k = (k + 1) % PLACES;
+	places[k] = *n;
+}
+
+static void fill_places(void)
+{
+	for (const struct op_number *n = op_numbers; n->op; n++) {
+		put(by_op, place_of((uintptr_t)n->op), n);
+		put(by_number, place_of(n->number), n);
+	}
+	atomic_store(&places_there, true);
+}
+
+static void have_places(void)
+{
+	if (!atomic_load_explicit(&places_there, memory_order_acquire))
+		pthread_once(&places_once, fill_places);
+}
+
+uint32_t number_of_op(const ad_op *op, size_t n_in)
+{
+	have_places();
+	for (size_t k = place_of((uintptr_t)op); by_op[k].op; k = (k + 1) % PLACES)
+		if (by_op[k].op == op)
+			return by_op[k].n_in == n_in ? by_op[k].number : 0;
+	return 0;
+}
+
+ad_node *ad_record_call(uint32_t op, size_t n, ad_node *a, ad_node *b)
+{
+	ad_node *in[] = { a, b };
+
+	have_places();
+	for (size_t k = place_of(op); by_number[k].op; k = (k + 1) % PLACES)
+		if (by_number[k].number == op)
+			return ad_record(by_number[k].op, n, in, NULL);
+	return ad_fail(ad_graph_of(a), AD_ERROR_ARGUMENT,
+	               "the program was compiled for another version of the library, which has an op that is not in this one");
+}
+
 const char *ad_op_name(const ad_op *op)
 {
 	return op->name;

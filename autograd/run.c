@@ -95,7 +95,8 @@ static bool make_kernel(struct plan *p, struct action *a)
 	a->kernel = (ad_run){ .op = of->op, .n_in = of->n_in, .n_out = of->n_out, .attrs = s->attrs,
 		              .in = arrays, .out = arrays + of->n_in,
 		              .dy = arrays + of->n_in + of->n_out,
-		              .dx = arrays + of->n_in + 2 * of->n_out, .graph = g, .adds = s->adds };
+		              .dx = arrays + of->n_in + 2 * of->n_out, .graph = g, .adds = s->adds,
+		              .bf16 = in_bf16(g, of) };
 	return true;
 }
 
@@ -289,16 +290,19 @@ static void bind_values(ad_graph *g, struct plan *p)
 }
 
 /* Whether all that the plan points to is where it was; leaves without values are nowhere. */
-static bool is_bound(const ad_graph *g, const struct plan *p)
+static bool is_bound(const ad_graph *g, struct plan *p)
 {
 	if (!p->bound || p->space != g->workspace.data || p->scratch_space != g->scratch.data)
 		return false;
+	if (p->moves == g->moves)
+		return true;
 	for (size_t k = 0; k < p->n_given; k++)
 		if (p->given[k]->data != p->given_data[k])
 			return false;
 	for (size_t k = 0; k < p->n_leaves; k++)
 		if (p->leaves[k]->data != p->leaf_data[k])
 			return false;
+	p->moves = g->moves;
 	return true;
 }
 
@@ -327,6 +331,8 @@ static bool bind(ad_graph *g, struct plan *p)
 			bind_kernel(p, a);
 		else if (a->run == run_program)
 			bind_program(a->program, p->steps[a->first].node->data);
+		else if (a->run == run_tape)
+			bind_program(a->program, NULL);
 	}
 	for (size_t k = 0; k < p->n_given; k++)
 		p->given_data[k] = p->given[k]->data;
@@ -334,6 +340,7 @@ static bool bind(ad_graph *g, struct plan *p)
 		p->leaf_data[k] = p->leaves[k]->data;
 	p->space = g->workspace.data;
 	p->scratch_space = g->scratch.data;
+	p->moves = ++g->moves;
 	return p->bound = true;
 }
 

@@ -255,6 +255,7 @@ static void take_attr(struct call *c, const struct scope *in, const ad_attr *att
 	}
 	if (!setting_of_yaml(c->r, in, attr, y, &s)) {
 		c->known = false;
+		add_setting(c, (ad_setting){ .name = attr->name }); /* it is given */
 		return;
 	}
 	/* A size that a layer must be given is the size of something: 1 or more. */
@@ -361,6 +362,7 @@ static bool wants_tensors(const struct call *c)
 
 static void make_given(struct call *c)
 {
+	c->errors = c->r->messages ? messages_errors(c->r->messages) : 0;
 	if (c->kind.what == KIND_BLOCK)
 		c->given = store_take(c->r->store, c->kind.block->n_params * sizeof *c->given);
 }
@@ -403,10 +405,11 @@ static void expr_setting(struct call *c, const ad_attr *attr, const struct expr 
 	} else {
 		v = eval(c->r, c->in, arg);
 	}
-	if (setting_of(c->r, c->in, attr, v, arg->span, NULL, &s))
-		add_setting(c, s);
-	else
+	if (!setting_of(c->r, c->in, attr, v, arg->span, NULL, &s)) {
 		c->known = false;
+		s = (ad_setting){ .name = attr->name }; /* it is given */
+	}
+	add_setting(c, s);
 }
 
 /* An argument with a name, `axis=1`. */
@@ -497,12 +500,19 @@ static void take_defaults(struct call *c)
 	}
 }
 
+/* Whether what lacks is to be said: where its inputs are not known, too, but not where an argument is wrong,
+ * which may be the one that lacks. */
+static bool says_missing(const struct call *c)
+{
+	return c->known || (c->r->messages && messages_errors(c->r->messages) == c->errors);
+}
+
 /* A required param that was not given: message 3. */
 static void missing_params(struct call *c)
 {
 	const struct definition *d = c->kind.block;
 
-	for (size_t k = 0; c->known && k < d->n_params; k++) {
+	for (size_t k = 0; says_missing(c) && k < d->n_params; k++) {
 		if (c->given[k].given || d->params[k].value)
 			continue;
 		message(c->r->messages, E_MISSING, c->at, NULL, NULL, "block '%s' needs '%s' (%s)",
@@ -520,7 +530,7 @@ static void missing_attrs(struct call *c)
 		[AD_NOTHING] = "null"
 	};
 
-	for (const ad_attr *a = attrs_of(&c->kind); c->known && a && a->name; a++) {
+	for (const ad_attr *a = attrs_of(&c->kind); says_missing(c) && a && a->name; a++) {
 		if (a->def || is_given(c, a->name))
 			continue;
 		message(c->r->messages, E_MISSING, c->at, NULL, NULL, "'%s' needs '%s' (%s): %s",

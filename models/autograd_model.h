@@ -88,8 +88,9 @@ ad_node *ad_model_run(ad_model *m, size_t n, const ad_model_input inputs[]);
 ad_node *ad_model_value(ad_model *m, const char *name);
 
 /* One training step for this batch, by the file's optimizer with `groups`, `lr_scale`, `clip` and `schedule`
- * (an epoch is one step). The loss before the step; NaN after a failure, which leaves the weights as they
- * were: a loss or a gradient that is not finite is one. */
+ * (an epoch is one step). With `accumulate: n` every n-th call moves the weights, by the mean gradient of the
+ * samples of all n batches. The loss of the batch before the step; NaN after a failure, which leaves the weights
+ * and the running statistics as they were and does not count: a loss or a gradient that is not finite is one. */
 double ad_model_step(ad_model *m, size_t n, const ad_model_input inputs[]);
 
 /* ---- trainings with the file's data ---------------------------------------------------------------- */
@@ -129,6 +130,8 @@ typedef struct {
 	 * be looked at until the return. NULL: nothing is drawn. */
 	void (*draw)(void *context, ad_model *copy, const char *folder, int64_t step);
 	void *context;
+	void (*logged)(void *of, const char *folder); /* called after each line of the log; NULL: it is not */
+	void *logged_of;
 } ad_train_options;
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);

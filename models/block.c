@@ -395,7 +395,7 @@ struct value build_block(struct call *c, const char *component)
 	int row;
 
 	scope_own(&r->model->build->blocks, d->name)->used = true;
-	if (d->broken || own.too_long || !count_step(r, c->at))
+	if (d->broken || own.too_long || r->probing || !count_step(r, c->at))
 		return unknown;
 	if (r->blocks >= MOST_BLOCKS)
 		return too_deep(c);
@@ -434,4 +434,60 @@ struct value build_block(struct call *c, const char *component)
 			y.items[k].from = y.from;
 	}
 	return y;
+}
+
+/* Names in a declared shape that stand for nothing are dims of any size. */
+static void probe_dims(struct recording *r, struct scope *block, const struct yaml *shape)
+{
+	for (size_t k = 0; shape && shape->kind == YAML_LIST && k < shape->n; k++) {
+		const struct yaml *y = shape->items[k];
+
+		if (y->kind == YAML_SCALAR && !y->quoted && is_name(y->text) && !scope_find(block, y->text))
+			scope_add(r->store, block, y->text, NAME_DIM, y->at, unknown);
+	}
+}
+
+/* Names of inputs or weights, of unknown shape. */
+static void probe_names(struct recording *r, struct scope *body, const struct yaml *names)
+{
+	for (size_t k = 0; names && k < names->n; k++)
+		if (!scope_own(body, names->keys[k]->text))
+			scope_add(r->store, body, names->keys[k]->text, NAME_VALUE, names->keys[k]->at, unknown);
+}
+
+void probe_block(struct recording *r, const struct definition *d)
+{
+	struct scope *block = store_take(r->store, sizeof *block), *body = store_take(r->store, sizeof *body);
+	struct level own = level_below(r, d->name, NULL, d->at), *outer = r->level;
+	const size_t origins = r->model->build->n_origins;
+	const struct yaml *y = d->outputs;
+
+	if (own.too_long)
+		return;
+	block->up = &r->model->build->file;
+	body->up = block;
+	for (size_t k = 0; k < d->n_params; k++) {
+		const struct parameter *p = &d->params[k];
+
+		scope_add(r->store, block, p->name, NAME_ARGUMENT, p->at,
+		          p->value ? param_value(r, block, p, p->value) : unknown);
+	}
+	for (size_t k = 0; d->inputs && k < d->inputs->n; k++) {
+		const struct yaml *input = d->inputs->items[k];
+
+		probe_dims(r, block, input->kind == YAML_LIST ? input : yaml_get(input, "shape"));
+	}
+	probe_names(r, body, d->inputs);
+	probe_names(r, body, d->weights);
+	r->probing = r->again = true;
+	r->level = &own;
+	r->prev = unknown;
+	build_body(r, body, d->body, unknown);
+	for (size_t k = 0; y && y->kind == YAML_MAP && k < y->n; k++)
+		eval_yaml(r, body, y->items[k]);
+	if (y && y->kind == YAML_SCALAR)
+		eval_yaml(r, body, y);
+	r->level = outer;
+	r->probing = r->again = false;
+	r->model->build->n_origins = origins;
 }

@@ -180,7 +180,7 @@ static void warn_block(struct recording *r, const struct definition *d)
 {
 	if (!scope_own(&r->model->build->blocks, d->name)->used) {
 		message_warning(r->messages, d->at,
-		                "block '%s' is never used, so its body is not checked", d->name);
+		                "block '%s' is never used", d->name);
 		return;
 	}
 	for (size_t k = 0; k < d->n_params; k++)
@@ -188,6 +188,20 @@ static void warn_block(struct recording *r, const struct definition *d)
 			message_warning(r->messages, d->params[k].at,
 			                "param '%s' of block '%s' is never used", d->params[k].name,
 			                d->name);
+}
+
+/* What is to be trained, but on nothing. */
+static void warn_data(struct recording *r)
+{
+	const struct yaml *root = r->model->build->root;
+	struct yaml *key;
+	bool fed = false;
+
+	for (int i = 0; i < r->model->n_inputs; i++)
+		fed |= !r->model->inputs[i].scalar_leaf;
+	if (fed && r->model->build->loss && !yaml_get(root, "data") && yaml_pair(root, "train", &key))
+		message_warning(r->messages, key->at,
+		                "no key 'data': 'autograd train' will need --set data.train=...");
 }
 
 static void warn_unused(struct recording *r, const struct scope *body)
@@ -210,6 +224,7 @@ static void warn_unused(struct recording *r, const struct scope *body)
 			message_warning(r->messages, name->at, "weight '%s' is never used",
 			                name->text);
 	}
+	warn_data(r);
 	for (size_t i = 0; i < b->n_definitions; i++)
 		if (!*b->definitions[i]->space)
 			warn_block(r, b->definitions[i]);
@@ -236,6 +251,21 @@ static struct value build_top(struct recording *r, struct scope *body)
 	        "a list of items is a chain, a mapping is a set of equations",
 	        "'model' is a list or a mapping");
 	return unknown;
+}
+
+/* What no item uses is checked without shapes. Which these are is settled before: a block that only such a
+ * block uses is one of them. */
+static void check_unused_blocks(struct recording *r)
+{
+	const struct build *b = r->model->build;
+	bool *unused = store_take(r->store, (b->n_definitions + 1) * sizeof *unused);
+
+	for (size_t i = 0; i < b->n_definitions; i++)
+		unused[i] = !*b->definitions[i]->space && !b->definitions[i]->broken &&
+		            !scope_own(&b->blocks, b->definitions[i]->name)->used;
+	for (size_t i = 0; i < b->n_definitions; i++)
+		if (unused[i])
+			probe_block(r, b->definitions[i]);
 }
 
 void build_model(struct recording *r, struct instance *to)
@@ -292,6 +322,8 @@ void build_model(struct recording *r, struct instance *to)
 		    !(name->value.from && name->value.from->used))
 			to->inputs[i] = NULL;
 	}
+	if (r->messages)
+		check_unused_blocks(r);
 	if (r->messages && messages_errors(r->messages) == 0)
 		warn_unused(r, body);
 }

@@ -26,8 +26,6 @@ static const char *const map_steps[] = { "scale", "normalize", "standardize", "f
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-static const char later_formats[] = "png"; /* which the reference has and this version has not */
-
 bool word_in(const char *list, const char *word)
 {
 	size_t n = strlen(word);
@@ -187,6 +185,8 @@ const char *const *keys_at(struct store *s, size_t n, const char *const path[], 
 		*count = COUNT(data_keys);
 		return data_keys;
 	}
+	if (n == 1 && plan_keys(path[0], count))
+		return plan_keys(path[0], count);
 	*any = strcmp(path[0], "params") != 0 && strcmp(path[0], "inputs") != 0 &&
 	       strcmp(path[0], "weights") != 0;
 	return NULL;
@@ -375,11 +375,6 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 			return formats[n];
 		all = store_text(r->store, "%s%s%s", all, n ? ", " : "", names[n]);
 	}
-	if (key->kind == YAML_SCALAR && word_in(later_formats, key->text)) {
-		message(r->messages, E_LATER, key->at, NULL, NULL,
-		        "the format '%s' is not supported yet in this version", key->text);
-		return NULL;
-	}
 	if (key->kind != YAML_SCALAR || yaml_is_null(key)) {
 		message(r->messages, E_TYPE, key->at, NULL,
 		        store_text(r->store, "the formats are: %s", all),
@@ -392,6 +387,17 @@ static const struct format *find_format(struct recording *r, const struct yaml *
 	        near ? NULL : store_text(r->store, "the formats are: %s", all),
 	        "no data format named '%s'", key->text);
 	return NULL;
+}
+
+/* Whether a word is a format, or is meant to be one. */
+static bool near_format(const struct yaml *word)
+{
+	const char *names[64] = { "" };
+	size_t n = 0;
+
+	for (; formats[n] && n < 64; n++)
+		names[n] = formats[n]->name;
+	return word->kind == YAML_SCALAR && (allowed(word, n, names) || nearest(word->text, n, names));
 }
 
 static bool is_input(const ad_model *m, const char *name)
@@ -475,7 +481,7 @@ static const char *folder_of(struct recording *r, const struct yaml *y)
 	return folder_at(r, file ? file->at : at);
 }
 
-/* A source: {format: csv, file: ...}, or {table: {...}}. */
+/* A source: {format: csv, file: ...}, {table: {...}}, or with its first field alone, {png: pictures}. */
 static bool check_source(struct recording *r, const struct yaml *y, const char *part, uint64_t seed,
                          struct source *to)
 {
@@ -500,14 +506,22 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 				return false;
 			}
 	}
-	if (!key || (y->kind != YAML_MAP && !yaml_is_null(y)))
+	if (!key || (y->kind != YAML_MAP && !yaml_is_null(y) && !near_format(key)))
 		return message(r->messages, E_MISSING, to->at, NULL,
 		               "write {format: csv, file: points.csv, ...}", "'%s' needs 'format'",
 		               part);
 	to->format = find_format(r, key);
 	if (!to->format)
 		return false;
-	settings = store_take(r->store, y->n * sizeof *settings);
+	settings = store_take(r->store, (y->n + 1) * sizeof *settings);
+	if (y->kind == YAML_LIST || (y->kind == YAML_SCALAR && !yaml_is_null(y))) {
+		const ad_attr *first = to->format->attrs;
+
+		if (y->kind == YAML_LIST || !first || first->type != AD_WORD)
+			return message(r->messages, E_TYPE, y->at, NULL, NULL, "'%s' is a mapping of keys, not a "
+			               "%s", to->format->name, y->kind == YAML_LIST ? "list" : "single value");
+		good = number_setting(r, first, with_params(r, y), &settings[n++]);
+	}
 	to->bindings = store_take(r->store, y->n * sizeof *to->bindings);
 	for (size_t i = 0; i < y->n; i++) {
 		const char *name = y->keys[i]->text;

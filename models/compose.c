@@ -64,11 +64,12 @@ static int64_t stride_of(int64_t in, int64_t out)
 }
 
 /* A projection of x to the shape of f(x): a convolution of kernel 1 where the channels are axis 1,
- * a linear layer where only the last axis differs. NULL: no such projection fits. */
-static const char *projection_of(ad_shape x, ad_shape f, int64_t strides[])
+ * a linear layer where only the last axis differs. Both may fit three axes, of which the last is channels or
+ * time: spatial tells that f convolves or pools. NULL: no such projection fits. */
+static const char *projection_of(ad_shape x, ad_shape f, bool spatial, int64_t strides[])
 {
 	static const char *const convolutions[] = { "conv1d", "conv2d", "conv3d" };
-	bool last = x.rank == f.rank;
+	bool last = x.rank == f.rank && !(x.rank == 3 && spatial);
 
 	for (int i = 0; last && i < x.rank - 1; i++)
 		last = x.dims[i] == f.dims[i];
@@ -143,7 +144,7 @@ static struct value say_residual(struct recording *r, const struct item *item, a
 
 static struct value add_residual(struct recording *r, const struct scope *in,
                                  const struct item *item, const char *path, bool project_x,
-                                 struct value x, struct value f)
+                                 bool spatial, struct value x, struct value f)
 {
 	struct value v[2] = { x, f }, y;
 	int64_t strides[AD_MAX_RANK];
@@ -157,7 +158,7 @@ static struct value add_residual(struct recording *r, const struct scope *in,
 		return unknown;
 	ad_shape a = ad_shape_of(x.node), b = ad_shape_of(f.node);
 	if (!same_shape(a, b)) {
-		const char *name = project_x ? projection_of(a, b, strides) : NULL;
+		const char *name = project_x ? projection_of(a, b, spatial, strides) : NULL;
 
 		if (!name)
 			return say_residual(r, item, a, b, project_x);
@@ -187,7 +188,9 @@ struct value build_residual(struct recording *r, const struct scope *in, const s
 	const char *name = component ? component : item->key->text;
 	size_t outer = strlen(r->level->prefix) - (component ? strlen(component) + 1 : 0);
 	const char *path = store_text(r->store, "%.*s%s", (int)outer, r->level->prefix, name);
+	const size_t spatial = r->spatial;
 	bool project_x = false;
+	struct value f;
 
 	if (body && body->kind == YAML_MAP) {
 		if (!check_keys(r, item, COUNT(keys), keys))
@@ -205,7 +208,8 @@ struct value build_residual(struct recording *r, const struct scope *in, const s
 	}
 	if (!body)
 		return unknown;
-	return add_residual(r, in, item, path, project_x, x, build_list(r, in, body, x));
+	f = build_list(r, in, body, x);
+	return add_residual(r, in, item, path, project_x, r->spatial > spatial, x, f);
 }
 
 /* ---- parallel -------------------------------------------------------------------------------- */

@@ -349,6 +349,7 @@ void data_free_set(struct dataset *d)
 	free(d->columns);
 	free(d->path);
 	free(d->places);
+	free(d->classes);
 	*d = (struct dataset){ 0 };
 }
 
@@ -699,6 +700,16 @@ static bool map(const ad_model *m, struct dataset *const sets[], int n_sets, cha
 	return true;
 }
 
+/* The classes of two parts have the same numbers only if they have the same names. */
+static bool same_classes(const ad_model *m, const struct dataset *a, const struct dataset *b, const char *part,
+                         char *error, size_t n)
+{
+	if (!a->classes || !b->classes || strcmp(a->classes, b->classes) == 0)
+		return true;
+	return failure(error, n, "%s: data: the classes of '%s' are not those of 'train'; list all of them in both: "
+	               "classes: [cat, dog]", m->path, part);
+}
+
 static bool read_parts(ad_model *m, struct parts *p, char *error, size_t n)
 {
 	const struct data_spec *d = &m->data;
@@ -706,6 +717,9 @@ static bool read_parts(ad_model *m, struct parts *p, char *error, size_t n)
 	if ((d->has_train && !read_source(m, &d->train, true, 0, &p->train, error, n)) ||
 	    (d->has_valid && !read_source(m, &d->valid, true, data_bytes(p), &p->valid, error, n)) ||
 	    (d->has_test && !read_source(m, &d->test, true, data_bytes(p), &p->test, error, n)))
+		return false;
+	if (!same_classes(m, &p->train, &p->valid, "valid", error, n) ||
+	    !same_classes(m, &p->train, &p->test, "test", error, n))
 		return false;
 	if (d->split_test.given) {
 		if (p->train.n == 0)

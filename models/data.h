@@ -46,7 +46,8 @@ bool source_refuse(const struct source *s, struct place at, char *error, size_t 
 
 /* Random whole numbers for the data: below `below`, number k of a stream. Streams of different kinds
  * and steps are independent. */
-enum data_stream { STREAM_SPLIT = -16, STREAM_SHUFFLE, STREAM_DRAW, STREAM_MADE, STREAM_CHECK, STREAM_AUGMENT };
+enum data_stream { STREAM_SPLIT = -16, STREAM_SHUFFLE, STREAM_DRAW, STREAM_MADE, STREAM_CHECK, STREAM_AUGMENT,
+                   STREAM_SWEEP };
 uint64_t data_random(uint64_t seed, enum data_stream kind, uint64_t step, uint64_t k, uint64_t below);
 double data_uniform(uint64_t seed, enum data_stream kind, uint64_t step, uint64_t k); /* [0, 1) */
 

@@ -250,13 +250,13 @@ const struct explanation explanations[] = {
 	  "The language has this, but this version of the program does not read it. Leaving it out or "
 	  "saying it in another way gives a model that this version knows.",
 	  "version: 1\n"
-	  "inputs: {x: [B, 4]}\n"
-	  "model: [relu]\n"
-	  "data: {train: {format: png, file: x.png}}\n",
+	  "inputs: {x: [B, 4], i: {shape: [B, 2], dtype: i32}}\n"
+	  "model:\n"
+	  "  y: x[i]\n",
 	  "version: 1\n"
-	  "inputs: {x: [B, 4]}\n"
-	  "model: [relu]\n"
-	  "data: {train: {format: npy, x: x.npy}}\n" },
+	  "inputs: {x: [B, 4], i: {shape: [B, 2], dtype: i32}}\n"
+	  "model:\n"
+	  "  y: gather(x, i, axis=1)\n" },
 	{ E_LABELS, "data against model",
 	  "The data does not go with the model: labels that are no class of the loss that reads "
 	  "them, "

@@ -66,6 +66,18 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* YAML's core schema has these words in three spellings. */
+static bool is_constant(const char *text)
+{
+	static const char *const words[] = { "true", "True", "TRUE", "false", "False", "FALSE",
+		                             "null", "Null", "NULL" };
+
+	for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+		if (strcmp(text, words[k]) == 0)
+			return true;
+	return false;
+}
+
 bool is_name(const char *text)
 {
 	size_t n = 0;
@@ -74,8 +86,7 @@ bool is_name(const char *text)
 		return false;
 	while (is_start(text[n]) || is_digit(text[n]))
 		n++;
-	return !text[n] && n <= LONGEST_NAME && strcmp(text, "true") != 0 &&
-	       strcmp(text, "false") != 0 && strcmp(text, "null") != 0 && strcmp(text, "if") != 0 &&
+	return !text[n] && n <= LONGEST_NAME && !is_constant(text) && strcmp(text, "if") != 0 &&
 	       strcmp(text, "prev") != 0;
 }
 
@@ -338,11 +349,9 @@ static struct expr *primary(struct parser *p)
 			return fail(p, from, p->s, NULL,
 			            "a name with a '.' is a block of an included file; it is called, "
 			            "file.block(x)");
-		if (strcmp(e->text, "true") == 0 || strcmp(e->text, "false") == 0) {
-			e->kind = EXPR_FLAG;
-			e->i = e->text[0] == 't';
-		} else if (strcmp(e->text, "null") == 0) {
-			e->kind = EXPR_NULL;
+		if (is_constant(e->text)) {
+			e->i = tolower(e->text[0]) == 't';
+			e->kind = tolower(e->text[0]) == 'n' ? EXPR_NULL : EXPR_FLAG;
 		}
 		return e;
 	}

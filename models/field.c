@@ -20,7 +20,10 @@ static bool note_override(struct recording *r, const char *param)
 	             yaml_is_null(value)          ? "null"
 	             : value->kind == YAML_SCALAR ? value->text
 	                                          : "a list",
-	             text[0] == '-' ? "command line" : "environment", text);
+	             text[0] == '-'   ? "command line"
+	             : text[0] == 's' ? "file's sweep"
+	                              : "environment",
+	             text);
 	return true;
 }
 

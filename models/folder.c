@@ -2,6 +2,7 @@
  * folder: writes the run folder.
  */
 #include "folder.h"
+#include "environment.h"
 #include "file.h"
 
 #include <cjson/cJSON.h>
@@ -64,8 +65,9 @@ static bool is_empty(const char *path)
 static bool is_early(const char *name)
 {
 	static const char *const names[] = { "config.yaml", "log.jsonl", "log.csv", "gradients.jsonl",
-		                             "gradients-edges.jsonl" };
-	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors." };
+		                             "gradients-edges.jsonl", "env.txt", "report.html" };
+	static const char *const temporary[] = { ".config.yaml.", ".last.safetensors.", ".env.txt.",
+		                                 ".report.html." };
 	size_t length = strlen(name);
 	bool known = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 
@@ -115,17 +117,18 @@ static char *plain_name(const ad_model *m)
 	return copy;
 }
 
-static bool make_numbered(struct run_folder *f, char *error, size_t n)
+/* runs/NAME-N, with an infix runs/NAME-sweep-N. */
+static bool make_numbered(struct run_folder *f, const char *infix, char *error, size_t n)
 {
 	char *name = plain_name(f->m);
 
-	f->path = name ? malloc(strlen(name) + 64) : NULL;
+	f->path = name ? malloc(strlen(name) + strlen(infix) + 64) : NULL;
 	if (!f->path) {
 		free(name);
 		return failure_memory(error, n, "the run folder", 0);
 	}
 	for (int k = 1; k <= MOST_RUNS; k++) {
-		sprintf(f->path, "runs/%s-%d", name, k);
+		sprintf(f->path, "runs/%s%s-%d", name, infix, k);
 		if (k == 1 && !make_parents(f->path, error, n))
 			break;
 		/* Two trainings that start together get two folders: mkdir succeeds for one alone. */
@@ -212,23 +215,41 @@ static bool make_absolute(struct replacements *r, struct yaml *at, const char *f
 	return true;
 }
 
+static bool is_path(const ad_attr *a)
+{
+	static const char *const names[] = { "file", "dir", "vocabulary" };
+	bool is = false;
+
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+		is |= a->type == AD_WORD && strcmp(a->name, names[k]) == 0;
+	return is;
+}
+
+static const char *word_at(const void *attrs, const ad_attr *a)
+{
+	const char *word;
+
+	memcpy(&word, (const char *)attrs + a->offset, sizeof word);
+	return word;
+}
+
 /* Replaces the paths of one source. */
 static bool free_of_folder(struct replacements *r, struct yaml *source, const struct source *s)
 {
 	struct yaml *inner = source ? yaml_get(source, s->format->name) : NULL;
 	bool ok = true;
 
+	const ad_attr *first = s->format->attrs;
+
 	if (inner && inner->kind == YAML_MAP)
 		source = inner;
+	if (inner && inner->kind == YAML_SCALAR && first && is_path(first))
+		return make_absolute(r, inner, s->folder, word_at(s->attrs, first));
 	if (!source || source->kind != YAML_MAP)
 		return true;
 	for (const ad_attr *a = s->format->attrs; a && a->name; a++) {
-		const char *path;
-
-		if (a->type != AD_WORD || (strcmp(a->name, "file") != 0 && strcmp(a->name, "dir") != 0))
-			continue;
-		memcpy(&path, (const char *)s->attrs + a->offset, sizeof path);
-		ok = ok && make_absolute(r, yaml_get(source, a->name), s->folder, path);
+		if (is_path(a))
+			ok = ok && make_absolute(r, yaml_get(source, a->name), s->folder, word_at(s->attrs, a));
 	}
 	for (int k = 0; s->format->paths && k < s->n_bindings; k++)
 		if (s->bindings[k].from->kind == YAML_SCALAR)
@@ -237,7 +258,8 @@ static bool free_of_folder(struct replacements *r, struct yaml *source, const st
 	return ok;
 }
 
-static char *config_text(ad_model *m, size_t *length)
+/* how: "as it was trained". */
+static char *config_text(ad_model *m, const char *how, size_t *length)
 {
 	struct replacements r = { 0 };
 	struct yaml *root = yaml_root(m->tree);
@@ -257,8 +279,8 @@ static char *config_text(ad_model *m, size_t *length)
 	if (ok && m->train.from)
 		ok = make_absolute(&r, yaml_get(train, "from"), NULL, m->train.from);
 	if (ok) {
-		fprintf(to, "# %s as it was trained, by autograd %s: overrides applied, data paths made "
-		        "absolute\n", m->name ? m->name : "the model", AD_VERSION);
+		fprintf(to, "# %s %s, by autograd %s: overrides applied, data paths made "
+		        "absolute\n", m->name ? m->name : "the model", how, AD_VERSION);
 		yaml_write(root, to);
 		ok = !ferror(to);
 	}
@@ -386,18 +408,64 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 
 	*f = (struct run_folder){ .m = m, .valid = valid };
 	*taken = false;
-	if (!(path ? make_named(f, path, taken, error, n) : make_numbered(f, error, n)))
+	if (!(path ? make_named(f, path, taken, error, n) : make_numbered(f, "", error, n)))
 		return false;
 	/* First, since its lock says that the folder is in use. */
 	if (!(f->jsonl = open_log(f, "log.jsonl", error, n)) || !lock_log(f, taken, error, n))
 		return false;
-	text = config_text(m, &length);
+	text = config_text(m, "as it was trained", &length);
 	ok = write_whole(f, "config.yaml", text, length, error, n);
+	free(text);
+	text = ok ? environment_text(m, &length) : NULL;
+	ok = ok && write_whole(f, "env.txt", text, length, error, n);
 	free(text);
 	if (!ok || !(f->csv = open_log(f, "log.csv", error, n)))
 		return false;
 	csv_head(f);
 	return flush(f, f->csv, "log.csv", error, n);
+}
+
+char *folder_of_sweep(ad_model *m, const char *path, bool *taken, char *error, size_t n)
+{
+	struct run_folder f = { .m = m };
+	size_t length = 0;
+	char *text;
+	bool ok;
+
+	*taken = false;
+	if (path ? make_named(&f, path, taken, error, n) : make_numbered(&f, "-sweep", error, n)) {
+		text = config_text(m, "as its sweep began", &length);
+		ok = write_whole(&f, "config.yaml", text, length, error, n);
+		free(text);
+		if (ok)
+			return f.path;
+	}
+	free(f.path);
+	return NULL;
+}
+
+char *folder_last_sweep(const ad_model *m)
+{
+	char *name = plain_name(m), *front = NULL, *path = NULL;
+	long most = 0;
+	DIR *list = opendir("runs");
+
+	if (name && asprintf(&front, "%s-sweep-", name) < 0)
+		front = NULL;
+	for (struct dirent *entry; front && list && (entry = readdir(list));) {
+		const char *digits = entry->d_name + strlen(front);
+
+		if (strncmp(entry->d_name, front, strlen(front)) == 0 && *digits != '0' && strlen(digits) < 9 &&
+		    digits[strspn(digits, "0123456789")] == '\0' && atol(digits) > most)
+			most = atol(digits);
+	}
+	if (most > 0 && asprintf(&path, "runs/%s%ld", front, most) < 0)
+		path = NULL;
+	if (list)
+		closedir(list);
+	free(front);
+	free(name);
+	return path;
 }
 
 /* Metrics under their names, with "valid_" before those of the valid part. */
@@ -484,7 +552,7 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 	     cJSON_AddNumberToObject(result, "seconds", r->seconds) &&
 	     cJSON_AddNumberToObject(result, "parameters", parameters) &&
 	     cJSON_AddNumberToObject(result, "seed", (double)m->train.seed) &&
-	     cJSON_AddStringToObject(result, "precision", m->f64 ? "f64" : "f32") &&
+	     cJSON_AddStringToObject(result, "precision", model_precision(m)) &&
 	     cJSON_AddStringToObject(result, "version", AD_VERSION);
 	if (ok)
 		text = cJSON_Print(result);

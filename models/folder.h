@@ -2,6 +2,7 @@
  * folder: the run folder, which one training leaves behind.
  *
  *	config.yaml       the declaration with --set applied; its data paths work from anywhere
+ *	env.txt           what it ran on: version, instructions, threads, processor, memory, system
  *	log.jsonl         one line an epoch: step, epoch, loss, lr, grad_norm, ms, metrics, valid_loss, ...
  *	log.csv           the same columns
  *	result.json       loss and metrics of the trained model on every part; seconds, steps, parameters
@@ -79,6 +80,11 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
                  char *error, size_t n);
 bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);
 bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n);
+
+/* The folder of a sweep, by malloc: made as folder_open makes one, NULL: runs/NAME-sweep-N, with the config.yaml
+ * of m. NULL after a failure. And the one with the largest N that is there; NULL: there is none. */
+char *folder_of_sweep(ad_model *m, const char *path, bool *taken, char *error, size_t n);
+char *folder_last_sweep(const ad_model *m);
 
 /* A number that is not finite is written as "NaN" or "Infinity". A record that is there already is
  * continued. */

@@ -296,7 +296,7 @@ static struct yaml *fill_train(struct filling *f, struct yaml *train)
 	struct yaml *copy = copy_of(f, train);
 
 	add_default(f, copy, "seed", "0");
-	add_default(f, copy, "precision", f->r.model->f64 ? "f64" : "f32");
+	add_default(f, copy, "precision", model_precision(f->r.model));
 	if (t->optimizer)
 		fill_choice(f, copy, "optimizer", t->optimizer->attrs);
 	if (t->schedule)

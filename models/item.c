@@ -72,6 +72,17 @@ static bool open_map(struct recording *r, const struct scope *in, const struct y
 	return to->key != NULL && good;
 }
 
+/* Whether the name is that of a param whose value is not known. */
+static bool is_unknown(const struct scope *in, const char *name)
+{
+	struct name *found = scope_find(in, name);
+
+	if (!found || found->kind != NAME_ARGUMENT || found->value.kind != VALUE_UNKNOWN)
+		return false;
+	found->used = true;
+	return true;
+}
+
 bool open_item(struct recording *r, const struct scope *in, const struct yaml *y, struct item *to)
 {
 	*to = (struct item){ .at = y };
@@ -93,6 +104,8 @@ bool open_item(struct recording *r, const struct scope *in, const struct yaml *y
 	}
 	if (kind_find(r, in, to->key->text, &to->kind))
 		return true;
+	if (is_unknown(in, to->key->text))
+		return false;
 	if (r->messages)
 		say_op(r, to->key->at, to->key->text, AS_ITEM);
 	else
@@ -414,7 +427,7 @@ static bool happens(struct recording *r, const struct scope *in, const struct ya
 		return true;
 	v = field_of(r, in, when, "when", "true or false");
 	if (v.kind == VALUE_UNKNOWN)
-		return false;
+		return r->probing;
 	if (!value_is_number(v)) {
 		wrong(r, E_TYPE, when->at, "'when' wants true or false, not %s", value_text(r, v));
 		return false;
@@ -500,6 +513,9 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 		    "'repeat' wants a number that is known before the data; '%s' is a free "
 		    "dim",
 		    y->text);
+	to->n = 1;
+	if (v.kind == VALUE_UNKNOWN && r->probing)
+		return true;
 	return whole_of(r, v, y->at, "repeat", y->text, 0, r->messages ? MOST_STEPS : INT32_MAX,
 	                &to->n);
 }

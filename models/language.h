@@ -78,10 +78,10 @@ void *store_more(struct store *s, void *list, size_t n, size_t element);
 
 /* ---- messages, further (message.c) ----------------------------------------------------------- */
 
-/* A place with line -k is in overrides[k - 1], "a.b=v"; the first n_environment are from AUTOGRAD_SET,
- * the others from --set. */
+/* A place with line -k is in overrides[k - 1], "a.b=v"; the first n_environment are from AUTOGRAD_SET, the last
+ * n_swept from a sweep, the others from --set. */
 void messages_overrides(struct messages *m, size_t n, const char *const overrides[],
-                        size_t n_environment);
+                        size_t n_environment, size_t n_swept);
 
 /* Takes a further file, whose places have the number returned; -1 without memory. */
 int messages_source(struct messages *m, const char *file, const char *text, size_t length);
@@ -304,6 +304,8 @@ struct recording {
 	bool frozen;           /* weights made now */
 	double lr_scale;
 	bool again;            /* a further step of a scan: no rows, no names */
+	bool probing;          /* the body of a block that nothing uses: its inputs are unknown */
+	size_t spatial;        /* how many convolutions and poolings were built */
 	bool stopped;          /* too many steps, or a cap was hit */
 	struct origin **reads; /* what the item that is being built has read */
 	size_t n_reads;
@@ -543,6 +545,7 @@ void check_train(struct recording *r); /* regime.c */
 /* `valid.loss`, `train.acc`: false after a message. */
 bool read_watched(struct recording *r, const struct yaml *y, const char *key, struct watched *to);
 void check_plan(struct recording *r); /* plan.c */
+const char *const *plan_keys(const char *where, size_t *count); /* of sweep and draw; NULL: another */
 void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
 void check_unused(struct recording *r);
@@ -596,6 +599,7 @@ struct call {
 	} * named;
 	bool expression;   /* in an expression, not an item */
 	bool known;        /* all that was given is there */
+	int errors;        /* that were there before its arguments were read */
 	size_t parameters; /* of the weights that it made */
 };
 
@@ -672,6 +676,9 @@ struct value build_parallel(struct recording *r, const struct scope *in, const s
 struct value build_scan(struct recording *r, const struct scope *in, const struct item *item,
                         const char *component, size_t n_in, const struct value x[]);
 struct value build_block(struct call *c, const char *component);
+
+/* Checks the body of a block that nothing uses, as far as that goes without shapes. */
+void probe_block(struct recording *r, const struct definition *d);
 
 /* The level below a component, NULL: the same paths with counts of its own; with the weights of
  * another item where `shared` is its path. */

@@ -128,12 +128,30 @@ static struct value build_layer(struct call *c, const char *component)
 	return unknown;
 }
 
+/* Ops and layers whose axis 1 is channels and whose further axes are space or time. */
+static bool is_spatial(const char *name)
+{
+	return strncmp(name, "conv", 4) == 0 || strstr(name, "_pool") || strcmp(name, "upsample") == 0;
+}
+
 struct value call_build(struct call *c, const char *component)
 {
+	struct recording *r = c->r;
+	const char *name = c->kind.op      ? ad_op_name(c->kind.op)
+	                   : c->kind.layer ? c->kind.layer->name
+	                                   : c->name;
+	struct value y;
+
 	if (c->kind.what == KIND_BLOCK)
 		return build_block(c, component);
+	r->spatial += is_spatial(name);
 	if (c->kind.what == KIND_LAYER)
-		return count_step(c->r, c->at) ? build_layer(c, component) : unknown;
-	return record(c->r, c->kind.op ? ad_op_name(c->kind.op) : c->name, c->at, c->span, c->n_in,
-	              c->inputs, c->n_settings, c->settings);
+		return count_step(r, c->at) ? build_layer(c, component) : unknown;
+	/* an item has a scope of its own, also where it is a single op */
+	if (component)
+		ad_scope_begin(r->graph, component);
+	y = record(r, name, c->at, c->span, c->n_in, c->inputs, c->n_settings, c->settings);
+	if (component)
+		ad_scope_end(r->graph);
+	return y;
 }

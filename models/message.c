@@ -57,7 +57,7 @@ struct messages {
 	int errors;
 	int depth; /* of withins */
 	struct within within[MOST_BLOCKS + 1];
-	size_t n_overrides, n_environment;
+	size_t n_overrides, n_environment, n_swept;
 	const char *const *overrides;
 };
 
@@ -221,11 +221,12 @@ const char *messages_text(const struct messages *m, int file)
 }
 
 void messages_overrides(struct messages *m, size_t n, const char *const overrides[],
-                        size_t n_environment)
+                        size_t n_environment, size_t n_swept)
 {
 	m->n_overrides = n;
 	m->overrides = overrides;
 	m->n_environment = n_environment;
+	m->n_swept = n_swept;
 }
 
 void messages_enter(struct messages *m, struct place at, const char *text)
@@ -469,9 +470,11 @@ static void print_source(const struct messages *m, FILE *to, struct place at, ch
 	fprintf(to, "%s%s\n", text ? " " : "", text ? text : "");
 }
 
-/* "--set ", or "AUTOGRAD_SET ": where an override is from. */
+/* "--set", "AUTOGRAD_SET" or "sweep": where an override is from. */
 static const char *override_from(const struct messages *m, struct place at)
 {
+	if ((size_t)-at.line > m->n_overrides - m->n_swept)
+		return "sweep";
 	return (size_t)-at.line <= m->n_environment ? "AUTOGRAD_SET" : "--set";
 }
 

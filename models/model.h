@@ -79,11 +79,13 @@ struct yaml {
 /* Reads one document under the limits of the language; messages tell what is wrong. NULL only
  * without memory or if nothing could be read. The tree lives until yaml_free. */
 struct yaml_tree;
+struct store;
 struct yaml_tree *yaml_read(const char *text, size_t length, struct messages *m);
 struct yaml *yaml_root(struct yaml_tree *t);
 void yaml_free(struct yaml_tree *t);
 struct yaml *yaml_get(const struct yaml *map, const char *key); /* NULL: absent */
 void yaml_write(const struct yaml *y, FILE *to); /* as YAML that reads back equal */
+const char *yaml_flow(struct store *s, const struct yaml *y); /* the same on one line */
 
 /* The same with what note writes at the end of each line that has a value; note may be NULL. */
 void yaml_write_noted(const struct yaml *y, FILE *to,
@@ -120,6 +122,7 @@ struct dataset {
 	struct column *columns;
 	bool unreadable; /* it could not be read for its file or for want of memory, not for what is in it */
 	char *path;      /* of the text that the samples stand in, each at a line; NULL: they have none */
+	char *classes;   /* names of the classes that its targets are, in order, each with a line feed; NULL: numbers */
 	size_t *places;  /* of each sample: its line in path, else its number in its source, from 0 */
 };
 
@@ -145,8 +148,8 @@ struct source {
 /* A data format or generator: one file in data/, named format_NAME. read sets columns[k].data (malloc)
  * and n for the columns it was given (input, type, shape and per are set), path and places if the samples
  * have lines, or leaves a sentence in
- * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which those named file
- * and dir are paths; besides these, names of inputs are keys where `binds` is set. */
+ * error ("FILE:LINE: reason") and returns false. attrs: its fields in the YAML, of which those named file,
+ * dir and vocabulary are paths; besides these, names of inputs are keys where `binds` is set. */
 struct format {
 	const char *name, *doc;
 	const ad_attr *attrs;
@@ -289,7 +292,7 @@ struct train_spec {
 	bool given;
 	int64_t epochs, steps; /* -1: not given */
 	uint64_t seed;
-	bool f64;
+	bool f64, bf16; /* bf16: products of training steps; all else in f32 */
 	const struct optimizer *optimizer;
 	void *optimizer_attrs;
 	int64_t log;  /* `log: n`: a line on the terminal every n epochs; 0: as the output decides */
@@ -313,6 +316,41 @@ struct train_spec {
 	struct period gradients; /* when they are recorded */
 	bool draw_gradients;     /* and drawn */
 	const char *from;        /* run folder or file of the weights to begin with; NULL: initial values */
+};
+
+/* ---- sweeps (plan.c, sweep.c) and diagrams ------------------------------------------------------------ */
+
+#define MOST_TRIALS 10000
+
+/* A param that a sweep varies: n values as they stand in the file, or, n 0, numbers of a range. */
+struct swept {
+	const char *param;
+	size_t n;
+	const char *const *values;
+	double lo, hi;
+	bool log;   /* the logarithm is uniform */
+	bool whole; /* whole numbers alone, both ends among them */
+};
+
+struct sweep_spec {
+	bool given;
+	bool random;    /* each trial takes a value of each at random; else all combinations, the last param fastest */
+	int64_t trials;
+	size_t n_over;
+	struct swept *over;
+	struct watched goal; /* by which the trials are sorted */
+};
+
+/* The value of param `which` in a trial, counted from 0, as text that a file could have; a function of the
+ * declaration and its seed. Lives in room where that is needed. (sweep.c) */
+const char *sweep_value(const ad_model *m, int64_t trial, size_t which, char *room, size_t n);
+
+/* What stands under `draw`: -1, 0 and NULL where nothing does. */
+struct draw_spec {
+	int view, stat; /* of ad_view, ad_draw_stat */
+	int64_t depth, max_nodes;
+	const char *direction; /* "LR" */
+	double thresholds[4];  /* vanishing, weak, strong, exploding; 0: not given */
 };
 
 /* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */
@@ -428,7 +466,7 @@ struct layer_row {
 /* One recording of the model for given sizes of the free dims. Several live side by side. */
 struct instance {
 	int64_t *dims;       /* sizes of model->dims */
-	bool training;
+	bool training, bf16;
 	ad_node **inputs;    /* as model->inputs; NULL where the recording does not use it */
 	ad_node *output, *loss; /* loss may be NULL */
 	ad_node **metrics;   /* as model->metrics */
@@ -458,6 +496,7 @@ struct ad_model {
 	struct yaml_tree *tree;    /* resolved: extends, include and overrides applied */
 	ad_graph *graph;           /* NULL while there are errors */
 	bool f64;
+	bool bf16;                 /* in recordings for training from now on: see model_take_precision */
 	int n_dims;
 	const char **dims;         /* names of the free dims, in order of first use */
 	int batch_dim;             /* the free dim that leads the inputs; -1: none */
@@ -473,6 +512,8 @@ struct ad_model {
 	struct instance **instances, *active; /* whose assignments are the graph's */
 	struct data_spec data;
 	struct train_spec train;
+	struct sweep_spec sweep;
+	struct draw_spec draw;
 	size_t memory_limit;       /* bytes; 0: none */
 	bool timed;                /* the training that runs takes its times */
 	ad_train_times times;
@@ -483,6 +524,10 @@ struct ad_model {
 /* ad_model_open with the overrides of the environment, AUTOGRAD_SET, before those given. */
 ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[]);
 
+/* A trial: the model with values of its sweep, which come last. here: with those of the environment first. */
+ad_model *model_open_trial(const char *path, bool here, size_t n_overrides, const char *const overrides[],
+                           size_t n_swept, const char *const swept[]);
+
 /* The declaration with all defaults written out, at places of line 0; lives as long as the model. NULL
  * without memory. And where a place is: "mlp.yaml:4:5", "--set params.n=3", "default" (full.c). */
 struct yaml *model_full(ad_model *m);
@@ -492,6 +537,13 @@ char *model_place(const ad_model *m, struct place at, char *text, size_t n);
  * failure of the graph (ad_errmsg). Evaluations from now on, until the next call, assign to buffers what
  * it says. */
 struct instance *model_instance(ad_model *m, const int64_t dims[], bool training);
+
+/* "f32", "f64" or "bf16": what the declaration says of the training. */
+const char *model_precision(const ad_model *m);
+
+/* Before training: its recordings from now on have the products that the declaration says. False with a
+ * sentence where the processor cannot compute them. */
+bool model_take_precision(ad_model *m, char *error, size_t n);
 
 /* Records the sweep from the instance's loss (or its output, if a single number) once and sets
  * instance->gradients. */

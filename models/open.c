@@ -1,6 +1,7 @@
 /*
  * open: from a file to a model with weights, and its recordings for given sizes.
  */
+#include "file.h"
 #include "language.h"
 
 #include <errno.h>
@@ -220,9 +221,9 @@ static void read_tree(ad_model *m, const char *text, size_t length, size_t n,
 	b->root = whole ? yaml_root(m->tree) : NULL;
 }
 
-/* What is to be changed: "a.b=v", of the environment, then of the caller. */
+/* What is to be changed: "a.b=v", of the environment, then of the caller, then of a sweep. */
 struct overrides {
-	size_t n, n_environment;
+	size_t n, n_environment, n_swept;
 	const char *const *list;
 };
 
@@ -261,7 +262,7 @@ static bool open_text(ad_model *m, const char *path, const char *text, size_t le
 	const char **kept = store_take(&b->store, (n + 1) * sizeof(*kept));
 	for (size_t i = 0; i < n; i++)
 		kept[i] = store_copy(&b->store, overrides[i], strlen(overrides[i]));
-	messages_overrides(m->messages, n, kept, o->n_environment);
+	messages_overrides(m->messages, n, kept, o->n_environment, o->n_swept);
 	read_tree(m, text, length, n, kept);
 	if (b->root)
 		check_model(m, n, kept, graph);
@@ -301,21 +302,22 @@ static ad_model *open_with(const char *path, const struct overrides *o)
 
 ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[])
 {
-	return open_with(path, &(struct overrides){ n_overrides, 0, overrides });
+	return open_with(path, &(struct overrides){ .n = n_overrides, .list = overrides });
 }
 
-/* The lines of AUTOGRAD_SET, cut in place, before the overrides given. */
-ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[])
+/* The lines of AUTOGRAD_SET, cut in place, before what is given. */
+ad_model *model_open_trial(const char *path, bool here, size_t n_overrides, const char *const overrides[],
+                           size_t n_swept, const char *const swept[])
 {
-	const char *set = getenv("AUTOGRAD_SET");
+	const char *set = here ? getenv("AUTOGRAD_SET") : NULL;
 	char *text = strdup(set ? set : ""), *rest = text;
 	size_t lines = 1;
 	ad_model *m = NULL;
 
 	for (const char *s = set; s && *s; s++)
 		lines += *s == '\n';
-	const char **all = malloc((n_overrides + lines) * sizeof(*all));
-	struct overrides o = { .list = all };
+	const char **all = malloc((n_overrides + n_swept + lines) * sizeof(*all));
+	struct overrides o = { .n_swept = n_swept, .list = all };
 	if (text && all) {
 		for (char *line; (line = strsep(&rest, "\n")) != NULL;)
 			if (line[strspn(line, " \t\r")])
@@ -323,11 +325,18 @@ ad_model *model_open_here(const char *path, size_t n_overrides, const char *cons
 		o.n_environment = o.n;
 		for (size_t i = 0; i < n_overrides; i++)
 			all[o.n++] = overrides[i];
+		for (size_t i = 0; i < n_swept; i++)
+			all[o.n++] = swept[i];
 		m = open_with(path, &o);
 	}
 	free(all);
 	free(text);
 	return m;
+}
+
+ad_model *model_open_here(const char *path, size_t n_overrides, const char *const overrides[])
+{
+	return model_open_trial(path, true, n_overrides, overrides, 0, NULL);
 }
 
 void ad_model_close(ad_model *m)
@@ -417,7 +426,9 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 	for (int k = 0; k < m->n_dims; k++)
 		in->dims[k] = dims[k]; /* dims may be NULL where there are none */
 	in->training = training;
+	in->bf16 = training && m->bf16;
 	ad_training(m->graph, training);
+	ad_set_precision(m->graph, in->bf16 ? AD_BF16 : AD_FULL);
 	build_model(&r, in);
 	if (ad_status_of(m->graph) != AD_OK)
 		return false;
@@ -433,7 +444,7 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 		return NULL;
 	for (int i = 0; i < m->n_instances; i++) {
 		struct instance *in = m->instances[i];
-		bool same = in->training == training;
+		bool same = in->training == training && in->bf16 == (training && m->bf16);
 
 		for (int k = 0; same && k < m->n_dims; k++)
 			same = in->dims[k] == dims[k];
@@ -443,6 +454,26 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 	bool good = record_instance(m, dims, training);
 	m->build->store.out = NULL;
 	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
+}
+
+const char *model_precision(const ad_model *m)
+{
+	return m->f64 ? "f64" : m->train.bf16 ? "bf16" : "f32";
+}
+
+bool model_take_precision(ad_model *m, char *error, size_t n)
+{
+	const char *missing = m->train.bf16 ? ad_bf16_missing(m->graph) : NULL;
+	const struct yaml *key = yaml_get(yaml_get(m->build->root, "train"), "precision");
+	char place[512];
+
+	m->bf16 = m->train.bf16 && !missing;
+	if (!missing)
+		return true;
+	return failure(error, n,
+	               "%s: precision: %s; train in f32, with --set train.precision=f32, or with "
+	               "AUTOGRAD_BF16=emulate in the rounding of bf16, which is slow",
+	               model_place(m, key->at, place, sizeof place), missing);
 }
 
 static bool take_gradients(ad_model *m, struct instance *in, ad_node *y)

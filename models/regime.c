@@ -365,6 +365,23 @@ void check_groups(struct recording *r)
 	}
 }
 
+/* bf16 rounds numbers of f32: no input can be f64. */
+static void refuse_f64_inputs(struct recording *r)
+{
+	const struct yaml *inputs = yaml_get(r->model->build->root, "inputs");
+
+	for (size_t i = 0; inputs && inputs->kind == YAML_MAP && i < inputs->n; i++) {
+		const struct yaml *input = inputs->items[i];
+		const struct yaml *dtype = input->kind == YAML_MAP ? yaml_get(input, "dtype") : NULL;
+
+		if (dtype && yaml_is(dtype, "f64"))
+			message(r->messages, E_TYPE, dtype->at, NULL,
+			        "write dtype: f32, or train: {precision: f64}",
+			        "input '%s' cannot be f64: 'precision' is bf16, which rounds f32",
+			        inputs->keys[i]->text);
+	}
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------- */
 
 void check_train(struct recording *r)
@@ -396,9 +413,13 @@ void check_train(struct recording *r)
 	t->log = whole_field(r, y, "log", 0, 0);
 	t->accumulate = whole_field(r, y, "accumulate", 1, 1);
 	if ((field = yaml_get(y, "precision")) != NULL) {
-		static const char *const words[] = { "f32", "f64" };
+		static const char *const words[] = { "f32", "f64", "bf16" };
+		int which = word_of(r, field, "precision", COUNT(words), words, NULL);
 
-		t->f64 = word_of(r, field, "precision", COUNT(words), words, NULL) == 1;
+		t->f64 = which == 1;
+		t->bf16 = which == 2;
+		if (t->bf16)
+			refuse_f64_inputs(r);
 	}
 	for (size_t k = 0; k < COUNT(parts); k++)
 		if ((field = yaml_get(y, parts[k].key)) != NULL)

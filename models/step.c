@@ -12,7 +12,15 @@ struct stepper {
 	ad_optimizer *optimizer;
 	size_t n_moved;
 	ad_node **moved, **gradients, **roots; /* of n_moved, n_moved and one more */
-	int64_t steps;
+	int64_t steps, batches;
+	int64_t gathered; /* batches whose gradients wait for the step, `accumulate` */
+	double samples;   /* in these */
+	size_t n_kept, kept_room;
+	struct kept { /* what buffers were before the batch */
+		ad_node *buffer;
+		void *data;
+		size_t room;
+	} *kept;
 };
 
 void stepper_free(struct stepper *s)
@@ -20,6 +28,9 @@ void stepper_free(struct stepper *s)
 	if (!s)
 		return;
 	ad_optimizer_close(s->optimizer);
+	for (size_t k = 0; k < s->kept_room; k++)
+		free(s->kept[k].data);
+	free(s->kept);
 	free(s->moved);
 	free(s->gradients);
 	free(s->roots);
@@ -141,13 +152,17 @@ ad_node *ad_model_value(ad_model *m, const char *name)
 static bool open_stepper(ad_model *m)
 {
 	struct stepper *s;
-	char error[512] = "out of memory";
+	char error[1024] = "out of memory";
 
 	if (m->stepper)
 		return true;
 	if (!m->train.optimizer) {
 		ad_fail(m->graph, AD_ERROR_ARGUMENT, "%s: 'train' needs an optimizer, such as optimizer: "
 		        "{sgd: {lr: 0.1}}", m->path);
+		return false;
+	}
+	if (!model_take_precision(m, error, sizeof error)) {
+		ad_fail(m->graph, AD_ERROR_ARGUMENT, "%s", error);
 		return false;
 	}
 	s = calloc(1, sizeof *s);
@@ -169,13 +184,91 @@ static bool open_stepper(ad_model *m)
 	return true;
 }
 
+static size_t bytes_of(const ad_model *m, ad_node *buffer)
+{
+	size_t each = ad_type_of(buffer) == AD_REAL ? m->f64 ? sizeof(double) : sizeof(float)
+	            : ad_type_of(buffer) == AD_I32  ? sizeof(int32_t) : 1;
+
+	return ad_count(buffer) * each;
+}
+
+/* Copies the buffers that the batch will assign to. */
+static bool keep_buffers(ad_model *m, const struct instance *in)
+{
+	struct stepper *s = m->stepper;
+
+	if (in->n_assigned > s->kept_room) {
+		struct kept *more = realloc(s->kept, in->n_assigned * sizeof *more);
+
+		if (!more)
+			return false;
+		memset(more + s->kept_room, 0, (in->n_assigned - s->kept_room) * sizeof *more);
+		s->kept = more;
+		s->kept_room = in->n_assigned;
+	}
+	s->n_kept = in->n_assigned;
+	for (size_t k = 0; k < s->n_kept; k++) {
+		struct kept *kept = &s->kept[k];
+		size_t bytes = bytes_of(m, in->assigned[k].buffer);
+		const void *data = ad_data(in->assigned[k].buffer);
+
+		if (bytes > kept->room) {
+			void *more = realloc(kept->data, bytes);
+
+			if (!more)
+				return false;
+			kept->data = more;
+			kept->room = bytes;
+		}
+		kept->buffer = data ? in->assigned[k].buffer : NULL;
+		if (data)
+			memcpy(kept->data, data, bytes);
+	}
+	return true;
+}
+
+/* After a batch that failed: NAN. */
+static double restore_buffers(ad_model *m)
+{
+	struct stepper *s = m->stepper;
+
+	for (size_t k = 0; k < s->n_kept; k++) {
+		void *data = s->kept[k].buffer ? ad_write(s->kept[k].buffer) : NULL;
+
+		if (data)
+			memcpy(data, s->kept[k].data, bytes_of(m, s->kept[k].buffer));
+	}
+	return NAN;
+}
+
+/* Moves the weights by the mean gradient of what was gathered. */
+static bool move(ad_model *m, double norm)
+{
+	struct stepper *s = m->stepper;
+	int64_t total = m->train.steps > 0 ? m->train.steps : m->train.epochs > 0 ? m->train.epochs : 0;
+	double share = 1;
+
+	if (m->train.accumulate > 1) {
+		optimizer_take_sums(s->optimizer);
+		share = 1 / s->samples;
+		norm = optimizer_norm(s->optimizer) * share;
+		s->gathered = 0;
+		s->samples = 0;
+	}
+	set_scheduled_rate(m, s->optimizer, s->steps, total, 1);
+	if (!optimizer_move(s->optimizer, clip_scale(m, norm) * share, NULL))
+		return false;
+	s->steps++;
+	return true;
+}
+
 double ad_model_step(ad_model *m, size_t n, const ad_model_input inputs[])
 {
 	struct instance *in;
 	struct stepper *s;
 	size_t n_roots = 0;
-	double loss, norm;
-	int64_t total;
+	double loss, norm, samples;
+	char error[256];
 
 	if (!m->graph || !open_stepper(m))
 		return NAN;
@@ -185,6 +278,10 @@ double ad_model_step(ad_model *m, size_t n, const ad_model_input inputs[])
 	if (!in || !in->loss || (!in->gradients && !model_gradients(m, in)))
 		return NAN;
 	s = m->stepper;
+	if (!keep_buffers(m, in)) {
+		ad_fail(m->graph, AD_ERROR_MEMORY, "out of memory");
+		return NAN;
+	}
 	s->roots[n_roots++] = in->loss;
 	for (int k = 0, j = 0; k < m->n_weights; k++) {
 		if ((size_t)j >= s->n_moved || m->weights[k].node != s->moved[j])
@@ -193,20 +290,27 @@ double ad_model_step(ad_model *m, size_t n, const ad_model_input inputs[])
 			s->roots[n_roots++] = in->gradients[k];
 		s->gradients[j++] = in->gradients[k];
 	}
-	ad_step(m->graph, (uint64_t)s->steps);
+	ad_step(m->graph, (uint64_t)s->batches);
 	if (ad_evaluate(m->graph, s->roots, n_roots) != AD_OK || !optimizer_find(s->optimizer, s->gradients))
-		return NAN;
+		return restore_buffers(m);
 	loss = ad_item(in->loss);
 	norm = optimizer_norm(s->optimizer);
 	if (!isfinite(loss) || !isfinite(norm)) {
 		ad_fail(m->graph, AD_ERROR_NONFINITE, "step %lld: the %s is not finite",
 		        (long long)s->steps + 1, isfinite(loss) ? "gradient" : "loss");
-		return NAN;
+		return restore_buffers(m);
 	}
-	total = m->train.steps > 0 ? m->train.steps : m->train.epochs > 0 ? m->train.epochs : 0;
-	set_scheduled_rate(m, s->optimizer, s->steps, total, 1);
-	if (!optimizer_move(s->optimizer, clip_scale(m, norm), NULL))
-		return NAN;
-	s->steps++;
-	return loss;
+	if (m->train.accumulate > 1) {
+		samples = m->batch_dim >= 0 ? (double)in->dims[m->batch_dim] : 1;
+		if (!optimizer_add(s->optimizer, samples, error, sizeof error)) {
+			ad_fail(m->graph, AD_ERROR_MEMORY, "%s", error);
+			return restore_buffers(m);
+		}
+		s->samples += samples;
+		s->gathered++;
+	}
+	s->batches++;
+	if (m->train.accumulate > 1 && s->gathered < m->train.accumulate)
+		return loss;
+	return move(m, norm) ? loss : NAN;
 }

@@ -959,6 +959,8 @@ static bool log_epoch(struct trainer *t, int64_t epoch, int64_t in_epoch, const 
 	double since = start_of_time(t->m);
 	bool logged = folder_log(&t->folder, &row, error, n);
 
+	if (logged && t->o->logged)
+		t->o->logged(t->o->logged_of, t->folder.path);
 	add_time(t->m, &since, &t->m->times.files);
 	return logged;
 }
@@ -1146,7 +1148,7 @@ static bool check_model(struct trainer *t)
 		fed |= !m->inputs[k].scalar_leaf;
 	if (fed && !m->data.has_train)
 		return failure(error, n, "%s has inputs, but no data for them: add 'data' with 'train'", m->path);
-	return true;
+	return model_take_precision(t->m, error, n);
 }
 
 static bool plan_steps(struct trainer *t)

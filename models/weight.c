@@ -233,6 +233,34 @@ ad_node *model_buffer(struct layer_site *site, const char *name, ad_type type, a
 
 /* ---- declared by name ------------------------------------------------------------------------ */
 
+/* A list of sizes, or the name of a param that is one. */
+static bool declared_sizes(struct recording *r, const struct scope *in, const struct yaml *y, ad_shape *to)
+{
+	struct name *param = y->kind == YAML_SCALAR && !y->quoted ? scope_find(in, y->text) : NULL;
+	const struct value *list = param && param->value.kind == VALUE_LIST ? &param->value : NULL;
+	size_t n = list ? list->n : y->n;
+
+	if (param)
+		param->used = true;
+	if (param && param->value.kind == VALUE_UNKNOWN)
+		return false;
+	if (!list && y->kind != YAML_LIST)
+		return message(r->messages, E_TYPE, y->at, NULL,
+		               "write [4, 3], or [] for a single number",
+		               "'shape' is a list of sizes");
+	if (n > AD_MAX_RANK)
+		return message(r->messages, E_LIMIT, y->at, NULL, NULL, "a shape has at most %d axes",
+		               AD_MAX_RANK);
+	for (size_t i = 0; i < n; i++) {
+		const struct yaml *d = list ? y : y->items[i];
+		struct value v = list ? list->items[i] : field_of(r, in, d, "shape", "a size");
+
+		if (!whole_of(r, v, d->at, "a size", d->text, 1, INT32_MAX, &to->dims[to->rank++]))
+			return false;
+	}
+	return true;
+}
+
 /* The shape and initial values of {shape: [4, 3], init: xavier}, or of [4, 3]. */
 static bool declared_array(struct recording *r, const struct scope *in, const struct yaml *key,
                            const struct yaml *y, struct wanted *want)
@@ -249,20 +277,8 @@ static bool declared_array(struct recording *r, const struct scope *in, const st
 		           ? false
 		           : message(r->messages, E_MISSING, key->at, NULL, "write {shape: [4, 3]}",
 		                     "weight '%s' needs 'shape'", key->text);
-	if (dims->kind != YAML_LIST)
-		return message(r->messages, E_TYPE, dims->at, NULL,
-		               "write [4, 3], or [] for a single number",
-		               "'shape' is a list of sizes");
-	if (dims->n > AD_MAX_RANK)
-		return message(r->messages, E_LIMIT, dims->at, NULL, NULL,
-		               "a shape has at most %d axes", AD_MAX_RANK);
-	for (size_t i = 0; i < dims->n; i++) {
-		const struct yaml *d = dims->items[i];
-
-		if (!whole_of(r, field_of(r, in, d, "shape", "a size"), d->at, "a size", d->text, 1,
-		              INT32_MAX, &want->shape.dims[want->shape.rank++]))
-			return false;
-	}
+	if (!declared_sizes(r, in, dims, &want->shape))
+		return false;
 	want->fan_out = want->shape.rank > 0 ? want->shape.dims[want->shape.rank - 1] : 1;
 	/* A vector is a bias; x @ W takes a matrix as [in, out]. */
 	want->fan_in = 1;
@@ -319,7 +335,7 @@ void add_site(struct recording *r, const char *component, const struct kind *kin
 {
 	struct build *b = r->model->build;
 
-	if (!r->messages || r->again)
+	if (!r->messages || (r->again && !r->probing))
 		return;
 	scope_add(r->store, &b->sites, store_text(r->store, "%s%s", r->level->prefix, component),
 	          NAME_VALUE, at, value_int((int64_t)b->n_sites));

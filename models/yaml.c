@@ -765,3 +765,29 @@ void yaml_write(const struct yaml *y, FILE *to)
 {
 	yaml_write_noted(y, to, NULL, NULL);
 }
+
+const char *yaml_flow(struct store *s, const struct yaml *y)
+{
+	const char *text = "";
+
+	if (y->kind == YAML_SCALAR) {
+		char *one = NULL;
+		size_t length = 0;
+		FILE *to = open_memstream(&one, &length);
+
+		if (to)
+			write_scalar(y, to);
+		if (!to || fclose(to) != 0) {
+			free(one);
+			longjmp(*s->out, 1);
+		}
+		text = store_copy(s, one, length);
+		free(one);
+		return text;
+	}
+	for (size_t i = 0; i < y->n; i++)
+		text = store_text(s, "%s%s%s%s%s", text, i ? ", " : "",
+		                  y->keys ? yaml_flow(s, y->keys[i]) : "", y->keys ? ": " : "",
+		                  yaml_flow(s, y->items[i]));
+	return store_text(s, y->kind == YAML_LIST ? "[%s]" : "{%s}", text);
+}

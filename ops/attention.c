@@ -62,7 +62,7 @@ struct heads {
 	bool one;         /* q, k, v are in one array, */
 	size_t offset[3]; /* where they begin */
 	struct part q, k, v, mask, y;
-	bool causal;
+	bool causal, bf16;
 	ad_real scale;
 };
 
@@ -186,7 +186,8 @@ static struct heads heads_here(const ad_run *r)
 	const ad_array *q = &r->in[Q], *k = one ? q : &r->in[K], *v = one ? q : &r->in[V];
 	const ad_array *y = &r->out[0];
 	size_t n = cut ? (size_t)a->heads : 1, m = a->kv_heads == AD_NONE ? n : (size_t)a->kv_heads;
-	struct heads h = { .rank = y->rank, .n = 1, .one = one, .causal = a->causal };
+	struct heads h = { .rank = y->rank, .n = 1, .one = one, .causal = a->causal,
+	                   .bf16 = r->bf16 };
 
 	for (int i = 0; i < h.rank; i++) {
 		h.dims[i] = i == h.rank - 1 ? n / m : i == h.rank - 2 ? m : (size_t)y->dims[i];
@@ -292,8 +293,8 @@ static void scores(const struct head *a, size_t i, size_t rows, size_t j, size_t
 	size_t step = h->mask.column;
 
 	AD_VARIANT(gemm)
-	(false, true, rows, n, h->D, a->q + i * h->q.row, h->q.row, a->k + j * h->k.row, h->k.row, s,
-	 whole(n), false);
+	(h->bf16, false, true, rows, n, h->D, a->q + i * h->q.row, h->q.row, a->k + j * h->k.row,
+	 h->k.row, s, whole(n), false);
 	for (size_t row = 0; row < rows; row++, s += whole(n)) {
 		size_t open = open_keys(h, i + row, j, n), at = (i + row) * h->mask.row + j * step;
 		ad_real most;
@@ -383,7 +384,8 @@ static void forward_block(const struct head *a, ad_real *y, size_t i, size_t row
 			for (size_t c = 0; shrink[row] != 1 && c < h->E; c++)
 				y[row * ld + c] *= shrink[row];
 		AD_VARIANT(gemm)
-		(false, false, rows, h->E, n, s, whole(n), a->v + j * h->v.row, h->v.row, y, ld, j > 0);
+		(h->bf16, false, false, rows, h->E, n, s, whole(n), a->v + j * h->v.row, h->v.row, y,
+		 ld, j > 0);
 	}
 	for (size_t row = 0; row < rows; row++) {
 		ad_real factor = sum[row] == 0 ? 0 : 1 / sum[row];
@@ -503,20 +505,20 @@ static void backward_block(const struct head *a, const ad_real *dy, const struct
 		softmax_tile(a, i, rows, j, n, n == all, p, max, sum);
 		if (d->v)
 			AD_VARIANT(gemm)
-		(true, false, n, h->E, rows, p, whole(n), dy, h->y.row, d->v + j * h->v.row, h->v.row,
-		 d->add_v || !last);
+		(h->bf16, true, false, n, h->E, rows, p, whole(n), dy, h->y.row, d->v + j * h->v.row,
+		 h->v.row, d->add_v || !last);
 		if (!d->q && !d->k && !d->mask)
 			continue;
-		AD_VARIANT(gemm)(false, true, rows, n, h->E, dy, h->y.row, v, h->v.row, dp, whole(n),
-		                 false);
+		AD_VARIANT(gemm)
+		(h->bf16, false, true, rows, n, h->E, dy, h->y.row, v, h->v.row, dp, whole(n), false);
 		scores_back(a, i, rows, j, n, p, dp, due, d->mask);
 		if (d->q)
 			AD_VARIANT(gemm)
-		(false, false, rows, h->D, n, dp, whole(n), k, h->k.row, d->q + i * h->q.row, h->q.row,
-		 d->add_q || j > 0);
+		(h->bf16, false, false, rows, h->D, n, dp, whole(n), k, h->k.row, d->q + i * h->q.row,
+		 h->q.row, d->add_q || j > 0);
 		if (d->k)
 			AD_VARIANT(gemm)
-		(true, false, n, h->D, rows, dp, whole(n), a->q + i * h->q.row, h->q.row,
+		(h->bf16, true, false, n, h->D, rows, dp, whole(n), a->q + i * h->q.row, h->q.row,
 		 d->k + j * h->k.row, h->k.row, d->add_k || !last);
 	}
 }

@@ -78,7 +78,7 @@ static void sums(const ad_run *r, size_t begin, size_t end)
 	struct weigh v = AD_VARIANT(weigh_of)(&p);
 
 	AD_VARIANT(weigh_slices)
-	(&v, ad_reals_of(&r->in[0]), ad_reals_of(&r->in[1]), (ad_real *)r->work, begin, end);
+	(&v, ad_reals_of(&r->in[0]), ad_reals_of(&r->in[1]), false, (ad_real *)r->work, begin, end);
 }
 
 static void weights(const ad_run *r, size_t begin, size_t end)
@@ -87,7 +87,8 @@ static void weights(const ad_run *r, size_t begin, size_t end)
 	struct weigh v = AD_VARIANT(weigh_of)(&p);
 
 	AD_VARIANT(weigh_sum)
-	(&v, (const ad_real *)r->work, ad_reals_of(&r->out[0]), ad_adds(r, 0), begin, end);
+	(&v, (ad_real *)r->work, ad_reals_of(&r->out[0]), ad_adds(r, 0), NULL, false, begin,
+	 end);
 }
 
 static void forward(const ad_run *r)

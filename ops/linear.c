@@ -48,25 +48,25 @@ static struct product product_here(const ad_run *r)
 	return p;
 }
 
-static struct gemm_slices slices_of_y(struct product p)
+static struct gemm_slices slices_of_y(const ad_run *r, struct product p)
 {
-	return AD_VARIANT(gemm_slices)(false, true, p.rows, p.out, p.in);
+	return AD_VARIANT(gemm_slices)(r->bf16, false, true, p.rows, p.out, p.in);
 }
 
-static struct gemm_slices slices_of_x(struct product p)
+static struct gemm_slices slices_of_x(const ad_run *r, struct product p)
 {
-	return AD_VARIANT(gemm_slices)(false, false, p.rows, p.in, p.out);
+	return AD_VARIANT(gemm_slices)(r->bf16, false, false, p.rows, p.in, p.out);
 }
 
-static struct gemm_slices slices_of_w(struct product p)
+static struct gemm_slices slices_of_w(const ad_run *r, struct product p)
 {
-	return AD_VARIANT(gemm_slices)(true, false, p.out, p.in, p.rows);
+	return AD_VARIANT(gemm_slices)(r->bf16, true, false, p.out, p.in, p.rows);
 }
 
 static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = slices_of_y(p);
+	struct gemm_slices cut = slices_of_y(r, p);
 	const ad_real *b = r->n_in > 2 && r->in[2].data ? ad_reals_of(&r->in[2]) : NULL;
 
 	for (size_t k = begin; k < end; k++) {
@@ -79,7 +79,7 @@ static void forward_units(const ad_run *r, size_t begin, size_t end)
 static void forward(const ad_run *r)
 {
 	if (r->out[0].count > 0)
-		ad_parallel(r, slices_of_y(product_here(r)).n, 1, forward_units);
+		ad_parallel(r, slices_of_y(r, product_here(r)).n, 1, forward_units);
 }
 
 /* db for the outputs begin..end-1. */
@@ -108,7 +108,7 @@ struct units {
 
 static struct units units_here(const ad_run *r, struct product p)
 {
-	struct units u = { .x = slices_of_x(p), .w = slices_of_w(p) };
+	struct units u = { .x = slices_of_x(r, p), .w = slices_of_w(r, p) };
 
 	if (r->dx[0].data && r->dx[0].count > 0)
 		u.n_x = u.x.n;

@@ -116,15 +116,15 @@ static size_t matrix_of(const struct product *p, const int64_t x[], size_t k)
 	return at;
 }
 
-static struct gemm_slices slices_of_y(const struct product *p)
+static struct gemm_slices slices_of_y(const ad_run *r, const struct product *p)
 {
-	return AD_VARIANT(gemm_slices)(p->ta, p->tb, p->M, p->N, p->K);
+	return AD_VARIANT(gemm_slices)(r->bf16, p->ta, p->tb, p->M, p->N, p->K);
 }
 
 static void forward_units(const ad_run *r, size_t begin, size_t end)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = slices_of_y(&p);
+	struct gemm_slices cut = slices_of_y(r, &p);
 	const ad_real *a = ad_reals_of(&r->in[0]), *b = ad_reals_of(&r->in[1]);
 	ad_real *y = ad_reals_of(&r->out[0]);
 
@@ -147,7 +147,7 @@ static size_t grain(double work, size_t n)
 static void forward(const ad_run *r)
 {
 	struct product p = product_here(r);
-	struct gemm_slices cut = slices_of_y(&p);
+	struct gemm_slices cut = slices_of_y(r, &p);
 	size_t n = p.n * cut.n;
 
 	if (r->out[0].count > 0)
@@ -170,11 +170,11 @@ static struct gradient gradient_of(const ad_run *r, const struct product *p, boo
 	if (!r->dx[of_b].data || r->dx[of_b].count == 0)
 		return g;
 	if (of_b)
-		g.cut = p->tb ? AD_VARIANT(gemm_slices)(true, p->ta, p->N, p->K, p->M)
-		              : AD_VARIANT(gemm_slices)(!p->ta, false, p->K, p->N, p->M);
+		g.cut = p->tb ? AD_VARIANT(gemm_slices)(r->bf16, true, p->ta, p->N, p->K, p->M)
+		              : AD_VARIANT(gemm_slices)(r->bf16, !p->ta, false, p->K, p->N, p->M);
 	else
-		g.cut = p->ta ? AD_VARIANT(gemm_slices)(p->tb, true, p->K, p->M, p->N)
-		              : AD_VARIANT(gemm_slices)(false, !p->tb, p->M, p->K, p->N);
+		g.cut = p->ta ? AD_VARIANT(gemm_slices)(r->bf16, p->tb, true, p->K, p->M, p->N)
+		              : AD_VARIANT(gemm_slices)(r->bf16, false, !p->tb, p->M, p->K, p->N);
 	g.n = g.cut.n * (p->rank == 0 ? p->n : 1);
 	for (int k = 0; k < p->rank; k++)
 		g.n *= (size_t)g.dims[k];

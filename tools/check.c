@@ -35,7 +35,7 @@ static int check(const char *path, const struct texts *set, bool json)
 				parameters += ad_count(m->weights[k].node);
 		printf("%s: ok, %d item%s, %s parameter%s, %s\n", path, m->n_rows,
 		       m->n_rows == 1 ? "" : "s", print_thousands(text, parameters),
-		       parameters == 1 ? "" : "s", m->f64 ? "f64" : "f32");
+		       parameters == 1 ? "" : "s", model_precision(m));
 	}
 	ad_model_close(m);
 	return errors ? EXIT_USAGE : EXIT_DONE;

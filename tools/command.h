@@ -43,7 +43,7 @@ struct option {
 	enum option_kind kind;
 	const char
 	    *value; /* what stands for the value in the help; the words of a choice: "text json" */
-	const char *def; /* NULL: 0, nothing, the first word */
+	const char *def; /* NULL: 0, nothing, the first word; of numbers and choices "": -1 */
 	bool required;
 	size_t offset;
 	const char *doc;
@@ -75,8 +75,9 @@ struct command {
 };
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
-    command_train, command_test, command_predict, command_draw, command_plot, command_ops, command_new,
-    command_diff, command_schema, command_config, command_explain, command_sample;
+    command_train, command_lr, command_sweep, command_test, command_predict, command_sample,
+    command_doctor, command_draw, command_plot, command_report, command_ops, command_new,
+    command_diff, command_schema, command_config, command_explain;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);
@@ -107,6 +108,17 @@ ad_model *open_config(const char *name, const char *path, int *status);
 
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);
+
+/* The file, or a run's file without its weights, with these changes, and without a word: NULL where they give
+ * no model. */
+ad_model *open_changed(const char *path, const struct texts *set);
+/* The model with values of a sweep, the last of all; prints nothing. here: set and the environment are applied
+ * before, else path has what they said. NULL without memory. */
+ad_model *open_swept(const char *path, bool here, const struct texts *set, size_t n,
+                     const char *const swept[]);
+
+/* The result.json of a run, by cJSON_Delete; NULL: there is none. */
+struct cJSON *read_result(const char *folder);
 
 /* The limit on memory, in bytes, of the models that are opened from now on; at first half of what the
  * machine has. */
@@ -142,9 +154,12 @@ struct drawing {
 	bool pages; /* path is a folder for a page a module */
 	bool gradients;
 	int64_t step; /* for the title; -1: none */
-	const ad_draw_options *how; /* what else the drawing is to be; NULL */
+	const ad_draw_options *how; /* what else the drawing is to be; NULL: as the file's `draw` says, view too */
 	double seconds;             /* for dot; 0: however long it takes */
 };
+
+/* What the model's file says under `draw`. */
+void draw_defaults(const ad_model *m, ad_draw_options *o);
 
 /* Draws the model for its first batch; evaluates it for that. Returns how to exit: EXIT_DONE, or else
  * with a sentence in error, which is empty where standard output failed: main says that. */

@@ -589,8 +589,8 @@ static int run(const void *given, int n, const char *const args[])
 	compare_weights(a.m, b.m);
 	if (a.in && b.in)
 		compare_computed("loss, metrics", a.computed[a.m->n_rows], b.computed[b.m->n_rows]);
-	if (a.m->f64 != b.m->f64)
-		differ("  precision: %s -> %s", a.m->f64 ? "f64" : "f32", b.m->f64 ? "f64" : "f32");
+	if (strcmp(model_precision(a.m), model_precision(b.m)) != 0)
+		differ("  precision: %s -> %s", model_precision(a.m), model_precision(b.m));
 	compare_trees(&a, &b);
 	if (!a.in || !b.in)
 		fprintf(stderr, "autograd diff: what the items compute is not compared: no small "

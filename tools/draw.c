@@ -19,6 +19,8 @@
 #define VALUE_COLOUR "#00674f"
 #define GRADIENT_COLOUR "#b3261e"
 #define NAN_COLOUR "#d100d1"
+#define SHARED_COLOUR "#8b5a2b"
+#define SAVED_COLOUR "#fde3c8"
 #define LABEL_CHARACTERS 60
 #define TOOLTIP_CHARACTERS 200
 #define MOST_WEIGHTS 4 /* named in the box of a layer */
@@ -291,6 +293,7 @@ static void put_shape(struct text *t, ad_shape shape)
 	A(E_STYLE, AGEDGE, "style", "solid", NULL)                                                 \
 	A(E_ARROWSIZE, AGEDGE, "arrowsize", "0.55", "0.6")                                         \
 	A(E_ARROWHEAD, AGEDGE, "arrowhead", NULL, "normal")                                        \
+	A(E_CONSTRAINT, AGEDGE, "constraint", "", NULL)                                            \
 	A(E_WEIGHT, AGEDGE, "weight", "1", NULL)                                                   \
 	A(E_TAILPORT, AGEDGE, "tailport", NULL, "")                                                \
 	A(E_HEADPORT, AGEDGE, "headport", NULL, "")                                                \
@@ -310,6 +313,8 @@ struct picture {
 	Agsym_t *symbols[N_ATTRIBUTES];
 	struct text text;
 	bool occurs[CLASSES];
+	bool shares, freezes; /* a weight is drawn twice, or is frozen */
+	bool saves;           /* results of the forward pass are drawn */
 	bool failed;
 };
 
@@ -338,6 +343,8 @@ static bool declare(struct picture *p, bool circuit)
 
 		if (!value)
 			continue;
+		if (k == G_RANKDIR && !circuit && p->d->options->direction)
+			value = p->d->options->direction;
 		p->symbols[k] =
 		    agattr(p->root, rows[k].kind, unconst(rows[k].name), unconst(value));
 		if (!p->symbols[k])
@@ -435,6 +442,26 @@ static size_t letters_of(const char *words)
 	return letters;
 }
 
+const char *drawing_op(const ad_node *x)
+{
+	const char *op = NULL;
+	bool kernel = false;
+
+	if (!ad_op_of(x))
+		return NULL;
+	swept_node(x, &op, &kernel);
+	return kernel ? op : ad_op_of(x);
+}
+
+static bool is_kernel(const ad_node *x)
+{
+	const char *op;
+	bool kernel;
+
+	swept_node(x, &op, &kernel);
+	return kernel;
+}
+
 /* What an op is called in the picture: "+", "2 / x", "sigmoid". True: it fits a circle. */
 static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t n)
 {
@@ -444,7 +471,8 @@ static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t
 	double value;
 
 	if (p->linear || !s) {
-		snprintf(words, n, "%s", p->linear ? "linear" : ad_op_of(p->node));
+		snprintf(words, n, "%s%s", is_kernel(p->node) ? "\xe2\x88\x82" : "",
+		         p->linear ? "linear" : drawing_op(p->node));
 		return false;
 	}
 	snprintf(words, n, "%s", s->text);
@@ -586,30 +614,46 @@ static void label_circuit(struct picture *p)
 	free(all);
 }
 
+/* Whether it has a value; no failure is left if not. */
+static bool is_computed(ad_node *x)
+{
+	if (ad_data(x))
+		return true;
+	ad_clear(ad_graph_of(x));
+	return false;
+}
+
 /* What stands above or below a wire: a single number, a few, or the size of many. */
 static void put_reading(struct picture *p, ad_node *x, const char *colour)
 {
-	size_t n = ad_count(x);
-	double values[4];
+	ad_shape shape = ad_shape_of(x);
+	size_t n = ad_count(x), columns = shape.rank == 2 ? (size_t)shape.dims[1] : 1;
+	double values[12];
+	bool listed = n > 0 && n <= 12 && (shape.rank == 2 ? columns : n) <= 6;
 	char number[32];
 
-	if (n > 0 && n <= 4 && ad_get(x, values, n) != AD_OK) {
+	if (listed && ad_get(x, values, n) != AD_OK) {
 		/* Not computed; the graph had no failure before, or nothing would be drawn. */
 		ad_clear(ad_graph_of(x));
 		put(&p->text, " &nbsp; ");
 		return;
 	}
-	if (n == 0 || n > 4) {
-		struct text shape = { 0 };
-
-		put_shape(&shape, ad_shape_of(x));
-		put(&p->text, "<FONT COLOR=\"%s\">%s</FONT>", colour, shape.s ? shape.s : "");
-		free(shape.s);
-		return;
-	}
 	put(&p->text, "<FONT COLOR=\"%s\">", colour);
-	for (size_t k = 0; k < n; k++)
-		put(&p->text, "%s%s", k ? ", " : "", value_text(number, values[k]));
+	if (!listed) {
+		struct statistic s;
+
+		put_shape(&p->text, ad_shape_of(x));
+		if (n > 0 && ad_type_of(x) == AD_REAL && is_computed(x) &&
+		    drawing_statistic(p->d, x, &s))
+			put(&p->text, " &nbsp;rms %s", drawing_size_text(number, s.rms));
+	}
+	/* A row of numbers a line, as far as they are rows. */
+	for (size_t k = 0; listed && k < n; k++)
+		put(&p->text, "%s%s",
+		    k == 0                                ? ""
+		    : shape.rank == 2 && k % columns == 0 ? "<BR/>"
+		                                          : ", ",
+		    value_text(number, values[k]));
 	put(&p->text, "</FONT>");
 }
 
@@ -782,16 +826,13 @@ static const struct look {
 	int height;       /* of its bar in the legend, in points */
 	const char *mono; /* without colours: the style then */
 } looks[CLASSES] = {
-	[CLASS_EXPLODING] = { "exploding", "exploding, over 100\xc3\x97", "#a50f15", "solid", 9,
-	                      "solid" },
-	[CLASS_STRONG] = { "strong", "strong, 10\xc3\x97 to 100\xc3\x97", "#f16913", "solid", 8,
-	                   "solid" },
+	[CLASS_EXPLODING] = { "exploding", "exploding", "#a50f15", "solid", 9, "solid" },
+	[CLASS_STRONG] = { "strong", "strong", "#f16913", "solid", 8, "solid" },
 	[CLASS_NORMAL] = { "normal", "normal", "#4d4d4d", "solid", 6, "solid" },
-	[CLASS_WEAK] = { "weak", "weak, under 1/30", "#6baed6", "solid", 4, "solid" },
+	[CLASS_WEAK] = { "weak", "weak", "#6baed6", "solid", 4, "solid" },
 	[CLASS_LOST] = { "lost", "lost: under half an ulp of the weight", "#08519c", "dotted", 3,
 	                 "dotted" },
-	[CLASS_VANISHING] = { "vanishing", "vanishing, under 1/1000", "#08519c", "solid", 3,
-	                      "solid" },
+	[CLASS_VANISHING] = { "vanishing", "vanishing", "#08519c", "solid", 3, "solid" },
 	[CLASS_ZERO] = { "zero", "exactly zero", "#999999", "dashed", 3, "dashed" },
 	[CLASS_NONE] = { "none", "no gradient wanted", "#bbbbbb", "dotted", 3, "dotted" },
 	[CLASS_NAN] = { "nan", "NaN or infinite", NAN_COLOUR, "solid", 3, "dashed" },
@@ -904,6 +945,37 @@ double drawing_width(const struct drawing *d, enum class class, double rms)
 	return width < 0.6 ? 0.6 : width > 7 ? 7 : width;
 }
 
+static void title_plan(struct picture *p)
+{
+	struct drawing *d = p->d;
+	size_t ops = 0, frames = 0, values = 0, shared = 0;
+	uint32_t buffers = 0;
+	char text[32];
+
+	for (uint32_t k = 0; k < d->n_parts; k++) {
+		const struct part *a = &d->parts[k];
+		const struct planned *x = &d->planned[drawing_node_number(d, a->node)];
+
+		ops += a->owner == k && x->action > 0;
+		values += a->buffer > 0;
+		if (a->buffer)
+			shared += x->bytes;
+		if (a->buffer > buffers)
+			buffers = a->buffer;
+	}
+	for (uint32_t s = 1; s < d->n_frames; s++)
+		frames += d->frames[s].first != NOTHING;
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"10\">the plan of one evaluation: %zu ops", ops);
+	if (frames)
+		put(&p->text, ", %zu group%s that run together", frames, frames == 1 ? "" : "s");
+	if (buffers)
+		put(&p->text, ", %zu passing values (%s) in %u places", values,
+		    drawing_bytes_text(text, shared), buffers);
+	if (d->most_seconds > 0)
+		put(&p->text, ", %s in ops", drawing_time_text(text, drawing_plan_seconds(d)));
+	put(&p->text, "</FONT>");
+}
+
 static void title_flow(struct picture *p)
 {
 	struct drawing *d = p->d;
@@ -926,6 +998,8 @@ static void title_flow(struct picture *p)
 		put(t, "%s", isnan(d->loss) ? "NaN" : number);
 	}
 	put(t, "</B>");
+	if (d->planned)
+		title_plan(p);
 	if (d->gradients) {
 		put(t, "<BR/><FONT POINT-SIZE=\"10\">");
 		if (d->options->step >= 0)
@@ -934,7 +1008,9 @@ static void title_flow(struct picture *p)
 		    d->change ? "%s &#183; width = rms of \xe2\x88\x82L/\xe2\x88\x82tensor, number and colour = "
 		                "how many times as large it has become"
 		              : "%s &#183; width and number = %s of \xe2\x88\x82L/\xe2\x88\x82tensor",
-		    d->options->arrows == AD_ARROWS_FORWARD ? "arrows point the way the values flow"
+		    d->options->what == AD_DRAW_SWEEP
+		        ? "the reverse sweep, arrows point the way it runs"
+		    : d->options->arrows == AD_ARROWS_FORWARD ? "arrows point the way the values flow"
 		    : d->options->arrows == AD_ARROWS_BOTH
 		        ? "two lanes: values and, beside them, gradients"
 		        : "arrows point the way the gradient flows",
@@ -986,7 +1062,7 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		Agraph_t *around = frame ? graphs[frame] : p->root, *g;
 		const char *link;
 		const struct frame *f = &d->frames[missing[--n]];
-		char name[64];
+		char name[64], name_text[32];
 
 		frame = missing[n];
 		/* n counts the frames that begin with the same part, the innermost 0. */
@@ -1002,7 +1078,9 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		}
 		start(&p->text);
 		put(&p->text, "<FONT POINT-SIZE=\"10\">");
-		put_escaped(&p->text, ad_scope_name(d->graph, (int)frame));
+		put_escaped(&p->text, drawing_frame_name(d, frame));
+		if (d->planned && d->frame_seconds[frame] > 0)
+			put(&p->text, ": %s", drawing_time_text(name_text, d->frame_seconds[frame]));
 		put(&p->text, "</FONT>");
 		set_html(p, g, G_LABEL, p->text.s);
 		/* Beside the arrows that come from above. */
@@ -1012,11 +1090,14 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		set(p, g, G_CLASS, "frame");
 		set(p, g, G_STYLE,
 		    f->worst == CLASS_ZERO ? "rounded,filled,dashed" : "rounded,filled");
-		set(p, g, G_FILLCOLOR, "#fcfcfc");
+		set(p, g, G_FILLCOLOR,
+		    d->planned && d->frame_seconds[frame] > 0
+		        ? drawing_heat(d, d->frame_seconds[frame], name_text)
+		        : "#fcfcfc");
 		set(p, g, G_COLOR, colour_of(p, f->worst < CLASS_NORMAL ? CLASS_NORMAL : f->worst));
 		set(p, g, G_PENWIDTH, f->worst > CLASS_NORMAL ? "2.0" : "1.0");
 		start(&p->text);
-		put_tooltip(&p->text, ad_scope_name(d->graph, (int)frame));
+		put_tooltip(&p->text, drawing_frame_name(d, frame));
 		put(&p->text, ": %zu ops, %zu parameters", f->ops, f->elements);
 		set(p, g, G_TOOLTIP, p->text.s);
 		link = link_of(p, frame);
@@ -1070,13 +1151,109 @@ static void label_leaf(struct picture *p, Agnode_t *node, const struct part *a)
 
 	start(&p->text);
 	put(&p->text, "<FONT>");
-	put_escaped(&p->text, weight ? short_name(p->d, a) : name ? name : "input");
+	put_escaped(&p->text, weight                   ? short_name(p->d, a)
+	                      : name                   ? name
+	                      : a->role == ROLE_SAVED ? drawing_op(a->node)
+	                                               : "input");
 	put(&p->text, weight ? " &nbsp;" : "<BR/>");
 	put_shape(&p->text, ad_shape_of(a->node));
 	put(&p->text, "</FONT>");
 	if (weight)
 		put_gradient_line(p, a);
 	set_html(p, node, N_LABEL, p->text.s);
+}
+
+/* The leaf whose gradient is that output of an op, in a picture of the sweep. */
+static bool makes_gradient(const struct drawing *d, uint32_t part)
+{
+	bool makes = false;
+
+	for (uint32_t k = part; k < d->n_parts; k++)
+		makes |= d->parts[k].owner == part && d->parts[k].gradient_of;
+	return makes;
+}
+
+/* The leaves' gradients that an op makes, each with its size. */
+static void put_gradients(struct picture *p, uint32_t part)
+{
+	struct drawing *d = p->d;
+	char number[32];
+
+	for (size_t k = 0; k < d->n_nodes; k++) {
+		ad_node *leaf = d->nodes[k], *gradient = ad_op_of(leaf) ? NULL : ad_gradient(leaf);
+		uint32_t at = gradient ? drawing_node_number(d, gradient) : NOTHING;
+		const struct part *a = at != NOTHING && d->part_of[at] != NOTHING
+		                           ? &d->parts[d->part_of[at]]
+		                           : NULL;
+		const char *name = ad_name_of(leaf), *dot = name ? strrchr(name, '.') : NULL;
+
+		if (!a || a->owner != part || !ad_wants_gradient(leaf))
+			continue;
+		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\"><I>\xe2\x88\x82");
+		put_escaped(&p->text, a->frame && dot && dot[1] ? dot + 1 : name ? name : "leaf");
+		put(&p->text, "</I></FONT>");
+		if (a->class == CLASS_NONE)
+			continue;
+		put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
+		    colour_of(p, a->class),
+		    drawing_gradient_text(d, &a->gradient, number));
+		p->occurs[a->class] = true;
+	}
+}
+
+/* The modules around an op, in a picture whose frames are something else. */
+static void put_scope_path(struct picture *p, const ad_node *x)
+{
+	char path[256];
+	const char *text = drawing_scope_path(p->d->graph, ad_scope_of(x), path, sizeof path);
+
+	if (!*text || (ad_name_of(x) && !strcmp(ad_name_of(x), text)))
+		return;
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\"><I>");
+	put_escaped(&p->text, text);
+	put(&p->text, "</I></FONT>");
+}
+
+/* A part's place in the plan: its time, the memory that it shares. */
+static void put_plan(struct picture *p, const struct part *a)
+{
+	struct drawing *d = p->d;
+	const struct planned *x = &d->planned[drawing_node_number(d, a->node)];
+	const char *between = "";
+	char text[32];
+
+	if (!x->action)
+		return;
+	put_scope_path(p, a->node);
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\">");
+	if (a->seconds > 0) {
+		put(&p->text, "%s", drawing_time_text(text, a->seconds));
+		between = " &#183; ";
+	}
+	if (a->buffer)
+		put(&p->text, "%sm%u %s", between, a->buffer, drawing_bytes_text(text, x->bytes));
+	else if (x->tile)
+		put(&p->text, "%s<I>in pieces</I>", between);
+	else if (a->nothing)
+		put(&p->text, "%s<I>nothing to do</I>", between);
+	else if (x->kept && x->bytes)
+		put(&p->text, "%skept %s", between, drawing_bytes_text(text, x->bytes));
+	else
+		put(&p->text, " ");
+	put(&p->text, "</FONT>");
+}
+
+/* The size of a value under its op. */
+static void put_value(struct picture *p, const struct part *a)
+{
+	struct statistic s;
+	char text[32];
+
+	if (!p->d->options->values || ad_type_of(a->node) != AD_REAL ||
+	    !drawing_statistic(p->d, a->node, &s))
+		return;
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"9\" COLOR=\"%s\">%s</FONT>",
+	    p->d->options->mono ? "#000000" : VALUE_COLOUR, drawing_size_text(text, s.rms));
 }
 
 static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
@@ -1086,7 +1263,8 @@ static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
 	const char *name = ad_name_of(a->node);
 	char words[96], number[32];
 	bool sign = op_words(d, part, words, sizeof words);
-	bool circle = sign && letters_of(words) <= 3 && a->role == ROLE_OP;
+	bool circle = sign && letters_of(words) <= 3 && a->role == ROLE_OP &&
+	              !d->options->values && !d->planned && !makes_gradient(d, part);
 
 	start(&p->text);
 	put(&p->text, "<FONT>");
@@ -1096,12 +1274,20 @@ static void label_op(struct picture *p, Agnode_t *node, uint32_t part)
 		snprintf(number, sizeof number, "%.5g", d->loss);
 		tidy_number(number);
 		put(&p->text, "<BR/>%s", isnan(d->loss) ? "NaN" : number);
+	} else if (makes_gradient(d, part)) {
+		put_gradients(p, part);
 	} else if (name && !circle) {
 		put(&p->text, "<BR/><FONT POINT-SIZE=\"9\"><I>");
 		put_escaped(&p->text, name);
 		put(&p->text, "</I></FONT>");
 	}
+	if (d->planned)
+		put_plan(p, a);
+	if (a->role == ROLE_OP)
+		put_value(p, a);
 	set_html(p, node, N_LABEL, p->text.s);
+	if (a->seconds > 0)
+		set(p, node, N_FILLCOLOR, drawing_heat(d, a->seconds, number));
 	if (!circle)
 		return;
 	set(p, node, N_SHAPE, "circle");
@@ -1134,6 +1320,8 @@ static const char *role_words(enum role role)
 		return "constant";
 	case ROLE_LOSS:
 		return "loss";
+	case ROLE_SAVED:
+		return "saved";
 	default:
 		return "op";
 	}
@@ -1170,7 +1358,7 @@ static void describe_part(struct picture *p, Agnode_t *node, uint32_t part)
 	}
 	if (a->frame && d->frames[a->frame].first != NOTHING) {
 		put(&p->text, " in ");
-		put_tooltip(&p->text, ad_scope_name(d->graph, (int)a->frame));
+		put_tooltip(&p->text, drawing_frame_name(d, a->frame));
 	}
 	put(&p->text, ": ");
 	put_shape(&p->text, ad_shape_of(a->node));
@@ -1191,6 +1379,7 @@ static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
 	case ROLE_PARAM:
 		set(p, node, N_SHAPE, "cylinder");
 		set(p, node, N_STYLE, a->frozen ? "filled,dashed" : "filled");
+		p->freezes |= a->frozen;
 		set(p, node, N_FILLCOLOR, "#fff3d1");
 		set(p, node, N_MARGIN, "0.06,0.04");
 		break;
@@ -1205,6 +1394,11 @@ static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
 		set(p, node, N_STYLE, a->role == ROLE_TARGET ? "filled,dashed" : "filled");
 		set(p, node, N_FILLCOLOR, "#e8f1fb");
 		set(p, node, N_MARGIN, "0.12,0.07");
+		break;
+	case ROLE_SAVED:
+		set(p, node, N_STYLE, "filled");
+		set(p, node, N_FILLCOLOR, SAVED_COLOUR);
+		p->saves = true;
 		break;
 	case ROLE_LOSS:
 		set(p, node, N_PERIPHERIES, "2");
@@ -1290,7 +1484,7 @@ static void put_strip(struct picture *p, uint32_t leader)
 		for (uint32_t named = 0; named < 3 && named < n; named++, last = worst) {
 			worst = drawing_next_copy(d, leader, (enum class) class, last);
 			put(&p->text, "%s", named ? ", " : " ");
-			put_escaped(&p->text, ad_scope_name(d->graph, (int)worst));
+			put_escaped(&p->text, drawing_frame_name(d, worst));
 			if (d->frames[worst].offender)
 				put(&p->text, " first");
 			else if (class != CLASS_NAN && class != CLASS_ZERO)
@@ -1329,7 +1523,7 @@ static void put_weights(struct picture *p, const struct box *b)
 		put_escaped(&p->text, dot && dot[1] ? dot + 1 : name ? name : "param");
 		put(&p->text, " ");
 		put_shape(&p->text, ad_shape_of(a->node));
-		put(&p->text, "</FONT>");
+		put(&p->text, "%s</FONT>", a->frozen ? " <I>frozen</I>" : "");
 		if (d->gradients && a->class != CLASS_NONE) {
 			p->occurs[a->class] = true;
 			put(&p->text, "<FONT POINT-SIZE=\"9\" COLOR=\"%s\"> &nbsp;%s</FONT>",
@@ -1352,7 +1546,7 @@ static uint32_t count_weights(const struct drawing *d, const struct box *b)
 static void label_layer(struct picture *p, const struct box *b)
 {
 	const struct frame *f = &p->d->frames[b->frame];
-	const char *name = ad_scope_name(p->d->graph, (int)b->frame);
+	const char *name = drawing_frame_name(p->d, b->frame);
 	uint32_t weights = count_weights(p->d, b);
 
 	put(&p->text, "<FONT>");
@@ -1394,7 +1588,7 @@ static void label_folded(struct picture *p, const struct box *b)
 	if (b->named != NOTHING)
 		frame = b->named;
 	if (b->named != NOTHING || b->kind == BOX_FRAME)
-		name = ad_scope_name(d->graph, (int)frame);
+		name = drawing_frame_name(d, frame);
 	if (name && (!d->frames[frame].layer || strcmp(name, d->frames[frame].layer) != 0)) {
 		put(&p->text, "<FONT POINT-SIZE=\"9\"> &nbsp;<I>");
 		put_escaped(&p->text, name);
@@ -1412,6 +1606,7 @@ static void label_closed(struct picture *p, const struct box *b)
 {
 	struct drawing *d = p->d;
 	bool copies = b->kind == BOX_FRAME && d->frames[b->frame].copies > 1;
+	char time[32];
 
 	start(&p->text);
 	if (b->next != NOTHING) {
@@ -1439,10 +1634,12 @@ static void label_closed(struct picture *p, const struct box *b)
 	if (copies)
 		put_copies_name(p, b->frame);
 	else
-		put_escaped(&p->text, b->kind == BOX_FRAME ? ad_scope_name(d->graph, (int)b->frame)
+		put_escaped(&p->text, b->kind == BOX_FRAME ? drawing_frame_name(d, b->frame)
 		                                           : "\xe2\x80\xa6");
 	put(&p->text, "</B><BR/><FONT POINT-SIZE=\"9\">");
 	put_counts(&p->text, b->ops, b->elements);
+	if (d->planned && b->kind == BOX_FRAME && d->frame_seconds[b->frame] > 0)
+		put(&p->text, ", %s", drawing_time_text(time, d->frame_seconds[b->frame]));
 	put(&p->text, "</FONT>");
 	if (copies) {
 		put(&p->text, "</TD></TR>");
@@ -1479,6 +1676,8 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 		put(&p->text, ", worst gradient inside: %s",
 		    drawing_class_name(d, b->worst));
 	set(p, node, N_TOOLTIP, p->text.s);
+	if (d->planned && f && d->frame_seconds[b->frame] > 0)
+		set(p, node, N_FILLCOLOR, drawing_heat(d, d->frame_seconds[b->frame], id));
 	set(p, node, N_CLASS,
 	    b->next != NOTHING                       ? "closed folded"
 	    : f && f->layer && f->copies == 1 ? "closed layer"
@@ -1502,7 +1701,66 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 	return node;
 }
 
-static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
+/* The row of a box and what stands beside it. */
+static void stand_beside(struct picture *p, Agraph_t **row, Agnode_t *box, Agnode_t *node)
+{
+	if (!*row) {
+		*row = agsubg(p->root, NULL, 1);
+		set(p, *row, G_RANK, "same");
+	}
+	if (!*row || !agsubnode(*row, box, 1) || !agsubnode(*row, node, 1))
+		p->failed = true;
+}
+
+/* A weight that stands beside another op, drawn here once more. */
+static Agnode_t *draw_copy(struct picture *p, const struct arrow *a, Agraph_t *in)
+{
+	struct drawing *d = p->d;
+	const struct use *u = &d->uses[a->use];
+	struct part here = d->parts[u->from];
+	char id[32];
+	Agnode_t *node;
+
+	drawing_arrow_id(d, a, id);
+	id[0] = 'w';
+	node = make_node(p, in, id);
+	/* What this use contributes stands at its arrow. */
+	here.class = CLASS_NONE;
+	here.frame = 0;
+	label_leaf(p, node, &here);
+	style_part(p, node, u->from);
+	set(p, node, N_STYLE, "filled,dashed");
+	set(p, node, N_GROUP, "p");
+	set(p, node, N_CLASS, "param copy");
+	start(&p->text);
+	put(&p->text, "the same param ");
+	put_tooltip(&p->text, ad_name_of(here.node) ? ad_name_of(here.node) : "");
+	set(p, node, N_TOOLTIP, p->text.s);
+	return node;
+}
+
+static void draw_copies(struct picture *p, Agnode_t **nodes, Agnode_t **copies, Agraph_t **graphs,
+                        Agraph_t **rows)
+{
+	struct drawing *d = p->d;
+
+	for (size_t k = 0; k < d->n_arrows; k++) {
+		const struct arrow *a = &d->arrows[k];
+		const struct box *to = &d->boxes[a->to];
+
+		if (!a->elsewhere)
+			continue;
+		copies[k] = draw_copy(
+		    p, a,
+		    graph_of(p, to->kind == BOX_FRAME ? d->frames[to->frame].parent : to->frame,
+		             graphs));
+		if (p->failed)
+			return;
+		stand_beside(p, &rows[a->to], nodes[a->to], copies[k]);
+	}
+}
+
+static void draw_boxes(struct picture *p, Agnode_t **nodes, Agnode_t **copies, Agraph_t **graphs)
 {
 	struct drawing *d = p->d;
 	Agraph_t **rows = calloc((size_t)d->n_boxes + 1, sizeof(Agraph_t *));
@@ -1530,16 +1788,11 @@ static void draw_boxes(struct picture *p, Agnode_t **nodes, Agraph_t **graphs)
 	for (uint32_t k = 0; k < d->n_boxes; k++) {
 		uint32_t op = d->boxes[k].beside;
 
-		if (op == NOTHING)
-			continue;
-		if (!rows[op]) {
-			rows[op] = agsubg(p->root, NULL, 1);
-			set(p, rows[op], G_RANK, "same");
-		}
-		if (!rows[op] || !agsubnode(rows[op], nodes[op], 1) ||
-		    !agsubnode(rows[op], nodes[k], 1))
-			p->failed = true;
+		if (op != NOTHING && !p->failed)
+			stand_beside(p, &rows[op], nodes[op], nodes[k]);
 	}
+	if (!p->failed)
+		draw_copies(p, nodes, copies, graphs, rows);
 	free(rows);
 }
 
@@ -1550,29 +1803,59 @@ const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, cha
 	return text;
 }
 
-static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes)
+/* The arc from a weight to where it is drawn once more. */
+static void draw_arc(struct picture *p, const struct arrow *a, Agnode_t *weight, Agnode_t *copy)
+{
+	const char *colour = p->d->options->mono ? "#000000" : SHARED_COLOUR;
+	Agedge_t *e = make_edge(p, weight, copy);
+	char id[32];
+
+	drawing_arrow_id(p->d, a, id);
+	id[0] = 's';
+	set(p, e, E_ID, id);
+	set(p, e, E_CLASS, "same");
+	set(p, e, E_CONSTRAINT, "false");
+	set(p, e, E_WEIGHT, "0");
+	set(p, e, E_DIR, "none");
+	set(p, e, E_STYLE, "dashed");
+	set(p, e, E_COLOR, colour);
+	set(p, e, E_FONTCOLOR, colour);
+	set(p, e, E_LABEL, p->d->upright ? "\xc2\xa0same tensor" : "same tensor");
+	set(p, e, E_EDGETOOLTIP, "same tensor");
+	set(p, e, E_LABELTOOLTIP, "same tensor");
+	p->shares = true;
+}
+
+/* copy: of the weight that it starts at, drawn at its op; NULL: it starts at the weight itself. */
+static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **nodes, Agnode_t *copy)
 {
 	struct drawing *d = p->d;
 	const struct use *u = &d->uses[a->use];
 	const struct part *from = &d->parts[u->from];
-	ad_draw_arrows way = d->gradients ? d->options->arrows : AD_ARROWS_FORWARD;
+	ad_draw_arrows way = d->gradients && d->options->what == AD_DRAW_GRAPH
+	                         ? d->options->arrows
+	                         : AD_ARROWS_FORWARD;
 	enum role role = d->boxes[a->from].kind == BOX_PART ? from->role : ROLE_OP;
 	bool weight = role == ROLE_PARAM || role == ROLE_BUFFER;
 	/* dot puts the head above the tail where both stand in one column: so weights alternate. */
-	bool above = d->boxes[a->from].above && d->boxes[a->from].beside == a->to;
-	Agedge_t *e = above ? make_edge(p, nodes[a->to], nodes[a->from])
-	                    : make_edge(p, nodes[a->from], nodes[a->to]);
+	bool above = a->above, beside = weight && (copy || d->boxes[a->from].beside == a->to);
+	Agnode_t *start_node = copy ? copy : nodes[a->from];
+	Agedge_t *e = above ? make_edge(p, nodes[a->to], start_node)
+	                    : make_edge(p, start_node, nodes[a->to]);
 	char number[64];
 	double width;
 
 	set(p, e, E_ID, drawing_arrow_id(d, a, number));
 	set(p, e, E_WEIGHT,
 	    a->trunk                                      ? "8"
-	    : weight && d->boxes[a->from].beside != a->to ? "0"
+	    : weight && !copy && d->boxes[a->from].beside != a->to ? "0"
 	                                                  : "1");
 
 	start(&p->text);
-	if (!d->gradients) {
+	if (d->options->what == AD_DRAW_SWEEP && (from->saved || weight)) {
+		set(p, e, E_COLOR, d->options->mono ? "#909090" : "#b58a5a");
+		set(p, e, E_CLASS, "saved");
+	} else if (!d->gradients) {
 		if (!weight && d->upright)
 			put(&p->text, "\xc2\xa0");
 		if (!weight)
@@ -1592,11 +1875,16 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 		if (a->class == CLASS_NONE && role == ROLE_INPUT)
 			put(&p->text, "no grad");
 		else if (a->class != CLASS_NONE && (!weight || from->uses > 1))
-			/* Upright a label begins where its arrow runs, half its width to the side. */
+			/* dot puts a label right beside the middle of an arrow that runs up or down,
+			 * left of that to a weight: half the width is missing. */
 			put(&p->text,
-			    a->class == CLASS_EXPLODING ? "<B>%s%s</B>" : "<FONT>%s%s</FONT>",
-			    !d->upright ? "" : width < 4 ? "\xc2\xa0" : "\xc2\xa0\xc2\xa0",
-			    drawing_gradient_text(d, &a->gradient, number));
+			    a->class == CLASS_EXPLODING ? "<B>%s%s%s</B>" : "<FONT>%s%s%s</FONT>",
+			    !d->upright || beside ? ""
+			    : width < 4 ? "\xc2\xa0" : "\xc2\xa0\xc2\xa0",
+			    drawing_gradient_text(d, &a->gradient, number),
+			    d->upright || !beside ? ""
+			    : width < 4 ? "\xc2\xa0"
+			                : "\xc2\xa0\xc2\xa0");
 	}
 	/* The arrow of the value runs from what is read, that of its gradient back. */
 	set(p, e, E_DIR,
@@ -1634,27 +1922,90 @@ static void draw_arrow(struct picture *p, const struct arrow *a, Agnode_t **node
 	set(p, e, E_LABELTOOLTIP, p->text.s);
 }
 
-static void put_bar_piece(struct picture *p, int width, enum class class)
+static void put_bar_piece(struct picture *p, int width, int height, const char *colour)
 {
 	put(&p->text, "<TD FIXEDSIZE=\"TRUE\" WIDTH=\"%d\" HEIGHT=\"%d\" BGCOLOR=\"%s\"></TD>",
-	    width, look_of(p->d, class)->height, colour_of(p, class));
+	    width, height, colour);
+}
+
+/* Dashes for a line of that style. */
+static void put_pieces(struct picture *p, bool dashed, int height, const char *colour)
+{
+	put(&p->text,
+	    "<TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"0\"><TR>");
+	for (int k = 0; k < (dashed ? 3 : 6); k++)
+		put_bar_piece(p, dashed ? 6 : 2, height, colour);
+	put(&p->text, "</TR></TABLE></TD>");
 }
 
 /* A bar as its line is drawn: whole, in pieces, in dots. */
 static void put_bar(struct picture *p, enum class class)
 {
-	struct text *t = &p->text;
-	const char *style = style_of(p, class);
+	const char *style = style_of(p, class), *colour = colour_of(p, class);
 	bool dashed = !strcmp(style, "dashed"), dotted = !strcmp(style, "dotted");
 
-	if (!dashed && !dotted) {
-		put_bar_piece(p, 26, class);
+	if (dashed || dotted)
+		put_pieces(p, dashed, look_of(p->d, class)->height, colour);
+	else
+		put_bar_piece(p, 26, look_of(p->d, class)->height, colour);
+}
+
+static void put_row(struct text *t, const char *mark, const char *meaning)
+{
+	put(t, "<TR><TD ALIGN=\"LEFT\">%s</TD><TD ALIGN=\"LEFT\">%s</TD></TR>", mark, meaning);
+}
+
+static void finish_legend(struct picture *p, Agnode_t *legend)
+{
+	set_html(p, legend, N_LABEL, p->text.s);
+	set(p, legend, N_SHAPE, "plain");
+	set(p, legend, N_STYLE, "");
+	set(p, legend, N_FONTSIZE, "9");
+	set(p, legend, N_GROUP, "p");
+	set(p, legend, N_ID, "legend");
+	set(p, legend, N_CLASS, "legend");
+	set(p, legend, N_TOOLTIP, "legend");
+}
+
+/* "100x", "1/30". */
+static void put_ratio(struct text *t, double ratio)
+{
+	double inverse = round(1 / ratio);
+
+	if (ratio < 1 && fabs(inverse * ratio - 1) < 1e-9)
+		put(t, "1/%.9g", inverse);
+	else
+		put(t, ratio < 1 ? "%g" : "%g\xc3\x97", ratio);
+}
+
+/* What the legend says of a class: its name and where it begins. */
+static void put_meaning(struct text *t, const struct drawing *d, enum class class)
+{
+	const ad_draw_thresholds *bounds = &d->thresholds;
+
+	if (class == CLASS_NORMAL && d->reference == 0 && !d->change) {
+		put(t, "a gradient");
 		return;
 	}
-	put(t, "<TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"2\" CELLPADDING=\"0\"><TR>");
-	for (int k = 0; k < (dashed ? 3 : 6); k++)
-		put_bar_piece(p, dashed ? 6 : 2, class);
-	put(t, "</TR></TABLE></TD>");
+	if (class == CLASS_NONE && d->options->record && !d->change) {
+		put(t, "none wanted, or none recorded");
+		return;
+	}
+	put(t, "%s", look_of(d, class)->meaning);
+	if (d->change)
+		return;
+	if (class == CLASS_EXPLODING) {
+		put(t, ", over ");
+		put_ratio(t, bounds->exploding);
+	} else if (class == CLASS_STRONG) {
+		put(t, ", ");
+		put_ratio(t, bounds->strong);
+		put(t, " to ");
+		put_ratio(t, bounds->exploding);
+	} else if (class == CLASS_WEAK || class == CLASS_VANISHING) {
+		put(t, ", under ");
+		put_ratio(t, class == CLASS_WEAK ? bounds->weak : bounds->vanishing);
+	}
 }
 
 static void draw_legend(struct picture *p)
@@ -1683,28 +2034,65 @@ static void draw_legend(struct picture *p)
 		    "that "
 		    "they sum over</TD></TR>",
 		    drawing_count_text(number, (size_t)d->positions));
+	if (d->options->values)
+		put(t,
+		    "<TR><TD><FONT COLOR=\"%s\">0.5</FONT></TD><TD ALIGN=\"LEFT\">rms of the "
+		    "value</TD></TR>",
+		    d->options->mono ? "#000000" : VALUE_COLOUR);
+	if (p->saves) {
+		put(t,
+		    "<TR><TD FIXEDSIZE=\"TRUE\" WIDTH=\"26\" HEIGHT=\"9\" BGCOLOR=\"%s\"></TD>"
+		    "<TD ALIGN=\"LEFT\">kept from the forward pass</TD></TR>",
+		    SAVED_COLOUR);
+	}
 	for (size_t k = 0; k < sizeof order / sizeof order[0]; k++) {
-		const struct look *look = look_of(d, order[k]);
-
 		if (!p->occurs[order[k]])
 			continue;
 		put(t, "<TR>");
 		put_bar(p, order[k]);
-		put(t, "<TD ALIGN=\"LEFT\">%s</TD></TR>",
-		    order[k] == CLASS_NORMAL && d->reference == 0 && !d->change ? "a gradient"
-		    : order[k] == CLASS_NONE && d->options->record && !d->change
-		        ? "none wanted, or none recorded"
-		        : look->meaning);
+		put(t, "<TD ALIGN=\"LEFT\">");
+		put_meaning(t, d, order[k]);
+		put(t, "</TD></TR>");
 	}
+	if (p->shares) {
+		put(t, "<TR>");
+		put_pieces(p, true, 1, d->options->mono ? "#000000" : SHARED_COLOUR);
+		put(t, "<TD ALIGN=\"LEFT\">same tensor, dashed where it is used again</TD></TR>");
+	}
+	if (p->freezes)
+		put(t, "<TR><TD></TD><TD ALIGN=\"LEFT\">dashed outline: frozen, does not "
+		       "learn</TD></TR>");
 	put(t, "</TABLE>");
-	set_html(p, legend, N_LABEL, t->s);
-	set(p, legend, N_SHAPE, "plain");
-	set(p, legend, N_STYLE, "");
-	set(p, legend, N_FONTSIZE, "9");
-	set(p, legend, N_GROUP, "p");
-	set(p, legend, N_ID, "legend");
-	set(p, legend, N_CLASS, "legend");
-	set(p, legend, N_TOOLTIP, "legend");
+	finish_legend(p, legend);
+}
+
+static void draw_plan_legend(struct picture *p)
+{
+	struct drawing *d = p->d;
+	struct text *t = &p->text;
+	Agnode_t *legend = agnode(p->root, unconst("legend"), 1);
+	char time[32], colour[32];
+
+	start(t);
+	put(t, "<TABLE BORDER=\"1\" COLOR=\"#cccccc\" CELLBORDER=\"0\" CELLSPACING=\"3\" "
+	       "CELLPADDING=\"0\">");
+	if (d->most_seconds > 0) {
+		put(t, "<TR><TD><TABLE BORDER=\"0\" CELLBORDER=\"0\" CELLSPACING=\"0\" "
+		       "CELLPADDING=\"0\"><TR>");
+		for (int k = 0; k <= 4; k++)
+			put_bar_piece(p, 8, 9,
+			              drawing_heat(d, d->most_seconds * k / 4, colour));
+		put(t, "</TR></TABLE></TD><TD ALIGN=\"LEFT\">time, up to %s</TD></TR>",
+		    drawing_time_text(time, d->most_seconds));
+	}
+	if (d->n_frames > 1)
+		put_row(t, "frame", "runs together, in one pass over memory");
+	put_row(t, "m1, m2", "memory that values of equal number take in turn");
+	put_row(t, "in pieces", "never stored as a whole");
+	put_row(t, "kept", "can be read after the evaluation");
+	put_row(t, "nothing to do &nbsp;", "a view, or part of another op's work");
+	put(t, "</TABLE>");
+	finish_legend(p, legend);
 }
 
 static void draw_flow(struct picture *p)
@@ -1712,21 +2100,28 @@ static void draw_flow(struct picture *p)
 	struct drawing *d = p->d;
 	Agnode_t **nodes = calloc((size_t)d->n_boxes + 1, sizeof *nodes);
 	Agraph_t **graphs = calloc((size_t)d->n_frames + 1, sizeof *graphs);
+	Agnode_t **copies = calloc(d->n_arrows + 1, sizeof *copies);
 
-	if (nodes && graphs) {
+	if (nodes && graphs && copies) {
 		title_flow(p);
-		if (d->upright)
+		if (d->upright && !d->options->direction)
 			set(p, p->root, G_RANKDIR, "TB");
-		draw_boxes(p, nodes, graphs);
+		draw_boxes(p, nodes, copies, graphs);
 		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)
-			draw_arrow(p, &d->arrows[k], nodes);
-		if (d->gradients)
+			draw_arrow(p, &d->arrows[k], nodes, copies[k]);
+		for (size_t k = 0; k < d->n_arrows && !p->failed; k++)
+			if (copies[k])
+				draw_arc(p, &d->arrows[k], nodes[d->arrows[k].from], copies[k]);
+		if (d->planned)
+			draw_plan_legend(p);
+		else if (d->gradients)
 			draw_legend(p);
 	} else {
 		p->failed = true;
 	}
 	free(nodes);
 	free(graphs);
+	free(copies);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,13 +20,16 @@
 
 #define MOST_SAMPLES 256 /* evaluated for a diagram, where the file's batch is larger or all */
 
+#define WARM_RUNS 2
+#define TIMED_RUNS 30 /* at most */
+
 #define LESS_DEPTH 2 /* levels shown where dot takes too long */
 
 struct draw_options {
 	const char *output, *html, *around, *path, *only, *step, *diff;
-	int view, stat, palette, format;
-	bool gradients, text, watch, all, no_fold, forward, both;
-	int64_t depth, radius, limit;
+	int view, stat, direction, palette, format; /* view, stat, direction: -1: not given */
+	bool gradients, text, watch, all, no_fold, forward, both, values, backward, plan;
+	int64_t depth, max_nodes, radius, limit; /* the first two: -1: not given */
 	struct texts set, open;
 };
 
@@ -39,15 +44,24 @@ static const struct option options[] = {
 	  "a tree with bars on standard output, without --output" },
 	{ "grad", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, gradients),
 	  "evaluates the model for its first batch and draws the gradients" },
-	{ "view", 0, OPTION_CHOICE, "auto circuit flow", NULL, false,
+	{ "values", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, values),
+	  "shows values too: in small graphs in full on the wires, else their size" },
+	{ "backward", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, backward),
+	  "draws the reverse sweep itself: which ops it runs, what they keep of the forward pass" },
+	{ "plan", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, plan),
+	  "draws how a training step is computed: what runs together, which values share memory, "
+	  "the time of each op" },
+	{ "view", 0, OPTION_CHOICE, "auto circuit flow", "", false,
 	  offsetof(struct draw_options, view),
 	  "circuit: the value above each wire, the gradient below; flow: an item a node, arrows "
 	  "the way "
 	  "the gradient flows; auto: circuit for few single numbers, else flow" },
 	{ "open", 0, OPTION_TEXTS, "PATH", NULL, false, offsetof(struct draw_options, open),
 	  "shows what is in that module, such as block[17]; may be repeated" },
-	{ "depth", 0, OPTION_WHOLE, "N", NULL, false, offsetof(struct draw_options, depth),
-	  "shows N levels of modules; 0: as many as fit in some 300 boxes" },
+	{ "depth", 0, OPTION_WHOLE, "N", "", false, offsetof(struct draw_options, depth),
+	  "shows N levels of modules; 0: as many as fit" },
+	{ "max-nodes", 0, OPTION_WHOLE, "N", "", false, offsetof(struct draw_options, max_nodes),
+	  "modules are opened while there are no more boxes than that, 300 if not given" },
 	{ "all", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, all),
 	  "shows all levels, layers and copies too, however large" },
 	{ "no-fold", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, no_fold),
@@ -62,9 +76,12 @@ static const struct option options[] = {
 	  "shows gradients of these classes with two ops on each side: nan, exploding, zero, "
 	  "vanishing, lost, strong, weak, normal, by commas; with --diff: much-larger, larger, equal, "
 	  "smaller, much-smaller, zero, nan" },
-	{ "stat", 0, OPTION_CHOICE, "rms max ratio", NULL, false,
+	{ "stat", 0, OPTION_CHOICE, "rms max ratio", "", false,
 	  offsetof(struct draw_options, stat),
 	  "the number at a gradient; ratio: at weights, how far a step of sgd moves them" },
+	{ "direction", 0, OPTION_CHOICE, "LR RL TB BT", "", false,
+	  offsetof(struct draw_options, direction),
+	  "where the values go in the flow view: left to right, top to bottom ..." },
 	{ "forward", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, forward),
 	  "arrows point the way the values flow" },
 	{ "both", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, both),
@@ -99,17 +116,57 @@ static bool needs_data(const ad_model *m)
 	return m->n_dims > 0;
 }
 
-/* The recording to draw: evaluated where the inputs have values, else its structure alone. */
-static struct instance *prepare(ad_model *m, bool gradients, int *status, char *error, size_t n)
+/* As after a step of an optimizer: what depends on weights is to be computed anew. */
+static void touch_weights(ad_graph *g)
 {
+	for (size_t k = 0; k < ad_nodes(g); k++) {
+		ad_node *x = ad_node_at(g, k);
+
+		if (ad_kind_of(x) == AD_IS_PARAM || ad_kind_of(x) == AD_IS_LEAF)
+			ad_write(x);
+	}
+}
+
+/* Runs what a training step runs a few times, so that there are times; the first ones make plans and
+ * take memory. */
+static bool run_plan(ad_model *m, struct instance *in, ad_node *start)
+{
+	const ad_profile_row *rows;
+	double seconds, best = INFINITY;
+
+	if (start && !model_gradients(m, in))
+		return false;
+	/* The profile of one run is kept: one that was about as fast as the best, not disturbed. */
+	for (int k = 0; k < WARM_RUNS + TIMED_RUNS; k++) {
+		ad_profile(m->graph, true);
+		touch_weights(m->graph);
+		if ((start ? ad_backward(start) : ad_forward(in->output)) != AD_OK)
+			return false;
+		ad_profile_rows(m->graph, &rows, &seconds);
+		if (k >= WARM_RUNS && k >= TIMED_RUNS / 2 && seconds < 1.05 * best)
+			break;
+		if (k >= WARM_RUNS && seconds < best)
+			best = seconds;
+	}
+	return true;
+}
+
+/* The recording to draw: evaluated where the inputs have values, else its structure alone. */
+static struct instance *prepare(ad_model *m, const struct drawing *d, int *status, char *error,
+                                size_t n)
+{
+	bool plan = d->how && d->how->what == AD_DRAW_PLAN;
+	bool values = d->how && d->how->values;
+	bool gradients = d->gradients;
 	struct instance *in;
 	size_t batch = m->data.batch > 0 && m->data.batch < MOST_SAMPLES ? (size_t)m->data.batch
 	                                                                 : MOST_SAMPLES;
 	ad_node *start;
 
 	*status = EXIT_FAILED;
-	ad_keep_all(m->graph);
-	if (!gradients && needs_data(m))
+	if (!plan)
+		ad_keep_all(m->graph);
+	if (!gradients && !plan && !values && needs_data(m))
 		return any_batch(m, true, error, n);
 	in = first_batch(m, batch, true, status, error, n);
 	if (!in)
@@ -125,7 +182,11 @@ static struct instance *prepare(ad_model *m, bool gradients, int *status, char *
 		snprintf(error, n, "%s", ad_errmsg(m->graph));
 		return NULL;
 	}
-	if (!gradients && ad_forward(in->loss ? in->loss : in->output) != AD_OK) {
+	if (plan && !run_plan(m, in, start)) {
+		snprintf(error, n, "%s", ad_errmsg(m->graph));
+		return NULL;
+	}
+	if (!gradients && !plan && ad_forward(in->loss ? in->loss : in->output) != AD_OK) {
 		snprintf(error, n, "%s", ad_errmsg(m->graph));
 		return NULL;
 	}
@@ -260,10 +321,25 @@ ad_draw_layer *list_layers(const ad_model *m, size_t *n)
 	return list;
 }
 
+void draw_defaults(const ad_model *m, ad_draw_options *o)
+{
+	const struct draw_spec *spec = &m->draw;
+
+	if (spec->view >= 0)
+		o->view = (ad_view)spec->view;
+	if (spec->stat >= 0)
+		o->stat = (ad_draw_stat)spec->stat;
+	o->depth = spec->depth < 1000 ? (int)spec->depth : 1000;
+	o->max_nodes = spec->max_nodes < INT_MAX ? (int)spec->max_nodes : INT_MAX;
+	o->direction = spec->direction;
+	o->thresholds = (ad_draw_thresholds){ spec->thresholds[0], spec->thresholds[1],
+		                              spec->thresholds[2], spec->thresholds[3] };
+}
+
 int draw_model(ad_model *m, const struct drawing *d, char *error, size_t n)
 {
 	int status;
-	struct instance *in = prepare(m, d->gradients, &status, error, n);
+	struct instance *in = prepare(m, d, &status, error, n);
 
 	return in ? draw_instance(m, in, d, error, n) : status;
 }
@@ -275,14 +351,20 @@ int draw_instance(ad_model *m, struct instance *in, const struct drawing *d, cha
 	ad_node *y;
 	bool done;
 
-	if (d->how)
+	if (d->how) {
 		o = *d->how;
-	o.view = d->view;
+		o.view = d->view;
+	} else {
+		draw_defaults(m, &o);
+		/* of the pictures that come by themselves none is refused for its statistic */
+		if (o.stat == AD_STAT_RATIO && plain_rate(m) == 0)
+			o.stat = AD_STAT_RMS;
+	}
 	o.gradients = d->gradients;
 	o.title = m->name;
 	o.step = d->step;
 	o.rate = plain_rate(m);
-	if (o.stat == AD_STAT_RATIO && o.rate == 0) {
+	if (o.gradients && o.stat == AD_STAT_RATIO && o.rate == 0) {
 		snprintf(error, n,
 		         "--stat ratio needs the optimizer sgd, whose step is the rate times the "
 		         "gradient");
@@ -341,9 +423,12 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 {
 	const char *dots = o->path ? strstr(o->path, "..") : NULL;
 
-	*how = (ad_draw_options){ .open = o->open.v,
+	*how = (ad_draw_options){ .what = o->plan       ? AD_DRAW_PLAN
+		                          : o->backward ? AD_DRAW_SWEEP
+		                                        : AD_DRAW_GRAPH,
+		                  .values = o->values,
+		                  .open = o->open.v,
 		                  .n_open = o->open.n,
-		                  .depth = o->depth < 1000 ? (int)o->depth : 1000,
 		                  .all = o->all,
 		                  .no_fold = o->no_fold,
 		                  .around = o->around,
@@ -351,7 +436,6 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                  .arrows = o->both      ? AD_ARROWS_BOTH
 		                            : o->forward ? AD_ARROWS_FORWARD
 		                                         : AD_ARROWS_BACKWARD,
-		                  .stat = (ad_draw_stat)o->stat,
 		                  .mono = o->palette == 1 };
 	if (o->path) {
 		if (!dots || dots == o->path || !dots[2] || (size_t)(dots - o->path) >= n)
@@ -375,9 +459,30 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 			    "nan, exploding, zero, vanishing, lost, strong, weak, normal",
 			    o->only);
 	}
+	if (o->plan && (o->backward || o->gradients || o->values))
+		return misused("draw", "--plan draws no gradients and no values, which would have to "
+		                       "be kept: leave out --grad, --backward and --values");
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
 	return EXIT_DONE;
+}
+
+/* What the file says and the options do not. */
+static void merge(const ad_model *m, const struct draw_options *o, ad_draw_options *how)
+{
+	static const char *const directions[] = { "LR", "RL", "TB", "BT" };
+
+	draw_defaults(m, how);
+	if (o->view >= 0)
+		how->view = (ad_view)o->view;
+	if (o->stat >= 0)
+		how->stat = (ad_draw_stat)o->stat;
+	if (o->depth >= 0)
+		how->depth = o->depth < 1000 ? (int)o->depth : 1000;
+	if (o->max_nodes >= 0)
+		how->max_nodes = o->max_nodes < INT_MAX ? (int)o->max_nodes : INT_MAX;
+	if (o->direction >= 0)
+		how->direction = directions[o->direction];
 }
 
 static bool is_number(const char *text)
@@ -455,7 +560,7 @@ static void note_nearest(char *note, size_t n, const struct record *r, size_t k,
 		         found);
 }
 
-static int draw_record(const struct wanted *w, const struct drawing *d)
+static int draw_record(const struct wanted *w, const struct draw_options *o, const struct drawing *d)
 {
 	ad_draw_options how = *d->how;
 	struct subject s = { 0 };
@@ -473,6 +578,7 @@ static int draw_record(const struct wanted *w, const struct drawing *d)
 		if (s.before)
 			note_nearest(note, sizeof note, s.before, s.j, w->earlier);
 		note_nearest(note, sizeof note, s.record, s.k, w->step);
+		merge(s.m, o, &how);
 		how.view = AD_VIEW_FLOW;
 		how.note = note;
 		status = draw_to(&s, &how, d, error, sizeof error) ? EXIT_DONE : EXIT_FAILED;
@@ -567,8 +673,7 @@ static int run(const void *given, int n, const char *const args[])
 	const struct draw_options *o = given;
 	ad_draw_options how;
 	struct drawing d = { .path = o->output ? o->output : "-",
-		             .view = (ad_view)o->view,
-		             .gradients = o->gradients,
+		             .gradients = o->gradients || o->backward,
 		             .step = -1,
 		             .how = &how,
 		             .seconds = (double)o->limit };
@@ -580,17 +685,18 @@ static int run(const void *given, int n, const char *const args[])
 	if (status != EXIT_DONE)
 		return status;
 	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
-	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || n > 1))
-		return misused("draw", "--watch draws all steps as SVG: it goes without --output, --step, "
-		                       "--diff, --text and --format");
+	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || o->values ||
+	                 o->backward || o->plan || n > 1))
+		return misused("draw", "--watch draws all recorded steps as SVG: it goes without --output, "
+		                       "--step, --diff, --text, --format, --values, --backward and --plan");
 	if (o->watch)
 		return watch(args[0], &how, (double)o->limit);
 	if (o->html) {
 		if (!*o->html || o->output || o->text || o->format || o->around || o->path || o->only ||
-		    o->all || o->depth || o->open.n || o->view == AD_VIEW_CIRCUIT)
+		    o->all || o->depth >= 0 || o->open.n || o->view == AD_VIEW_CIRCUIT || o->backward || o->plan)
 			return misused("draw", "--html DIR draws all modules, each on its page: it goes without "
-			                       "--output, --text, --format, --view circuit and what chooses "
-			                       "a part");
+			                       "--output, --text, --format, --view circuit, --backward, --plan "
+			                       "and what chooses a part");
 		d.path = o->html;
 		d.pages = true;
 		how.form = AD_DRAW_DOT;
@@ -610,18 +716,23 @@ static int run(const void *given, int n, const char *const args[])
 	if (o->step || o->diff) {
 		struct wanted named;
 
+		if (o->values || o->backward || o->plan)
+			return misused("draw", "--step and --diff show what a run has recorded, the gradients of its "
+			                       "forward pass: leave out --values, --backward and --plan");
 		if (o->view == AD_VIEW_CIRCUIT)
 			return misused("draw", "--view circuit shows values, which a run does not record");
 		if (o->set.n > 0)
 			return misused("draw", "--set is for files; a run keeps the values it was trained with");
 		status = read_named(o, n, args, &named);
-		return status == EXIT_DONE ? draw_record(&named, &d) : status;
+		return status == EXIT_DONE ? draw_record(&named, o, &d) : status;
 	}
 	if (n > 1)
 		return misused("draw", "'%s' is one argument too many", args[1]);
 	m = open_either("draw", args[0], &o->set, &status);
 	if (!m)
 		return status;
+	merge(m, o, &how);
+	d.view = how.view;
 	status = draw_model(m, &d, error, sizeof error);
 	if (status != EXIT_DONE && error[0])
 		failed("draw", "%s", error);
@@ -635,9 +746,10 @@ const struct command command_draw = {
 	.least = 1,
 	.most = 2,
 	.doc = "draws the graph of a model, with --grad its gradients",
-	.details = "A run is drawn with its trained weights, a file with its initial ones. All but "
-		   ".dot is "
-		   "drawn by the program dot (package graphviz).",
+	.details = "A run is drawn with its trained weights, a file with its initial ones. What the "
+		   "file says under 'draw' (view, depth, max_nodes, direction, gradients for "
+		   "--stat, thresholds of the classes) holds where no option says otherwise. All "
+		   "but .dot is drawn by the program dot (package graphviz).",
 	.options = options,
 	.options_size = sizeof(struct draw_options),
 	.run = run,

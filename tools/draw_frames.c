@@ -11,12 +11,19 @@
 
 const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, size_t n)
 {
+	if (d->planned)
+		return frame ? drawing_frame_name(d, frame) : "";
+	return drawing_scope_path(d->graph, (int)frame, text, n);
+}
+
+const char *drawing_scope_path(const ad_graph *g, int scope, char *text, size_t n)
+{
 	size_t at = n - 1;
 
 	/* From the end to the front; what does not fit is cut at the front. */
 	text[at] = 0;
-	for (; frame; frame = d->frames[frame].parent) {
-		const char *name = ad_scope_name(d->graph, (int)frame);
+	for (; scope > 0; scope = ad_scope_parent(g, scope)) {
+		const char *name = ad_scope_name(g, scope);
 		size_t size = strlen(name), dot = text[at] != 0;
 
 		if (size + dot > at)
@@ -31,12 +38,12 @@ const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, si
 
 const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *text, size_t n)
 {
-	const char *first = ad_scope_name(d->graph, (int)leader), *last = first;
+	const char *first = drawing_frame_name(d, leader), *last = first;
 	size_t index = strcspn(first, "]"), base;
 
 	for (uint32_t c = leader; c != NOTHING && d->frames[c].leader == leader;
 	     c = d->frames[c].sibling)
-		last = ad_scope_name(d->graph, (int)c);
+		last = drawing_frame_name(d, c);
 	base = strcspn(last, "[");
 	if (!last[base] || !first[index] || !strcmp(first, last) || index + strlen(last) > n - 3)
 		return first;
@@ -96,7 +103,8 @@ static void place_leaves(struct drawing *d)
 		struct part *from = &d->parts[d->uses[k].from];
 		uint32_t to = d->parts[d->uses[k].to].frame;
 
-		if (from->role != ROLE_PARAM && from->role != ROLE_BUFFER)
+		if (from->role != ROLE_PARAM && from->role != ROLE_BUFFER &&
+		    from->role != ROLE_SAVED)
 			continue;
 		from->frame =
 		    from->frame == NOTHING ? to : drawing_common_frame(d, from->frame, to);
@@ -117,7 +125,7 @@ static bool find_layers(struct drawing *d)
 	ad_draw_layer *sorted;
 	char text[1024];
 
-	if (n == 0 || d->options->all)
+	if (n == 0 || d->options->all || d->options->what != AD_DRAW_GRAPH)
 		return true;
 	sorted = malloc(n * sizeof *sorted);
 	if (!sorted)
@@ -133,6 +141,26 @@ static bool find_layers(struct drawing *d)
 	}
 	free(sorted);
 	return true;
+}
+
+/* An item that is a single op has a scope, but is no module: its op lies in the module around it. held: for
+ * each frame room for a count. */
+static void leave_scopes_of_ops(struct drawing *d, uint32_t *held)
+{
+	memset(held, 0, d->n_frames * sizeof *held);
+	for (uint32_t k = 0; k < d->n_parts; k++) {
+		const struct part *p = &d->parts[k];
+
+		held[p->frame] += p->role == ROLE_OP || p->role == ROLE_LOSS ? 1 : 2;
+	}
+	for (uint32_t s = 1; s < d->n_frames; s++)
+		held[d->frames[s].parent] += 2;
+	for (uint32_t k = 0; k < d->n_parts; k++) {
+		uint32_t s = d->parts[k].frame;
+
+		if (s != 0 && held[s] == 1 && !d->frames[s].layer)
+			d->parts[k].frame = d->frames[s].parent;
+	}
 }
 
 static void count_members(struct drawing *d)
@@ -181,9 +209,14 @@ bool drawing_make_frames(struct drawing *d)
 {
 	uint32_t *last;
 
-	d->n_frames = (uint32_t)ad_scopes(d->graph);
-	if (d->n_frames == 0)
-		d->n_frames = 1;
+	if (d->planned) {
+		if (!drawing_plan_frames(d))
+			return false;
+	} else {
+		d->n_frames = (uint32_t)ad_scopes(d->graph);
+		if (d->n_frames == 0)
+			d->n_frames = 1;
+	}
 	d->frames = calloc(d->n_frames, sizeof *d->frames);
 	last = malloc(d->n_frames * sizeof *last);
 	if (!d->frames || !last) {
@@ -193,7 +226,7 @@ bool drawing_make_frames(struct drawing *d)
 	for (uint32_t s = 0; s < d->n_frames; s++) {
 		struct frame *f = &d->frames[s];
 
-		f->parent = s ? (uint32_t)ad_scope_parent(d->graph, (int)s) : 0;
+		f->parent = s && !d->planned ? (uint32_t)ad_scope_parent(d->graph, (int)s) : 0;
 		f->depth = s ? d->frames[f->parent].depth + 1 : 0;
 		f->outer = s && f->parent ? d->frames[f->parent].outer : s;
 		f->first = f->child = f->sibling = f->closed_in = last[s] = NOTHING;
@@ -201,14 +234,18 @@ bool drawing_make_frames(struct drawing *d)
 		f->copies = 1;
 	}
 	place_leaves(d);
-	if (!drawing_focus(d)) {
+	if (!drawing_focus(d) || !find_layers(d)) {
 		free(last);
 		return false;
+	}
+	if (!d->planned) {
+		leave_scopes_of_ops(d, last);
+		memset(last, 0xff, d->n_frames * sizeof *last);
 	}
 	count_members(d);
 	link_children(d, last);
 	free(last);
-	return find_layers(d);
+	return true;
 }
 
 /* ---- copies -------------------------------------------------------------------------------- */
@@ -273,7 +310,7 @@ static bool find_structures(struct drawing *d)
 		struct frame *f = &d->frames[s];
 
 		for (uint32_t c = f->child; c != NOTHING; c = d->frames[c].sibling) {
-			const char *name = ad_scope_name(d->graph, (int)c);
+			const char *name = drawing_frame_name(d, c);
 
 			f->structure = mix_bytes(f->structure, name, base_of(name));
 			f->structure = mix(f->structure, d->frames[c].structure);
@@ -286,7 +323,7 @@ static bool find_structures(struct drawing *d)
 
 static bool are_copies(const struct drawing *d, uint32_t a, uint32_t b)
 {
-	const char *one = ad_scope_name(d->graph, (int)a), *other = ad_scope_name(d->graph, (int)b);
+	const char *one = drawing_frame_name(d, a), *other = drawing_frame_name(d, b);
 	size_t base = base_of(one);
 
 	return d->frames[a].structure == d->frames[b].structure && base == base_of(other) &&
@@ -378,7 +415,7 @@ static void consider(struct opening *o, uint32_t c)
 			o->layers[o->n_layers++] = c;
 			o->detailed += f->slots - 1;
 		}
-	} else if (o->boxes + f->slots - 1 <= MAX_BOXES) {
+	} else if (o->boxes + f->slots - 1 <= o->d->max_boxes) {
 		open_frame(o, c);
 	}
 }

@@ -74,14 +74,15 @@ static const char *kind_of(const struct part *p)
 		                             [ROLE_INPUT] = "input",
 		                             [ROLE_TARGET] = "target",
 		                             [ROLE_BUFFER] = "buffer",
-		                             [ROLE_CONSTANT] = "constant" };
+		                             [ROLE_CONSTANT] = "constant",
+		                             [ROLE_SAVED] = "saved" };
 
 	return words[p->role];
 }
 
 static const char *word_of(const struct part *p)
 {
-	return p->linear ? "linear" : ad_op_of(p->node) ? ad_op_of(p->node) : kind_of(p);
+	return p->linear ? "linear" : ad_op_of(p->node) ? drawing_op(p->node) : kind_of(p);
 }
 
 static void write_bar(const struct drawing *d, FILE *to, const struct statistic *s)
@@ -184,7 +185,7 @@ static void write_copies(const struct drawing *d, FILE *to, uint32_t leader, enu
 		if (n++ >= MOST_COPIES)
 			continue;
 		at = fprintf(to, "%*s", 2 * indent, "");
-		at += write_words(to, ad_scope_name(d->graph, (int)c), MOST_LETTERS);
+		at += write_words(to, drawing_frame_name(d, c), MOST_LETTERS);
 		pad(to, at, CLASS_COLUMN);
 		fprintf(to, "%s%s\n", drawing_class_name(d, class),
 		        d->frames[c].offender ? ", here first" : "");
@@ -204,7 +205,7 @@ static bool write_closed(struct drawing *d, FILE *to, const struct box *b, int i
 
 	snprintf(extent, sizeof extent, "%s op%s, %s", drawing_count_text(ops, b->ops),
 	         b->ops == 1 ? "" : "s", drawing_count_text(elements, b->elements));
-	r.name = f ? ad_scope_name(d->graph, (int)b->frame) : "...";
+	r.name = f ? drawing_frame_name(d, b->frame) : "...";
 	if (f && f->copies > 1)
 		r.name = drawing_copies_name(d, b->frame, name, sizeof name);
 	if (f && f->copies > 1)
@@ -243,7 +244,7 @@ static int write_headings(struct drawing *d, FILE *to, uint32_t frame, uint32_t 
 	for (int k = n; k-- > 0;) {
 		int written = fprintf(to, "%*s", 2 * (depth - k - 1), "");
 
-		written += write_words(to, ad_scope_name(d->graph, (int)chain[k]), MOST_LETTERS);
+		written += write_words(to, drawing_frame_name(d, chain[k]), MOST_LETTERS);
 		if (d->gradients && d->frames[chain[k]].worst > CLASS_NORMAL) {
 			pad(to, written, CLASS_COLUMN);
 			fprintf(to, "%s", drawing_class_name(d, d->frames[chain[k]].worst));
@@ -492,7 +493,7 @@ static void write_json_closed(struct drawing *d, FILE *to, const struct box *b)
 	for (uint32_t c = b->frame; c != NOTHING && d->frames[c].leader == b->frame;
 	     c = d->frames[c].sibling) {
 		fprintf(to, "%s{\"name\": ", c == b->frame ? "" : ", ");
-		write_string(to, ad_scope_name(d->graph, (int)c));
+		write_string(to, drawing_frame_name(d, c));
 		if (d->gradients) {
 			write_class(d, to, "worst", d->frames[c].worst);
 			write_colour(d, to, d->frames[c].worst);

@@ -61,7 +61,7 @@ static size_t slot_of(const struct drawing *d, const ad_node *x)
 }
 
 /* The number of a node in the graph; NOTHING for one of another graph. */
-static uint32_t number_of(const struct drawing *d, const ad_node *x)
+uint32_t drawing_node_number(const struct drawing *d, const ad_node *x)
 {
 	return d->slots[slot_of(d, x)];
 }
@@ -97,9 +97,9 @@ static ad_node *owner_of(ad_node *x)
 }
 
 /* Marks in part_of every node that x depends on, x included; returns how many. */
-static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
+size_t drawing_mark_below(struct drawing *d, ad_node *x, bool *marks)
 {
-	uint32_t top = number_of(d, x), i;
+	uint32_t top = drawing_node_number(d, x), i;
 	size_t n = 0;
 
 	if (top == NOTHING)
@@ -113,13 +113,13 @@ static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
 		n++;
 		if (!ad_op_of(y))
 			continue;
-		i = number_of(d, owner_of(y));
+		i = drawing_node_number(d, owner_of(y));
 		if (i < k)
 			marks[i] = true;
 		for (int j = 0; j < ad_inputs(owner_of(y)); j++) {
 			ad_node *in = ad_input_of(owner_of(y), j);
 
-			i = in ? number_of(d, in) : NOTHING;
+			i = in ? drawing_node_number(d, in) : NOTHING;
 			if (i < k)
 				marks[i] = true;
 		}
@@ -129,7 +129,7 @@ static size_t mark_below(struct drawing *d, ad_node *x, bool *marks)
 
 static uint32_t part_of(const struct drawing *d, const ad_node *x)
 {
-	uint32_t k = number_of(d, x);
+	uint32_t k = drawing_node_number(d, x);
 
 	return k == NOTHING ? NOTHING : d->part_of[k];
 }
@@ -176,7 +176,7 @@ bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 			*s = statistic_of(&given, ad_count(x));
 		return true;
 	}
-	k = number_of(d, x);
+	k = drawing_node_number(d, x);
 	if (k == NOTHING)
 		return measure(d, x, s);
 	if (!d->statistics[k].known && !measure(d, x, &d->statistics[k]))
@@ -248,10 +248,10 @@ static enum class class_of(const struct drawing *d, const struct statistic *s, b
 	if (d->change) return class_of_change(drawing_size(d, s));
 	if (d->reference == 0 || beyond) return CLASS_NORMAL;
 	ratio = s->rms / d->reference;
-	if (ratio > 100) return CLASS_EXPLODING;
-	if (ratio > 10) return CLASS_STRONG;
-	if (ratio < 1e-3) return CLASS_VANISHING;
-	if (ratio < 1.0 / 30) return CLASS_WEAK;
+	if (ratio > d->thresholds.exploding) return CLASS_EXPLODING;
+	if (ratio > d->thresholds.strong) return CLASS_STRONG;
+	if (ratio < d->thresholds.vanishing) return CLASS_VANISHING;
+	if (ratio < d->thresholds.weak) return CLASS_WEAK;
 	return CLASS_NORMAL;
 }
 
@@ -262,6 +262,11 @@ static enum class weight_class(const struct drawing *d, const struct statistic *
 
 	if (!d->change) row.rms /= sqrt(d->positions);
 	return class_of(d, &row, false);
+}
+
+enum class drawing_class(const struct drawing *d, const struct statistic *s, bool weight,
+                         bool beyond) {
+	return weight && !beyond ? weight_class(d, s) : class_of(d, s, beyond);
 }
 
 /* ---- parts --------------------------------------------------------------------------------- */
@@ -286,15 +291,31 @@ static enum role role_of(const struct drawing *d, ad_node *x, bool reached_by_re
 
 static bool make_parts(struct drawing *d)
 {
-	bool *marks = calloc(2 * d->n_nodes + 1, sizeof *marks), *fed = marks + d->n_nodes;
+	bool *marks = calloc(3 * d->n_nodes + 1, sizeof *marks), *fed, *saved;
 	ad_node *reference = d->options->reference;
-	size_t n;
+	bool good = true;
+	size_t n = 0;
 
 	if (!marks)
 		return drawing_no_memory(d);
-	n = mark_below(d, d->y, marks);
-	if (reference && mark_below(d, reference, fed) == 0)
+	fed = marks + d->n_nodes;
+	saved = fed + d->n_nodes;
+	if (d->options->what == AD_DRAW_SWEEP)
+		good = drawing_mark_sweep(d, marks, saved);
+	else if (d->options->what == AD_DRAW_PLAN)
+		good = drawing_mark_plan(d, marks);
+	else
+		drawing_mark_below(d, d->y, marks);
+	if (!good) {
+		free(marks);
+		return false;
+	}
+	for (size_t k = 0; k < d->n_nodes; k++)
+		n += marks[k];
+	if (d->options->what != AD_DRAW_GRAPH ||
+	    (reference && drawing_mark_below(d, reference, fed) == 0))
 		reference = NULL;
+	d->y_part = NOTHING;
 	d->parts = calloc(n + 1, sizeof *d->parts);
 	if (!d->parts) {
 		free(marks);
@@ -308,11 +329,15 @@ static bool make_parts(struct drawing *d)
 			continue;
 		p->node = d->nodes[k];
 		d->part_of[k] = d->n_parts;
-		owner = ad_op_of(p->node) ? number_of(d, owner_of(p->node)) : NOTHING;
-		p->owner = owner < k ? d->part_of[owner] : d->n_parts;
+		owner = ad_op_of(p->node) ? drawing_node_number(d, owner_of(p->node)) : NOTHING;
+		p->owner = owner < k && d->part_of[owner] != NOTHING ? d->part_of[owner]
+		                                                     : d->n_parts;
 		p->shown = p->owner;
 		p->user = NOTHING;
 		p->role = role_of(d, p->node, !reference || fed[k]);
+		p->saved = saved[k];
+		if (p->saved && p->role == ROLE_OP)
+			p->role = ROLE_SAVED;
 		p->beyond = reference && !fed[k];
 		p->frozen = p->role == ROLE_PARAM && !ad_wants_gradient(p->node);
 		p->frame = (uint32_t)ad_scope_of(p->node);
@@ -334,7 +359,7 @@ static uint32_t input_part(const struct drawing *d, uint32_t op, int i)
 
 static bool is_op(const struct part *p, uint32_t number)
 {
-	return p->owner == number && ad_op_of(p->node);
+	return p->owner == number && ad_op_of(p->node) && !p->saved;
 }
 
 static void count_uses(struct drawing *d)
@@ -400,7 +425,7 @@ static bool is_label(const struct drawing *d, uint32_t part)
 
 static void find_targets(struct drawing *d)
 {
-	if (d->options->reference || ad_count(d->y) != 1)
+	if (d->options->reference || ad_count(d->y) != 1 || d->options->what != AD_DRAW_GRAPH)
 		return;
 	for (uint32_t k = 0; k < d->n_parts; k++)
 		if (ad_kind_of(d->parts[k].node) == AD_IS_INPUT &&
@@ -463,6 +488,8 @@ static bool find_gradients(struct drawing *d)
 		return true;
 	if (!find_reference(d))
 		return false;
+	if (d->options->what == AD_DRAW_SWEEP)
+		return drawing_sweep_gradients(d);
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		struct part *p = &d->parts[k];
 
@@ -485,7 +512,17 @@ static bool find_gradients(struct drawing *d)
 
 bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char *error, size_t n)
 {
-	*d = (struct drawing){ .y = y, .options = o, .error = error, .error_size = n };
+	const ad_draw_thresholds t = o->thresholds;
+
+	*d = (struct drawing){
+		.y = y,
+		.options = o,
+		.error = error,
+		.error_size = n,
+		.max_boxes = o->max_nodes > 0 ? (size_t)o->max_nodes : MAX_BOXES,
+		.thresholds = { t.vanishing > 0 ? t.vanishing : 1e-3, t.weak > 0 ? t.weak : 1.0 / 30,
+		                t.strong > 0 ? t.strong : 10, t.exploding > 0 ? t.exploding : 100 },
+	};
 	if (!y)
 		return drawing_fail(d, "draw: there is no node to draw");
 	d->graph = ad_graph_of(y);
@@ -499,13 +536,15 @@ bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char 
 		d->loss = ad_item(y);
 	if (o->reference && ad_graph_of(o->reference) != d->graph)
 		return drawing_fail(d, "draw: the reference belongs to another graph");
+	if (o->what == AD_DRAW_PLAN)
+		d->gradients = false;
 	if (d->gradients && !o->record && !ad_gradient(y))
 		return drawing_fail(
 		    d, "draw: there are no gradients of this node; call ad_keep_all and "
 		       "then ad_backward on it before");
 	if (!list_nodes(d))
 		return false;
-	if (number_of(d, y) == NOTHING)
+	if (drawing_node_number(d, y) == NOTHING)
 		return drawing_fail(d, "draw: the node is no longer part of its graph");
 	if (!make_parts(d))
 		return false;
@@ -527,16 +566,21 @@ void drawing_free(struct drawing *d)
 	free(d->slots);
 	free(d->part_of);
 	free(d->statistics);
+	free(d->planned);
+	free(d->frame_seconds);
 }
 
 bool drawing_is_circuit(const struct drawing *d)
 {
 	size_t wires = 0;
 
+	if (d->options->what != AD_DRAW_GRAPH)
+		return false;
 	if (d->options->view != AD_VIEW_AUTO)
 		return d->options->view == AD_VIEW_CIRCUIT;
 	for (uint32_t k = 0; k < d->n_parts; k++) {
-		if (ad_count(d->parts[k].node) != 1 || ad_shape_of(d->parts[k].node).rank != 0)
+		if (!d->options->values &&
+		    (ad_count(d->parts[k].node) != 1 || ad_shape_of(d->parts[k].node).rank != 0))
 			return false;
 		wires += d->parts[k].role != ROLE_CONSTANT;
 	}
@@ -587,7 +631,7 @@ static void fold_constants(struct drawing *d)
 			continue;
 		if (p->role == ROLE_CONSTANT || filled_value(p->node, &value))
 			p->shown = NOTHING;
-		else if (is_op(p, k) && is_view(p->node) &&
+		else if (is_op(p, k) && is_view(p->node) && input_part(d, k, 0) != NOTHING &&
 		         d->parts[input_part(d, k, 0)].shown == NOTHING)
 			p->shown = NOTHING;
 	}
@@ -669,6 +713,11 @@ static bool measure_use(struct drawing *d, struct use *u, uint32_t by, int input
 {
 	if (!d->gradients)
 		return true;
+	if (d->options->what == AD_DRAW_SWEEP) {
+		u->gradient = d->parts[u->from].gradient;
+		u->class = d->parts[u->from].class;
+		return true;
+	}
 	if (!gradient_statistic(d, d->parts[by].node, input, &u->gradient))
 		return false;
 	u->class = d->parts[u->from].role == ROLE_PARAM && !d->parts[u->from].beyond
@@ -801,7 +850,7 @@ static bool find_offender(struct drawing *d)
 	uint32_t found;
 	bool bad = false;
 
-	if (!d->gradients)
+	if (!d->gradients || d->options->what != AD_DRAW_GRAPH)
 		return true;
 	if (record) {
 		found = record->first_nan ? part_of(d, record->first_nan) : NOTHING;
@@ -825,6 +874,11 @@ static bool find_offender(struct drawing *d)
 	return true;
 }
 
+bool drawing_make_uses(struct drawing *d)
+{
+	return make_uses(d) && find_offender(d);
+}
+
 bool drawing_circuit(struct drawing *d)
 {
 	size_t wires = 0;
@@ -833,13 +887,13 @@ bool drawing_circuit(struct drawing *d)
 	settle(d);
 	for (uint32_t k = 0; k < d->n_parts; k++)
 		wires += d->parts[k].shown != NOTHING;
-	if (wires > MAX_BOXES)
+	if (wires > d->max_boxes)
 		return drawing_fail(
 		    d,
-		    "draw: a circuit of %zu wires cannot be read, at most %d are drawn; "
+		    "draw: a circuit of %zu wires cannot be read, at most %zu are drawn; "
 		    "choose the flow view",
-		    wires, MAX_BOXES);
-	return make_uses(d) && find_offender(d);
+		    wires, d->max_boxes);
+	return drawing_make_uses(d);
 }
 
 static bool is_shown(const struct drawing *d, uint32_t k)
@@ -858,7 +912,7 @@ static void worse(enum class *worst, enum class other)
 static bool make_boxes(struct drawing *d)
 {
 	size_t members = d->frames[0].members;
-	bool long_level = d->frames[0].slots > MAX_BOXES && !d->options->all;
+	bool long_level = d->frames[0].slots > d->max_boxes && !d->options->all;
 	size_t per_stretch = long_level ? (members + MAX_STRETCHES - 1) / MAX_STRETCHES : 1;
 	uint32_t *of_frame = malloc(d->n_frames * sizeof *of_frame), stretch = NOTHING;
 	size_t in_stretch = 0;
@@ -1083,9 +1137,32 @@ static bool group_boxes(struct drawing *d)
 
 		if ((role == ROLE_PARAM || role == ROLE_BUFFER) && b->beside == NOTHING) {
 			b->beside = d->arrows[k].to;
-			b->above = d->boxes[b->beside].neighbours++ % 2 == 0;
+			d->arrows[k].above = d->boxes[b->beside].neighbours++ % 2 == 0;
 		}
 	}
+	return true;
+}
+
+/* A weight that few ops share is drawn beside each. */
+static bool find_shared(struct drawing *d)
+{
+	uint32_t *places = calloc((size_t)d->n_boxes + 1, sizeof *places);
+
+	if (!places)
+		return drawing_no_memory(d);
+	for (size_t k = 0; k < d->n_arrows; k++)
+		places[d->arrows[k].from]++;
+	for (size_t k = 0; k < d->n_arrows; k++) {
+		struct arrow *a = &d->arrows[k];
+
+		if (box_role(d, &d->boxes[a->from]) != ROLE_PARAM ||
+		    d->boxes[a->from].beside == a->to || places[a->from] > MAX_PLACES ||
+		    d->n_boxes > COARSE_BOXES)
+			continue;
+		a->elsewhere = true;
+		a->above = d->boxes[a->to].neighbours++ % 2 == 0;
+	}
+	free(places);
 	return true;
 }
 
@@ -1186,22 +1263,24 @@ static bool find_direction(struct drawing *d)
 			most = longest[to];
 	}
 	free(longest);
-	d->upright = most > MAX_ACROSS;
+	d->upright = d->options->direction ? strchr(d->options->direction, 'T') != NULL : most > MAX_ACROSS;
 	return true;
 }
 
 bool drawing_flow(struct drawing *d)
 {
 	fold_constants(d);
-	fold_views(d);
-	fold_linear(d);
+	if (!d->planned) {
+		fold_views(d);
+		fold_linear(d);
+	}
 	settle(d);
-	if (!make_uses(d) || !find_offender(d) || !drawing_make_frames(d) ||
+	if (!drawing_make_uses(d) || !drawing_make_frames(d) ||
 	    !drawing_open_frames(d))
 		return false;
 	restore_depths(d);
 	if (!make_boxes(d) || !make_arrows(d) || !drawing_fold(d) || !group_boxes(d) ||
-	    !find_direction(d))
+	    !find_shared(d) || !find_direction(d))
 		return false;
 	find_worst(d);
 	return true;

@@ -9,9 +9,10 @@
 #define AUTOGRAD_DRAWING_H
 
 #include "autograd_draw.h"
+#include "planned.h"
 
 #define NOTHING UINT32_MAX
-#define MAX_BOXES 300     /* what dot lays out in seconds and a reader can follow */
+#define MAX_BOXES 300     /* what dot lays out in seconds and a reader can follow, unless told otherwise */
 #define MAX_STRETCHES 30  /* of a level that is too long: a weight of all is joined to each */
 #define MAX_NESTING 16    /* of frames */
 #define COARSE_BOXES 3000 /* above it no frames and no numbers at arrows: dot would take minutes   \
@@ -20,7 +21,8 @@
 #define MAX_DETAILED 50   /* boxes, with layers of one op opened so that their weights are seen */
 #define MAX_COPIES 16     /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
-#define MAX_ACROSS 20 /* boxes from left to right */
+#define MAX_PLACES 4  /* of one weight, that each get a copy of it */
+#define MAX_ACROSS 16 /* boxes from left to right */
 
 /* How a gradient compares with the reference, from harmless to bad. */
 enum class {
@@ -43,7 +45,8 @@ enum role {
 	ROLE_INPUT,
 	ROLE_TARGET, /* an input that the reference does not depend on */
 	ROLE_BUFFER,
-	ROLE_CONSTANT
+	ROLE_CONSTANT,
+	ROLE_SAVED /* of a sweep: a result of the forward pass that it reads */
 };
 
 /* What is told of an array, and what spoils it. */
@@ -65,6 +68,11 @@ struct part {
 	uint32_t distance; /* in ops from the nearest input */
 	uint32_t frame;
 	uint32_t box;
+	bool saved;    /* of a sweep: not part of it, its inputs are not drawn */
+	ad_node *gradient_of; /* of a sweep: the leaf whose gradient it is; NULL */
+	double seconds;       /* of a plan: what the op alone takes; 0 in a group */
+	uint32_t buffer;      /* of a plan: the number of the memory that it shares with others; 0 */
+	bool nothing, tile;   /* of a plan: see planned.h */
 	bool frozen;   /* a param that wants no gradient */
 	bool beyond;   /* the reference does not depend on it: between there and the drawn node */
 	bool linear;   /* an addition that stands for x W + b */
@@ -120,7 +128,6 @@ struct box {
 	bool offender;
 	uint32_t group;      /* boxes of one group lie in a straight line; 0 holds the drawn node */
 	uint32_t beside;     /* of a param: the op's box that it stands next to; NOTHING */
-	bool above;          /* on that side of it */
 	uint32_t neighbours; /* of an op: params beside it */
 	uint32_t head;       /* the box that it is folded into; itself */
 	uint32_t next;       /* the one folded in after it; NOTHING */
@@ -138,6 +145,8 @@ struct arrow {
 	enum class worst;          /* of the uses */
 	uint32_t distance;
 	bool trunk;
+	bool elsewhere; /* from a weight that stands beside another op: drawn from a copy of it */
+	bool above;     /* the weight or its copy is on that side of the op */
 };
 
 struct drawing {
@@ -147,6 +156,8 @@ struct drawing {
 	bool f64, gradients;
 	bool change;      /* from options->before to options->record */
 	double loss;      /* of a single number that is drawn; NaN: not known */
+	size_t max_boxes;
+	ad_draw_thresholds thresholds; /* none is 0 */
 	double reference; /* rms of the gradient there; 0: no classes by size */
 	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */
@@ -163,6 +174,10 @@ struct drawing {
 	struct arrow *arrows;
 
 	/* every node of the graph by its address, and its statistic once computed */
+	/* of a plan: each node's place in it, by number; what each frame takes, and the longest */
+	struct planned *planned;
+	double *frame_seconds, most_seconds;
+
 	size_t n_nodes, n_slots;
 	ad_node **nodes;
 	uint32_t *slots, *part_of;
@@ -174,6 +189,36 @@ struct drawing {
 
 /* Reads the graph below y. False: a sentence in error. In both cases drawing_free is due. */
 bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char *error, size_t n);
+
+/* The number of a node in the graph; NOTHING for one of another graph. */
+uint32_t drawing_node_number(const struct drawing *d, const ad_node *x);
+
+/* Marks by number every node that x depends on, x included; returns how many. */
+size_t drawing_mark_below(struct drawing *d, ad_node *x, bool *marks);
+
+/* What a picture of the sweep shows, and which of it is of the forward pass; then the gradients. */
+bool drawing_mark_sweep(struct drawing *d, bool *marks, bool *saved);
+bool drawing_sweep_gradients(struct drawing *d);
+
+/* What a picture of the plan shows; then frames for what runs together. */
+bool drawing_mark_plan(struct drawing *d, bool *marks);
+bool drawing_plan_frames(struct drawing *d);
+double drawing_plan_seconds(const struct drawing *d);
+const char *drawing_heat(const struct drawing *d, double seconds, char *text);
+const char *drawing_time_text(char *text, double seconds);
+const char *drawing_bytes_text(char *text, size_t bytes);
+
+/* The op of a node, for the backward kernel of another that one. */
+const char *drawing_op(const ad_node *x);
+
+/* A frame's own name. */
+const char *drawing_frame_name(const struct drawing *d, uint32_t frame);
+
+/* How a gradient compares; weight: of a param, which is a sum over rows. */
+enum class drawing_class(const struct drawing *d, const struct statistic *s, bool weight, bool beyond);
+
+/* Finds every input of every op with what it sends back, and where a NaN begins. */
+bool drawing_make_uses(struct drawing *d);
 
 /* Whether the circuit view is the one to draw. */
 bool drawing_is_circuit(const struct drawing *d);
@@ -192,6 +237,9 @@ bool drawing_constant(const struct drawing *d, uint32_t op, int input, double *v
 
 /* The path of a frame: names joined by dots; text holds n bytes. */
 const char *drawing_path(const struct drawing *d, uint32_t frame, char *text, size_t n);
+
+/* The same of a scope of the graph. */
+const char *drawing_scope_path(const ad_graph *g, int scope, char *text, size_t n);
 
 /* What copies are called together: block[0..109]; text holds n bytes. */
 const char *drawing_copies_name(const struct drawing *d, uint32_t leader, char *text, size_t n);

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-	&command_new,    &command_check, &command_show,    &command_config, &command_explain,
-	&command_eval,   &command_gradcheck, &command_train, &command_test, &command_predict,
-	&command_sample, &command_draw,  &command_plot,    &command_diff,   &command_schema,
-	&command_ops,
+	&command_new,    &command_check,  &command_show,      &command_config, &command_explain,
+	&command_eval,   &command_gradcheck, &command_train,  &command_lr,     &command_sweep,
+	&command_test,   &command_predict, &command_sample,   &command_doctor, &command_draw,
+	&command_plot,   &command_report, &command_diff,      &command_schema, &command_ops,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 
@@ -44,8 +44,8 @@ static int version(void)
 {
 	ad_graph *g = ad_open();
 
-	printf("autograd %s\nreals: f32, f64\ninstructions: %s\nthreads: %d\nops: %zu\n",
-	       AD_VERSION, ad_instructions(g), ad_threads(), ad_ops());
+	printf("autograd %s\nreals: f32, f64\ninstructions: %s\nbf16: %s\nthreads: %d\nops: %zu\n",
+	       AD_VERSION, ad_instructions(g), ad_bf16_missing(g) ? "no" : "yes", ad_threads(), ad_ops());
 	ad_close(g);
 	return EXIT_DONE;
 }

@@ -3,12 +3,15 @@
  */
 #include "command.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MOST_RESULT ((size_t)1 << 20) /* bytes of a result.json */
 
 bool is_folder(const char *path)
 {
@@ -26,6 +29,21 @@ char *join_path(const char *folder, const char *file)
 	return asprintf(&path, "%s%s%s", folder, slash ? "" : "/", file) < 0 ? NULL : path;
 }
 
+struct cJSON *read_result(const char *folder)
+{
+	char *path = join_path(folder, "result.json"), *text = malloc(MOST_RESULT);
+	FILE *file = path ? fopen(path, "r") : NULL;
+	cJSON *result = NULL;
+
+	if (file && text)
+		result = cJSON_ParseWithLength(text, fread(text, 1, MOST_RESULT, file));
+	if (file)
+		fclose(file);
+	free(path);
+	free(text);
+	return result;
+}
+
 static size_t most_memory; /* 0: not set */
 
 void limit_memory(size_t bytes)
@@ -38,6 +56,21 @@ size_t machine_memory(void)
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 
 	return pages > 0 && page > 0 ? (size_t)pages * (size_t)page : 0;
+}
+
+static void set_limit(ad_model *m)
+{
+	ad_model_limit_memory(m, most_memory ? most_memory : machine_memory() / 2);
+}
+
+ad_model *open_swept(const char *path, bool here, const struct texts *set, size_t n,
+                     const char *const swept[])
+{
+	ad_model *m = model_open_trial(path, here, here ? set->n : 0, set->v, n, swept);
+
+	if (m)
+		set_limit(m);
+	return m;
 }
 
 static ad_model *open_path(const char *name, const char *path, const struct texts *set, bool run,
@@ -57,7 +90,7 @@ static ad_model *open_path(const char *name, const char *path, const struct text
 		ad_model_close(m);
 		return NULL;
 	}
-	ad_model_limit_memory(m, most_memory ? most_memory : machine_memory() / 2);
+	set_limit(m);
 	*status = EXIT_DONE;
 	return m;
 }
@@ -102,6 +135,24 @@ ad_model *open_run(const char *name, const char *path, int *status)
 		m = NULL;
 	}
 	free(weights);
+	return m;
+}
+
+ad_model *open_changed(const char *path, const struct texts *set)
+{
+	bool run = is_folder(path);
+	char *config = run ? join_path(path, "config.yaml") : NULL;
+	ad_model *m = run && !config ? NULL
+	              : run          ? ad_model_open(config, set->n, set->v)
+	                             : model_open_here(path, set->n, set->v);
+
+	free(config);
+	if (m && ad_model_errors(m) > 0) {
+		ad_model_close(m);
+		return NULL;
+	}
+	if (m)
+		ad_model_limit_memory(m, most_memory ? most_memory : machine_memory() / 2);
 	return m;
 }
 

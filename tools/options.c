@@ -491,6 +491,10 @@ int command_run(const struct command *c, int n, char *const words[])
 	for (const struct option *o = c->options; o && o->name; o++) {
 		if (o->kind == OPTION_TEXTS)
 			((struct texts *)(void *)(r.options + o->offset))->v = list + room * used++;
+		else if (o->def && !*o->def && o->kind == OPTION_CHOICE)
+			*(int *)(void *)(r.options + o->offset) = -1;
+		else if (o->def && !*o->def && o->kind == OPTION_WHOLE)
+			*(int64_t *)(void *)(r.options + o->offset) = -1;
 		else if (o->def && status == EXIT_DONE)
 			status = take(c, o, o->def, r.options);
 	}

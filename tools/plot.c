@@ -1,5 +1,6 @@
 /*
- * plot: writes gnuplot scripts for the curves of a run and the fit of a model, and has them drawn.
+ * plot: writes gnuplot scripts for the curves of a run, the fit of a model and the losses of a range test, and
+ * has them drawn.
  */
 #include "plot.h"
 #include "render.h"
@@ -470,6 +471,49 @@ bool plot_fit(const struct fit *fit, const char *path, char *error, size_t n)
 	      to);
 	fputs("plot $points using 1:2 with points pt 7 ps 0.55 lc rgb '#6baed6' title 'samples', "
 	      "$curve using 1:2 with lines lw 2.5 lc rgb '" VALID_COLOUR "' title 'model'\n",
+	      to);
+	return finish(to, &text, &size, path, error, n);
+}
+
+/* ---- a learning-rate range test -------------------------------------------------------------- */
+
+bool plot_rates(const struct rates *rates, const char *path, char *error, size_t n)
+{
+	size_t size = 0;
+	double least = INFINITY, start = NAN;
+	char *text = NULL;
+	FILE *to;
+
+	if (!wants_picture(path, error, n))
+		return false;
+	for (size_t k = 0; k < rates->n; k++) {
+		if (!isfinite(rates->smooth[k]))
+			continue;
+		least = fmin(least, rates->smooth[k]);
+		start = isnan(start) ? rates->smooth[k] : start;
+	}
+	if (isnan(start))
+		return fail(error, n, "cannot plot the rates: there is no finite loss");
+	to = open_memstream(&text, &size);
+	if (!to)
+		return fail(error, n, "cannot plot: out of memory");
+	put_head(to, path, 640, 420);
+	put_pairs(to, "losses", rates->n, rates->lr, rates->loss);
+	put_pairs(to, "smooth", rates->n, rates->lr, rates->smooth);
+	fputs("set title ", to);
+	put_string(to, rates->title ? rates->title : "");
+	fputs(" font ',14'\nset xlabel 'learning rate'\nset ylabel 'loss'\nset logscale x\n"
+	      "set format x '%.0e'\nset autoscale xfix\nset key top left\n", to);
+	/* What diverges would press the rest flat. */
+	if (start > least)
+		fprintf(to, "set yrange [%.9g:%.9g]\n", least - 0.1 * (start - least),
+		        start + 0.5 * (start - least));
+	if (rates->suggested > 0)
+		fprintf(to, "set arrow from %.9g, graph 0 to %.9g, graph 1 nohead dt 2 lc rgb '#555555'\n"
+		            "set label 'lr %.2g' at %.9g, graph 0.04 offset 0.7, 0\n",
+		        rates->suggested, rates->suggested, rates->suggested, rates->suggested);
+	fputs("plot $losses using 1:2 with points pt 7 ps 0.3 lc rgb '#6baed6' title 'of a batch', "
+	      "$smooth using 1:2 with lines lw 2.5 lc rgb '" VALID_COLOUR "' title 'smoothed'\n",
 	      to);
 	return finish(to, &text, &size, path, error, n);
 }

@@ -22,4 +22,14 @@ struct fit {
 
 bool plot_fit(const struct fit *fit, const char *path, char *error, size_t n);
 
+/* The losses of a learning-rate range test; rates in growing order. */
+struct rates {
+	const char *title; /* may be NULL */
+	size_t n;
+	const double *lr, *loss, *smooth;
+	double suggested; /* 0: none */
+};
+
+bool plot_rates(const struct rates *rates, const char *path, char *error, size_t n);
+
 #endif

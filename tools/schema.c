@@ -41,7 +41,7 @@ static const struct {
 	  "Numbers that are measured beside the loss: {acc: mean(argmax(logits, axis=1) == y)}." },
 	{ "", "data", "Where the samples come from, and how they are split, mapped and batched." },
 	{ "", "train", "How it is trained." },
-	{ "", "sweep", "Trainings over several values of params." },
+	{ "", "sweep", "Trainings over several values of params, by `autograd sweep`: {over: {lr: [0.1, 0.01]}}." },
 	{ "", "draw", "How `autograd draw` shows it." },
 	{ "", "include", "Files whose blocks are used here as FILE.NAME." },
 	{ "", "extends", "A file that this one changes: mappings merge, the rest replaces." },
@@ -51,7 +51,7 @@ static const struct {
 	{ "train", "steps", "How many steps are made, instead of epochs." },
 	{ "train", "seed", "Of initial weights, shuffling, dropout, made-up data." },
 	{ "train", "optimizer", "{adam: {lr: 1e-3}}" },
-	{ "train", "precision", "f32 or f64." },
+	{ "train", "precision", "f32, f64, or bf16: f32 with the products of training steps in bf16." },
 	{ "train", "log", "A line on the terminal every so many epochs." },
 	{ "train", "schedule", "How the learning rate changes: {warmup_cosine: {warmup: 100, floor: lr/10}}." },
 	{ "train", "clip", "A limit for gradients: {norm: 1.0}." },
@@ -72,6 +72,18 @@ static const struct {
 	{ "data", "batch", "Samples of a step." },
 	{ "data", "shuffle", "Whether samples come in another order each epoch." },
 	{ "data", "draw", "random: each step draws its samples at random." },
+	{ "sweep", "over", "Params and their values: {lr: [0.1, 0.01]}, or a range, {lr: {log: [1e-4, 1e-1]}}." },
+	{ "sweep", "method", "grid: all combinations of the lists; random: so many trials at random." },
+	{ "sweep", "trials", "How many, for method: random." },
+	{ "sweep", "goal", "What is compared: min valid.loss, max valid.acc." },
+	{ "draw", "view", "circuit, flow or auto." },
+	{ "draw", "depth", "How many levels of modules are shown." },
+	{ "draw", "direction", "Where the values go: TB, BT, LR or RL." },
+	{ "draw", "gradients", "The number at a gradient: rms, max or ratio." },
+	{ "draw", "max_nodes", "Modules are opened while there are no more boxes than that." },
+	{ "draw", "thresholds",
+	  "Where the classes of gradients begin, against the reference: {vanishing: 1e-3, weak: 1/30, strong: 10, "
+	  "exploding: 100}." },
 	{ "item", "as", "The name of the result, or a list of names where there are several." },
 	{ "item", "from", "What it reads, instead of the item before." },
 	{ "item", "repeat",
@@ -521,13 +533,22 @@ static const struct {
 	{ "train", "epochs", "\"type\":[\"integer\",\"string\"]" },
 	{ "train", "steps", "\"type\":[\"integer\",\"string\"]" },
 	{ "train", "seed", "\"type\":[\"integer\",\"string\"]" },
-	{ "train", "precision", "\"enum\":[\"f32\",\"f64\"]" },
+	{ "train", "precision", "\"enum\":[\"f32\",\"f64\",\"bf16\"]" },
 	{ "data", "train", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
 	{ "data", "valid", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
 	{ "data", "test", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
 	{ "data", "batch", "\"type\":[\"integer\",\"string\"]" },
 	{ "data", "shuffle", "\"type\":[\"boolean\",\"string\"]" },
 	{ "data", "draw", "\"enum\":[\"random\"]" },
+	{ "sweep", "over", "\"type\":\"object\"" },
+	{ "sweep", "method", "\"enum\":[\"grid\",\"random\"]" },
+	{ "sweep", "trials", "\"type\":[\"integer\",\"string\"]" },
+	{ "sweep", "goal", "\"type\":\"string\"" },
+	{ "draw", "view", "\"enum\":[\"auto\",\"circuit\",\"flow\"]" },
+	{ "draw", "depth", "\"type\":[\"integer\",\"string\"]" },
+	{ "draw", "direction", "\"enum\":[\"TB\",\"BT\",\"LR\",\"RL\"]" },
+	{ "draw", "gradients", "\"enum\":[\"rms\",\"max\",\"ratio\"]" },
+	{ "draw", "max_nodes", "\"type\":[\"integer\",\"string\"]" },
 };
 
 static void mapping(struct schema *s, const char *where);
@@ -545,7 +566,8 @@ static void mapping_key(struct schema *s, const char *where, const char *key)
 		fprintf(s->to, "%s%s", s->comma ? "," : "", values[k].value);
 		s->comma = true;
 	}
-	if (!*where && (strcmp(key, "train") == 0 || strcmp(key, "data") == 0))
+	if (!*where && (strcmp(key, "train") == 0 || strcmp(key, "data") == 0 || strcmp(key, "sweep") == 0 ||
+	                strcmp(key, "draw") == 0))
 		mapping(s, key);
 	shut(s, '}');
 }

@@ -351,7 +351,7 @@ static int show_json(const ad_model *m, const struct cost *costs, const int64_t 
 	printf("{");
 	show_json_field("name", m->name);
 	printf(",\"precision\":\"%s\",\"parameters\":%" PRIu64 ",\"inputs\":[",
-	       m->f64 ? "f64" : "f32", trained);
+	       model_precision(m), trained);
 	show_json_inputs(m);
 	printf("],\"items\":[");
 	for (int k = 0; k < m->n_rows; k++) {

@@ -3,11 +3,43 @@
 #   tables.sh prototypes ops/*.c   the C functions of all ops, documented: autograd_ops.h
 #   tables.sh ops ops/*.c          the table of ops with their documentation
 #   tables.sh list KIND FILES      the table of one kind (layer, format, optimizer), by file name
+#   tables.sh lines NAME FILES     the lines of each file: NAME_page for page.html
 set -eu
 LC_ALL=C
 export LC_ALL
 what=$1
 shift
+
+# Functions that do nothing but call the op of their name with one or two inputs, as `NAME NUMBER INPUT...`. The number
+# stands for the op in programs compiled against the header, so it comes from the name alone.
+plain_calls() {
+	awk '
+		BEGIN { for (k = 32; k < 127; k++) code[sprintf("%c", k)] = k }
+		function number(name,  h, k) {
+			h = 5381
+			for (k = 1; k <= length(name); k++)
+				h = (h * 33 + code[substr(name, k, 1)]) % 4294967291
+			return h
+		}
+		/^AD_API ad_node \*ad_[a-z0-9_]*\(ad_node \*[a-z0-9_]*(, ad_node \*[a-z0-9_]*)?\)$/ {
+			name = $0; sub(/^AD_API ad_node \*ad_/, "", name); sub(/\(.*/, "", name)
+			in_ = $0; sub(/^[^(]*\(/, "", in_); sub(/\)$/, "", in_); gsub(/ad_node \*/, "", in_)
+			next
+		}
+		name != "" && /^\{$/ { next }
+		name != "" && $0 == "\treturn AD_CALL(" name ", " in_ ");" {
+			h = number(name)
+			if (h < 256 || h in taken) { # lower ones are of leaves
+				print "ad_" name " cannot have the number " h > "/dev/stderr"
+				exit 1
+			}
+			taken[h] = name
+			gsub(/,/, "", in_)
+			printf "%s %.0f %s\n", name, h, in_
+		}
+		{ name = "" }
+	' "$@"
+}
 
 case $what in
 prototypes)
@@ -30,6 +62,11 @@ prototypes)
 		{ if (held != "") print held; held = $0 }
 		END { if (held != "") print held ";" }'
 	echo
+	echo '/* See ad_path in autograd.h. */'
+	calls=$(plain_calls "$@")
+	printf '%s\n' "$calls" | awk '
+		NF == 3 { printf "AD_SAME_CALL_1(%s, %su, %s)\n", $1, $2, $3 }
+		NF == 4 { printf "AD_SAME_CALL_2(%s, %su, %s, %s)\n", $1, $2, $3, $4 }'
 	echo '#ifdef __cplusplus'
 	echo '}'
 	echo '#endif'
@@ -68,6 +105,10 @@ ops)
 		printf '\t},\n'
 	done
 	printf '};\nconst size_t op_table_size = %d;\n' $#
+	calls=$(plain_calls "$@")
+	echo 'const struct op_number op_numbers[] = {'
+	printf '%s\n' "$calls" | awk '{ printf "\t{ &ad_op_%s_f32_0, %su, %d },\n", $1, $2, NF - 2 }
+		END { printf "\t{ NULL, 0, 0 }\n};\n" }'
 	;;
 list)
 	kind=$1
@@ -82,6 +123,20 @@ list)
 		printf '\t&%s_%s,\n' "$kind" "$(basename "$file" .c)"
 	done
 	printf '\tNULL\n};\n'
+	;;
+lines)
+	name=$1
+	shift
+	echo '/* Generated from files of text. Do not edit. */'
+	echo '#include <stddef.h>'
+	for file in "$@"; do
+		base=${file##*/}
+		array=${name}_${base%.*}
+		echo "extern const char *const $array[];"
+		echo "const char *const $array[] = {"
+		sed 's/[\\"?]/\\&/g; s/.*/"&\\n",/' "$file"
+		printf '\tNULL\n};\n'
+	done
 	;;
 *)
 	echo "tables.sh: unknown table '$what'" >&2

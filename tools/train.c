@@ -2,7 +2,9 @@
  * train: trains a model and leaves a run folder, with its curves and its gradients drawn.
  */
 #include "command.h"
+#include "live.h"
 #include "plot.h"
+#include "report.h"
 #include "steps.h"
 
 #include <cjson/cJSON.h>
@@ -14,11 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_RESULT ((size_t)1 << 20) /* bytes of a result.json */
-
 struct train_options {
 	const char *run;
-	bool dry, plain, quiet, anomaly, profile;
+	bool dry, plain, quiet, anomaly, profile, live;
 	struct texts set;
 };
 
@@ -34,6 +34,9 @@ static const struct option options[] = {
 	{ "anomaly", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, anomaly),
 	  "ends at the first op, forward or backward, that makes a NaN or an infinity, and says "
 	  "which" },
+	{ "live", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, live),
+	  "writes report.html into the run's folder now and then, and at the end: a page that loads itself "
+	  "anew while the training runs" },
 	{ "plain", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, plain),
 	  "progress in ASCII only" },
 	{ "quiet", 'q', OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, quiet),
@@ -42,22 +45,6 @@ static const struct option options[] = {
 	LIMIT_OPTIONS,
 	{ 0 },
 };
-
-/* The run's result.json, or NULL. */
-static cJSON *read_result(const char *folder)
-{
-	char *path = join_path(folder, "result.json"), *text = malloc(MOST_RESULT);
-	FILE *file = path ? fopen(path, "r") : NULL;
-	cJSON *result = NULL;
-
-	if (file && text)
-		result = cJSON_ParseWithLength(text, fread(text, 1, MOST_RESULT, file));
-	if (file)
-		fclose(file);
-	free(path);
-	free(text);
-	return result;
-}
 
 /* "test: loss 0.07  acc 0.98  (359 samples)" for each part that was measured. */
 static void print_result(const cJSON *result)
@@ -144,6 +131,17 @@ static void draw_plots(ad_model *m, const char *folder, bool quiet)
 	free(fit);
 }
 
+/* The page of the training that has ended. It was asked for: that it fails is said, but the training stands. */
+static void write_report(const char *folder, struct live *live)
+{
+	char *path = join_path(folder, "report.html");
+
+	live_end(live);
+	if (path && report_write("train", folder, path, false) == EXIT_DONE)
+		printf("report: %s\n", path);
+	free(path);
+}
+
 /* What a run has to say at its end. A failure to draw is a note: the training stands. */
 static void report(ad_model *m, const char *folder, bool draw, bool quiet)
 {
@@ -186,6 +184,7 @@ static int train(ad_model *m, const struct train_options *o)
 {
 	char error[1024] = "", folder[PATH_MAX] = "";
 	struct steps steps = { .quiet = o->quiet };
+	struct live live = { 0 };
 	ad_train_times times;
 	ad_train_options t = {
 		.run = o->run,
@@ -199,6 +198,8 @@ static int train(ad_model *m, const struct train_options *o)
 		.times = o->profile ? &times : NULL,
 		.draw = steps_draw,
 		.context = &steps,
+		.logged = o->live ? live_logged : NULL,
+		.logged_of = &live,
 	};
 	ad_run_status status;
 
@@ -216,6 +217,8 @@ static int train(ad_model *m, const struct train_options *o)
 	steps_free(&steps);
 	if (!o->dry && *folder && status != AD_RUN_REFUSED && status != AD_RUN_FAILED)
 		report(m, folder, status == AD_RUN_DONE || status == AD_RUN_DIVERGED, o->quiet);
+	if (o->live && !o->dry && *folder && status != AD_RUN_REFUSED)
+		write_report(folder, &live);
 	return status;
 }
 

@@ -68,7 +68,8 @@ static inline void conv_work(ad_infer *s, const ad_shape *x, const ad_shape *w, 
 
 	product = size * (double)(p.M + CONV_TILE) * (double)p.C;
 	spread = size * (double)(p.C + CONV_TILE) * (double)p.M;
-	sums = product * (double)p.slices;
+	/* those of the biases lie behind them */
+	sums = (product + (double)p.G * (double)p.M) * (double)p.slices;
 	size = product > spread ? product : spread;
 	size = (size > sums ? size : sums) * (ad_is_f64(s->graph) ? sizeof(double) : sizeof(float));
 	s->work = size < (double)(SIZE_MAX / 4) ? (size_t)size : SIZE_MAX / 4;
@@ -257,6 +258,11 @@ static inline void conv_units(const ad_run *r, bool transposed, bool back, size_
 	}
 }
 
+static inline bool conv_wants_bias(const ad_run *r)
+{
+	return r->n_in > 2 && r->dx[2].data && r->dx[2].count > 0;
+}
+
 static inline void conv_sums(const ad_run *r, bool transposed, size_t begin, size_t end)
 {
 	struct conv p = conv_here(r, transposed);
@@ -264,19 +270,23 @@ static inline void conv_sums(const ad_run *r, bool transposed, size_t begin, siz
 
 	AD_VARIANT(weigh_slices)
 	(&v, ad_reals_of(transposed ? &r->dy[0] : &r->in[0]),
-	 ad_reals_of(transposed ? &r->in[0] : &r->dy[0]), (ad_real *)r->work, begin, end);
+	 ad_reals_of(transposed ? &r->in[0] : &r->dy[0]), !transposed && conv_wants_bias(r), (ad_real *)r->work,
+	 begin, end);
 }
 
 static inline void conv_weights(const ad_run *r, bool transposed, size_t begin, size_t end)
 {
 	struct conv p = conv_here(r, transposed);
 	struct weigh v = AD_VARIANT(weigh_of)(&p);
+	bool biases = !transposed && conv_wants_bias(r);
 
 	AD_VARIANT(weigh_sum)
-	(&v, (const ad_real *)r->work, ad_reals_of(&r->dx[1]), ad_adds(r, 1), begin, end);
+	(&v, (ad_real *)r->work, ad_reals_of(&r->dx[1]), ad_adds(r, 1),
+	 biases ? ad_reals_of(&r->dx[2]) : NULL, biases && ad_adds(r, 2), begin, end);
 }
 
-/* db of the outputs begin..end-1: sums of planes, image by image. */
+/* db of the outputs begin..end-1: sums of planes, image by image. Where the weights' gradient is wanted and
+ * reads the same planes, it sums them up meanwhile. */
 static inline void conv_biases(const ad_run *r, size_t begin, size_t end)
 {
 	const ad_array *dy = &r->dy[0];
@@ -357,13 +367,14 @@ static inline void conv_weigh(const ad_run *r, const struct conv *p, size_t coun
 static inline void conv_gradients(const ad_run *r, bool transposed)
 {
 	struct conv p = conv_here(r, transposed);
+	bool weights = r->dx[1].data && r->dx[1].count > 0;
 
 	if (r->dx[0].data)
 		conv_result(r, transposed, true);
-	if (r->dx[1].data && r->dx[1].count > 0)
+	if (weights)
 		conv_weigh(r, &p, r->dx[1].count, transposed ? conv_sums_transposed : conv_sums_as_is,
 		           transposed ? conv_weights_transposed : conv_weights_as_is);
-	if (r->n_in > 2 && r->dx[2].data && r->dx[2].count > 0)
+	if (conv_wants_bias(r) && (transposed || !weights))
 		ad_parallel(r, r->dx[2].count,
 		            conv_grain(1 << 15, (double)r->dy[0].count, r->dx[2].count), conv_biases);
 }

@@ -509,13 +509,17 @@ static size_t runs_of(const struct part *part, const struct run taps[3], struct 
 	return (size_t)(at - run);
 }
 
+/* From one channel to the next in what is turned back: not a power of 2, whose multiples share few places of
+ * a cache. */
+#define TURN_LD ((TURN + 1) * LANES)
+
 /* Puts n places of `rows` channels where they belong in the result, `step` apart. */
 static void turn_back(const struct direct *q, size_t rows, size_t images, size_t n, const ad_real *from,
                       ad_real *to, size_t step, bool add)
 {
 	size_t apart = q->G * q->M * q->plane_out;
 
-	for (size_t m = 0; m < rows; m++, from += TURN * LANES, to += q->plane_out) {
+	for (size_t m = 0; m < rows; m++, from += TURN_LD, to += q->plane_out) {
 		ad_real turned[LANES * TURN];
 
 		if (step == 1 && !add) {
@@ -536,14 +540,47 @@ static void turn_back(const struct direct *q, size_t rows, size_t images, size_t
 	}
 }
 
+/* The columns of a row of places that all taps of a part reach, of `places` from `first` on: from [0] up to
+ * [1]; few of the others share their taps. */
+static void inner_columns(const struct direct *q, const struct part *part, int64_t first, size_t places,
+                          size_t inner[2])
+{
+	size_t all = (size_t)part->taps[2], at = 0;
+
+	for (size_t i = 0; i < 2; i++) {
+		bool inside = i == 0;
+
+		for (; at < places; at++) {
+			struct run r = reaching(q, part, 2, first + (int64_t)at, first + (int64_t)at);
+
+			if ((r.stop - r.first == all) == inside)
+				break;
+		}
+		inner[i] = at;
+	}
+}
+
+/* How many columns the next tile has. */
+static size_t next_width(const struct direct *q, size_t column, size_t places, const size_t inner[2])
+{
+	/* At the edges two, or more where a tile has few rows: sums enough to fill the time of an addition. */
+	size_t edge = q->rows < 4 ? 8 / q->rows : 2;
+	size_t most = column >= inner[0] && column < inner[1] ? q->vectors : edge;
+	size_t stop = column < inner[0] ? inner[0] : column < inner[1] ? inner[1] : places;
+
+	most = most < q->vectors ? most : q->vectors;
+	return stop - column < most ? stop - column : most;
+}
+
 /* gather_part, of a box that has a vector of images. */
 static void gather_across(const struct direct *q, const struct box *b, const struct part *part,
                           const ad_real *in, const ad_real *a, const ad_real *bias, ad_real *out,
                           bool add)
 {
-	_Alignas(64) ad_real copied[ROOM + MARGIN], result[ROWS * TURN * LANES];
-	size_t step = (size_t)q->axis[2].out_step;
-	struct run run[STEPS], taps[3];
+	_Alignas(64) ad_real copied[ROOM + MARGIN], result[ROWS * TURN_LD];
+	size_t step = (size_t)q->axis[2].out_step, inner[2];
+	struct run run[STEPS], taps[3], before[3] = { { 0, 0 } };
+	size_t runs = 0;
 	tile_kernel *kernel = kernel_of(q);
 	uint32_t distance[STEPS];
 	struct box one = *b;
@@ -555,6 +592,7 @@ static void gather_across(const struct direct *q, const struct box *b, const str
 	padded_distances(q, part, &p, distance);
 	for (size_t k = 0; k < part->K; k++)
 		distance[k] *= LANES;
+	inner_columns(q, part, b->first[2], (size_t)b->n[2], inner);
 	for (size_t m = 0; m < q->M; m += q->rows, a += q->rows * part->K) {
 		size_t rows = q->M - m < q->rows ? q->M - m : q->rows, n = 0, begin = 0;
 		ad_real start[ROWS] = { 0 }, *to = out + m * q->plane_out;
@@ -572,16 +610,20 @@ static void gather_across(const struct direct *q, const struct box *b, const str
 				int64_t first = b->first[2] + (int64_t)column;
 				size_t at = r.to + column * step;
 
-				vectors = places - column < q->vectors ? places - column : q->vectors;
+				vectors = next_width(q, column, places, inner);
 				taps[2] = reaching(q, part, 2, first, first + (int64_t)vectors - 1);
 				if (n > 0 && (at != begin + n * step || n + q->vectors > TURN)) {
 					turn_back(q, rows, b->images, n, result, to + begin, step, add);
 					n = 0;
 				}
 				begin = n > 0 ? begin : at;
-				kernel(vectors, runs_of(part, taps, run), run, a,
+				if (memcmp(taps, before, sizeof taps) != 0) {
+					runs = runs_of(part, taps, run);
+					memcpy(before, taps, sizeof taps);
+				}
+				kernel(vectors, runs, run, a,
 				       copied + (r.from + column) * LANES, distance, start,
-				       result + n * LANES, TURN * LANES, false);
+				       result + n * LANES, TURN_LD, false);
 				n += vectors;
 			}
 		}

@@ -93,11 +93,16 @@ static inline size_t weigh_units(const struct weigh *v)
 	return v->slices * v->q.G * v->parts;
 }
 
-void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad_real *out,
+/* Where the partial sums of the planes of `out` lie behind those of the weights: G * M for each slice. */
+size_t AD_VARIANT(weigh_biases)(const struct weigh *v);
+
+/* biases: whether to add up the planes of `out`, too. */
+void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad_real *out, bool biases,
                               ad_real *sums, size_t begin, size_t end);
 
-/* w = the sum of the slices, or more by it; rows begin..end-1 of G * M. */
-void AD_VARIANT(weigh_sum)(const struct weigh *v, const ad_real *sums, ad_real *w, bool add,
-                           size_t begin, size_t end);
+/* w and b, which may be NULL, = the sum of the slices, or more by it where add_w and add_b are set; rows
+ * begin..end-1 of G * M. Overwrites the sums. */
+void AD_VARIANT(weigh_sum)(const struct weigh *v, ad_real *sums, ad_real *w, bool add_w, ad_real *b,
+                           bool add_b, size_t begin, size_t end);
 
 #endif

@@ -216,17 +216,8 @@ static void put_transposed(const ad_real *y, size_t ldy, size_t rows, size_t col
 
 /* ---- products ---------------------------------------------------------------------------------- */
 
-/* c (+)= bias + op(a) op(b) */
-struct product {
-	bool ta, tb, add;
-	size_t M, N, K;
-	const ad_real *a, *b, *bias;
-	size_t lda, ldb, ldc;
-	ad_real *c;
-};
-
 /* One block of K and of columns, within the sizes of the packed strips. */
-static void block(const struct product *p)
+static void block(const struct gemm_product *p)
 {
 	_Alignas(64) ad_real packed_a[ROWS * DEEP + LANES], packed_b[COLUMNS * DEEP];
 	size_t strips = (p->M + ROWS - 1) / ROWS, sa = p->lda;
@@ -278,13 +269,13 @@ static void block(const struct product *p)
 	}
 }
 
-static void blocks(const struct product *p)
+static void blocks(const struct gemm_product *p)
 {
 	size_t n = (p->K + DEEP - 1) / DEEP;
 
 	for (size_t j = 0; j < p->N; j += COLUMNS)
 		for (size_t i = 0, k = 0, deep; i < n; i++, k += deep) {
-			struct product part = *p;
+			struct gemm_product part = *p;
 
 			deep = (p->K - k) / (n - i);
 			part.N = p->N - j < COLUMNS ? p->N - j : COLUMNS;
@@ -393,7 +384,7 @@ static dot_function *const dot_tiles[4][DOT_ROWS] = { { UP_TO_DOT_ROWS(DOT_ENTRY
 	                                              { UP_TO_DOT_ROWS(DOT_ENTRY, 4) } };
 
 /* Rows of a against rows of b. */
-static void dots(const struct product *p)
+static void dots(const struct gemm_product *p)
 {
 	size_t strips = (p->M + DOT_ROWS - 1) / DOT_ROWS;
 
@@ -419,13 +410,13 @@ static size_t turned_columns(size_t M)
 }
 
 /* c transposed, and put into its place. */
-static void turned(const struct product *p)
+static void turned(const struct gemm_product *p)
 {
 	_Alignas(64) ad_real y[TURNED];
 	size_t most = turned_columns(p->M);
 
 	for (size_t begin = 0, n; begin < p->N; begin += n) {
-		struct product part = { .ta = !p->tb, .tb = !p->ta, .N = p->M, .K = p->K, .b = p->a,
+		struct gemm_product part = { .ta = !p->tb, .tb = !p->ta, .N = p->M, .K = p->K, .b = p->a,
 			                .lda = p->ldb, .ldb = p->lda, .c = y, .ldc = p->M };
 
 		n = part.M = p->N - begin < most ? p->N - begin : most;
@@ -448,7 +439,7 @@ enum way { BLOCKS, DOTS, TURNED_BLOCKS };
 
 /* Which takes least where b is transposed, counted in vector operations: a dot product ends with some 4 of
  * them, a number is packed or put into its place in half of one. */
-static enum way cheapest(const struct product *p)
+static enum way cheapest(const struct gemm_product *p)
 {
 	double M = (double)p->M, N = (double)p->N, K = (double)p->K;
 	double vectors_M = (double)((p->M + LANES - 1) / LANES);
@@ -465,7 +456,7 @@ static enum way cheapest(const struct product *p)
 }
 
 /* One column times one row. */
-static void rank_1(const struct product *p)
+static void rank_1(const struct gemm_product *p)
 {
 	size_t step_a = p->ta ? 1 : p->lda;
 
@@ -484,11 +475,11 @@ static void rank_1(const struct product *p)
 	}
 }
 
-static void product(const struct product *p)
+static void product(const struct gemm_product *p)
 {
 	if (p->ta && p->M == 1 && p->lda == 1) {
 		/* a row, stored as a column */
-		struct product row = *p;
+		struct gemm_product row = *p;
 
 		row.ta = false;
 		row.lda = p->K;
@@ -504,7 +495,7 @@ static void product(const struct product *p)
 				                       (p->bias ? p->bias[j] : 0);
 	} else if (p->N == 1 && p->ldc == 1 && p->M > 1 && !p->bias) {
 		/* a column is a row, lying: then the wide side is along the vectors */
-		struct product row = { .ta = !p->tb, .tb = !p->ta, .add = p->add,
+		struct gemm_product row = { .ta = !p->tb, .tb = !p->ta, .add = p->add,
 			               .M = 1, .N = p->M, .K = p->K, .a = p->b, .b = p->a,
 			               .lda = p->ldb, .ldb = p->lda, .c = p->c, .ldc = p->M };
 		product(&row);
@@ -526,7 +517,7 @@ static void product(const struct product *p)
 	}
 }
 
-static bool by_library(enum gemm_maker maker, const struct product *p)
+static bool by_library(enum gemm_maker maker, const struct gemm_product *p)
 {
 	bool add = p->add || p->bias;
 
@@ -555,8 +546,14 @@ void AD_VARIANT(gemm_by)(enum gemm_maker maker, bool transpose_a, bool transpose
                          size_t N, size_t K, const ad_real *a, size_t lda, const ad_real *b,
                          size_t ldb, const ad_real *bias, ad_real *c, size_t ldc, bool add)
 {
-	struct product p = { transpose_a, transpose_b, add, M, N, K, a, b, bias, lda, ldb, ldc, c };
+	struct gemm_product p = { transpose_a, transpose_b, add, M, N, K, a, b, bias, lda, ldb, ldc, c };
 
+#ifndef AD_F64
+	if (maker == GEMM_BF16 && M > 0 && N > 0 && K > 0) {
+		AD_VARIANT(gemm_bf16)(&p);
+		return;
+	}
+#endif
 	if (by_library(maker, &p))
 		return;
 	/* what a library that refuses has been given holds the bias already */
@@ -573,21 +570,31 @@ void AD_VARIANT(gemm_by)(enum gemm_maker maker, bool transpose_a, bool transpose
 #define IS_F64 false
 #endif
 
-void AD_VARIANT(gemm)(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
+static enum gemm_maker maker_of(bool bf16, bool transpose_b, size_t M, size_t N, size_t K)
+{
+	/* else packing takes what is gained */
+	if (bf16 && !IS_F64 && M >= 16 && N >= 16 && K >= 16 &&
+	    (double)M * (double)N * (double)K > GEMM_SMALL)
+		return GEMM_BF16;
+	return gemm_maker(IS_F64, transpose_b, M, N, K);
+}
+
+void AD_VARIANT(gemm)(bool bf16, bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
                       const ad_real *a, size_t lda, const ad_real *b, size_t ldb, ad_real *c,
                       size_t ldc, bool add)
 {
 	AD_VARIANT(gemm_by)
-	(gemm_maker(IS_F64, transpose_b, M, N, K), transpose_a, transpose_b, M, N, K, a, lda, b, ldb,
-	 NULL, c, ldc, add);
+	(maker_of(bf16, transpose_b, M, N, K), transpose_a, transpose_b, M, N, K, a, lda, b, ldb, NULL,
+	 c, ldc, add);
 }
 
-struct gemm_slices AD_VARIANT(gemm_slices)(bool transpose_a, bool transpose_b, size_t M, size_t N,
-                                           size_t K)
+struct gemm_slices AD_VARIANT(gemm_slices)(bool bf16, bool transpose_a, bool transpose_b, size_t M,
+                                           size_t N, size_t K)
 {
-	struct gemm_slices s = { gemm_maker(IS_F64, transpose_b, M, N, K), .transpose_a = transpose_a,
+	struct gemm_slices s = { maker_of(bf16, transpose_b, M, N, K), .transpose_a = transpose_a,
 		                 .transpose_b = transpose_b, .M = M, .N = N, .K = K };
-	double work = (double)M * (double)N * (double)K;
+	/* in bf16 it takes half of the time */
+	double work = (double)M * (double)N * (double)K / (s.maker == GEMM_BF16 ? 2 : 1);
 	/* Each slice packs anew what it shares with the others: the shorter side is shared. */
 	bool columns = N >= 2 * M;
 	/* Two slices are worth a fork-join from some 4 microseconds each on. Large products are cut

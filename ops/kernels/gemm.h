@@ -13,15 +13,25 @@
 
 #include "op.h"
 
-enum gemm_maker { GEMM_OWN, GEMM_OPENBLAS, GEMM_ONEDNN };
+enum gemm_maker { GEMM_OWN, GEMM_OPENBLAS, GEMM_ONEDNN, GEMM_BF16 };
 
 /* Products of this many multiplications or less are always our own. */
 #define GEMM_SMALL 32768
 
+/* c (+)= bias + op(a) op(b) */
+struct gemm_product {
+	bool ta, tb, add;
+	size_t M, N, K;
+	const ad_real *a, *b, *bias;
+	size_t lda, ldb, ldc;
+	ad_real *c;
+};
+
 /* c = op(a) op(b), or c += op(a) op(b) if add is set; op(a) is M x K, op(b) is K x N, c is M x N. A
  * transposed matrix is stored as K x M, or N x K. lda, ldb, ldc: from one stored row to the next.
- * K = 0 gives zeros. c overlaps neither a nor b. */
-void AD_VARIANT(gemm)(bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
+ * K = 0 gives zeros. c overlaps neither a nor b. bf16: the
+ * factors are rounded to bfloat16, unless the product is too small to gain by it. */
+void AD_VARIANT(gemm)(bool bf16, bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
                       const ad_real *a, size_t lda, const ad_real *b, size_t ldb, ad_real *c,
                       size_t ldc, bool add);
 
@@ -39,8 +49,8 @@ struct gemm_slices {
 	size_t n, unit; /* how many, and what number of rows or columns stays together */
 };
 
-struct gemm_slices AD_VARIANT(gemm_slices)(bool transpose_a, bool transpose_b, size_t M, size_t N,
-                                           size_t K);
+struct gemm_slices AD_VARIANT(gemm_slices)(bool bf16, bool transpose_a, bool transpose_b, size_t M,
+                                           size_t N, size_t K);
 
 /* The rows and columns of c that slice k covers. */
 struct gemm_part {
@@ -87,6 +97,10 @@ static inline void gemm_finish(const ad_run *r, int result, size_t base,
 /* Who makes a product of this shape. Environment: AUTOGRAD_GEMM=own, openblas or onednn leaves no choice where
  * that library is found; small products are our own in any case. */
 enum gemm_maker gemm_maker(bool f64, bool transpose_b, size_t M, size_t N, size_t K);
+
+/* A product of factors rounded to bfloat16, no size 0: by the processor's own instruction where the variant's
+ * level and the processor have it. */
+void AD_VARIANT(gemm_bf16)(const struct gemm_product *p);
 
 /* A product by a library. False, with c as it was, if that is none for this type, or it refuses. */
 bool gemm_library_f32(enum gemm_maker maker, bool transpose_a, bool transpose_b, size_t M, size_t N,

@@ -5,7 +5,6 @@
 #ifndef OPS_KERNELS_MAXIMA_H
 #define OPS_KERNELS_MAXIMA_H
 
-#include "lanes.h"
 #include "windows.h"
 
 struct max_attrs {
@@ -84,81 +83,115 @@ static inline void max_one(const ad_real *x, const struct window w[2], int64_t i
 	*index = (int32_t)at;
 }
 
-/* Several outputs side by side, whose windows lie inside of the columns. */
+/* Outputs side by side, whose windows lie inside of the columns: one function for each number of them
+ * that vectors of this instruction set have. */
 #ifdef AD_F64
-typedef int64_t max_bits __attribute__((vector_size(LANES_N * 8)));
+typedef int64_t max_bit;
 #else
-typedef int32_t max_bits __attribute__((vector_size(LANES_N * 4)));
+typedef int32_t max_bit;
 #endif
-typedef int32_t max_indices __attribute__((vector_size(LANES_N * 4), aligned(4), may_alias));
 
-/* Outputs j..j+LANES_N-1 of row i, whose windows have the rows top..bottom-1. kernel, stride, dilation:
- * those of the columns, for the compiler to know where the caller does. */
-static inline __attribute__((always_inline)) void max_some(const ad_real *x,
-                                                           const struct window w[2], int64_t i,
-                                                           int64_t top, int64_t bottom,
-                                                           int64_t j, int64_t kernel,
-                                                           int64_t stride, int64_t dilation,
-                                                           ad_real *y, int32_t *index)
-{
-	lanes best = { 0 };
-	max_bits at = { 0 }, step = { 0, 1, 2, 3 };
-
-	step = step * (__typeof__(step[0]))stride;
-	for (int64_t row = top; row < bottom; row++) {
-		int64_t from = (i * w[0].stride - w[0].padding + row * w[0].dilation) * w[1].in +
-		               j * stride - w[1].padding;
-
-		for (int64_t k = 0; k < kernel; k++) {
-			int64_t p = from + k * dilation;
-			lanes v;
-			max_bits more;
-
-			lanes_load(&v, x + p, stride, k > 0);
-			more = (v > best) | (v != v);
-			if (row == top && k == 0)
-				more = (max_bits){ 0 } - 1;
-			best = (lanes)(((max_bits)v & more) | ((max_bits)best & ~more));
-			at = ((step + (__typeof__(step[0]))p) & more) | (at & ~more);
-		}
+/* N outputs, the first of whose windows begins at x[start] and has so many rows, row_step apart. kernel,
+ * stride, dilation: those of the columns, for the compiler to know where the caller does. Of a stride of 2
+ * two vectors are read, from one element before if it is not the first of a window, so nothing is read
+ * outside of windows of two elements or more. */
+#define MAX_SOME(N, EVEN, ODD, COUNT, APART)                                                       \
+	static inline __attribute__((always_inline)) void max_some_##N(                            \
+	    const ad_real *x, int64_t start, int64_t rows, int64_t row_step, int64_t kernel,       \
+	    int64_t stride, int64_t dilation, ad_real *y, int32_t *index)                          \
+	{                                                                                          \
+		typedef ad_real reals __attribute__((vector_size((N) * sizeof(ad_real)),           \
+		                                     aligned(sizeof(ad_real)), may_alias));        \
+		typedef max_bit bits __attribute__((vector_size((N) * sizeof(max_bit))));          \
+		typedef int32_t indices __attribute__((vector_size((N) * 4), aligned(4),           \
+		                                       may_alias));                                \
+		reals best = { 0 };                                                                \
+		bits at = { 0 };                                                                   \
+                                                                                                   \
+		x += start;                                                                        \
+		_Pragma("GCC unroll 2")                                                            \
+		for (int64_t row = 0; row < rows; row++)                                           \
+			_Pragma("GCC unroll 2")                                                    \
+			for (int64_t k = 0; k < kernel; k++) {                                     \
+				int64_t p = row * row_step + k * dilation;                         \
+				bits here = (bits){ 0 } + (max_bit)p, more;                        \
+				reals v;                                                           \
+                                                                                                   \
+				if (stride == 1) {                                                 \
+					v = *(const reals *)(x + p);                               \
+				} else if (stride == 2) {                                          \
+					const reals *two = (const reals *)(x + p - (k > 0));       \
+					reals a = two[0], b = two[1];                              \
+                                                                                                   \
+					v = k > 0 ? __builtin_shufflevector(a, b, ODD)             \
+					          : __builtin_shufflevector(a, b, EVEN);           \
+				} else {                                                           \
+					v = (reals){ APART };                                      \
+				}                                                                  \
+				if (row == 0 && k == 0) {                                          \
+					best = v;                                                  \
+					continue;                                                  \
+				}                                                                  \
+				more = (v > best) | (v != v);                                      \
+				best = (reals)(((bits)v & more) | ((bits)best & ~more));           \
+				at = (here & more) | (at & ~more);                                 \
+			}                                                                          \
+		at += (bits){ COUNT } * (max_bit)stride + (max_bit)start;                          \
+		*(reals *)y = best;                                                                \
+		*(indices *)index = __builtin_convertvector(at, indices);                          \
 	}
-	*(lanes *)y = best;
-	*(max_indices *)index = __builtin_convertvector(at, max_indices);
-}
 
-/* Row i of the outputs of a plane, of which those from `begin` up to `end` lie inside of the columns. */
-static inline __attribute__((always_inline)) void max_row(const ad_real *x,
-                                                          const struct window w[2], int64_t i,
-                                                          int64_t begin, int64_t end,
-                                                          int64_t kernel, int64_t stride,
-                                                          int64_t dilation, ad_real *y,
-                                                          int32_t *index)
+#define LIST(...) __VA_ARGS__
+#define AT(n) x[p + (n) * stride]
+MAX_SOME(4, LIST(0, 2, 4, 6), LIST(1, 3, 5, 7), LIST(0, 1, 2, 3), LIST(AT(0), AT(1), AT(2), AT(3)))
+#if AD_LEVEL >= 1
+MAX_SOME(8, LIST(0, 2, 4, 6, 8, 10, 12, 14), LIST(1, 3, 5, 7, 9, 11, 13, 15), LIST(0, 1, 2, 3, 4, 5, 6, 7),
+         LIST(AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7)))
+#endif
+#if AD_LEVEL >= 2
+MAX_SOME(16, LIST(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+         LIST(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31),
+         LIST(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+         LIST(AT(0), AT(1), AT(2), AT(3), AT(4), AT(5), AT(6), AT(7), AT(8), AT(9), AT(10), AT(11), AT(12),
+              AT(13), AT(14), AT(15)))
+#endif
+#undef MAX_SOME
+#undef AT
+#undef LIST
+#define MAX_MOST 16 /* outputs of a vector */
+
+/* The outputs begin..end-1 of a row, all of whose windows lie inside of the columns; that of output 0 begins
+ * at x[start]. beyond: vectors may reach behind the last one. Returns the first that is left. */
+static inline __attribute__((always_inline)) int64_t
+max_inner(const ad_real *x, int64_t start, int64_t begin, int64_t end, bool beyond, int64_t rows,
+          int64_t row_step, int64_t kernel, int64_t stride, int64_t dilation, ad_real *y, int32_t *index)
 {
-	int64_t j = begin, top, bottom;
+	int64_t j = begin;
 
-	window_inside(&w[0], i, &top, &bottom);
-	for (; j + LANES_N <= end; j += LANES_N)
-		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
-	/* The last ones together with some that are done already. */
-	if (j < end && end - begin >= LANES_N) {
-		j = end - LANES_N;
-		max_some(x, w, i, top, bottom, j, kernel, stride, dilation, y + j, index + j);
-		j = end;
-	}
-	for (; j < end; j++)
-		max_one(x, w, i, j, y + j, index + j);
-	for (j = 0; j < begin; j++)
-		max_one(x, w, i, j, y + j, index + j);
-	for (j = end > begin ? end : begin; j < w[1].out; j++)
-		max_one(x, w, i, j, y + j, index + j);
+#define SOME(N, LEAST)                                                                             \
+	for (; end - j >= (beyond ? (LEAST) : (N)); j += (N))                                      \
+		max_some_##N(x, start + j * stride, rows, row_step, kernel, stride, dilation, y + j, \
+		             index + j);
+#if AD_LEVEL >= 2
+	if (stride <= 2)
+		SOME(16, 9)
+#endif
+#if AD_LEVEL >= 1
+	if (stride <= 2)
+		SOME(8, 5)
+#endif
+	SOME(4, 2)
+#undef SOME
+	return j < end ? j : end;
 }
 
 static inline void max_planes(const ad_run *r, int axes, size_t begin, size_t end)
 {
 	const struct max_attrs *a = r->attrs;
 	struct window w[2] = { { 1, 1, 1, 1, 0, 1 } };
-	int64_t in[2], out[2], first, last, columns;
-	ad_real *y;
+	int64_t in[2], out[2], first, last, columns, row_step, kernel, stride, dilation;
+	const ad_real *x, *x_end;
+	ad_real *y, *y_end;
 	int32_t *index;
 
 	planes_of(&r->in[0], axes, in);
@@ -173,31 +206,52 @@ static inline void max_planes(const ad_run *r, int axes, size_t begin, size_t en
 		v->padding = window_entry(a->padding, i, 0);
 		v->dilation = window_entry(a->dilation, i, 1);
 	}
+	kernel = w[1].kernel;
+	stride = w[1].stride;
+	dilation = w[1].dilation;
+	row_step = w[0].dilation * in[1];
 	/* The outputs whose windows lie inside of the columns; none for a window of one element with
 	 * a stride of 2, which is not read beyond. */
-	columns = w[1].in + w[1].padding - window_extent(&w[1]);
-	first = (w[1].padding + w[1].stride - 1) / w[1].stride;
-	last = columns < 0 ? 0 : columns / w[1].stride + 1;
-	last = last < w[1].out ? last : w[1].out;
-	if (w[1].stride == 2 && w[1].kernel == 1)
+	columns = in[1] + w[1].padding - window_extent(&w[1]);
+	first = (w[1].padding + stride - 1) / stride;
+	last = columns < 0 ? 0 : columns / stride + 1;
+	last = last < out[1] ? last : out[1];
+	if (stride == 2 && kernel == 1)
 		last = 0;
 	first = first < last ? first : last;
+	x = ad_reals_of(&r->in[0]) + begin * (size_t)(in[0] * in[1]);
+	x_end = x + (end - begin) * (size_t)(in[0] * in[1]);
 	y = ad_reals_of(&r->out[0]) + begin * (size_t)(out[0] * out[1]);
+	y_end = y + (end - begin) * (size_t)(out[0] * out[1]);
 	index = ad_indices_of(&r->out[1]) + begin * (size_t)(out[0] * out[1]);
-	for (size_t n = begin; n < end; n++) {
-		const ad_real *x = ad_reals_of(&r->in[0]) + n * (size_t)(in[0] * in[1]);
+	for (size_t n = begin; n < end; n++, x += in[0] * in[1])
+		for (int64_t i = 0; i < out[0]; i++, y += out[1], index += out[1]) {
+			int64_t top, bottom, rows, start, j;
+			bool beyond;
 
-		for (int64_t i = 0; i < out[0]; i++, y += out[1], index += out[1])
-			if (w[1].stride == 2 && w[1].kernel == 2 && w[1].dilation == 1)
-				max_row(x, w, i, first, last, 2, 2, 1, y, index);
-			else if (w[1].stride == 2)
-				max_row(x, w, i, first, last, w[1].kernel, 2, w[1].dilation, y, index);
-			else if (w[1].stride == 1)
-				max_row(x, w, i, first, last, w[1].kernel, 1, w[1].dilation, y, index);
+			window_inside(&w[0], i, &top, &bottom);
+			rows = bottom - top;
+			start = (i * w[0].stride - w[0].padding + top * w[0].dilation) * in[1] - w[1].padding;
+			/* Behind this row, what other windows give is overwritten when its turn comes. */
+			beyond = y_end - y >= last + MAX_MOST &&
+			         x_end - x > start + (rows - 1) * row_step + (last + MAX_MOST) * stride +
+			                         (kernel - 1) * dilation;
+#define INNER(rows, kernel, stride, dilation)                                                      \
+	max_inner(x, start, first, last, beyond, rows, row_step, kernel, stride, dilation, y, index)
+			if (stride == 2 && kernel == 2 && dilation == 1 && rows == 2)
+				j = INNER(2, 2, 2, 1);
+			else if (stride == 2)
+				j = INNER(rows, kernel, 2, dilation);
+			else if (stride == 1)
+				j = INNER(rows, kernel, 1, dilation);
 			else
-				max_row(x, w, i, first, last, w[1].kernel, w[1].stride,
-				        w[1].dilation, y, index);
-	}
+				j = INNER(rows, kernel, stride, dilation);
+#undef INNER
+			for (; j < out[1]; j++)
+				max_one(x, w, i, j, y + j, index + j);
+			for (j = 0; j < first; j++)
+				max_one(x, w, i, j, y + j, index + j);
+		}
 }
 
 /* dx = dy where the largest was, added up; several planes are said to be final together. */

@@ -104,6 +104,30 @@ static inline __attribute__((always_inline)) void turn_squares(vector r[4])
 	r[3] = __builtin_shufflevector(high, high2, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
 }
 
+/* A vector of columns of a vector of channels. */
+static inline void turn_block(const ad_real *from, size_t plane, ad_real *to, size_t ld)
+{
+	vector r[16];
+
+	for (size_t g = 0; g < 16; g += 4) {
+		for (size_t i = g; i < g + 4; i++)
+			r[i] = *(const vector *)(from + i * plane);
+		turn_squares(r + g);
+	}
+	/* r[g + i] has the columns i, 4 + i, 8 + i and 12 + i of four channels: now squares of such fours. */
+	for (size_t i = 0; i < 4; i++) {
+		vector low = __builtin_shufflevector(r[i], r[4 + i], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+		vector high = __builtin_shufflevector(r[i], r[4 + i], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+		vector low2 = __builtin_shufflevector(r[8 + i], r[12 + i], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+		vector high2 = __builtin_shufflevector(r[8 + i], r[12 + i], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+
+		*(vector *)(to + i * ld) = __builtin_shufflevector(low, low2, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+		*(vector *)(to + (4 + i) * ld) = __builtin_shufflevector(low, low2, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+		*(vector *)(to + (8 + i) * ld) = __builtin_shufflevector(high, high2, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+		*(vector *)(to + (12 + i) * ld) = __builtin_shufflevector(high, high2, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+	}
+}
+
 /* Four columns of a vector of channels. */
 static inline void turn_channels(const ad_real *from, size_t plane, ad_real *to, size_t ld)
 {
@@ -140,37 +164,45 @@ static inline void turn_columns(const ad_real *from, size_t plane, ad_real *to, 
 }
 #else
 #define SQUARES 1
+#define turn_block turn_square
 #define turn_channels turn_square
 #define turn_columns turn_square
 #endif
 
-/* to[j * ld + c] = from[c * plane + j]: by squares of four, the last ones of which overlap others. */
+/* to[j * ld + c] = from[c * plane + j]: by squares of four, many at once where there are as many, the last
+ * ones of which overlap others. */
 static __attribute__((noinline)) void transpose(const ad_real *from, size_t plane, size_t columns,
                                                 size_t channels, ad_real *to, size_t ld)
 {
+	const size_t most = 4 * SQUARES;
+	size_t c_step, j_step;
+
 	if (columns < 4 || channels < 4) {
 		for (size_t c = 0; c < channels; c++)
 			for (size_t j = 0; j < columns; j++)
 				to[j * ld + c] = from[c * plane + j];
 		return;
 	}
-	for (size_t c = 0, next; c < channels; c = next) {
-		bool wide = c + 4 * SQUARES <= channels;
+	for (size_t c = 0; c < channels; c += c_step) {
+		c_step = c + most <= channels ? most : 4;
+		c = c + c_step <= channels ? c : channels - c_step;
+		for (size_t j = 0; j < columns; j += j_step) {
+			const ad_real *f;
+			ad_real *t;
 
-		next = c + (wide ? 4 * SQUARES : 4);
-		c = next <= channels ? c : channels - 4;
-		for (size_t j = 0; j < columns;) {
-			size_t at = j + 4 <= columns ? j : columns - 4;
-			const ad_real *f = from + c * plane + at;
-			ad_real *t = to + at * ld + c;
-
-			if (wide)
+			/* a few more columns at once rather than several small squares */
+			j_step = j + most <= columns || (columns >= most && columns - j > 4) ? most : 4;
+			j = j + j_step <= columns ? j : columns - j_step;
+			f = from + c * plane + j;
+			t = to + j * ld + c;
+			if (c_step == most && j_step == most)
+				turn_block(f, plane, t, ld);
+			else if (c_step == most)
 				turn_channels(f, plane, t, ld);
-			else if (j + 4 * SQUARES <= columns)
+			else if (j_step == most)
 				turn_columns(f, plane, t, ld);
 			else
 				turn_square(f, plane, t, ld);
-			j += !wide && j + 4 * SQUARES <= columns ? 4 * SQUARES : 4;
 		}
 	}
 }
@@ -560,6 +592,8 @@ static inline void padded_across(const struct direct *q, const struct box *b, co
 	const struct direct_axis *a = q->axis;
 	size_t apart = q->G * q->C * q->plane_in;
 	int64_t step = a[2].step;
+	/* Whole rows of a plane lie side by side in both. */
+	bool whole = step == 1 && p->left == 0 && p->pitch == p->inner && p->inner == (size_t)a[2].in;
 	ad_real line[TURN * LANES] = { 0 };
 
 	in += b->image * apart + part->channel * q->plane_in;
@@ -567,19 +601,25 @@ static inline void padded_across(const struct direct *q, const struct box *b, co
 		ad_real *end = to + p->channel * LANES;
 
 		for (int64_t z = p->lo[0]; z < p->lo[0] + p->size[0]; z++)
-			for (int64_t y = p->lo[1]; y < p->lo[1] + p->size[1]; y++, to += p->pitch * LANES) {
+			for (int64_t y = p->lo[1], rows; y < p->lo[1] + p->size[1];
+			     y += rows, to += p->pitch * LANES * (size_t)rows) {
 				const ad_real *row = in + (z * a[1].in + y) * a[2].in;
 				bool none = z < 0 || z >= a[0].in || y < 0 || y >= a[1].in || p->inner == 0;
 
+				rows = 1;
+				if (!none && whole) {
+					rows = p->lo[1] + p->size[1] < a[1].in ? p->lo[1] + p->size[1] : a[1].in;
+					rows -= y;
+				}
 				if (none || step > 1 || b->images < LANES || p->left + p->inner < p->pitch)
-					memset(to, 0, p->pitch * LANES * sizeof *to);
+					memset(to, 0, p->pitch * LANES * (size_t)rows * sizeof *to);
 				else
 					memset(to, 0, p->left * LANES * sizeof *to);
 				if (none)
 					continue;
 				if (step == 1) {
-					transpose(row + (p->lo[2] > 0 ? p->lo[2] : 0), apart, p->inner, b->images,
-					          to + p->left * LANES, LANES);
+					transpose(row + (p->lo[2] > 0 ? p->lo[2] : 0), apart,
+					          p->inner * (size_t)rows, b->images, to + p->left * LANES, LANES);
 					continue;
 				}
 				for (size_t k = 0; k < p->inner; k += TURN) {

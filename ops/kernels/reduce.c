@@ -2,21 +2,27 @@
  * reduce: sums over axes, pairwise.
  */
 #include "reduce.h"
+#include "rows.h"
 
 #define BLOCK 256     /* elements summed straight on, in as many lanes as a vector has */
 #define ROWS 16       /* rows of columns summed straight on */
 #define MAX_LEVELS 64 /* of a binary counter over size_t */
 
+/* The sum of four runs of n elements, one behind the other: fewer additions have to wait for each other. */
+static inline ad_real four_sums(const ad_real *x, size_t n)
+{
+#define TERM(type)                                                                                 \
+	((ROW_AT(type, x + i) + ROW_AT(type, x + i + n)) +                                         \
+	 (ROW_AT(type, x + i + 2 * n) + ROW_AT(type, x + i + 3 * n)))
+	ROW_SUM(n, TERM, (x[i] + x[i + n]) + (x[i + 2 * n] + x[i + 3 * n]));
+#undef TERM
+}
+
 static ad_real block_sum(const ad_real *x, size_t n)
 {
-	const size_t part = n / 4;
-	ad_real sum = 0;
+	ad_real sum = four_sums(x, n / 4);
 
-	/* Four at a time: fewer additions have to wait for each other. */
-#pragma omp simd reduction(+ : sum)
-	for (size_t k = 0; k < part; k++)
-		sum += (x[k] + x[k + part]) + (x[k + 2 * part] + x[k + 3 * part]);
-	for (size_t k = 4 * part; k < n; k++)
+	for (size_t k = n / 4 * 4; k < n; k++)
 		sum += x[k];
 	return sum;
 }

@@ -139,23 +139,31 @@ static void fill_channels(const struct direct *q, const struct box *b, const str
 {
 	const struct direct_axis *a = q->axis;
 	size_t ld = part->channels, row = (size_t)p->size[2] * ld;
+	/* Whole rows of a plane lie side by side in both. */
+	bool whole = p->left == 0 && p->size[2] == a[2].in;
 
 	in += b->image * q->G * q->C * q->plane_in + part->channel * q->plane_in;
 	for (size_t n = 0; n < b->images; n++)
 		for (int64_t z = p->lo[0]; z < p->lo[0] + p->size[0]; z++)
-			for (int64_t y = p->lo[1]; y < p->lo[1] + p->size[1]; y++, to += row) {
+			for (int64_t y = p->lo[1], rows; y < p->lo[1] + p->size[1]; y += rows, to += row * (size_t)rows) {
 				const ad_real *from = in + n * q->G * q->C * q->plane_in;
 				int64_t at = p->lo[2] > 0 ? p->lo[2] : 0;
 
+				rows = 1;
 				if (z < 0 || z >= a[0].in || y < 0 || y >= a[1].in || p->inner == 0) {
 					memset(to, 0, row * sizeof *to);
 					continue;
 				}
+				if (whole) {
+					rows = p->lo[1] + p->size[1] < a[1].in ? p->lo[1] + p->size[1] : a[1].in;
+					rows -= y;
+				}
 				memset(to, 0, p->left * ld * sizeof *to);
-				transpose(from + (z * a[1].in + y) * a[2].in + at, q->plane_in, p->inner,
-				          ld, to + p->left * ld, ld);
-				memset(to + (p->left + p->inner) * ld, 0,
-				       row * sizeof *to - (p->left + p->inner) * ld * sizeof *to);
+				transpose(from + (z * a[1].in + y) * a[2].in + at, q->plane_in,
+				          p->inner * (size_t)rows, ld, to + p->left * ld, ld);
+				if (!whole)
+					memset(to + (p->left + p->inner) * ld, 0,
+					       row * sizeof *to - (p->left + p->inner) * ld * sizeof *to);
 			}
 }
 
@@ -164,14 +172,17 @@ static void fill_panel(const struct direct *q, const struct box *b, const ad_rea
                        size_t stop, ad_real *panel)
 {
 	const struct padded none = { 0 };
+	/* Whole rows lie side by side: those of a plane are turned together. */
+	bool planes = b->n[2] == q->axis[2].out;
+	size_t n = (size_t)(b->n[2] * (planes ? b->n[1] : 1));
 	struct rows r;
 
 	for (; m < stop; m += q->rows) {
 		size_t rows = stop - m < q->rows ? stop - m : q->rows;
 
 		for (rows_first(q, b, &none, &r); r.left > 0; rows_next(q, b, &none, &r)) {
-			size_t n = (size_t)b->n[2];
-
+			if (planes && r.row > 0)
+				continue;
 			transpose(out + m * q->plane_out + r.to, q->plane_out, n, rows, panel, q->rows);
 			for (size_t j = 0; rows < q->rows && j < n; j++)
 				for (size_t i = rows; i < q->rows; i++)
@@ -202,8 +213,32 @@ static void add_run(const struct direct *q, const struct lines *l, size_t left, 
 		copy(sums + i * line, room + i * vectors * LANES, left);
 }
 
+/* biases (M) += the sums of a panel. A vector of places takes as many vectors as a place has rows. */
+static void add_panel(const struct direct *q, const ad_real *panel, size_t places, size_t m, size_t stop,
+                      ad_real *biases)
+{
+	for (; m < stop; m += q->rows, panel += places * q->rows) {
+		_Alignas(64) ad_real all[ROWS * LANES] = { 0 };
+		size_t j = 0;
+
+		for (; j + LANES <= places; j += LANES)
+			for (size_t k = 0; k < q->rows; k++)
+				*(vector *)(all + k * LANES) += *(const vector *)(panel + j * q->rows + k * LANES);
+		for (size_t k = j * q->rows; k < places * q->rows; k++)
+			all[k - j * q->rows] += panel[k];
+		for (size_t i = 0; i < q->rows && m + i < stop; i++) {
+			ad_real sum = 0;
+
+			for (j = 0; j < LANES; j++)
+				sum += all[j * q->rows + i];
+			biases[m + i] += sum;
+		}
+	}
+}
+
+/* biases may be NULL. */
 static void box_by_channels(const struct direct *q, const struct box *b, size_t line, const ad_real *in,
-                            const ad_real *out, size_t m, size_t stop, ad_real *sums)
+                            const ad_real *out, size_t m, size_t stop, ad_real *sums, ad_real *biases)
 {
 	_Alignas(64) ad_real copied[ROOM + MARGIN], panel[PANEL];
 	size_t places = b->images * (size_t)(b->n[0] * b->n[1] * b->n[2]), at = 0;
@@ -211,6 +246,8 @@ static void box_by_channels(const struct direct *q, const struct box *b, size_t 
 	struct lines l;
 
 	fill_panel(q, b, out, m, stop, panel);
+	if (biases)
+		add_panel(q, panel, places, m, stop, biases);
 	for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
 		size_t length = run_length(q, &part), runs = runs_of(q, &part), ld = part.channels;
 		size_t in_row = (size_t)(part.taps[2] / run_taps(q, &part));
@@ -313,7 +350,7 @@ static void places_tile_of(size_t outputs, size_t taps, const struct lines *l, c
 }
 
 static void box_by_places(const struct direct *q, const struct box *b, const ad_real *in,
-                          const ad_real *out, ad_real *sums)
+                          const ad_real *out, ad_real *sums, ad_real *biases)
 {
 	_Alignas(64) ad_real copied[ROOM + MARGIN], panel[PANEL];
 	bool flat = !q->across && q->axis[0].step == 1 && q->axis[1].step == 1;
@@ -330,8 +367,12 @@ static void box_by_places(const struct direct *q, const struct box *b, const ad_
 		struct lines l;
 		struct rows r;
 		size_t row = 0, ldy, most;
+		bool overlap;
 
 		padded_of(q, &one, &part, &p);
+		/* Under a single tap of a row the last places of one row and the first ones of the next may see
+		 * the same zeros of the copy: there one takes the place of the other. */
+		overlap = flat && p.row_step < (size_t)b->n[2];
 		(q->across ? padded_across : padded_fill)(q, b, &part, &p, in, copied);
 		memset(copied + part.channels * p.channel * lanes, 0, MARGIN * sizeof *copied);
 		padded_distances(q, &part, &p, distance);
@@ -363,7 +404,11 @@ static void box_by_places(const struct direct *q, const struct box *b, const ad_
 						transpose(from, apart, (size_t)b->n[2], b->images, to, LANES);
 					else
 						copy(to, from, (size_t)b->n[2]);
+					if (biases && overlap)
+						biases[m + i] += AD_VARIANT(run_sum)(from, (size_t)b->n[2]);
 				}
+			for (size_t i = 0; biases && !overlap && i < outputs; i++)
+				biases[m + i] += AD_VARIANT(run_sum)(panel + i * ldy, ldy);
 			for (size_t i = 0; i < outputs; i += OUTPUTS)
 				for (size_t k = 0; k < part.K; k += TAPS) {
 					size_t rows = outputs - i < OUTPUTS ? outputs - i : OUTPUTS;
@@ -378,6 +423,7 @@ static void box_by_places(const struct direct *q, const struct box *b, const ad_
 							    tile_sums[a * TAPS + t];
 				}
 		}
+		biases = NULL; /* once is enough */
 	}
 }
 
@@ -426,7 +472,12 @@ static size_t rows_of(const struct weigh *v)
 	return v->places ? v->q.M : v->q.blocks * v->q.rows;
 }
 
-void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad_real *out,
+size_t AD_VARIANT(weigh_biases)(const struct weigh *v)
+{
+	return v->slices * v->q.G * rows_of(v) * v->q.w_out;
+}
+
+void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad_real *out, bool biases,
                               ad_real *sums, size_t begin, size_t end)
 {
 	const struct direct *q = &v->q;
@@ -438,66 +489,80 @@ void AD_VARIANT(weigh_slices)(const struct weigh *v, const ad_real *in, const ad
 		size_t from = boxes * slice / v->slices, to = boxes * (slice + 1) / v->slices;
 		size_t m = blocks * part / v->parts * q->rows, stop = blocks * (part + 1) / v->parts * q->rows;
 		ad_real *sum = sums + (slice * q->G + g) * rows * v->q.w_out;
+		ad_real *bias = biases ? sums + AD_VARIANT(weigh_biases)(v) + (slice * q->G + g) * q->M : NULL;
 		const ad_real *x = in + g * q->C * q->plane_in, *y = out + g * q->M * q->plane_out;
+		size_t last;
 
 		if (v->places) {
 			m = 0;
 			stop = q->M;
 		}
+		last = stop < q->M ? stop : q->M;
 		memset(sum + m * v->q.w_out, 0, (stop - m) * v->q.w_out * sizeof *sum);
+		for (size_t i = m; bias && i < last; i++)
+			bias[i] = 0;
 		for (size_t k = from; k < to; k++) {
 			struct box b = box_at(q, k);
 
 			if (v->places)
-				box_by_places(q, &b, x, y, sum);
+				box_by_places(q, &b, x, y, sum, bias);
 			else
-				box_by_channels(q, &b, v->q.w_out, x, y, m, stop < q->M ? stop : q->M, sum);
+				box_by_channels(q, &b, v->q.w_out, x, y, m, last, sum, bias);
 		}
 	}
 }
 
-void AD_VARIANT(weigh_sum)(const struct weigh *v, const ad_real *sums, ad_real *w, bool add,
-                           size_t begin, size_t end)
+/* to (n) += the same of all other slices, `slice` apart. */
+static void add_slices(const struct weigh *v, size_t slice, size_t n, ad_real *to)
+{
+	for (size_t s = 1; s < v->slices; s++)
+		add_to(to, to + s * slice, n);
+}
+
+/* w = the sums of a row, in the order of the weights. */
+static void put_weights(const struct direct *q, const ad_real *from, ad_real *w, bool add)
+{
+	struct part part;
+
+	for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
+		size_t taps = (size_t)run_taps(q, &part), runs = runs_of(q, &part);
+		size_t in_row = (size_t)part.taps[2] / taps;
+
+		for (size_t run = 0; run < runs; run++)
+			for (size_t t = 0; t < taps; t++) {
+				int64_t tap[3] = { part.first[0] + (int64_t)(run / in_row) / part.taps[1],
+					           part.first[1] + (int64_t)(run / in_row) % part.taps[1],
+					           part.first[2] + (int64_t)(run % in_row * taps + t) };
+				ad_real *at = w + tap_element(q, tap) + part.channel * q->w_in;
+
+				for (size_t c = 0; c < part.channels; c++, at += q->w_in, from++)
+					*at = add ? *at + *from : *from;
+			}
+	}
+}
+
+void AD_VARIANT(weigh_sum)(const struct weigh *v, ad_real *sums, ad_real *w, bool add_w, ad_real *b,
+                           bool add_b, size_t begin, size_t end)
 {
 	const struct direct *q = &v->q;
 	size_t rows = rows_of(v), slice = q->G * rows * v->q.w_out;
 
 	for (size_t row = begin; row < end; row++) {
-		const ad_real *from = sums + (row / q->M * rows + row % q->M) * v->q.w_out;
+		ad_real *from = sums + (row / q->M * rows + row % q->M) * v->q.w_out;
 		ad_real *to = w + row * q->w_out;
-		struct part part;
 
-		if (v->places) {
-			for (size_t k = 0; k < q->w_out; k++) {
-				ad_real all = from[k];
+		if (b) {
+			ad_real *bias = sums + AD_VARIANT(weigh_biases)(v) + row;
 
-				for (size_t s = 1; s < v->slices; s++)
-					all += from[s * slice + k];
-				to[k] = add ? to[k] + all : all;
-			}
-			continue;
+			add_slices(v, q->G * q->M, 1, bias);
+			b[row] = add_b ? b[row] + *bias : *bias;
 		}
-		for (bool more = part_first(q, &part); more; more = part_next(q, &part)) {
-			size_t taps = (size_t)run_taps(q, &part), runs = runs_of(q, &part);
-			size_t in_row = (size_t)part.taps[2] / taps;
-
-			for (size_t run = 0; run < runs; run++, from += run_length(q, &part))
-				for (size_t t = 0; t < taps; t++) {
-					int64_t tap[3] = {
-						part.first[0] + (int64_t)(run / in_row) / part.taps[1],
-						part.first[1] + (int64_t)(run / in_row) % part.taps[1],
-						part.first[2] + (int64_t)(run % in_row * taps + t)
-					};
-					ad_real *at = to + tap_element(q, tap) + part.channel * q->w_in;
-
-					for (size_t c = 0; c < part.channels; c++, at += q->w_in) {
-						ad_real all = from[t * part.channels + c];
-
-						for (size_t s = 1; s < v->slices; s++)
-							all += from[s * slice + t * part.channels + c];
-						*at = add ? *at + all : all;
-					}
-				}
-		}
+		add_slices(v, slice, q->w_out, from);
+		if (!v->places)
+			put_weights(q, from, to, add_w);
+		else if (add_w)
+			add_to(to, from, q->w_out);
+		else
+			memcpy(to, from, q->w_out * sizeof *to);
 	}
 }

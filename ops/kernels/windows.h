@@ -68,6 +68,11 @@ static inline void window_inside(const struct window *w, int64_t o, int64_t *fir
 {
 	int64_t start = o * w->stride - w->padding;
 
+	if (start >= 0 && start + window_extent(w) <= w->in) {
+		*first = 0;
+		*stop = w->kernel;
+		return;
+	}
 	*first = start >= 0 ? 0 : (-start + w->dilation - 1) / w->dilation;
 	*stop = start >= w->in ? 0 : (w->in - start + w->dilation - 1) / w->dilation;
 	if (*stop > w->kernel)

@@ -242,3 +242,173 @@ Test(replay, marks_within_steps)
 	}
 	ad_close(g);
 }
+
+/* ---- calls in line and by function ---------------------------------------------------------------- */
+
+static uint64_t draw(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return *state >> 33;
+}
+
+/* Functions of the library, whatever the compiler knows of their names. */
+static ad_node *(*volatile binary[])(ad_node *, ad_node *) = { ad_add, ad_sub, ad_mul, ad_maximum, ad_greater };
+static ad_node *(*volatile unary[])(ad_node *) = { ad_tanh, ad_sigmoid, ad_neg };
+
+static ad_node *call(uint64_t kind, ad_node *a, ad_node *b, bool in_line)
+{
+	switch (kind) {
+	case 0: return in_line ? ad_add(a, b) : binary[0](a, b);
+	case 1: return in_line ? ad_sub(a, b) : binary[1](a, b);
+	case 2: return in_line ? ad_mul(a, b) : binary[2](a, b);
+	case 3: return in_line ? ad_maximum(a, b) : binary[3](a, b);
+	case 4: return in_line ? ad_greater(a, b) : binary[4](a, b);
+	case 5: return in_line ? ad_tanh(a) : unary[0](a);
+	case 6: return in_line ? ad_sigmoid(a) : unary[1](a);
+	case 7: return in_line ? ad_neg(a) : unary[2](a);
+	case 8: return ad_add(a, ad_constant(ad_graph_of(a), 0.5));
+	default: return ad_sum(a, AD_ALL, false);
+	}
+}
+
+/* ways: bit 0 and 1, in line or by functions in the first and second half. */
+static ad_node *drawn_graph(ad_graph *g, ad_node *w, uint64_t seed, unsigned ways)
+{
+	ad_node *node[64], *y;
+	int n = 2;
+
+	node[0] = w;
+	node[1] = ad_leaf(g, "x", 0.25);
+	for (int k = 0; k < 60; k++) {
+		ad_node *a = node[draw(&seed) % (uint64_t)n], *b = node[draw(&seed) % (uint64_t)n];
+
+		if (k % 9 == 0)
+			ad_set_origin(g, draw(&seed) % 2 ? "model.yaml:3:1" : NULL);
+		node[n++] = call(draw(&seed) % 10, a, b, ways >> (k >= 30) & 1);
+		cr_assert(!ad_is_error(node[n - 1]), "%s", ad_errmsg(g));
+	}
+	y = ad_constant(g, 0);
+	for (int k = n - 20; k < n; k++)
+		y = ad_add(y, ad_sum(ad_tanh(node[k]), AD_ALL, false));
+	return y;
+}
+
+Test(replay, in_line_and_by_function_are_the_same_calls)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(3));
+	size_t mark = ad_mark(g);
+	double values[] = { 0.5, -1, 0.125 };
+
+	ad_set(w, values, 3);
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		ad_node *first = NULL;
+		double loss = 0, dw[3] = { 0 }, have[3];
+		size_t n = 0;
+
+		for (unsigned step = 0; step < 8; step++) {
+			ad_node *y;
+
+			ad_release(g, mark);
+			if (step == 4) /* another recording in between */
+				drawn_graph(g, w, seed + 1000, 3), ad_release(g, mark);
+			y = drawn_graph(g, w, seed, step);
+			cr_assert_eq(ad_backward(y), AD_OK, "%s", ad_errmsg(g));
+			ad_get(ad_gradient(w), have, 3);
+			if (step == 0) {
+				first = y, loss = ad_item(y), n = ad_nodes(g);
+				memcpy(dw, have, sizeof dw);
+			}
+			cr_assert_eq(y, first, "graph %d, step %u", (int)seed, step);
+			cr_assert_eq(ad_nodes(g), n);
+			cr_assert_eq(ad_item(y), loss);
+			cr_assert_eq(memcmp(dw, have, sizeof dw), 0);
+		}
+	}
+	ad_close(g);
+}
+
+/* What must not be taken for the call that stood there the last time. */
+Test(replay, calls_in_line_see_every_difference)
+{
+	ad_graph *g = ad_open_f64(), *other = ad_open_f64();
+	ad_node *a = ad_leaf(g, "a", 3), *b = ad_leaf(g, "b", 2), *of_other = ad_leaf(other, "c", 1);
+	size_t mark = ad_mark(g);
+	ad_node *y = ad_sub(a, b), *again = ad_exp(y);
+
+	ad_release(g, mark);
+	cr_assert_neq(ad_sub(b, a), y, "its inputs are exchanged");
+	ad_release(g, mark);
+	cr_assert_neq(ad_sub(a, a), y);
+	ad_release(g, mark);
+	cr_assert_neq(ad_mul(a, b), y, "another op");
+	ad_release(g, mark);
+	cr_assert_neq(ad_neg(a), y);
+	ad_release(g, mark);
+	ad_set_origin(g, "here");
+	cr_assert_neq(ad_sub(a, b), y, "another origin");
+	ad_release(g, mark);
+	ad_scope_begin(g, "layer");
+	cr_assert_neq(ad_sub(a, b), y, "another scope");
+	ad_scope_end(g);
+	ad_release(g, mark);
+	ad_training(g, false);
+	cr_assert_neq(ad_sub(a, b), y, "another phase");
+	ad_training(g, true);
+	ad_release(g, mark);
+	ad_checkpoint_begin(g);
+	cr_assert_neq(ad_sub(a, b), y, "in a checkpoint");
+	ad_checkpoint_end(g);
+	ad_release(g, mark);
+	cr_assert_eq(ad_sub(a, b), y, "and the same");
+	cr_assert_eq(ad_exp(y), again);
+	cr_assert_neq(ad_exp(y), again, "once more is another node");
+	ad_release(g, mark);
+	cr_assert(ad_is_error(ad_exp(y)), "it is not recorded");
+	cr_assert_str_eq(ad_errmsg(g), "exp: its input 0, the result of sub, was released by ad_release and not recorded since");
+	ad_clear(g);
+	cr_assert(ad_is_error(ad_sub(a, of_other)));
+	cr_assert_str_eq(ad_errmsg(g), "sub: its inputs belong to different graphs");
+	ad_clear(g);
+	cr_assert(ad_is_error(ad_sub(a, NULL)));
+	cr_assert_str_eq(ad_errmsg(g), "sub: input 1 is missing (NULL)");
+	ad_clear(g);
+	cr_assert(ad_is_error(ad_sub(NULL, b)));
+	cr_assert_str_eq(ad_errmsg(g), "sub: input 0 is missing (NULL)");
+	cr_assert(ad_is_error(ad_sub(ad_sub(a, b), ad_exp(ad_sub(NULL, b)))), "errors are handed on");
+	cr_assert(ad_is_error(ad_sub(NULL, NULL)), "on no graph");
+	cr_assert(ad_is_error(ad_exp(NULL)));
+	cr_assert(ad_is_error(ad_exp(ad_exp(NULL))));
+	ad_close(g);
+	ad_close(other);
+}
+
+/* A node with so many outputs that some lie in pieces of memory that begin like no other. */
+Test(replay, calls_in_line_far_from_where_memory_begins)
+{
+	enum { N = 700 };
+	ad_graph *g = ad_open_f64();
+	ad_node *x[N], *dx[N], *y, *first = NULL;
+	size_t mark;
+
+	for (int k = 0; k < N; k++)
+		x[k] = ad_leaf(g, "x", k);
+	mark = ad_mark(g);
+	for (int step = 0; step < 3; step++) {
+		ad_node *sum;
+
+		ad_release(g, mark);
+		for (int k = 0; k < N; k++)
+			dx[k] = ad_reshape(x[k], AD_SHAPE(1));
+		y = ad_sum(ad_square(ad_concat(N, dx, 0)), AD_ALL, false);
+		cr_assert(ad_grads(y, ad_constant(g, 1), N, x, dx));
+		sum = ad_constant(g, 0);
+		for (int k = 0; k < N; k++)
+			sum = ad_add(ad_mul(dx[k], dx[N - 1 - k]), sum);
+		cr_assert_eq(ad_forward(sum), AD_OK, "%s", ad_errmsg(g));
+		cr_assert_eq(ad_item(sum), 4. * N * (N - 1) * (N - 2) / 6);
+		cr_assert(step == 0 || sum == first);
+		first = sum;
+	}
+	ad_close(g);
+}

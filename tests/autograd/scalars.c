@@ -7,12 +7,33 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAVES = 5, MOST = 200 };
+enum { LEAVES = 5, MOST = 1600 };
 
 static uint64_t draw(uint64_t *state)
 {
 	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
 	return *state >> 33;
+}
+
+/* A sum of products of nodes so far, written in either order; perhaps something else reads what comes in between. */
+static ad_node *sum_of_products(ad_node *start, ad_node *node[], int *n, uint64_t *seed)
+{
+	ad_node *y = start;
+	int products = 1 + (int)(draw(seed) % 5), drawn = *n;
+
+	for (int k = 0; k < products; k++) {
+		ad_node *a = draw(seed) % 3 ? node[draw(seed) % (uint64_t)drawn] : y;
+		ad_node *product = ad_mul(ad_tanh(a), ad_tanh(node[draw(seed) % (uint64_t)drawn]));
+
+		if (draw(seed) % 2)
+			product = ad_mul(a, node[draw(seed) % (uint64_t)LEAVES]);
+		if (draw(seed) % 6 == 0)
+			node[(*n)++] = product;
+		y = draw(seed) % 2 ? ad_add(y, product) : ad_add(product, y);
+		if (draw(seed) % 6 == 0)
+			node[(*n)++] = y;
+	}
+	return y;
 }
 
 /* A graph of single numbers with views, shapes of one element, and branches that lead nowhere. */
@@ -32,6 +53,8 @@ static ad_node *build(ad_graph *g, uint64_t seed, ad_node *leaf[LEAVES])
 		ad_node *a = node[draw(&seed) % 4 ? (uint64_t)n - 1 - draw(&seed) % 5 : draw(&seed) % (uint64_t)n];
 		ad_node *b = node[draw(&seed) % (uint64_t)n];
 
+		if (draw(&seed) % 4 == 0)
+			a = sum_of_products(a, node, &n, &seed);
 		switch (draw(&seed) % kinds) {
 		case 0: y = ad_add(a, b); break;
 		case 1: y = ad_sub(a, b); break;

@@ -584,6 +584,103 @@ Test(language, residual_projects_by_a_convolution_where_channels_differ)
 	            "x is [B, 4, 8, 8] but f(x) is [B, 4, 7, 7]");
 }
 
+/* Of three axes, of which the last alone changes, it is channels or time: what f is made of tells. */
+Test(language, residual_projects_series_by_what_its_body_is)
+{
+	static const struct {
+		const char *body;
+		int rank;
+	} cases[] = {
+		{ "{conv1d: {out: 6, kernel: 3, stride: 2, padding: same}}", 3 },
+		{ "relu, {max_pool1d: 2}", 3 },
+		{ "{half: }", 3 },
+		{ "{linear: 8}", 2 },
+		{ "gelu, {linear: 32}, {linear: 8}", 2 },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char text[512];
+		ad_model *m;
+		const struct weight *w;
+
+		snprintf(text, sizeof text,
+		         "version: 1\ninputs: {x: [B, 6, 16]}\n"
+		         "defs: {half: {body: [{conv1d: {out: 6, kernel: 2, stride: 2}}]}}\n"
+		         "model:\n  - {residual: {body: [%s], skip: auto}, shape: [B, 6, 8]}\n", cases[k].body);
+		m = open_text(text);
+		w = &m->weights[m->n_weights - 1];
+		cr_expect_str_eq(w->path, "skip.weight");
+		cr_expect_eq(ad_shape_of(w->node).rank, cases[k].rank, "%s: rank %d", cases[k].body,
+		             ad_shape_of(w->node).rank);
+		ad_model_close(m);
+	}
+}
+
+/* What can be said without shapes is said of a block that nothing uses. */
+Test(language, unused_blocks_are_checked)
+{
+	static const char head[] = "version: 1\nparams: {base: 8}\ninputs: {x: [B, 4]}\nmodel: [relu]\ndefs:\n";
+	static const struct {
+		const char *block, *error;
+	} wrong[] = {
+		{ "  b: {body: [reluu]}\n", "no op or block named 'reluu'" },
+		{ "  b: {body: [{linear: {outt: 3}}]}\n", "'linear' has no argument 'outt'" },
+		{ "  b: {body: [{linear: , repeat: 2}]}\n", "'linear' needs 'out'" },
+		{ "  b: {params: {n: int}, body: [{chain: [{linear: n}, {chain: [tahn], when: n > 2}], repeat: n}]}\n",
+		  "no op or block named 'tahn'" },
+		{ "  b: {body: [{residual: [{linear: m}]}]}\n", "'out' wants a whole number; 'm' is neither" },
+		{ "  b: {body: [{concat: [prev, hear]}]}\n", "nothing is named 'hear' here" },
+		{ "  b: {params: {n: int}, body: [relu]}\n  c: {body: [{b: {m: 3}}]}\n", "'b' has no argument 'm'" },
+		{ "  b: {params: {n: int}, body: [relu]}\n  c: {body: [b]}\n", "block 'b' needs 'n' (int)" },
+		{ "  b: {body: {y: z + 1, z: y}}\n", "'y' needs itself: y -> z -> y" },
+		{ "  b: {inputs: {h: [B, n]}, body: {y: h + g}}\n", "nothing is named 'g' here" },
+		{ "  b: {inputs: {h: [B, n]}, body: {y: h * n}, outputs: {y: y, q: q}}\n", "nothing is named 'q' here" },
+		{ "  b: {body: [{relu: , as: a}, {tanh: , as: a}]}\n", "'a' is named twice in this body" },
+	};
+	static const char *const right[] = {
+		"  b: {params: {out: int, act: op = relu, other: op}, body: [{linear: out}, act, other, {linear: base*out}]}\n",
+		"  cell: {params: {hidden: int}, inputs: {x: [B, D], h: [B, hidden]}, weights: {W: {shape: [D + hidden, "
+		"hidden], init: xavier}}, body: {z: 'concat(x, h, axis=1) @ W', g: 'z[:, 0:hidden//2]'}, outputs: {y: z}}\n",
+		"  up: {params: {level: int}, body: [{linear: base * 2**level, as: here}, {when: level < 3, chain: [{up: "
+		"level + 1}, {concat: [prev, here]}]}, {linear: 4, share: here}]}\n",
+		"  b: {body: [{linear: c, each: {c: [1, 2]}}, {parallel: {branches: {a: [relu], b: [{linear: i + 1}]}}, "
+		"repeat: 2}]}\n",
+		"  b: {params: {o: block}, body: [o, {scan: {cell: o, state: {h: zeros}}}, {lstm: 4, as: [y, h]}, {add: h}]}\n",
+	};
+	char text[1024];
+
+	for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+		snprintf(text, sizeof text, "%s%s", head, wrong[k].block);
+		expect_said(text, wrong[k].error);
+	}
+	for (size_t k = 0; k < sizeof right / sizeof *right; k++) {
+		char *out;
+
+		snprintf(text, sizeof text, "%s%s", head, right[k]);
+		out = said(text);
+		cr_expect(!strstr(out, "error") && strstr(out, "is never used") && !strstr(out, "feeds nothing"),
+		          "%s%s", text, out);
+		free(out);
+	}
+	/* its rows and weights are none of the model's */
+	snprintf(text, sizeof text, "%s%s", head, right[0]);
+	ad_model *m = open_text(text);
+	cr_expect(m->n_weights == 0 && m->n_rows == 1, "%d %d", m->n_weights, m->n_rows);
+	ad_model_close(m);
+}
+
+/* What lacks is said of each item, also of those after one that is wrong. */
+Test(language, all_mistakes_at_once)
+{
+	char *out = said("version: 1\nparams: {n: }\ninputs: {x: [B, 4]}\n"
+	                 "model: [reluu, linear, {linear: {bias: no}}, {conv2d: {out: 3, kernle: 2}}, {softmax: , from: h}]\n");
+
+	cr_expect(strstr(out, "no op or block named 'reluu'") && strstr(out, "'linear' needs 'out' (int)") &&
+	          strstr(out, "'conv2d' has no argument 'kernle'") && strstr(out, "nothing is named 'h' here") &&
+	          !strstr(out, "needs 'kernel'"), "%s", out);
+	free(out);
+}
+
 Test(language, defaults)
 {
 	static const char *const paths[] = { "linear.weight",     "linear_2.weight",
@@ -632,7 +729,7 @@ Test(language, warnings)
 		"warning: params.a is never used",
 		"warning: input 'z' is never used",
 		"warning: weight 'w' is never used",
-		"warning: block 'unused' is never used, so its body is not checked",
+		"warning: block 'unused' is never used",
 		"warning: param 'm' of block 'b' is never used",
 		"warning: item 'b' (line 10) feeds nothing",
 		"warning: item 'lost' (line 11) feeds nothing",

@@ -106,3 +106,60 @@ Test(step, refusals)
 	cr_expect_eq(ad_model_step(m, 2, batch), 7);
 	ad_model_close(m);
 }
+
+/* Two batches of different size are the step of one that holds both. */
+Test(step, accumulate)
+{
+	ad_model *m = ad_model_open(scratch_text("m.yaml", line), 1, (const char *[]){ "train.accumulate=2" });
+	ad_model *whole = open_line();
+	static const double x3[] = { 2, 5, 4, 3, -7, 1 }, y3[] = { 1, 1, 2 };
+	const ad_model_input all[] = { { "x", AD_SHAPE(3, 2), x3 }, { "y", AD_SHAPE(3), y3 } };
+	const ad_model_input last[] = { { "x", AD_SHAPE(1, 2), x3 + 4 }, { "y", AD_SHAPE(1), y3 + 2 } };
+	const double bad[] = { NAN, 1, 1, 1 };
+	ad_node *w = ad_model_param(m, "score.weight"), *v = ad_model_param(whole, "score.weight");
+
+	cr_assert_eq(ad_model_errors(m), 0);
+	for (int step = 0; step < 3; step++) {
+		double before = ad_at(w, 0);
+
+		ad_model_step(m, 2, batch);
+		cr_expect_eq(ad_at(w, 0), before, "half of a step moves nothing");
+		/* a failure is no batch */
+		cr_expect(isnan(ad_model_step(m, 2, (ad_model_input[]){ { "x", AD_SHAPE(2, 2), bad }, batch[1] })));
+		ad_clear(ad_model_graph(m));
+		ad_model_step(m, 2, last);
+		ad_model_step(whole, 2, all);
+		cr_expect_float_eq(ad_at(w, 0), ad_at(v, 0), 1e-12, "%.17g %.17g", ad_at(w, 0), ad_at(v, 0));
+		cr_expect_float_eq(ad_at(w, 1), ad_at(v, 1), 1e-12);
+		cr_expect_neq(ad_at(w, 0), before);
+	}
+	ad_model_close(m);
+	ad_model_close(whole);
+}
+
+/* The running statistics of a batch that failed are as before, to the bit. */
+Test(step, a_failure_leaves_running_statistics)
+{
+	ad_model *m = ad_model_open(
+	    scratch_text("m.yaml", "version: 1\ninputs: {x: [B, 2], y: {shape: [B], role: target}}\n"
+	                           "model:\n  - batch_norm\n  - {linear: 1}\n  - {reshape: [-1], as: out}\n"
+	                           "loss: mean(out*y)\ntrain: {optimizer: {sgd: 0.1}, steps: 3}\n"), 0, NULL);
+	ad_node *mean = ad_model_param(m, "batch_norm.running_mean"), *w = ad_model_param(m, "linear.weight");
+	const double bad[] = { NAN, 1, 1, 1 };
+	double before[2], after[2], weight;
+
+	cr_assert(ad_model_errors(m) == 0 && mean && w);
+	cr_assert(!isnan(ad_model_step(m, 2, batch)), "%s", ad_errmsg(ad_model_graph(m)));
+	ad_get(mean, before, 2);
+	weight = ad_at(w, 0);
+	cr_expect_float_eq(before[0], 0.3, 1e-6); /* 0.1 times the mean of 2 and 4 */
+	cr_expect(isnan(ad_model_step(m, 2, (ad_model_input[]){ { "x", AD_SHAPE(2, 2), bad }, batch[1] })));
+	ad_clear(ad_model_graph(m));
+	ad_get(mean, after, 2);
+	cr_expect(before[0] == after[0] && before[1] == after[1], "%g %g", after[0], after[1]);
+	cr_expect_eq(ad_at(w, 0), weight);
+	cr_assert(!isnan(ad_model_step(m, 2, batch)));
+	ad_get(mean, after, 2);
+	cr_expect_float_eq(after[0], 0.57, 1e-6);
+	ad_model_close(m);
+}

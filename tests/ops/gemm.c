@@ -1,7 +1,7 @@
 /*
  * gemm: matrix products against three loops: our own kernel and each library, both types, each
  * instruction set that this processor has, every pair of transpositions, writing and adding, with a
- * bias and without; and no library starts a thread.
+ * bias and without; the same with factors rounded to bfloat16; and no library starts a thread.
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -39,8 +39,8 @@ static const struct {
 
 static uint32_t state = 1;
 
-/* Small whole numbers over 8: sums of products are exact, so results must be equal to the last bit.
- */
+/* Small whole numbers over 8: bfloat16 holds them, and sums of products are exact, so results must be equal
+ * to the last bit. */
 static double next(void)
 {
 	state = state * 1664525u + 1013904223u;
@@ -48,7 +48,7 @@ static double next(void)
 }
 
 /* Who makes it: as in gemm.h. */
-enum { OWN, OPENBLAS, ONEDNN };
+enum { OWN, OPENBLAS, ONEDNN, BF16 };
 
 #define CHECK(real, call, what)                                                                    \
 	static void check_##call(int maker, size_t M, size_t N, size_t K, bool ta, bool tb,        \
@@ -114,6 +114,7 @@ Test(gemm, portable_kernel)
 {
 	check_all_gemm_by_f32_0(OWN);
 	check_all_gemm_by_f64_0(OWN);
+	check_all_gemm_by_f32_0(BF16);
 }
 
 #if AD_LEVELS == 3
@@ -127,6 +128,7 @@ Test(gemm, avx2_kernel)
 		return;
 	check_all_gemm_by_f32_1(OWN);
 	check_all_gemm_by_f64_1(OWN);
+	check_all_gemm_by_f32_1(BF16);
 }
 
 Test(gemm, avx512_kernel)
@@ -135,8 +137,83 @@ Test(gemm, avx512_kernel)
 	    !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
 		return;
 	check_all_gemm_by_f32_2(OWN);
+	check_all_gemm_by_f32_2(BF16);
 }
 #endif
+
+typedef DECLARE(float, product_f32);
+
+/* Whole numbers up to 511 take nine bits, so that those from 256 on are rounded to even ones, half of the odd
+ * ones up and half down. Products are multiples of 1 and sums stay below 2^24: all is exact but the rounding. */
+static void check_rounding(product_f32 *product, const char *what)
+{
+	enum { M = 37, N = 50, K = 63 };
+	static float a[M * K], b[K * N], c[M * N];
+
+	for (int mode = 0; mode < 4; mode++) {
+		bool ta = mode & 1, tb = mode & 2;
+		size_t wrong = 0, rounded = 0;
+
+		for (size_t k = 0; k < M * K; k++)
+			a[k] = (float)((int)(next() * 8) * 31 + (int)(next() * 8) % 16);
+		for (size_t k = 0; k < K * N; k++)
+			b[k] = (float)((int)(next() * 8) * 31 + (int)(next() * 8) % 16);
+		product(BF16, ta, tb, M, N, K, a, ta ? M : K, b, tb ? K : N, NULL, c, N, false);
+		for (size_t i = 0; i < M; i++)
+			for (size_t j = 0; j < N; j++) {
+				double want = 0, plain = 0;
+
+				for (size_t k = 0; k < K; k++) {
+					double x = (double)a[ta ? k * M + i : i * K + k];
+					double y = (double)b[tb ? j * K + k : k * N + j];
+
+					plain += x * y;
+					x = fabs(x) < 256 ? x : 2 * rint(x / 2);
+					y = fabs(y) < 256 ? y : 2 * rint(y / 2);
+					want += x * y;
+				}
+				wrong += (double)c[i * N + j] != want;
+				rounded += want != plain;
+			}
+		cr_assert(wrong == 0, "%s, transposed %d %d: %zu wrong", what, ta, tb, wrong);
+		cr_assert(rounded > M * N / 2, "the numbers are rounded: %zu", rounded);
+	}
+}
+
+/* A single number times 1. */
+static float round_one(product_f32 *product, float x)
+{
+	float one = 1, y = -1;
+
+	product(BF16, false, false, 1, 1, 1, &x, 1, &one, 1, NULL, &y, 1, false);
+	return y;
+}
+
+static void check_special(product_f32 *product, const char *what)
+{
+	cr_assert(isnan(round_one(product, NAN)), "%s", what);
+	cr_assert(round_one(product, INFINITY) == INFINITY, "%s", what);
+	cr_assert(round_one(product, -3.4e38f) == -INFINITY, "%s: beyond the largest", what);
+	cr_assert(round_one(product, 3.38e38f) == 0x1.FCp127f, "%s", what);
+	cr_assert(round_one(product, 1e-40f) == 0, "%s: below the smallest normal number", what);
+	cr_assert(round_one(product, 0x1.0Ep-126f) == 0x1.0Ep-126f, "%s", what);
+	cr_assert(round_one(product, 0x1.01p0f) == 1, "%s: a tie, to even", what);
+	cr_assert(round_one(product, 0x1.03p0f) == 0x1.04p0f, "%s: a tie, to even", what);
+	cr_assert(round_one(product, 0x1.010002p0f) == 0x1.02p0f, "%s: above a tie", what);
+}
+
+Test(gemm, bf16_rounds_its_factors)
+{
+	check_rounding(gemm_by_f32_0, "level 0");
+	check_special(gemm_by_f32_0, "level 0");
+#if AD_LEVELS == 3
+	if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+	    !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
+		return;
+	check_rounding(gemm_by_f32_2, "level 2");
+	check_special(gemm_by_f32_2, "level 2");
+#endif
+}
 
 int gemm_maker(bool f64, bool transpose_b, size_t M, size_t N, size_t K);
 

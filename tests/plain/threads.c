@@ -4,9 +4,11 @@
  */
 #include "graph.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -209,13 +211,70 @@ static int report(int number, bool ok, const char *what)
 	return !ok;
 }
 
+#ifndef __SANITIZE_THREAD__
+/* Loads the library, has it work on two threads, unloads it and lives on. Returns 0, or which part failed. */
+static int load_and_unload(const char *path)
+{
+	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL), *symbol;
+	__typeof__(&ad_set_threads) set_threads;
+	__typeof__(&ad_open) open_graph;
+	__typeof__(&ad_full) full;
+	__typeof__(&ad_matmul) matmul;
+	__typeof__(&ad_forward) forward;
+	__typeof__(&ad_close) close_graph;
+	ad_graph *g;
+
+#define FIND(function, name)                                                                       \
+	if ((symbol = dlsym(library, name)) == NULL)                                                   \
+		return 2;                                                                                  \
+	memcpy(&(function), &symbol, sizeof symbol)
+	if (!library)
+		return 1;
+	FIND(set_threads, "ad_set_threads");
+	FIND(open_graph, "ad_open");
+	FIND(full, "ad_full");
+	FIND(matmul, "ad_matmul");
+	FIND(forward, "ad_forward");
+	FIND(close_graph, "ad_close");
+#undef FIND
+	set_threads(2);
+	g = open_graph();
+	if (forward(matmul(full(g, AD_SHAPE(300, 300), 1), full(g, AD_SHAPE(300, 300), 1))) != AD_OK)
+		return 3;
+	close_graph(g);
+	if (dlclose(library) != 0 || dlopen(path, RTLD_NOW | RTLD_NOLOAD))
+		return 4;
+	usleep(20000); /* a thread that is left would wake up to code that is no longer there */
+	return 0;
+}
+
+static bool after_unloading(void)
+{
+	const char *build = getenv("AUTOGRAD_BUILD");
+	char path[4096];
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		alarm(60);
+		snprintf(path, sizeof path, "%s/libautograd.so", build ? build : "build");
+		_exit(load_and_unload(path));
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return false;
+	if (status != 0)
+		printf("# status %#x\n", (unsigned)status);
+	return status == 0;
+}
+#endif
+
 int main(void)
 {
 	static float dw[4][K * N];
 	float loss[4];
 	int failed = 0;
 
-	puts("1..7");
+	puts("1..8");
 	for (int n = 1; n <= 4; n++) {
 		ad_set_threads(n);
 		if (!compute(3, &loss[n - 1], dw[n - 1]) || loss[n - 1] != loss[0] ||
@@ -241,9 +300,11 @@ int main(void)
 	failed |= report(5, pieces_of_a_lost_helper(), "others take the pieces of a helper that is held up");
 #ifdef __SANITIZE_THREAD__
 	puts("ok 6 # SKIP the thread sanitizer lets no child of several threads have threads");
+	puts("ok 7 # SKIP the thread sanitizer lets no child of several threads have threads");
 #else
 	failed |= report(6, after_fork(), "a child process computes the same");
+	failed |= report(7, after_unloading(), "a program lives on when it has unloaded the library");
 #endif
-	failed |= report(7, flushes_where_asked(), "denormals are flushed in all threads where asked");
+	failed |= report(8, flushes_where_asked(), "denormals are flushed in all threads where asked");
 	return failed;
 }

@@ -292,7 +292,7 @@ Test(declarations, diff_by_meaning)
 	scratch_text("m.yaml", net);
 	for (size_t k = 0; k < sizeof changes / sizeof *changes; k++) {
 		const char *other = changed("other.yaml", changes[k].from, changes[k].to);
-		char *text = run(&status, "diff %s %s 2>&1", scratch_path("m.yaml"), other);
+		char *text = run(&status, "diff %s %s 2>/dev/null", scratch_path("m.yaml"), other);
 
 		cr_expect_eq(status, *changes[k].want != '\0', "%s: %s", changes[k].to, text);
 		cr_expect(*changes[k].want ? strstr(text, changes[k].want) != NULL : !*text,

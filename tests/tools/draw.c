@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *dot_of(ad_node *y, const ad_draw_options *o)
 {
@@ -309,6 +310,20 @@ static void expect_golden(const char *name, const char *text)
 	free(golden);
 }
 
+/* The sentence of a drawing that is refused. */
+static char *draw_failing(ad_node *y, const ad_draw_options *o)
+{
+	char *error = calloc(512, 1), *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	cr_assert(error && to);
+	cr_expect_not(ad_draw(y, o, to, error, 512));
+	fclose(to);
+	free(text);
+	return error;
+}
+
 /* A perceptron of so many equal layers, each a module of a linear layer and a tanh; the weights of
  * one of them are `odd`, of the others 1/3. */
 struct net {
@@ -436,6 +451,215 @@ Test(draw, golden_fold)
 	cr_expect_eq(count(text, "<FONT>tanh</FONT>"), 12);
 	cr_expect(strstr(text, "rankdir=TB"), "40 in a row");
 	free(text);
+	ad_close(g);
+}
+
+/* One weight read twice, one that does not learn, a buffer. */
+Test(draw, golden_shared)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(2, 3)), *w, *fixed, *mean, *y;
+	ad_draw_options o = { .gradients = true, .step = -1, .title = "shared" };
+	char *text;
+
+	ad_keep_all(g);
+	ad_set_item(x, 0.5);
+	w = ad_param(g, "tied", AD_SHAPE(3, 3));
+	fixed = ad_param(g, "fixed", AD_SHAPE(3, 3));
+	mean = ad_buffer(g, "mean", AD_REAL, AD_SHAPE(3));
+	ad_set_item(w, 0.25);
+	ad_set_item(fixed, 0.5);
+	ad_want_gradient(fixed, false);
+	y = ad_matmul(ad_sub(ad_matmul(x, w), mean), fixed);
+	y = ad_sum(ad_matmul(ad_tanh(y), ad_transpose(w, 0, 1)), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("shared.dot", text);
+	cr_expect_eq(count(text, "class=\"param copy\""), 1);
+	cr_expect_eq(count(text, "class=same"), 1);
+	cr_expect_eq(count(text, "shape=note"), 1);
+	cr_expect_eq(count(text, "style=\"filled,dashed\""), 2, "the copy, and what is frozen");
+	free(text);
+	ad_close(g);
+}
+
+/* Rows of numbers on the wires of a circuit, the size of what is longer; in a flow below the ops. */
+Test(draw, golden_values)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_input(g, "x", AD_REAL, AD_SHAPE(2, 3)), *w, *y;
+	ad_draw_options o = { .gradients = true, .values = true, .step = -1, .title = "values" };
+	char *text;
+
+	ad_keep_all(g);
+	ad_set(x, (const double[]){ 1, 2, 3, 4, 5, 6 }, 6);
+	w = ad_param(g, "w", AD_SHAPE(3, 8));
+	ad_set_item(w, 0.25);
+	y = ad_mean(ad_relu(ad_matmul(x, w)), AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("values.dot", text);
+	cr_expect(strstr(text, "1, 2, 3<BR/>4, 5, 6"));
+	cr_expect(strstr(text, "2\xc3\x97" "8 &nbsp;rms 2.9"));
+	free(text);
+	o.view = AD_VIEW_FLOW;
+	text = dot_of(y, &o);
+	expect_golden("flow_values.dot", text);
+	cr_expect(strstr(text, "<FONT>relu</FONT><BR/><FONT POINT-SIZE=\"9\" "
+	                       "COLOR=\"#00674f\">2.9</FONT>"));
+	free(text);
+	ad_close(g);
+}
+
+/* The sweep: its ops, what they read of the forward pass, the gradients that they make. */
+Test(draw, golden_sweep)
+{
+	ad_graph *g;
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 2, 0, 1e-5);
+	o = options_of(&net);
+	o.what = AD_DRAW_SWEEP;
+	text = dot_of(net.loss, &o);
+	expect_golden("sweep.dot", text);
+	cr_expect_eq(count(text, "fillcolor=\"#fde3c8\""), 6, "transposed weights, two of tanh, the logits");
+	cr_expect(strstr(text, "\xe2\x88\x82"
+	                       "tanh") &&
+	          strstr(text, "kept from the forward pass"));
+	cr_expect_eq(count(text, "<I>\xe2\x88\x82"
+	                         "weight</I>"),
+	             3);
+	free(text);
+	ad_close(net.graph);
+	g = ad_open();
+	text = draw_failing(gates(g), &o);
+	cr_expect_str_eq(text, "draw: the reference belongs to another graph");
+	free(text);
+	o.reference = NULL;
+	o.gradients = false;
+	text = draw_failing(gates(g), &o);
+	cr_expect_str_eq(text, "draw: there is no sweep to draw; call ad_backward before");
+	free(text);
+	ad_close(g);
+}
+
+/* The plan: element-wise ops run together, values share memory. */
+Test(draw, golden_plan)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(4096)), *y;
+	ad_draw_options o = { .what = AD_DRAW_PLAN, .step = -1, .title = "plan" };
+	char *text;
+
+	y = ad_tanh(ad_mul(x, x));
+	y = ad_cumsum(y, 0, false);
+	y = ad_cumsum(ad_exp(ad_cumsum(y, 0, false)), 0, false);
+	y = ad_sum(y, AD_ALL, false);
+	text = draw_failing(y, &o);
+	cr_expect_str_eq(text, "draw: there is no plan to draw; evaluate the node before");
+	free(text);
+	ad_training(g, false);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	text = dot_of(y, &o);
+	expect_golden("plan.dot", text);
+	cr_expect_eq(count(text, "class=frame"), 1, "tanh and mul");
+	cr_expect(strstr(text, "in pieces"));
+	cr_expect(strstr(text, ">m1 "));
+	free(text);
+	/* with times the colours differ, and nothing else */
+	ad_profile(g, true);
+	ad_write(x);
+	cr_assert_eq(ad_forward(y), AD_OK);
+	text = dot_of(y, &o);
+	cr_expect(strstr(text, "#f98e45") && strstr(text, "time, up to "));
+	free(text);
+	ad_close(g);
+}
+
+Test(draw, statistics_of_a_graph)
+{
+	struct net net;
+	ad_draw_options o;
+	ad_graph_statistics s;
+	char error[256] = "";
+	ad_graph *g;
+
+	make_net(&net, 4, 1, 1e-5);
+	o = options_of(&net);
+	cr_assert(ad_graph_stats(net.loss, &o, &s, error, sizeof error), "%s", error);
+	cr_expect_eq(s.ops, 4 * 4 + 3 + 1, "permute, matmul, add, tanh; the head; the loss");
+	cr_expect_eq(s.params, 10);
+	cr_expect_eq(s.elements, 5 * (9 + 3));
+	cr_expect_eq(s.param_bytes, 8 * 5 * (9 + 3));
+	cr_expect_eq(s.inputs, 2);
+	cr_expect_eq(s.depth, 1 + 4 * 3 + 2 + 1, "from a weight, which is transposed first");
+	cr_expect_gt(s.param_classes[AD_CLASS_VANISHING], 0);
+	cr_expect_gt(s.use_classes[AD_CLASS_VANISHING], 0);
+	cr_expect_float_eq(s.reference, 0.2357, 1e-4);
+	cr_expect_null(s.first_nan);
+	ad_close(net.graph);
+	make_net(&net, 4, 1, NAN);
+	o = options_of(&net);
+	cr_assert(ad_graph_stats(net.loss, &o, &s, error, sizeof error));
+	cr_expect(s.first_nan && ad_kind_of(s.first_nan) == AD_IS_PARAM);
+	ad_close(net.graph);
+	cr_expect_not(ad_graph_stats(NULL, NULL, &s, error, sizeof error));
+	cr_expect_eq(s.ops, 0);
+	g = ad_open_f64();
+	cr_expect(ad_graph_stats(gates(g), NULL, &s, error, sizeof error));
+	cr_expect(s.ops == 2 && s.inputs == 3 && s.depth == 2 && s.bytes == 40);
+	ad_close(g);
+}
+
+/* What ad_print_graph writes to standard error. */
+static char *lines_of(const ad_node *y)
+{
+	FILE *to = tmpfile();
+	int before = dup(2);
+	char *text = calloc(8192, 1);
+
+	cr_assert(to && before >= 0 && text);
+	dup2(fileno(to), 2);
+	ad_print_graph(y);
+	dup2(before, 2);
+	close(before);
+	rewind(to);
+	cr_expect_lt(fread(text, 1, 8191, to), 8191);
+	fclose(to);
+	return text;
+}
+
+static void expect_lines(const ad_node *y, const char *want)
+{
+	char *have = lines_of(y);
+
+	cr_expect_str_eq(have, want);
+	free(have);
+}
+
+Test(draw, a_graph_as_lines_for_a_debugger)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_param(g, "w\x1b[2J", AD_SHAPE(2, 3)), *f = gates(g);
+
+	ad_set_item(w, 0.5);
+	expect_lines(f, "n1 = leaf  ()  'x'  = -2\n"
+	                "n2 = leaf  ()  'y'  = 5\n"
+	                "n3 = leaf  ()  'z'  = -4\n"
+	                "n4 = add(n1, n2)  ()  'q'\n"
+	                "n5 = mul(n4, n3)  ()  'f'\n");
+	cr_assert_eq(ad_backward(f), AD_OK);
+	expect_lines(f, "n1 = leaf  ()  'x'  = -2  gradient -4\n"
+	                "n2 = leaf  ()  'y'  = 5  gradient -4\n"
+	                "n3 = leaf  ()  'z'  = -4  gradient 3\n"
+	                "n4 = add(n1, n2)  ()  'q'  = 3  gradient -4\n"
+	                "n5 = mul(n4, n3)  ()  'f'  = -12  gradient 1\n");
+	expect_lines(w, "n0 = param  (2, 3)  'w\xef\xbf\xbd[2J'  = rms 0.5  gradient rms 0\n");
+	expect_lines(NULL, "ad_print_graph: no node\n");
+	expect_lines(ad_matmul(w, w),
+	             "ad_print_graph: an error node: matmul: cannot multiply (2, 3) by (2, 3): 3 is not 2\n");
 	ad_close(g);
 }
 

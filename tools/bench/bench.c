@@ -21,16 +21,19 @@
 
 enum { SYSTEMS = 16, REPS = 999 };
 
+/* How far losses with products in bf16 may be from those in f32. */
+#define BF16_TOLERANCE 1e-2
+
 static const struct workload workloads[] = {
-	{ "W0", 1, 1, 20, 1e-9, W0_NODES, &w0_autograd, &w0_floor },
-	{ "W1", 2, 10, 100, 1e-5, 0, &w1_autograd, &w1_floor },
-	{ "W2", 2, 10, 20, 2e-5, 0, &w2_autograd, &w2_floor },
-	{ "W3", 2, 10, 100, 2e-5, 0, &w3_autograd, &w3_floor },
-	{ "W4", 2, 1, 20, 1e-4, 0, &w4_autograd, &w4_floor },
-	{ "W5", 2, W5_SEQUENCES, W5_SEQUENCES, 1e-5, 0, &w5_autograd, &w5_floor },
-	{ "W6", 1, 100, 1, 1e-5, 0, &w6_autograd, &w6_floor },
-	{ "start", 1, 1, 1, 1e-4, 0, &start_autograd, &start_floor },
-	{ "W7", 1, 100, 20000, 1e-6, 0, &w7_autograd, &w7_floor },
+	{ "W0", 1, 1, 20, 1e-9, W0_NODES, &w0_autograd, &w0_floor, NULL },
+	{ "W1", 2, 10, 100, 1e-5, 0, &w1_autograd, &w1_floor, &w1_bf16 },
+	{ "W2", 2, 10, 20, 2e-5, 0, &w2_autograd, &w2_floor, &w2_bf16 },
+	{ "W3", 2, 10, 100, 2e-5, 0, &w3_autograd, &w3_floor, NULL },
+	{ "W4", 2, 1, 20, 1e-4, 0, &w4_autograd, &w4_floor, &w4_bf16 },
+	{ "W5", 2, W5_SEQUENCES, W5_SEQUENCES, 1e-5, 0, &w5_autograd, &w5_floor, &w5_bf16 },
+	{ "W6", 1, 100, 1, 1e-5, 0, &w6_autograd, &w6_floor, NULL },
+	{ "start", 1, 1, 1, 1e-4, 0, &start_autograd, &start_floor, NULL },
+	{ "W7", 1, 100, 20000, 1e-6, 0, &w7_autograd, &w7_floor, NULL },
 };
 
 struct options {
@@ -228,8 +231,9 @@ static int launch_peers(const struct options *o, const char *workload, int threa
 static bool agrees(const struct workload *w, const struct process *p, const struct process *first)
 {
 	double mean = fabs(p->mean - first->mean), last = fabs(p->last - first->last);
+	double tolerance = strcmp(p->name, "autograd bf16") == 0 ? BF16_TOLERANCE : w->tolerance;
 
-	if (mean <= w->tolerance * fabs(first->mean) && last <= w->tolerance * fabs(first->last))
+	if (mean <= tolerance * fabs(first->mean) && last <= tolerance * fabs(first->last))
 		return true;
 	fprintf(stderr,
 	        "bench: %s: %s is wrong: after %d steps its loss is %.7g, %.7g on average; that of %s %.7g, %.7g\n",
@@ -242,16 +246,17 @@ static void run(const struct options *o, const struct workload *w, int threads)
 {
 	static struct process all[SYSTEMS];
 	struct process *floor = NULL, *autograd = NULL;
-	static const char *const own[] = { "autograd", "floor" };
+	static const char *const own[] = { "autograd", "floor", "bf16" };
+	static const char *const names[] = { "autograd", "floor", "autograd bf16" };
 	char count[16];
 	int n = 0, agreeing = 0;
 
 	snprintf(count, sizeof count, "%d", threads);
-	for (int k = 0; k < 2; k++) {
+	for (int k = 0; k < (w->bf16 ? 3 : 2); k++) {
 		char *argv[] = { strdup(o->program), strdup("--child"), strdup(own[k]), strdup("--only"),
 			         strdup(w->name),    strdup("--threads"), count,        NULL };
 
-		n += launch(o, &all[n], w->name, own[k], argv, threads);
+		n += launch(o, &all[n], w->name, names[k], argv, threads);
 		for (int i = 0; i < 5; i++)
 			free(argv[i]);
 		free(argv[5]);
@@ -347,7 +352,9 @@ int main(int argc, char **argv)
 		if (*o.only && !listed(o.only, w->name))
 			continue;
 		if (child)
-			return bench_child(w, strcmp(child, "floor") == 0 ? w->floor : w->autograd,
+			return bench_child(w, strcmp(child, "floor") == 0  ? w->floor
+			                      : strcmp(child, "bf16") == 0 ? w->bf16
+			                                                   : w->autograd,
 			                   atoi(o.threads), o.seconds);
 		if (found++ == 0)
 			heading(&o);

@@ -19,6 +19,8 @@ struct system {
 
 extern const struct system w0_autograd, w1_autograd, w2_autograd, w3_autograd, w4_autograd, w5_autograd,
     w6_autograd, w7_autograd, start_autograd;
+/* The same with products in bf16. */
+extern const struct system w1_bf16, w2_bf16, w4_bf16, w5_bf16;
 extern const struct system w0_floor, w1_floor, w2_floor, w3_floor, w4_floor, w5_floor, w6_floor, w7_floor,
     start_floor;
 
@@ -29,7 +31,7 @@ struct workload {
 	int compared;     /* losses of the first steps; last and mean must agree between all systems */
 	double tolerance; /* relative */
 	int nodes;        /* of the graph of a step, where the time of each is of interest, else 0 */
-	const struct system *autograd, *floor;
+	const struct system *autograd, *floor, *bf16; /* bf16: NULL where it has none */
 };
 
 /* A process of one system: says `ready MEAN LAST` (losses of the first steps) when warm, answers each

@@ -17,6 +17,17 @@ void bench_require(ad_graph *g)
 	exit(1);
 }
 
+void bench_bf16(ad_graph *g)
+{
+	const char *missing = ad_bf16_missing(g);
+
+	if (missing) {
+		printf("absent: %s\n", missing);
+		exit(0);
+	}
+	ad_set_precision(g, AD_BF16);
+}
+
 ad_node *bench_param(ad_graph *g, const char *name, ad_shape shape, const float *values)
 {
 	ad_node *p = ad_param(g, name, shape);

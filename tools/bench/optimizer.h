@@ -13,6 +13,9 @@ ad_node *bench_param(ad_graph *g, const char *name, ad_shape shape, const float 
 /* Ends the program with the graph's message if there is a failure. */
 void bench_require(ad_graph *g);
 
+/* Products in bf16 from now on. Where they cannot be, says so to bench.c and ends the program. */
+void bench_bf16(ad_graph *g);
+
 enum { CLIPPED_PARAMS = 32 };
 
 /* AdamW whose gradients, all together, have a norm of at most `clip`. f32. */

@@ -49,4 +49,12 @@ static double step(void *context, int i)
 	return ad_item(loss);
 }
 
-const struct system w1_autograd = { open, step, NULL };
+static void *open_bf16(int threads)
+{
+	struct state *s = open(threads);
+
+	bench_bf16(s->g);
+	return s;
+}
+
+const struct system w1_autograd = { open, step, NULL }, w1_bf16 = { open_bf16, step, NULL };

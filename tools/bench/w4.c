@@ -91,4 +91,12 @@ static double step(void *context, int i)
 	return ad_item(loss);
 }
 
-const struct system w4_autograd = { open, step, NULL };
+static void *open_bf16(int threads)
+{
+	struct state *s = open(threads);
+
+	bench_bf16(s->g);
+	return s;
+}
+
+const struct system w4_autograd = { open, step, NULL }, w4_bf16 = { open_bf16, step, NULL };
