@@ -60,7 +60,8 @@ static const struct option options[] = {
 	  "shows the ways between two of them" },
 	{ "only", 0, OPTION_TEXT, "CLASSES", NULL, false, offsetof(struct draw_options, only),
 	  "shows gradients of these classes with two ops on each side: nan, exploding, zero, "
-	  "vanishing, lost, strong, weak, normal, by commas" },
+	  "vanishing, lost, strong, weak, normal, by commas; with --diff: much-larger, larger, equal, "
+	  "smaller, much-smaller, zero, nan" },
 	{ "stat", 0, OPTION_CHOICE, "rms max ratio", NULL, false,
 	  offsetof(struct draw_options, stat),
 	  "the number at a gradient; ratio: at weights, how far a step of sgd moves them" },
