@@ -11,7 +11,7 @@
 enum { MOST_TRIES = 8 }; /* remedies that are tried in one examination */
 
 #define MUCH_BETTER 0.8 /* of the loss with a remedy before: more is no reason to prefer it */
-#define WORSE 1.05 /* times the loss after as many steps without the remedy: more is no help */
+#define WORSE 1.05      /* times the loss after as many steps without the remedy: more is no help */
 
 const char *severity_name(enum severity s)
 {
@@ -29,7 +29,7 @@ void findings_free(struct findings *f)
 	*f = (struct findings){ 0 };
 }
 
-/* ---- remedies ----------------------------------------------------------------------------------------- */
+/* ---- remedies -------------------------------------------------------------------------------- */
 
 static const struct check *check_of(const struct finding *f, size_t *row)
 {
@@ -50,7 +50,8 @@ static bool finds(const struct check *c, const struct record *r)
 	return found;
 }
 
-/* What the steps leave of the loss; as a part of the first one, where a remedy changes what it counts in. */
+/* What the steps leave of the loss; as a part of the first one, where a remedy changes what it
+ * counts in. */
 static double loss_after(const struct record *r, bool relative)
 {
 	return relative && r->first != 0 ? r->after / fabs(r->first) : r->after;
@@ -67,11 +68,11 @@ static bool is_no_worse(const struct record *now, const struct record *was, bool
 	return after <= before + (WORSE - 1) * fabs(before);
 }
 
-/* Opens the file with the changes and measures again; what it shows, if it helps, in tried, and the loss after
- * the steps. */
-static bool try(const char *path, const struct texts *given, const struct check *c, const struct finding *f,
-                const struct remedy *remedy, bool relative, const struct record *was, double *loss, char *tried,
-                size_t n)
+/* Opens the file with the changes and measures again; what it shows, if it helps, in tried, and the
+ * loss after the steps. */
+static bool try(const char *path, const struct texts *given, const struct check *c,
+                const struct finding *f, const struct remedy *remedy, bool relative,
+                const struct record *was, double *loss, char *tried, size_t n)
 {
 	struct texts set = { .v = calloc((given ? given->n : 0) + remedy->n + 1, sizeof *set.v) };
 	struct record now = { 0 };
@@ -129,9 +130,11 @@ static bool settle(struct finding *f, const struct remedy *r, const char *tried)
 	return good && f->set;
 }
 
-/* Tries what each finding proposes, worst first. The first that helps is taken, or a later one after which the
- * loss is much smaller. Where none does the words of advice are left; where nothing can be tried, the first. */
-static bool try_all(const char *path, const struct texts *set, struct suspicions *all, const struct record *was)
+/* Tries what each finding proposes, worst first. The first that helps is taken, or a later one
+ * after which the loss is much smaller. Where none does the words of advice are left; where nothing
+ * can be tried, the first. */
+static bool try_all(const char *path, const struct texts *set, struct suspicions *all,
+                    const struct record *was)
 {
 	int left = MOST_TRIES;
 	bool good = true;
@@ -145,7 +148,8 @@ static bool try_all(const char *path, const struct texts *set, struct suspicions
 		char tried[1024];
 
 		for (size_t i = 0; shows && i < s->n_remedies && left > 0 && good; i++, left--)
-			if (try(path, set, c, &s->finding, &s->remedies[i], c->relative, was, &loss, tried, sizeof tried) &&
+			if (try(path, set, c, &s->finding, &s->remedies[i], c->relative, was, &loss,
+			        tried, sizeof tried) &&
 			    loss < MUCH_BETTER * best) {
 				good = settle(&s->finding, &s->remedies[i], tried);
 				best = loss;
@@ -156,7 +160,8 @@ static bool try_all(const char *path, const struct texts *set, struct suspicions
 	return good;
 }
 
-/* What is left over may come from the same cause as a finding whose remedy helps: then that one makes it go. */
+/* What is left over may come from the same cause as a finding whose remedy helps: then that one
+ * makes it go. */
 static bool try_others(const char *path, const struct texts *set, struct suspicions *all,
                        const struct record *was)
 {
@@ -178,14 +183,17 @@ static bool try_others(const char *path, const struct texts *set, struct suspici
 			const struct finding *other = &all->of[i].finding;
 			struct remedy remedy = { .n = other->n_set };
 
-			if (!own[i] || other->n_set > MOST_SETS || strcmp(other->check, c->name) == 0)
+			if (!own[i] || other->n_set > MOST_SETS ||
+			    strcmp(other->check, c->name) == 0)
 				continue;
 			memcpy(remedy.set, other->set, other->n_set * sizeof(char *));
-			snprintf(what, sizeof what, "the remedy for %s, with which this goes away", other->check);
+			snprintf(what, sizeof what, "the remedy for %s, with which this goes away",
+			         other->check);
 			remedy.what = what;
 			left--;
-			if (try(path, set, c, &s->finding, &remedy, c->relative || check_of(other, &row)->relative,
-			        was, &loss, tried, sizeof tried))
+			if (try(path, set, c, &s->finding, &remedy,
+			        c->relative || check_of(other, &row)->relative, was, &loss, tried,
+			        sizeof tried))
 				good = settle(&s->finding, &remedy, tried);
 		}
 	}
@@ -194,7 +202,8 @@ static bool try_others(const char *path, const struct texts *set, struct suspici
 	return good;
 }
 
-/* What the remedies of a run are compared with: the same steps without them, from the first weights. */
+/* What the remedies of a run are compared with: the same steps without them, from the first
+ * weights. */
 static bool try_run(const char *path, struct suspicions *all, const struct record *r)
 {
 	const struct texts none = { 0 };
@@ -216,7 +225,7 @@ static bool try_run(const char *path, struct suspicions *all, const struct recor
 	return good;
 }
 
-/* ---- the examination ---------------------------------------------------------------------------------- */
+/* ---- the examination ------------------------------------------------------------------------- */
 
 static int worst_first(const void *a, const void *b)
 {
@@ -237,7 +246,8 @@ static void say_count(FILE *to, size_t n, const char *what, const char *many)
 {
 	char count[32];
 
-	fprintf(to, "%s%s %s", ftell(to) > 0 ? ", " : "", print_thousands(count, n), n == 1 ? what : many);
+	fprintf(to, "%s%s %s", ftell(to) > 0 ? ", " : "", print_thousands(count, n),
+	        n == 1 ? what : many);
 }
 
 static char *say_looked_at(const struct record *r)
@@ -252,7 +262,10 @@ static char *say_looked_at(const struct record *r)
 	if (p->data)
 		say_count(to, p->data->n, "sample", "samples");
 	for (size_t k = 0; k < r->n_inputs; k++)
-		fprintf(to, "%s'%s'", k == 0 ? " of " : k + 1 < r->n_inputs ? ", " : " and ",
+		fprintf(to, "%s'%s'",
+		        k == 0                ? " of "
+		        : k + 1 < r->n_inputs ? ", "
+		                              : " and ",
 		        r->inputs[k].input->name);
 	if (r->n_weights > 0)
 		say_count(to, r->n_weights, "weight", "weights");
@@ -266,8 +279,8 @@ static char *say_looked_at(const struct record *r)
 	if (r->steps > 0)
 		say_count(to, (size_t)r->steps, "step", "steps");
 	if (r->tested && r->rates.n > 0)
-		fprintf(to, ", %zu learning rates from %.2g to %.2g", r->rates.n, r->rates.points[0].lr,
-		        r->rates.points[r->rates.n - 1].lr);
+		fprintf(to, ", %zu learning rates from %.2g to %.2g", r->rates.n,
+		        r->rates.points[0].lr, r->rates.points[r->rates.n - 1].lr);
 	if (r->cannot_train)
 		fprintf(to, "; no steps, as %s", r->cannot_train);
 	if (fclose(to) != 0) {
@@ -278,7 +291,8 @@ static char *say_looked_at(const struct record *r)
 }
 
 /* Judges a record, tries remedies, hands the findings over. */
-static bool judge(const char *path, const struct examination *how, const struct record *r, struct findings *to)
+static bool judge(const char *path, const struct examination *how, const struct record *r,
+                  struct findings *to)
 {
 	struct suspicions all = { 0 };
 	bool good;
@@ -290,7 +304,8 @@ static bool judge(const char *path, const struct examination *how, const struct 
 		qsort(all.of, all.n, sizeof *all.of, worst_first);
 		if (!how->no_remedies)
 			good = r->trained ? try_run(path, &all, r)
-			                  : try_all(path, how->set, &all, r) && try_others(path, how->set, &all, r);
+			                  : try_all(path, how->set, &all, r) &&
+			                        try_others(path, how->set, &all, r);
 	}
 	to->of = calloc(all.n + 1, sizeof *to->of);
 	to->looked_at = say_looked_at(r);
@@ -334,13 +349,13 @@ static bool examine_with(const char *path, const struct examination *how, struct
 	return good;
 }
 
-bool examine(const char *path, const struct examination *how, struct findings *to, int *status, char *error,
-             size_t n)
+bool examine(const char *path, const struct examination *how, struct findings *to, int *status,
+             char *error, size_t n)
 {
 	return examine_with(path, how, to, NULL, status, error, n);
 }
 
-/* ---- the command -------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 struct doctor_options {
 	int format;
@@ -351,14 +366,17 @@ struct doctor_options {
 static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct doctor_options, set),
 	  "replaces a value of the file, in its own grammar; may be repeated" },
-	{ "format", 0, OPTION_CHOICE, "text json", NULL, false, offsetof(struct doctor_options, format),
-	  "json: {\"findings\": [{\"check\": .., \"severity\": .., \"sentence\": .., \"numbers\": {..}, ..}], "
+	{ "format", 0, OPTION_CHOICE, "text json", NULL, false,
+	  offsetof(struct doctor_options, format),
+	  "json: {\"findings\": [{\"check\": .., \"severity\": .., \"sentence\": .., \"numbers\": "
+	  "{..}, ..}], "
 	  "\"looked_at\": ..}" },
 	{ "quick", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, quick),
 	  "tries no remedies" },
 	{ "strict", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, strict),
 	  "exit status 1 where there are errors or warnings" },
-	{ "plain", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, plain), "ASCII only" },
+	{ "plain", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct doctor_options, plain),
+	  "ASCII only" },
 	LIMIT_OPTIONS,
 	{ 0 },
 };
@@ -415,7 +433,8 @@ static void print_finding(size_t k, const struct finding *f, int width)
 	}
 }
 
-static void print_text(const char *path, const struct findings *f, const struct rate_test *rates, bool plain)
+static void print_text(const char *path, const struct findings *f, const struct rate_test *rates,
+                       bool plain)
 {
 	int width = terminal_width(stdout, 100);
 	bool about_rate = false;
@@ -519,10 +538,14 @@ const struct command command_doctor = {
 	.least = 1,
 	.most = 1,
 	.doc = "says in sentences what is wrong with a training, and what helps",
-	.details = "Looks at the data, at values and gradients of a few batches and at the first steps, of a run at "
-		   "its trained weights, and says what hurts, worst first, each with its numbers, its place and "
-		   "what to try. A remedy with 'tried:' was applied in memory and measured: the finding was gone, and "
-		   "the loss no worse. Nothing is written. Exit status 0 whatever is found, unless --strict.",
+	.details = "Looks at the data, at values and gradients of a few batches and at the first "
+	           "steps, of a run at "
+		   "its trained weights, and says what hurts, worst first, each with its numbers, "
+	           "its place and "
+		   "what to try. A remedy with 'tried:' was applied in memory and measured: the "
+	           "finding was gone, and "
+		   "the loss no worse. Nothing is written. Exit status 0 whatever is found, unless "
+	           "--strict.",
 	.options = options,
 	.options_size = sizeof(struct doctor_options),
 	.run = run,

@@ -24,17 +24,19 @@ enum { MOST_NUMBERS = 6 };
 struct finding {
 	const char *check; /* "vanishing-gradient"; a word that stays the same */
 	enum severity severity;
-	double weight;        /* findings of one severity: the larger the worse */
-	char *sentence;       /* one or more, with the numbers */
-	char *subject;        /* path of the weight or item, or the input's name; NULL: the whole */
-	char *place;          /* of the item or key: "net.yaml:14:5", "--set train.epochs=3"; NULL: unknown */
-	char *file;           /* of place; NULL where that is no line of a file */
-	int line, column;     /* from 1; 0: unknown */
-	char *remedy;         /* what to try; NULL: none is known */
-	size_t n_set;         /* the remedy as overrides for --set: "model.1=relu"; 0: it is no change of values */
+	double weight;  /* findings of one severity: the larger the worse */
+	char *sentence; /* one or more, with the numbers */
+	char *subject;  /* path of the weight or item, or the input's name; NULL: the whole */
+	char
+	    *place; /* of the item or key: "net.yaml:14:5", "--set train.epochs=3"; NULL: unknown */
+	char *file; /* of place; NULL where that is no line of a file */
+	int line, column; /* from 1; 0: unknown */
+	char *remedy;     /* what to try; NULL: none is known */
+	size_t n_set; /* the remedy as overrides for --set: "model.1=relu"; 0: it is no change of
+	                 values */
 	char **set;
-	char *tried;          /* what the remedy did when the doctor tried it: "now ..."; NULL: not tried, or it
-	                       * did not help */
+	char *tried; /* what the remedy did when the doctor tried it: "now ..."; NULL: not tried, or
+	              * it did not help */
 	size_t n_numbers;
 	struct finding_number numbers[MOST_NUMBERS];
 };
@@ -51,9 +53,9 @@ struct examination {
 	bool no_remedies;        /* none is tried: takes a small part of the time */
 };
 
-/* Examines a model file, or a run folder with its trained weights, for some batches and steps in memory:
- * opens models of its own and changes neither file nor run. False: a sentence in error, and *status says
- * how to exit; if the file has errors they were printed and error is empty. */
+/* Examines a model file, or a run folder with its trained weights, for some batches and steps in
+ * memory: opens models of its own and changes neither file nor run. False: a sentence in error, and
+ * *status says how to exit; if the file has errors they were printed and error is empty. */
 bool examine(const char *path, const struct examination *how, struct findings *to, int *status,
              char *error, size_t n);
 void findings_free(struct findings *f);

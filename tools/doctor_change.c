@@ -1,7 +1,8 @@
 /*
  * doctor_change: changes of a model file as overrides: "model.0.chain.1=relu".
  *
- * The graph's nodes and weights know where they are declared; what stands there in the tree gives the path.
+ * The graph's nodes and weights know where they are declared; what stands there in the tree gives
+ * the path.
  */
 #include "doctor_checks.h"
 
@@ -14,8 +15,8 @@ enum { LONGEST = 512 };
 
 /* What stands at a place: an item without arguments, or a key and its value. */
 struct spot {
-	char item[LONGEST];        /* path of what the key stands in, or of the bare item: "model.1" */
-	const char *key;           /* NULL: the item is bare, `- relu` */
+	char item[LONGEST]; /* path of what the key stands in, or of the bare item: "model.1" */
+	const char *key;    /* NULL: the item is bare, `- relu` */
 	const struct yaml *around; /* the mapping of the key */
 	const struct yaml *value;
 };
@@ -38,18 +39,22 @@ static bool find(const ad_model *m, const struct yaml *y, const char *path, cons
 {
 	for (size_t i = 0; y->kind != YAML_SCALAR && i < y->n; i++) {
 		char below[LONGEST];
-		int length = y->kind == YAML_MAP
-		             ? snprintf(below, sizeof below, "%s%s%s", path, *path ? "." : "", y->keys[i]->text)
-		             : snprintf(below, sizeof below, "%s%s%zu", path, *path ? "." : "", i);
+		int length = y->kind == YAML_MAP ? snprintf(below, sizeof below, "%s%s%s", path,
+		                                            *path ? "." : "", y->keys[i]->text)
+		                                 : snprintf(below, sizeof below, "%s%s%zu", path,
+		                                            *path ? "." : "", i);
 
 		if (length >= LONGEST || (y->kind == YAML_MAP && !can_name(y->keys[i]->text)))
 			continue;
 		if (y->kind == YAML_MAP && is_at(m, y->keys[i], origin)) {
-			*to = (struct spot){ .key = y->keys[i]->text, .around = y, .value = y->items[i] };
+			*to = (struct spot){ .key = y->keys[i]->text,
+				             .around = y,
+				             .value = y->items[i] };
 			snprintf(to->item, sizeof to->item, "%s", path);
 			return true;
 		}
-		if (y->kind == YAML_LIST && y->items[i]->kind == YAML_SCALAR && is_at(m, y->items[i], origin)) {
+		if (y->kind == YAML_LIST && y->items[i]->kind == YAML_SCALAR &&
+		    is_at(m, y->items[i], origin)) {
 			*to = (struct spot){ .value = y->items[i] };
 			snprintf(to->item, sizeof to->item, "%s", below);
 			return true;
@@ -67,13 +72,13 @@ static bool find_spot(const ad_model *m, const char *origin, struct spot *to)
 	return root && origin && find(m, root, "", origin, to);
 }
 
-/* ---- YAML on one line -------------------------------------------------------------------------- */
+/* ---- YAML on one line ------------------------------------------------------------------------ */
 
 static void write_scalar(const struct yaml *y, FILE *to)
 {
-	bool plain = *y->text && !strpbrk(y->text, ",[]{}#:\"'\\\n\t&*!|>%@`") && y->text[0] != ' ' &&
-	             y->text[strlen(y->text) - 1] != ' ' && !(y->text[0] == '-' && !y->text[1]) &&
-	             y->text[0] != '?';
+	bool plain = *y->text && !strpbrk(y->text, ",[]{}#:\"'\\\n\t&*!|>%@`") &&
+	             y->text[0] != ' ' && y->text[strlen(y->text) - 1] != ' ' &&
+	             !(y->text[0] == '-' && !y->text[1]) && y->text[0] != '?';
 
 	if (y->quoted || (!plain && *y->text)) {
 		putc('"', to);
@@ -109,7 +114,7 @@ static void write_flow(const struct yaml *y, FILE *to)
 	putc(y->kind == YAML_MAP ? '}' : ']', to);
 }
 
-/* ---- changes --------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 /* The argument that the short form of a layer stands for: "out"; NULL: it has none. */
 static const char *primary_of(const char *layer)
@@ -120,7 +125,8 @@ static const char *primary_of(const char *layer)
 	return NULL;
 }
 
-char *change_argument(const ad_model *m, const char *origin, const char *argument, const char *value)
+char *change_argument(const ad_model *m, const char *origin, const char *argument,
+                      const char *value)
 {
 	struct spot s;
 	char *text = NULL;
@@ -191,7 +197,8 @@ char *change_op(const ad_model *m, const char *origin, const char *op)
 static const struct yaml *optimizer_of(const ad_model *m, const struct yaml **args)
 {
 	const struct yaml *train = m->tree ? yaml_get(yaml_root(m->tree), "train") : NULL;
-	const struct yaml *y = train && train->kind == YAML_MAP ? yaml_get(train, "optimizer") : NULL;
+	const struct yaml *y =
+	    train && train->kind == YAML_MAP ? yaml_get(train, "optimizer") : NULL;
 
 	*args = y && y->kind == YAML_MAP && y->n == 1 ? y->items[0] : NULL;
 	return y;
@@ -219,7 +226,8 @@ char *change_optimizer(const ad_model *m, const char *argument, const char *valu
 	const struct yaml *args, *y = optimizer_of(m, &args);
 	char text[4200];
 
-	return args ? change_argument(m, model_place(m, y->keys[0]->at, text, sizeof text), argument, value)
+	return args ? change_argument(m, model_place(m, y->keys[0]->at, text, sizeof text),
+	                              argument, value)
 	            : NULL;
 }
 

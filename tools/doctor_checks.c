@@ -1,6 +1,6 @@
 /*
- * doctor_checks: what is judged to be wrong, worst first. A threshold is where the models of configs/ that learn
- * stay well below, and what is known to hurt lies above.
+ * doctor_checks: what is judged to be wrong, worst first. A threshold is where the models of
+ * configs/ that learn stay well below, and what is known to hurt lies above.
  */
 #include "doctor_checks.h"
 
@@ -10,27 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VANISHING 1e-3   /* of the gradient at the output; the classes of the diagrams */
+#define VANISHING 1e-3 /* of the gradient at the output; the classes of the diagrams */
 #define EXPLODING 100
-#define DEAD 0.4         /* share of the units of a layer */
-#define SATURATED 0.5    /* share of the values */
-#define SURE 4           /* times the loss of chance, at the start */
-#define COME_FAR 0.5     /* of the first loss, at the end of a training */
-#define LEARNT 0.97      /* of the loss of chance, at the end of a training: more is nothing learnt */
+#define DEAD 0.4      /* share of the units of a layer */
+#define SATURATED 0.5 /* share of the values */
+#define SURE 4        /* times the loss of chance, at the start */
+#define COME_FAR 0.5  /* of the first loss, at the end of a training */
+#define LEARNT 0.97   /* of the loss of chance, at the end of a training: more is nothing learnt */
 #define LARGE_UPDATE 0.2 /* of a weight in one step */
 #define SMALL_UPDATE 1e-6
-#define RATE_APART 10    /* times the rate, where the loss falls fastest */
-#define FALL_PART 0.2    /* of the fall that the test of rates finds */
-#define GROWN 1.5        /* times the loss at the start, after the steps */
-#define HIGH 3           /* times that, on the way, where the rate is one at which the test diverges */
-#define LARGE_INPUT 5    /* root mean square of an input's numbers */
+#define RATE_APART 10 /* times the rate, where the loss falls fastest */
+#define FALL_PART 0.2 /* of the fall that the test of rates finds */
+#define GROWN 1.5     /* times the loss at the start, after the steps */
+#define HIGH 3        /* times that, on the way, where the rate is one at which the test diverges */
+#define LARGE_INPUT 5 /* root mean square of an input's numbers */
 #define SMALL_INPUT 0.01
-#define LARGE_TARGET 20  /* the same of a target, and over that of the outputs */
-#define UNEVEN 100       /* widest over narrowest of a few columns */
+#define LARGE_TARGET 20 /* the same of a target, and over that of the outputs */
+#define UNEVEN 100      /* widest over narrowest of a few columns */
 #define FEW_COLUMNS 32
-#define IMBALANCE 10     /* samples of the largest class over those of the smallest */
+#define IMBALANCE 10 /* samples of the largest class over those of the smallest */
 
-/* ---- findings -------------------------------------------------------------------------------------- */
+/* ---- findings -------------------------------------------------------------------------------- */
 
 void finding_free(struct finding *f)
 {
@@ -111,7 +111,8 @@ static struct suspicion *suspect(struct suspicions *to, const char *check, enum 
 	}
 	to->of = more;
 	more += to->n++;
-	*more = (struct suspicion){ .finding = { .check = check, .severity = severity, .weight = weight } };
+	*more = (struct suspicion){ .finding = {
+					.check = check, .severity = severity, .weight = weight } };
 	f = &more->finding;
 	f->subject = copy(to, subject);
 	set_place(to, f, place);
@@ -132,7 +133,7 @@ static void number(struct suspicion *s, const char *name, double value)
 
 /* What to try where it is no change of a value. */
 static void advise(struct suspicions *to, struct suspicion *s, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 static void advise(struct suspicions *to, struct suspicion *s, const char *format, ...)
 {
@@ -149,7 +150,8 @@ static void advise(struct suspicions *to, struct suspicion *s, const char *forma
 }
 
 /* Adds a remedy of n overrides, which it takes; if one of them is NULL, none. */
-static void propose(struct suspicions *to, struct suspicion *s, const char *what, size_t n, char *const set[])
+static void propose(struct suspicions *to, struct suspicion *s, const char *what, size_t n,
+                    char *const set[])
 {
 	bool whole = s && s->n_remedies < MOST_REMEDIES && n > 0 && n <= MOST_SETS;
 	struct remedy *r;
@@ -167,7 +169,7 @@ static void propose(struct suspicions *to, struct suspicion *s, const char *what
 		r->set[k] = set[k];
 }
 
-/* ---- numbers in words -------------------------------------------------------------------------------- */
+/* ---- numbers in words ------------------------------------------------------------------------ */
 
 /* A part of a whole: "1/28,000", "0.31". */
 static const char *part(char text[32], double x)
@@ -180,7 +182,8 @@ static const char *part(char text[32], double x)
 	else if (over < 10)
 		snprintf(text, 32, "%.2g", x);
 	else
-		snprintf(text, 32, "1/%s", print_thousands(whole, (uint64_t)(round(over / digits) * digits)));
+		snprintf(text, 32, "1/%s",
+		         print_thousands(whole, (uint64_t)(round(over / digits) * digits)));
 	return text;
 }
 
@@ -199,7 +202,11 @@ static void percent(char text[32], double share)
 {
 	double p = 100 * share;
 
-	snprintf(text, 32, p > 99.5 && p < 100 ? "over 99 %%" : p > 0 && p < 0.95 ? "%.1g %%" : "%.0f %%", p);
+	snprintf(text, 32,
+	         p > 99.5 && p < 100 ? "over 99 %%"
+	         : p > 0 && p < 0.95 ? "%.1g %%"
+	                             : "%.0f %%",
+	         p);
 }
 
 static const char *path_of(const struct record *r, size_t weight)
@@ -226,7 +233,9 @@ static size_t list_weights(const struct record *r, const bool marked[], char *te
 		count++;
 		if (used < n)
 			used += (size_t)snprintf(text + used, n - used, "%s'%s'",
-			                         count == 1 ? "" : count == all ? " and " : ", ",
+			                         count == 1     ? ""
+			                         : count == all ? " and "
+			                                        : ", ",
 			                         path_of(r, k));
 	}
 	if (all > count && used < n)
@@ -238,8 +247,8 @@ static size_t list_weights(const struct record *r, const bool marked[], char *te
 static void say_steps(const struct record *r, char *text, size_t n)
 {
 	if (r->steps > 0)
-		snprintf(text, n, "%" PRId64 " steps take the loss from %.3g to %.3g", r->steps, r->first,
-		         r->after);
+		snprintf(text, n, "%" PRId64 " steps take the loss from %.3g to %.3g", r->steps,
+		         r->first, r->after);
 	else
 		text[0] = '\0';
 }
@@ -249,9 +258,10 @@ static double rate_of(const struct record *r)
 	return r->probe.peak;
 }
 
-/* ---- the data ------------------------------------------------------------------------------------ */
+/* ---- the data -------------------------------------------------------------------------------- */
 
-static const char *place_of_input(const struct record *r, const struct input *in, char *text, size_t n)
+static const char *place_of_input(const struct record *r, const struct input *in, char *text,
+                                  size_t n)
 {
 	return model_place(r->m, in->at, text, n);
 }
@@ -270,15 +280,19 @@ static void find_bad_input(const struct record *r, struct suspicions *to)
 		if (d->path)
 			snprintf(source, sizeof source, "%s:%zu", d->path, d->places[in->where]);
 		else
-			snprintf(source, sizeof source, "sample %zu, counted from 0", d->places[in->where]);
+			snprintf(source, sizeof source, "sample %zu, counted from 0",
+			         d->places[in->where]);
 		s = suspect(to, "nonfinite-input", SEVERITY_ERROR, 0, in->input->name,
 		            place_of_input(r, in->input, place, sizeof place),
-		            "%s of the %s samples of input '%s' hold a NaN or an infinity; the first is %s. "
+		            "%s of the %s samples of input '%s' hold a NaN or an infinity; the "
+		            "first is %s. "
 		            "One of them is enough to make every weight NaN.",
-		            print_thousands(bad, in->nonfinite), print_thousands(all, d->n), in->input->name,
-		            source);
+		            print_thousands(bad, in->nonfinite), print_thousands(all, d->n),
+		            in->input->name, source);
 		number(s, "samples", (double)in->nonfinite);
-		advise(to, s, "leave these samples out, or put a number in their place; see what map makes of them, too");
+		advise(to, s,
+		       "leave these samples out, or put a number in their place; see what map "
+		       "makes of them, too");
 	}
 }
 
@@ -290,22 +304,26 @@ static void find_constant_input(const struct record *r, struct suspicions *to)
 		char place[4200];
 		struct suspicion *s;
 
-		if (!in->real || in->input->target || in->constant == 0 || in->constant * 4 < in->columns ||
-		    r->probe.data->n < 2)
+		if (!in->real || in->input->target || in->constant == 0 ||
+		    in->constant * 4 < in->columns || r->probe.data->n < 2)
 			continue;
 		place_of_input(r, in->input, place, sizeof place);
 		if (in->constant == in->columns)
 			s = suspect(to, "constant-input", SEVERITY_ERROR, 1, name, place,
-			            "Input '%s' is the same in every sample: nothing can be learnt from it.",
+			            "Input '%s' is the same in every sample: nothing can be learnt "
+			            "from it.",
 			            name);
 		else
 			s = suspect(to, "constant-input", SEVERITY_HINT,
 			            (double)in->constant / (double)in->columns, name, place,
-			            "Input '%s' tells less than it seems: %zu of its %zu numbers are the same in "
-			            "every sample.", name, in->constant, in->columns);
+			            "Input '%s' tells less than it seems: %zu of its %zu numbers "
+			            "are the same in "
+			            "every sample.",
+			            name, in->constant, in->columns);
 		number(s, "constant", (double)in->constant);
 		number(s, "columns", (double)in->columns);
-		advise(to, s, "look whether the columns that the file names are those that are meant");
+		advise(to, s,
+		       "look whether the columns that the file names are those that are meant");
 	}
 }
 
@@ -320,7 +338,8 @@ static void find_equal_columns(const struct record *r, struct suspicions *to)
 			continue;
 		s = suspect(to, "equal-columns", SEVERITY_HINT, (double)in->equal, in->input->name,
 		            place_of_input(r, in->input, place, sizeof place),
-		            "Numbers %zu and %zu of input '%s', counted from 0, are the same in every sample%s.",
+		            "Numbers %zu and %zu of input '%s', counted from 0, are the same in "
+		            "every sample%s.",
 		            in->same[0], in->same[1], in->input->name,
 		            in->equal > 1 ? ", and more such pairs there are" : "");
 		number(s, "equal", (double)in->equal);
@@ -347,24 +366,31 @@ static void find_scale(const struct record *r, struct suspicions *to)
 		char place[4200], *change, apart[32];
 		struct suspicion *s;
 
-		if (!in->real || in->input->target || in->columns == 0 || in->constant == in->columns ||
-		    in->nonfinite > 0)
+		if (!in->real || in->input->target || in->columns == 0 ||
+		    in->constant == in->columns || in->nonfinite > 0)
 			continue;
 		if (rms > LARGE_INPUT || (rms > 0 && rms < SMALL_INPUT))
-			s = suspect(to, "input-scale", SEVERITY_WARNING, fabs(log(rms)), in->input->name,
+			s = suspect(to, "input-scale", SEVERITY_WARNING, fabs(log(rms)),
+			            in->input->name,
 			            place_of_input(r, in->input, place, sizeof place),
-			            "Input '%s' is not normalised: its numbers run from %.3g to %.3g, with mean "
-			            "%.3g and standard deviation %.3g. Initial weights and usual learning rates are "
+			            "Input '%s' is not normalised: its numbers run from %.3g to "
+			            "%.3g, with mean "
+			            "%.3g and standard deviation %.3g. Initial weights and usual "
+			            "learning rates are "
 			            "made for numbers around 0 of size 1.",
 			            in->input->name, in->least, in->most, in->mean, in->std);
 		else if (is_uneven(in))
-			s = suspect(to, "input-scale", SEVERITY_WARNING, log(in->widest / in->narrowest),
-			            in->input->name, place_of_input(r, in->input, place, sizeof place),
-			            "The columns of input '%s' are of different size: number %zu, counted from 0, "
-			            "varies %s times as much as number %zu (standard deviations %.3g and %.3g), so "
+			s = suspect(to, "input-scale", SEVERITY_WARNING,
+			            log(in->widest / in->narrowest), in->input->name,
+			            place_of_input(r, in->input, place, sizeof place),
+			            "The columns of input '%s' are of different size: number %zu, "
+			            "counted from 0, "
+			            "varies %s times as much as number %zu (standard deviations "
+			            "%.3g and %.3g), so "
 			            "one learning rate cannot fit both.",
-			            in->input->name, in->widest_at, times(apart, in->widest / in->narrowest),
-			            in->narrowest_at, in->widest, in->narrowest);
+			            in->input->name, in->widest_at,
+			            times(apart, in->widest / in->narrowest), in->narrowest_at,
+			            in->widest, in->narrowest);
 		else
 			continue;
 		number(s, "mean", in->mean);
@@ -372,7 +398,8 @@ static void find_scale(const struct record *r, struct suspicions *to)
 		number(s, "least", in->least);
 		number(s, "most", in->most);
 		change = change_map(r->m, in->input->name, "standardize");
-		propose(to, s, "each column less its mean, over its standard deviation", 1, &change);
+		propose(to, s, "each column less its mean, over its standard deviation", 1,
+		        &change);
 	}
 }
 
@@ -384,21 +411,26 @@ static void find_target_scale(const struct record *r, struct suspicions *to)
 		char place[4200], *change;
 		struct suspicion *s;
 
-		if (r->trained || !in->real || !in->input->target || !r->now.taken || rms < LARGE_TARGET ||
-		    rms < LARGE_TARGET * r->now.outputs)
+		if (r->trained || !in->real || !in->input->target || !r->now.taken ||
+		    rms < LARGE_TARGET || rms < LARGE_TARGET * r->now.outputs)
 			continue;
 		s = suspect(to, "target-scale", SEVERITY_WARNING, log(rms), in->input->name,
 		            place_of_input(r, in->input, place, sizeof place),
-		            "Target '%s' is not normalised: its numbers run from %.3g to %.3g, with mean %.3g and "
-		            "standard deviation %.3g, while the outputs begin with rms %.2g. The loss, %.3g, and its "
-		            "gradients are as large.", in->input->name, in->least, in->most, in->mean, in->std,
-		            r->now.outputs, r->now.loss);
+		            "Target '%s' is not normalised: its numbers run from %.3g to %.3g, "
+		            "with mean %.3g and "
+		            "standard deviation %.3g, while the outputs begin with rms %.2g. The "
+		            "loss, %.3g, and its "
+		            "gradients are as large.",
+		            in->input->name, in->least, in->most, in->mean, in->std, r->now.outputs,
+		            r->now.loss);
 		number(s, "mean", in->mean);
 		number(s, "std", in->std);
 		number(s, "outputs", r->now.outputs);
 		number(s, "loss", r->now.loss);
 		change = change_map(r->m, in->input->name, "standardize");
-		propose(to, s, "targets less their mean, over their standard deviation; the loss then counts in these",
+		propose(to, s,
+		        "targets less their mean, over their standard deviation; the loss then "
+		        "counts in these",
 		        1, &change);
 	}
 }
@@ -410,9 +442,10 @@ static void now_scale(const struct record *r, const struct finding *was, char *t
 	say_steps(r, steps, sizeof steps);
 	for (size_t k = 0; k < r->n_inputs; k++)
 		if (was->subject && strcmp(r->inputs[k].input->name, was->subject) == 0)
-			snprintf(text, n, "the numbers have mean %.2g and standard deviation %.2g%s%s",
-			         fabs(r->inputs[k].mean) < 1e-4 ? 0.0 : r->inputs[k].mean, r->inputs[k].std,
-			         *steps ? ", and " : "", steps);
+			snprintf(text, n,
+			         "the numbers have mean %.2g and standard deviation %.2g%s%s",
+			         fabs(r->inputs[k].mean) < 1e-4 ? 0.0 : r->inputs[k].mean,
+			         r->inputs[k].std, *steps ? ", and " : "", steps);
 }
 
 static void find_imbalance(const struct record *r, struct suspicions *to)
@@ -426,8 +459,10 @@ static void find_imbalance(const struct record *r, struct suspicions *to)
 	place_of_input(r, l->input, place, sizeof place);
 	if (l->most_share == 1) {
 		s = suspect(to, "label-imbalance", SEVERITY_ERROR, 1, l->input->name, place,
-		            "All samples have the same label in '%s', %" PRId64 ": there is nothing to tell "
-		            "apart.", l->input->name, l->most);
+		            "All samples have the same label in '%s', %" PRId64
+		            ": there is nothing to tell "
+		            "apart.",
+		            l->input->name, l->most);
 		number(s, "most_share", 1);
 		advise(to, s, "look whether the column that the file names is the label");
 		return;
@@ -436,16 +471,20 @@ static void find_imbalance(const struct record *r, struct suspicions *to)
 		return;
 	percent(most, l->most_share);
 	percent(least, l->least_share);
-	s = suspect(to, "label-imbalance", SEVERITY_WARNING, l->most_share / l->least_share, l->input->name,
-	            place,
-	            "The labels are out of balance: %s of the samples have '%s' %" PRId64 ", %s have %" PRId64
-	            ". A model that always says %" PRId64 " is right for %s of them, and gradients speak of "
-	            "little else.", most, l->input->name, l->most, least, l->least, l->most, most);
+	s = suspect(to, "label-imbalance", SEVERITY_WARNING, l->most_share / l->least_share,
+	            l->input->name, place,
+	            "The labels are out of balance: %s of the samples have '%s' %" PRId64
+	            ", %s have %" PRId64 ". A model that always says %" PRId64
+	            " is right for %s of them, and gradients speak of "
+	            "little else.",
+	            most, l->input->name, l->most, least, l->least, l->most, most);
 	number(s, "most_share", l->most_share);
 	number(s, "least_share", l->least_share);
 	number(s, "classes", (double)l->classes);
-	advise(to, s, "weigh the classes in the loss, draw the rare ones more often, and judge by more than the "
-	              "accuracy");
+	advise(to, s,
+	       "weigh the classes in the loss, draw the rare ones more often, and judge by more "
+	       "than the "
+	       "accuracy");
 }
 
 static bool rate_is_high(const struct record *r)
@@ -460,7 +499,7 @@ static bool rate_is_high(const struct record *r)
 	        r->highest > HIGH * fabs(first));
 }
 
-/* ---- what is not finite ------------------------------------------------------------------------------- */
+/* ---- what is not finite ---------------------------------------------------------------------- */
 
 static void propose_rate(const struct record *r, struct suspicions *to, struct suspicion *s)
 {
@@ -497,21 +536,29 @@ static void find_nonfinite(const struct record *r, struct suspicions *to)
 		return;
 	}
 	if (o->step > 0)
-		snprintf(when, sizeof when, "after %" PRId64 " step%s", o->step, o->step > 1 ? "s" : "");
+		snprintf(when, sizeof when, "after %" PRId64 " step%s", o->step,
+		         o->step > 1 ? "s" : "");
 	else
-		snprintf(when, sizeof when, r->trained ? "with the weights of the run" : "before the first step");
-	s = suspect(to, "nonfinite", SEVERITY_ERROR, 0, NULL, o->origin ? o->origin : rate,
-	            "%s not finite %s: %s.%s", o->backward ? "The loss is finite, but a gradient is" :
-	            "The loss is", when, o->text,
-	            o->step > 0 ? " The first steps are fine, so the steps are what leads there." : "");
+		snprintf(when, sizeof when,
+		         r->trained ? "with the weights of the run" : "before the first step");
+	s = suspect(
+	    to, "nonfinite", SEVERITY_ERROR, 0, NULL, *o->place ? o->place : rate,
+	    "%s not finite %s: %s.%s",
+	    o->backward ? "The loss is finite, but a gradient is" : "The loss is", when, o->text,
+	    o->step > 0 ? " The first steps are fine, so the steps are what leads there." : "");
 	number(s, "step", (double)o->step);
 	if (o->step > 0) {
 		propose_rate(r, to, s);
 		advise(to, s, "a smaller learning rate, or clip: {norm: 1} under 'train'");
+	} else if (o->leaf) {
+		advise(to, s, "weights that are finite, as far as f32 reaches: up to 3.4e38");
 	} else {
-		advise(to, s, "keep what that op reads away from where it is not finite: a logarithm from 0, a "
-		              "root's slope from 0, a quotient from 0/0; losses 'with logits' do it for their "
-		              "own");
+		advise(to, s,
+		       "keep what that op reads away from where it is not finite: a logarithm from "
+		       "0, a "
+		       "root's slope from 0, a quotient from 0/0; losses 'with logits' do it for "
+		       "their "
+		       "own");
 	}
 	free(rate);
 }
@@ -522,7 +569,7 @@ static void now_steps(const struct record *r, const struct finding *was, char *t
 	say_steps(r, text, n);
 }
 
-/* ---- weights that cannot learn ------------------------------------------------------------------------- */
+/* ---- weights that cannot learn --------------------------------------------------------------- */
 
 static void find_unreached(const struct record *r, struct suspicions *to)
 {
@@ -543,12 +590,17 @@ static void find_unreached(const struct record *r, struct suspicions *to)
 	if (all > 0) {
 		s = suspect(to, "unreached", SEVERITY_ERROR, (double)all, path_of(r, first),
 		            place_of(r, first, place, sizeof place),
-		            "The loss does not depend on %s: %s gradient is 0 whatever the data, and %s never "
-		            "learn%s.", names, all > 1 ? "their" : "its", all > 1 ? "they" : "it",
+		            "The loss does not depend on %s: %s gradient is 0 whatever the data, "
+		            "and %s never "
+		            "learn%s.",
+		            names, all > 1 ? "their" : "its", all > 1 ? "they" : "it",
 		            all > 1 ? "" : "s");
 		number(s, "weights", (double)all);
-		advise(to, s, "use the result in what the loss reads; argmax, comparisons and rounding pass no "
-		              "gradient on. Weights that are to stay as they are say so with freeze: true");
+		advise(
+		    to, s,
+		    "use the result in what the loss reads; argmax, comparisons and rounding pass "
+		    "no "
+		    "gradient on. Weights that are to stay as they are say so with freeze: true");
 	}
 	free(marked);
 }
@@ -603,7 +655,8 @@ static void find_unmoved(const struct record *r, struct suspicions *to)
 
 		marked[k] = w->reached && !w->identical && (r->trained || r->steps > 0) &&
 		            w->moved <= (r->trained ? 1e-7 * w->rms : 0) && !all_dead(&r->now) &&
-		            !all_dead(&r->later) && !no_input(r) && !r->offender.found && rate_of(r) > 0;
+		            !all_dead(&r->later) && !no_input(r) && !r->offender.found &&
+		            rate_of(r) > 0;
 		first = marked[k] && first == r->n_weights ? k : first;
 	}
 	all = list_weights(r, marked, names, sizeof names);
@@ -616,19 +669,22 @@ static void find_unmoved(const struct record *r, struct suspicions *to)
 			snprintf(span, sizeof span, "in %" PRId64 " steps", r->steps);
 		s = suspect(to, "unmoved", SEVERITY_ERROR, (double)all, path_of(r, first), place,
 		            "%s %s not moved %s, although the loss depends on %s%s%s.", names,
-		            all > 1 ? "have" : "has", span, all > 1 ? "them" : "it", why ? ": " : "",
-		            why ? why : "");
+		            all > 1 ? "have" : "has", span, all > 1 ? "them" : "it",
+		            why ? ": " : "", why ? why : "");
 		number(s, "weights", (double)all);
 		if (why) {
 			char *change = change_argument(r->m, place, "lr_scale", "1");
 
 			propose(to, s, "lr_scale: 1", 1, &change);
 		}
-		advise(to, s, why ? "a factor above 0; weights that are to stay as they are say so with "
-		                    "freeze: true"
-		                  : "see what comes between them and the loss: a factor of 0, weights of 0 behind "
-		                    "them, a function that is flat where its input lies; or steps that are "
-		                    "smaller than the last digit of a weight, for a small learning rate");
+		advise(
+		    to, s,
+		    why ? "a factor above 0; weights that are to stay as they are say so with "
+			  "freeze: true"
+			: "see what comes between them and the loss: a factor of 0, weights of 0 "
+		          "behind "
+			  "them, a function that is flat where its input lies; or steps that are "
+			  "smaller than the last digit of a weight, for a small learning rate");
 	}
 	free(marked);
 }
@@ -644,9 +700,10 @@ static void find_identical(const struct record *r, struct suspicions *to)
 			continue;
 		s = suspect(to, "identical-units", SEVERITY_ERROR, 0, w->weight->path,
 		            place_of(r, k, place, sizeof place),
-		            "All units of '%s' begin with the same weights and get the same gradient, so after "
-		            "%" PRId64 " steps they still are one unit, %" PRId64 " times.", w->weight->path,
-		            r->steps, ad_shape_of(w->weight->node).dims[0]);
+		            "All units of '%s' begin with the same weights and get the same "
+		            "gradient, so after "
+		            "%" PRId64 " steps they still are one unit, %" PRId64 " times.",
+		            w->weight->path, r->steps, ad_shape_of(w->weight->node).dims[0]);
 		number(s, "units", (double)ad_shape_of(w->weight->node).dims[0]);
 		change = change_argument(r->m, place, "init", "xavier");
 		again = change_argument(r->m, place, "init", "he");
@@ -656,13 +713,15 @@ static void find_identical(const struct record *r, struct suspicions *to)
 	}
 }
 
-/* A run that came far: at the end of a training flat functions and small gradients are no illness. */
+/* A run that came far: at the end of a training flat functions and small gradients are no illness.
+ */
 static bool has_learnt(const struct record *r)
 {
-	return r->trained && r->now.taken && r->steps > 0 && r->now.loss < COME_FAR * fabs(r->first);
+	return r->trained && r->now.taken && r->steps > 0 &&
+	       r->now.loss < COME_FAR * fabs(r->first);
 }
 
-/* ---- gradients on their way --------------------------------------------------------------------------- */
+/* ---- gradients on their way ------------------------------------------------------------------ */
 
 /* The gradient at the model's output, else at the last layer. */
 static bool reference(const struct look *l, double *norm, double *rms)
@@ -707,7 +766,8 @@ static int extreme_layer(const struct look *l, bool most, double *share)
 	return found;
 }
 
-/* The overrides that put relu in place of each item with a squashing activation; 0: none, or too many. */
+/* The overrides that put relu in place of each item with a squashing activation; 0: none, or too
+ * many. */
 static size_t relus_for(const struct record *r, const char **op, char *set[MOST_SETS])
 {
 	const struct look *l = &r->now;
@@ -717,7 +777,8 @@ static size_t relus_for(const struct record *r, const char **op, char *set[MOST_
 	*op = NULL;
 	for (size_t k = 0; good && k < l->n_activations; k++) {
 		const struct activation *a = &l->activations[k];
-		char *change = a->inner && a->op[0] != 'r' ? change_op(r->m, a->origin, "relu") : NULL;
+		char *change =
+		    a->inner && a->op[0] != 'r' ? change_op(r->m, a->origin, "relu") : NULL;
 		bool known = false;
 
 		for (size_t i = 0; change && i < n; i++)
@@ -737,7 +798,8 @@ static size_t relus_for(const struct record *r, const char **op, char *set[MOST_
 	return n;
 }
 
-/* The overrides that give the layers from `from` to `end` other initial weights, where they name some. */
+/* The overrides that give the layers from `from` to `end` other initial weights, where they name
+ * some. */
 static size_t inits_for(const struct record *r, size_t from, size_t end, const char *init,
                         char *set[MOST_SETS])
 {
@@ -759,7 +821,8 @@ static size_t inits_for(const struct record *r, size_t from, size_t end, const c
 	return n;
 }
 
-static void propose_flow(const struct record *r, struct suspicions *to, struct suspicion *s, size_t layer)
+static void propose_flow(const struct record *r, struct suspicions *to, struct suspicion *s,
+                         size_t layer)
 {
 	char *relus[MOST_SETS], *set[MOST_SETS];
 	const char *op;
@@ -778,7 +841,8 @@ static void propose_flow(const struct record *r, struct suspicions *to, struct s
 
 		for (size_t k = 0; k < more && again + k < MOST_SETS; k++)
 			all[again + k] = set[k];
-		snprintf(what, sizeof what, "relu in place of %s, and initial weights by he", op ? op : "it");
+		snprintf(what, sizeof what, "relu in place of %s, and initial weights by he",
+		         op ? op : "it");
 		propose(to, s, what, again + more, all);
 	} else if (n == 0 && more > 0) {
 		propose(to, s, "initial weights by xavier", more, set);
@@ -805,20 +869,34 @@ static const char *blame(const struct record *r)
 	return " The weights in between are small.";
 }
 
+/* The layer that the gradient does not reach; -1: there is none. Not where it is only so behind
+ * weights that begin as 0, or nearly, which the first steps change: then it arrives later. */
+static int vanished_layer(const struct record *r, double *share)
+{
+	int layer = extreme_layer(&r->now, false, share);
+	double later;
+
+	if (layer < 0 || *share >= VANISHING || has_learnt(r))
+		return -1;
+	for (size_t k = 0; r->later.taken && k < r->later.n_layers; k++)
+		if (r->later.layers[k].norm == 0)
+			return layer;
+	return r->later.taken && extreme_layer(&r->later, false, &later) >= 0 && later >= VANISHING
+	           ? -1
+	           : layer;
+}
+
 static void find_vanishing(const struct record *r, struct suspicions *to)
 {
-	double share, later_share, norm, rms, each;
-	int layer = extreme_layer(&r->now, false, &share);
+	double share, norm, rms, each;
+	int layer = vanished_layer(r, &share);
 	const struct layer_state *l;
 	char place[4200], text[32], factor[32];
 	size_t between;
 	struct suspicion *s;
 	bool norms;
 
-	if (layer < 0 || share >= VANISHING || has_learnt(r))
-		return;
-	/* as behind weights that begin as 0, which the first steps change */
-	if (r->later.taken && (extreme_layer(&r->later, false, &later_share) < 0 || later_share >= VANISHING))
+	if (layer < 0)
 		return;
 	l = &r->now.layers[layer];
 	reference(&r->now, &norm, &rms);
@@ -827,9 +905,11 @@ static void find_vanishing(const struct record *r, struct suspicions *to)
 	norms = by_norm(l, norm, rms);
 	s = suspect(to, "vanishing-gradient", SEVERITY_ERROR, -log(share), path_of(r, l->weight),
 	            place_of(r, l->weight, place, sizeof place),
-	            "The gradient vanishes on its way back: it has %s %.2g at the output and %.2g at the layer "
-	            "of '%s', %s of it%s%s.%s", norms ? "norm" : "rms", norms ? norm : rms,
-	            norms ? l->norm : l->rms, path_of(r, l->weight), part(text, share),
+	            "The gradient vanishes on its way back: it has %s %.2g at the output and %.2g "
+	            "at the layer "
+	            "of '%s', %s of it%s%s.%s",
+	            norms ? "norm" : "rms", norms ? norm : rms, norms ? l->norm : l->rms,
+	            path_of(r, l->weight), part(text, share),
 	            between > 1 ? "; each layer passes on about " : "",
 	            between > 1 ? part(factor, each) : "", blame(r));
 	number(s, "ratio", share);
@@ -848,7 +928,8 @@ static void now_flow(const struct record *r, bool most, char *text, size_t n)
 	char of[32], steps[120];
 
 	/* behind weights that begin as 0 it arrives after the first steps */
-	if (!most && r->later.taken && extreme_layer(&r->later, most, &later) >= 0 && layer >= 0 && later > share) {
+	if (!most && r->later.taken && extreme_layer(&r->later, most, &later) >= 0 && layer >= 0 &&
+	    later > share) {
 		l = &r->later;
 		layer = extreme_layer(l, most, &share);
 	}
@@ -856,8 +937,8 @@ static void now_flow(const struct record *r, bool most, char *text, size_t n)
 	if (layer >= 0)
 		snprintf(text, n, "the layer that gets %s, '%s', gets %s %s at the output%s%s",
 		         most ? "most" : "least", path_of(r, l->layers[layer].weight),
-		         share < 1 ? part(of, share) : times(of, share), share < 1 ? "of that" : "times that",
-		         *steps ? ", and " : "", steps);
+		         share < 1 ? part(of, share) : times(of, share),
+		         share < 1 ? "of that" : "times that", *steps ? ", and " : "", steps);
 	else
 		snprintf(text, n, "%s", steps);
 }
@@ -885,12 +966,15 @@ static void find_exploding(const struct record *r, struct suspicions *to)
 	between = r->now.n_layers - 1 - (size_t)layer;
 	each = between > 0 ? pow(share, 1 / (double)between) : share;
 	norms = by_norm(l, norm, rms);
-	s = suspect(to, "exploding-gradient", SEVERITY_ERROR, log(share), path_of(r, l->weight),
-	            place_of(r, l->weight, place, sizeof place),
-	            "The gradient explodes on its way back: it has %s %.2g at the output and %.2g at the layer "
-	            "of '%s', %s times as much, some %.2g times for each layer. The weights in between are "
-	            "large.", norms ? "norm" : "rms", norms ? norm : rms, norms ? l->norm : l->rms,
-	            path_of(r, l->weight), times(text, share), each);
+	s = suspect(
+	    to, "exploding-gradient", SEVERITY_ERROR, log(share), path_of(r, l->weight),
+	    place_of(r, l->weight, place, sizeof place),
+	    "The gradient explodes on its way back: it has %s %.2g at the output and %.2g at the "
+	    "layer "
+	    "of '%s', %s times as much, some %.2g times for each layer. The weights in between are "
+	    "large.",
+	    norms ? "norm" : "rms", norms ? norm : rms, norms ? l->norm : l->rms,
+	    path_of(r, l->weight), times(text, share), each);
 	number(s, "ratio", share);
 	number(s, "layers", (double)between + 1);
 	number(s, "each", each);
@@ -905,11 +989,11 @@ static void now_exploding(const struct record *r, const struct finding *was, cha
 	now_flow(r, true, text, n);
 }
 
-/* ---- activations ----------------------------------------------------------------------------------------- */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 /* Where the layer that an activation cuts is declared: the last one before it with a weight. */
-static bool place_before(const struct record *r, const struct look *l, const struct activation *a, char *place,
-                         size_t n)
+static bool place_before(const struct record *r, const struct look *l, const struct activation *a,
+                         char *place, size_t n)
 {
 	if (a->layer == 0 || a->layer > l->n_layers)
 		return false;
@@ -921,12 +1005,14 @@ static void find_dead(const struct record *r, struct suspicions *to)
 {
 	const struct look *l = &r->now;
 	const struct activation *worst = NULL;
-	bool later = false;
+	double least;
+	bool later = false, told = rate_is_high(r) || vanished_layer(r, &least) >= 0;
 	size_t others = 0;
 	char share[32], place[4200], *set[1], when[64] = "";
 	struct suspicion *s;
 
-	for (int pass = 0; pass < 2 && !worst && !(pass && rate_is_high(r)); pass++) {
+	/* of what comes with the steps another finding may be the cause */
+	for (int pass = 0; pass < 2 && !worst && !(pass && told); pass++) {
 		l = pass ? &r->later : &r->now;
 		later = pass == 1;
 		for (size_t k = 0; l->taken && k < l->n_activations; k++) {
@@ -944,13 +1030,15 @@ static void find_dead(const struct record *r, struct suspicions *to)
 	percent(share, worst->dead);
 	if (later)
 		snprintf(when, sizeof when, "After %" PRId64 " steps, ", r->steps);
-	s = suspect(to, "dead-relu", worst->dead == 1 ? SEVERITY_ERROR : SEVERITY_WARNING, worst->dead,
-	            worst->path, worst->origin,
-	            "%s%s of the %zu units of '%s' are 0 for each of the %zu samples looked at%s: a ReLU that is "
-	            "never active passes no gradient on, so what is before it cannot bring it back.%s", when,
-	            share, worst->units, worst->path, r->probe.batch * BATCHES,
-	            others > 1 ? ", and it is not the only such layer" : "",
-	            later ? " At the start they were active: a step was too large." : "");
+	s = suspect(
+	    to, "dead-relu", worst->dead == 1 ? SEVERITY_ERROR : SEVERITY_WARNING, worst->dead,
+	    worst->path, worst->origin,
+	    "%s%s of the %zu units of '%s' are 0 for each of the %zu samples looked at%s: a ReLU "
+	    "that is "
+	    "never active passes no gradient on, so what is before it cannot bring it back.%s",
+	    when, share, worst->units, worst->path, r->probe.batch * BATCHES,
+	    others > 1 ? ", and it is not the only such layer" : "",
+	    later ? " At the start they were active: a step was too large." : "");
 	number(s, "dead", worst->dead);
 	number(s, "units", (double)worst->units);
 	if (later)
@@ -974,7 +1062,8 @@ static const struct activation *same_activation(const struct look *l, const stru
 
 static void now_dead(const struct record *r, const struct finding *was, char *text, size_t n)
 {
-	const struct activation *a = same_activation(&r->now, was), *b = same_activation(&r->later, was);
+	const struct activation *a = same_activation(&r->now, was),
+				*b = same_activation(&r->later, was);
 	char steps[120], share[32];
 
 	say_steps(r, steps, sizeof steps);
@@ -983,7 +1072,8 @@ static void now_dead(const struct record *r, const struct finding *was, char *te
 	if (a)
 		percent(share, a->dead);
 	if (a)
-		snprintf(text, n, "%s of the units are never active%s%s", share, *steps ? ", and " : "", steps);
+		snprintf(text, n, "%s of the units are never active%s%s", share,
+		         *steps ? ", and " : "", steps);
 	else
 		snprintf(text, n, "%s", steps);
 }
@@ -1011,14 +1101,17 @@ static void find_saturated(const struct record *r, struct suspicions *to)
 	if (!worst)
 		return;
 	percent(share, worst->saturated);
-	s = suspect(to, "saturated", SEVERITY_WARNING, worst->saturated, worst->path, worst->origin,
-	            "%s%s of the values of '%s' lie at the ends of the %s, where its slope is under 1/50 of its "
-	            "most: what it reads goes up to %.2g in size, and hardly any gradient comes through.",
-	            l == &r->later ? "After some steps, " : "", share, worst->path, worst->op, worst->most);
+	s = suspect(
+	    to, "saturated", SEVERITY_WARNING, worst->saturated, worst->path, worst->origin,
+	    "%s%s of the values of '%s' lie at the ends of the %s, where its slope is under 1/50 "
+	    "of its "
+	    "most: what it reads goes up to %.2g in size, and hardly any gradient comes through.",
+	    l == &r->later ? "After some steps, " : "", share, worst->path, worst->op, worst->most);
 	number(s, "saturated", worst->saturated);
 	number(s, "most", worst->most);
 	for (size_t k = 0; k < r->n_inputs; k++)
-		if (r->inputs[k].real && !r->inputs[k].input->target && rms_of(&r->inputs[k]) > LARGE_INPUT) {
+		if (r->inputs[k].real && !r->inputs[k].input->target &&
+		    rms_of(&r->inputs[k]) > LARGE_INPUT) {
 			set[0] = change_map(r->m, r->inputs[k].input->name, "standardize");
 			propose(to, s, "inputs of mean 0 and standard deviation 1", 1, set);
 		}
@@ -1028,7 +1121,9 @@ static void find_saturated(const struct record *r, struct suspicions *to)
 		set[0] = change_argument(r->m, place, "init", "xavier");
 		propose(to, s, "initial weights by xavier", 1, set);
 	}
-	advise(to, s, "smaller initial weights (init: xavier), normalised inputs, or a normalisation before it");
+	advise(to, s,
+	       "smaller initial weights (init: xavier), normalised inputs, or a normalisation "
+	       "before it");
 }
 
 static void now_saturated(const struct record *r, const struct finding *was, char *text, size_t n)
@@ -1040,12 +1135,13 @@ static void now_saturated(const struct record *r, const struct finding *was, cha
 	if (a)
 		percent(share, a->saturated);
 	if (a)
-		snprintf(text, n, "%s of the values lie there%s%s", share, *steps ? ", and " : "", steps);
+		snprintf(text, n, "%s of the values lie there%s%s", share, *steps ? ", and " : "",
+		         steps);
 	else
 		snprintf(text, n, "%s", steps);
 }
 
-/* ---- the loss ---------------------------------------------------------------------------------------------- */
+/* ---- the loss -------------------------------------------------------------------------------- */
 
 static void propose_last(const struct record *r, struct suspicions *to, struct suspicion *s)
 {
@@ -1069,10 +1165,13 @@ static void find_start(const struct record *r, struct suspicions *to)
 
 	if (r->trained || !l->taken || !r->chance_of || !(l->own > SURE * r->chance))
 		return;
-	s = suspect(to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL, r->chance_origin,
-	            "The first loss is %.3g; a model that knows nothing and says so has ln %.0f = %.3g. The first "
-	            "outputs are large, so the model is sure of wrong answers, and the first steps go into "
-	            "unlearning that.", l->own, r->classes, r->chance);
+	s = suspect(
+	    to, "loss-at-start", SEVERITY_WARNING, l->own / r->chance, NULL, r->chance_origin,
+	    "The first loss is %.3g; a model that knows nothing and says so has ln %.0f = %.3g. "
+	    "The first "
+	    "outputs are large, so the model is sure of wrong answers, and the first steps go into "
+	    "unlearning that.",
+	    l->own, r->classes, r->chance);
 	propose_last(r, to, s);
 	number(s, "loss", l->own);
 	number(s, "chance", r->chance);
@@ -1093,15 +1192,18 @@ static void find_nothing_learnt(const struct record *r, struct suspicions *to)
 
 	if (!r->trained || !r->now.taken || !r->chance_of || r->now.own < LEARNT * r->chance)
 		return;
-	s = suspect(to, "nothing-learnt", SEVERITY_ERROR, -1, NULL, r->chance_origin,
-	            "After the training the loss is %.3g; guessing has ln %.0f = %.3g: nothing was learnt.",
-	            r->now.own, r->classes, r->chance);
+	s = suspect(
+	    to, "nothing-learnt", SEVERITY_ERROR, -1, NULL, r->chance_origin,
+	    "After the training the loss is %.3g; guessing has ln %.0f = %.3g: nothing was learnt.",
+	    r->now.own, r->classes, r->chance);
 	number(s, "loss", r->now.own);
 	number(s, "chance", r->chance);
-	advise(to, s, "what else is found here is likely why; else see whether inputs and labels belong together");
+	advise(to, s,
+	       "what else is found here is likely why; else see whether inputs and labels belong "
+	       "together");
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void find_rate_high(const struct record *r, struct suspicions *to)
 {
@@ -1112,11 +1214,15 @@ static void find_rate_high(const struct record *r, struct suspicions *to)
 		return;
 	place = place_of_rate(r->m);
 	if (r->tested && r->rates.suggested > 0)
-		snprintf(test, sizeof test, " In a test of rates it falls fastest at %.2g%s.", r->rates.suggested,
+		snprintf(test, sizeof test, " In a test of rates it falls fastest at %.2g%s.",
+		         r->rates.suggested,
 		         r->rates.end_lr > 0 ? ", and diverges soon after its least" : "");
-	s = suspect(to, "learning-rate-high", SEVERITY_ERROR, r->highest / fmax(fabs(r->first), 1e-300), NULL, place,
-	            "The learning rate, %.2g, is too large: %" PRId64 " steps take the loss from %.3g to %.3g, over "
-	            "%.3g.%s", rate_of(r), r->steps, r->first, r->after, r->highest, test);
+	s = suspect(to, "learning-rate-high", SEVERITY_ERROR,
+	            r->highest / fmax(fabs(r->first), 1e-300), NULL, place,
+	            "The learning rate, %.2g, is too large: %" PRId64
+	            " steps take the loss from %.3g to %.3g, over "
+	            "%.3g.%s",
+	            rate_of(r), r->steps, r->first, r->after, r->highest, test);
 	number(s, "lr", rate_of(r));
 	number(s, "loss_before", r->first);
 	number(s, "loss_after", r->after);
@@ -1130,8 +1236,9 @@ static bool rate_is_low(const struct record *r)
 {
 	double best = r->rates.start - r->rates.least;
 
-	return !r->offender.found && r->tested && r->steps > 0 && r->rates.suggested > 0 && r->schedule > 0.5 &&
-	       rate_of(r) * RATE_APART < r->rates.suggested && r->before - r->after < FALL_PART * best;
+	return !r->offender.found && r->tested && r->steps > 0 && r->rates.suggested > 0 &&
+	       r->schedule > 0.5 && rate_of(r) * RATE_APART < r->rates.suggested &&
+	       r->before - r->after < FALL_PART * best;
 }
 
 /* A matrix or more, whose rms says what a step is to it. */
@@ -1162,13 +1269,16 @@ static void find_rate_low(const struct record *r, struct suspicions *to)
 		return;
 	place = place_of_rate(r->m);
 	if (most < r->n_weights)
-		snprintf(update, sizeof update, ", as a step changes no matrix by more than %s of its size",
+		snprintf(update, sizeof update,
+		         ", as a step changes no matrix by more than %s of its size",
 		         part(of, r->weights[most].update));
-	s = suspect(to, "learning-rate-low", SEVERITY_WARNING, r->rates.suggested / fmax(rate_of(r), 1e-300), NULL,
-	            place,
-	            "The learning rate, %.2g, is small: %" PRId64 " steps take the loss from %.3g to %.3g%s. In a "
-	            "test of rates the loss falls fastest at %.2g and comes down to %.3g.", rate_of(r), r->steps,
-	            r->before, r->after, update, r->rates.suggested, r->rates.least);
+	s = suspect(to, "learning-rate-low", SEVERITY_WARNING,
+	            r->rates.suggested / fmax(rate_of(r), 1e-300), NULL, place,
+	            "The learning rate, %.2g, is small: %" PRId64
+	            " steps take the loss from %.3g to %.3g%s. In a "
+	            "test of rates the loss falls fastest at %.2g and comes down to %.3g.",
+	            rate_of(r), r->steps, r->before, r->after, update, r->rates.suggested,
+	            r->rates.least);
 	number(s, "lr", rate_of(r));
 	number(s, "loss_before", r->before);
 	number(s, "loss_after", r->after);
@@ -1188,7 +1298,8 @@ static double setting(const struct record *r, const char *name)
 
 	for (const ad_attr *a = o ? o->attrs : NULL; a && a->name; a++)
 		if (strcmp(a->name, name) == 0 && a->type == AD_NUM)
-			memcpy(&value, (const char *)r->m->train.optimizer_attrs + a->offset, sizeof value);
+			memcpy(&value, (const char *)r->m->train.optimizer_attrs + a->offset,
+			       sizeof value);
 	return value;
 }
 
@@ -1203,9 +1314,12 @@ static void find_large_update(const struct record *r, struct suspicions *to)
 		return;
 	percent(text, r->weights[worst].update);
 	place = place_of_rate(r->m);
-	s = suspect(to, "large-update", SEVERITY_WARNING, r->weights[worst].update, path_of(r, worst), place,
-	            "The steps are large: each changes '%s' by %s of its size; a thousandth to a hundredth is "
-	            "usual.", path_of(r, worst), text);
+	s = suspect(to, "large-update", SEVERITY_WARNING, r->weights[worst].update,
+	            path_of(r, worst), place,
+	            "The steps are large: each changes '%s' by %s of its size; a thousandth to a "
+	            "hundredth is "
+	            "usual.",
+	            path_of(r, worst), text);
 	number(s, "update", r->weights[worst].update);
 	if (setting(r, "weight_decay") > 0) {
 		char *change = change_optimizer(r->m, "weight_decay", "0");
@@ -1223,13 +1337,16 @@ static void find_small_update(const struct record *r, struct suspicions *to)
 	char *place, text[32], what[80], *change;
 	struct suspicion *s;
 
-	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE || r->weights[best].update == 0 ||
-	    r->offender.found || rate_is_low(r) || r->trained)
+	if (best == r->n_weights || r->weights[best].update > SMALL_UPDATE ||
+	    r->weights[best].update == 0 || r->offender.found || rate_is_low(r) || r->trained)
 		return;
 	place = place_of_rate(r->m);
-	s = suspect(to, "small-update", SEVERITY_WARNING, -log(r->weights[best].update), path_of(r, best), place,
-	            "The steps are small: the weight that moves most, '%s', changes by %s of its size in a step; "
-	            "a thousandth to a hundredth is usual.", path_of(r, best), part(text, r->weights[best].update));
+	s = suspect(to, "small-update", SEVERITY_WARNING, -log(r->weights[best].update),
+	            path_of(r, best), place,
+	            "The steps are small: the weight that moves most, '%s', changes by %s of its "
+	            "size in a step; "
+	            "a thousandth to a hundredth is usual.",
+	            path_of(r, best), part(text, r->weights[best].update));
 	number(s, "update", r->weights[best].update);
 	if (r->tested && r->rates.suggested > rate_of(r)) {
 		change = change_rate(r->m, r->rates.suggested);

@@ -28,11 +28,12 @@ struct suspicions {
 	bool failed; /* for want of memory */
 };
 
-/* One check: find adds what is wrong; now says what it measures in another record, after a remedy, of what
- * was found before. */
+/* One check: find adds what is wrong; now says what it measures in another record, after a remedy,
+ * of what was found before. */
 struct check {
 	const char *name;
-	bool relative; /* its remedies change what the loss counts in, so that only parts of it compare */
+	bool relative; /* its remedies change what the loss counts in, so that only parts of it
+	                  compare */
 	void (*find)(const struct record *r, struct suspicions *to);
 	void (*now)(const struct record *r, const struct finding *was, char *text, size_t n);
 };
@@ -42,12 +43,14 @@ extern const struct check checks[]; /* worst first; ends with a name of NULL */
 void suspicions_free(struct suspicions *s);
 void finding_free(struct finding *f);
 
-/* ---- changes of a file (doctor_change.c) ---------------------------------------------------------- */
+/* ---- changes of a file (doctor_change.c) ----------------------------------------------------- */
 
-/* Overrides, from malloc; NULL: none can say it, as the place is within an expression, or no memory. */
+/* Overrides, from malloc; NULL: none can say it, as the place is within an expression, or no
+ * memory. */
 
 /* An argument of the layer or weight declared at this place ("net.yaml:14:5"): init. */
-char *change_argument(const ad_model *m, const char *origin, const char *argument, const char *value);
+char *change_argument(const ad_model *m, const char *origin, const char *argument,
+                      const char *value);
 
 /* Another op in place of the item declared there. */
 char *change_op(const ad_model *m, const char *origin, const char *op);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Multiply-adds that the steps of an examination may take, and so many steps at least and at most. */
+/* Multiply-adds that the steps of an examination may take, and so many steps at least and at most.
+ */
 #define BUDGET 4e10
 enum { LEAST_STEPS = 20, MOST_STEPS = 60, LEAST_RATES = 40, MOST_RATES = 100 };
 
@@ -26,7 +27,7 @@ static bool graph_failed(const struct record *r, char *error, size_t n)
 	return false;
 }
 
-/* ---- the data ------------------------------------------------------------------------------------ */
+/* ---- the data -------------------------------------------------------------------------------- */
 
 static const struct column *column_of(const struct dataset *d, const char *input)
 {
@@ -56,7 +57,8 @@ static size_t stride_of(size_t n)
 	return n > MOST_SAMPLES ? n / MOST_SAMPLES : 1;
 }
 
-static void see_columns(struct input_state *s, const struct column *c, const struct sums sums[], double n)
+static void see_columns(struct input_state *s, const struct column *c, const struct sums sums[],
+                        double n)
 {
 	s->narrowest = INFINITY;
 	s->columns = c->per;
@@ -76,8 +78,8 @@ static void see_columns(struct input_state *s, const struct column *c, const str
 			s->narrowest_at = j;
 		}
 		for (size_t i = 0; i < j; i++) {
-			if (!sums[i].changes || sums[i].hash != sums[j].hash || sums[i].sum != sums[j].sum ||
-			    sums[i].squares != sums[j].squares)
+			if (!sums[i].changes || sums[i].hash != sums[j].hash ||
+			    sums[i].sum != sums[j].sum || sums[i].squares != sums[j].squares)
 				continue;
 			if (s->equal++ == 0) {
 				s->same[0] = i;
@@ -147,7 +149,8 @@ static void see_nonfinite(struct input_state *s, const struct column *c, size_t 
 }
 
 /* How the samples are shared between the classes, where each has one. */
-static bool see_labels(struct label_state *s, const struct input *input, const struct column *c, size_t n)
+static bool see_labels(struct label_state *s, const struct input *input, const struct column *c,
+                       size_t n)
 {
 	const int32_t *labels = c->data;
 	int32_t top = 0;
@@ -208,7 +211,7 @@ static bool see_data(struct record *r)
 	return r->inputs != NULL;
 }
 
-/* ---- the graph ----------------------------------------------------------------------------------- */
+/* ---- the graph ------------------------------------------------------------------------------- */
 
 /* Nodes by number, in which the inputs of a node come before it. */
 struct nodes {
@@ -217,15 +220,17 @@ struct nodes {
 	struct numbered {
 		const ad_node *node;
 		size_t number;
-	} *sorted;
-	int *weight; /* whose number in record->weights the node is made of alone, + 1; -1: of several; 0: of none */
+	} * sorted;
+	int *weight; /* whose number in record->weights the node is made of alone, + 1; -1: of
+	                several; 0: of none */
 	bool *used;  /* the loss depends on it */
 	bool *inner; /* a weight comes between it and the loss */
 };
 
 static int by_address(const void *a, const void *b)
 {
-	const ad_node *x = ((const struct numbered *)a)->node, *y = ((const struct numbered *)b)->node;
+	const ad_node *x = ((const struct numbered *)a)->node,
+		      *y = ((const struct numbered *)b)->node;
 
 	return ((uintptr_t)x > (uintptr_t)y) - ((uintptr_t)x < (uintptr_t)y);
 }
@@ -234,7 +239,8 @@ static int by_address(const void *a, const void *b)
 static size_t number_of(const struct nodes *s, const ad_node *x)
 {
 	const struct numbered key = { .node = x };
-	const struct numbered *found = bsearch(&key, s->sorted, s->n, sizeof *s->sorted, by_address);
+	const struct numbered *found =
+	    bsearch(&key, s->sorted, s->n, sizeof *s->sorted, by_address);
 
 	return found ? found->number : s->n;
 }
@@ -357,7 +363,7 @@ static void print_path(const ad_node *x, bool op, char *text, size_t n)
 		snprintf(text + used, n - used, "%s%s", used ? "." : "", own);
 }
 
-/* ---- looking at values and gradients ------------------------------------------------------------- */
+/* ---- looking at values and gradients --------------------------------------------------------- */
 
 static double squares_of(const ad_node *x, const void *data)
 {
@@ -381,7 +387,8 @@ static bool is_finite(ad_node *x)
 	return true;
 }
 
-/* The axis along which the results of one unit have one number; -1: each element is a unit of its own. */
+/* The axis along which the results of one unit have one number; -1: each element is a unit of its
+ * own. */
 static int unit_axis(const ad_node *x)
 {
 	int rank = ad_shape_of(x).rank;
@@ -451,8 +458,8 @@ struct sight {
 	struct nodes nodes;
 	size_t n_watching;
 	struct watching *watching;
-	size_t *watched;        /* of each node: the number of its activation + 1 */
-	size_t *layer;          /* of each node: the number of its layer + 1 */
+	size_t *watched; /* of each node: the number of its activation + 1 */
+	size_t *layer;   /* of each node: the number of its layer + 1 */
 };
 
 static void free_sight(struct sight *s)
@@ -479,15 +486,18 @@ static bool add_activation(struct look *to, struct sight *s, size_t k, size_t la
 	char path[512];
 
 	print_path(x, true, path, sizeof path);
-	while (at < to->n_activations &&
-	       !(strcmp(to->activations[at].path, path) == 0 && to->activations[at].units == units &&
-	         same_text(to->activations[at].origin, ad_origin_of(x))))
+	while (at < to->n_activations && !(strcmp(to->activations[at].path, path) == 0 &&
+	                                   to->activations[at].units == units &&
+	                                   same_text(to->activations[at].origin, ad_origin_of(x))))
 		at++;
 	if (at == to->n_activations) {
 		struct activation *a = &to->activations[at];
 
-		*a = (struct activation){ .op = ad_op_of(x), .origin = ad_origin_of(x), .units = units,
-			                  .path = strdup(path), .layer = layer };
+		*a = (struct activation){ .op = ad_op_of(x),
+			                  .origin = ad_origin_of(x),
+			                  .units = units,
+			                  .path = strdup(path),
+			                  .layer = layer };
 		s->watching[at] = (struct watching){ .a = a, .active = calloc(units + 1, 1) };
 		s->n_watching = ++to->n_activations;
 		if (!a->path || !s->watching[at].active)
@@ -568,7 +578,8 @@ struct totals {
 	double output_count;
 };
 
-static void look_at_batch(const struct record *r, struct look *to, struct sight *s, struct totals *t)
+static void look_at_batch(const struct record *r, struct look *to, struct sight *s,
+                          struct totals *t)
 {
 	const struct instance *in = r->probe.in;
 	ad_node *start = start_of_gradients(in);
@@ -579,7 +590,8 @@ static void look_at_batch(const struct record *r, struct look *to, struct sight 
 
 	to->loss += ad_item(start) / BATCHES;
 	if (output)
-		to->outputs += squares_of(in->output, output) / fmax(1, (double)ad_count(in->output)) / BATCHES;
+		to->outputs += squares_of(in->output, output) /
+		               fmax(1, (double)ad_count(in->output)) / BATCHES;
 	if (reads && in->output != start)
 		add_gradient(in->output, &to->output_norm, &t->output_count);
 	for (size_t k = 0; k < s->nodes.n; k++) {
@@ -639,6 +651,17 @@ static void free_look(struct look *l)
 	*l = (struct look){ 0 };
 }
 
+/* Where a node is declared, a weight too; empty: unknown. */
+static void print_place(const struct record *r, const ad_node *x, char *text, size_t n)
+{
+	const char *origin = ad_origin_of(x);
+
+	snprintf(text, n, "%s", origin ? origin : "");
+	for (int k = 0; !origin && k < r->m->n_weights; k++)
+		if (r->m->weights[k].node == x)
+			model_place(r->m, r->m->weights[k].at, text, n);
+}
+
 /* Names the op that makes the first NaN or infinity of this batch, in the order of running. */
 static void find_offender(struct record *r, const struct nodes *s)
 {
@@ -652,9 +675,11 @@ static void find_offender(struct record *r, const struct nodes *s)
 			continue;
 		print_path(x, true, path, sizeof path);
 		o->found = true;
-		o->origin = ad_origin_of(x);
+		o->leaf = !ad_op_of(x);
+		print_place(r, x, o->place, sizeof o->place);
 		if (ad_op_of(x))
-			snprintf(o->text, sizeof o->text, "the first is made by '%s', out of finite values", path);
+			snprintf(o->text, sizeof o->text,
+			         "the first is made by '%s', out of finite values", path);
 		else
 			snprintf(o->text, sizeof o->text, "'%s' itself holds it",
 			         ad_name_of(x) ? ad_name_of(x) : "a leaf");
@@ -672,10 +697,12 @@ static void find_offender(struct record *r, const struct nodes *s)
 				continue;
 			print_path(y, true, path, sizeof path);
 			o->found = o->backward = true;
-			o->origin = ad_origin_of(y);
+			print_place(r, y, o->place, sizeof o->place);
 			snprintf(o->text, sizeof o->text,
-			         "the first comes from '%s', whose own gradient is finite, but not that of "
-			         "its input", path);
+			         "the first comes from '%s', whose own gradient is finite, but not "
+			         "that of "
+			         "its input",
+			         path);
 			return;
 		}
 	}
@@ -711,7 +738,8 @@ static void find_chance(struct record *r, const struct nodes *s, struct look *to
 	to->own = NAN;
 	r->chance_of = NULL;
 	for (size_t k = 0; k < s->n; k++)
-		for (size_t j = 0; s->used[k] && ad_op_of(s->of[k]) && j < sizeof ops / sizeof *ops; j++) {
+		for (size_t j = 0; s->used[k] && ad_op_of(s->of[k]) && j < sizeof ops / sizeof *ops;
+		     j++) {
 			if (strcmp(ad_op_of(s->of[k]), ops[j]) != 0)
 				continue;
 			if (found)
@@ -722,7 +750,8 @@ static void find_chance(struct record *r, const struct nodes *s, struct look *to
 	    ad_count(ad_input_of(found, 1)) == 0)
 		return;
 	r->classes = ad_op_of(found)[0] == 'b' ? 2
-	             : (double)ad_count(ad_input_of(found, 0)) / (double)ad_count(ad_input_of(found, 1));
+	                                       : (double)ad_count(ad_input_of(found, 0)) /
+	                                             (double)ad_count(ad_input_of(found, 1));
 	/* as many targets as scores: shares of the classes */
 	if (r->classes < 2)
 		return;
@@ -732,8 +761,8 @@ static void find_chance(struct record *r, const struct nodes *s, struct look *to
 	to->own = ad_item(found);
 }
 
-/* What BATCHES batches show with the weights as they are; nothing where a value is not finite. first: the
- * number of the first. */
+/* What BATCHES batches show with the weights as they are; nothing where a value is not finite.
+ * first: the number of the first. */
 static bool look(struct record *r, struct look *to, int64_t first, char *error, size_t n)
 {
 	struct sight s = { 0 };
@@ -769,7 +798,7 @@ static bool look(struct record *r, struct look *to, int64_t first, char *error, 
 	return good;
 }
 
-/* ---- steps --------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static bool list_weights(struct record *r)
 {
@@ -777,9 +806,11 @@ static bool list_weights(struct record *r)
 
 	r->weights = calloc((size_t)m->n_weights + 1, sizeof *r->weights);
 	for (int k = 0; r->weights && k < m->n_weights; k++)
-		if (ad_wants_gradient(m->weights[k].node) && ad_type_of(m->weights[k].node) == AD_REAL)
-			r->weights[r->n_weights++] = (struct weight_state){ .weight = &m->weights[k],
-				                                           .update = NAN, .moved = NAN };
+		if (ad_wants_gradient(m->weights[k].node) &&
+		    ad_type_of(m->weights[k].node) == AD_REAL)
+			r->weights[r->n_weights++] = (struct weight_state){
+				.weight = &m->weights[k], .update = NAN, .moved = NAN
+			};
 	return r->weights != NULL;
 }
 
@@ -789,7 +820,8 @@ static size_t model_number(const struct record *r, size_t k)
 	return (size_t)(r->weights[k].weight - r->m->weights);
 }
 
-/* Multiply-adds of a forward pass, of what reads weights: for each number of a result a weight's row. */
+/* Multiply-adds of a forward pass, of what reads weights: for each number of a result a weight's
+ * row. */
 static double products_of(const struct record *r)
 {
 	double sum = 0;
@@ -797,12 +829,16 @@ static double products_of(const struct record *r)
 	for (size_t k = 0; k < ad_nodes(r->m->graph); k++) {
 		ad_node *y = ad_node_at(r->m->graph, k);
 
-		for (int i = 0; ad_op_of(y) && strcmp(ad_op_of(y), "embedding") != 0 && i < ad_inputs(y); i++) {
+		for (int i = 0;
+		     ad_op_of(y) && strcmp(ad_op_of(y), "embedding") != 0 && i < ad_inputs(y);
+		     i++) {
 			ad_node *w = ad_input_of(y, i);
 			ad_shape shape = w ? ad_shape_of(w) : AD_SCALAR;
 
-			if (w && ad_kind_of(w) == AD_IS_PARAM && shape.rank >= 2 && shape.dims[0] > 0)
-				sum += (double)ad_count(y) * (double)ad_count(w) / (double)shape.dims[0];
+			if (w && ad_kind_of(w) == AD_IS_PARAM && shape.rank >= 2 &&
+			    shape.dims[0] > 0)
+				sum += (double)ad_count(y) * (double)ad_count(w) /
+				       (double)shape.dims[0];
 		}
 	}
 	return sum;
@@ -902,7 +938,7 @@ static bool take_steps(struct record *r, double *updates, char *error, size_t n)
 			double rms, change = rms_of_change(p->moved[k], p->before[k], &rms);
 
 			updates[k * (size_t)r->planned + (size_t)r->steps] =
-				rate > 0 && rms > 0 ? change / rms / rate : NAN;
+			    rate > 0 && rms > 0 ? change / rms / rate : NAN;
 		}
 		r->steps++;
 	}
@@ -916,6 +952,23 @@ static bool take_steps(struct record *r, double *updates, char *error, size_t n)
 	return good;
 }
 
+/* Tests rates from the first weights; the weights stay as they are. */
+static bool test_rates(struct record *r, void *const first[], double products, char *error,
+                       size_t n)
+{
+	struct probe *p = &r->probe;
+	void **after = probe_save(p);
+	bool good = after ? probe_load(p, first) : no_memory(error, n);
+
+	r->tested =
+	    good && rate_test(p, 1e-6, 10, (size_t)affordable(products, LEAST_RATES, MOST_RATES),
+	                      &r->rates, error, n);
+	good = r->tested && (probe_load(p, after) || graph_failed(r, error, n));
+	probe_free(p, after);
+	return good;
+}
+
+/* Steps, and a test of rates, from the first weights. */
 static bool step_from(struct record *r, void *const first[], bool rates, char *error, size_t n)
 {
 	struct probe *p = &r->probe;
@@ -934,20 +987,10 @@ static bool step_from(struct record *r, void *const first[], bool rates, char *e
 	free(updates);
 	if (good)
 		see_moves(r, first);
+	/* where nothing is finite before the first step, it is at no rate */
 	if (!good || !rates || (r->offender.found && r->steps == 0))
 		return good;
-	r->tested = true;
-	/* back at the weights after the steps when it is done */
-	{
-		void **after = probe_save(p);
-
-		good = after ? probe_load(p, first) : no_memory(error, n);
-		good = good && rate_test(p, 1e-6, 10, (size_t)affordable(products, LEAST_RATES, MOST_RATES),
-		                         &r->rates, error, n);
-		good = good && probe_load(p, after);
-		probe_free(p, after);
-	}
-	return good;
+	return test_rates(r, first, products, error, n);
 }
 
 /* Whether the gradient is more than the 0 that a weight gets which the loss does not reach. */
@@ -973,7 +1016,9 @@ static void see_weights(struct record *r)
 		const void *data = ad_data(w->weight->node);
 
 		w->reached = !in->gradients || is_reached(r, in->gradients[model_number(r, k)]);
-		w->rms = data ? root(squares_of(w->weight->node, data), (double)ad_count(w->weight->node)) : 0;
+		w->rms = data ? root(squares_of(w->weight->node, data),
+		                     (double)ad_count(w->weight->node))
+		              : 0;
 	}
 }
 
@@ -982,7 +1027,9 @@ static bool load_first(struct record *r, char *error, size_t n)
 {
 	const ad_model *m = r->m;
 	const char *from = m->train.from;
-	char *file = from && is_folder(from) ? join_path(from, "last.safetensors") : from ? strdup(from) : NULL;
+	char *file = from && is_folder(from) ? join_path(from, "last.safetensors")
+	             : from                  ? strdup(from)
+	                                     : NULL;
 	bool good;
 
 	if (!from)
@@ -1025,7 +1072,8 @@ static bool examine_training(struct record *r, bool rates, char *error, size_t n
 		if (good && !r->offender.found) {
 			r->offender.found = true;
 			snprintf(r->offender.text, sizeof r->offender.text,
-			         "it is gone when the batch is computed again without the flushing of tiny "
+			         "it is gone when the batch is computed again without the flushing "
+			         "of tiny "
 			         "numbers to 0");
 		}
 		free_look(&r->later);
@@ -1049,15 +1097,18 @@ static bool examine_training(struct record *r, bool rates, char *error, size_t n
 	return good;
 }
 
-bool record_take(struct record *r, ad_model *m, bool trained, bool rates, int *status, char *error, size_t n)
+bool record_take(struct record *r, ad_model *m, bool trained, bool rates, int *status, char *error,
+                 size_t n)
 {
 	*r = (struct record){ .m = m, .trained = trained };
 	if (!probe_open(&r->probe, m, 0, status, error, n))
 		return false;
 	*status = EXIT_USAGE;
 	if (!start_of_gradients(r->probe.in)) {
-		snprintf(error, n, "there is nothing to examine: the file has no 'loss', and its output is no "
-		         "single number that gradients could start from");
+		snprintf(
+		    error, n,
+		    "there is nothing to examine: the file has no 'loss', and its output is no "
+		    "single number that gradients could start from");
 		return false;
 	}
 	*status = EXIT_FAILED;

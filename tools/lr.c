@@ -10,11 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REACH(steps) (4 + (int)((steps) / 50)) /* points on each side that a smoothed one takes in */
-#define DIVERGED 4  /* times the least loss, of the mean of the last losses */
-#define LEAST_FALL 0.01 /* of the loss at the start, and twice the noise of a smoothed point: else it is none */
+#define REACH(steps)                                                                               \
+	(4 + (int)((steps) / 50)) /* points on each side that a smoothed one takes in */
+#define DIVERGED 4                /* times the least loss, of the mean of the last losses */
+#define LEAST_FALL                                                                                 \
+	0.01 /* of the loss at the start, and twice the noise of a smoothed point: else it is none \
+	      */
 
-/* ---- the test ------------------------------------------------------------------------------------ */
+/* ---- the test -------------------------------------------------------------------------------- */
 
 void rate_test_free(struct rate_test *t)
 {
@@ -73,8 +76,10 @@ static void conclude(struct rate_test *t, int reach)
 	for (size_t k = 0; k <= least; k++)
 		squares += pow(t->points[k].loss - t->points[k].smooth, 2);
 	t->noise = sqrt(squares / (double)(least + 1));
-	/* a smoothed point has the noise of a loss by the root of how many count in it: some 1.5 reach */
-	if (t->start - t->least < fmax(LEAST_FALL * fabs(t->start), 2 * t->noise / sqrt(1.5 * reach)))
+	/* a smoothed point has the noise of a loss by the root of how many count in it: some 1.5
+	 * reach */
+	if (t->start - t->least <
+	    fmax(LEAST_FALL * fabs(t->start), 2 * t->noise / sqrt(1.5 * reach)))
 		return;
 	/* the curve can rise before the test ends, never fall behind its least point */
 	for (size_t k = 2; k + 2 < t->n && k <= least; k++)
@@ -84,10 +89,11 @@ static void conclude(struct rate_test *t, int reach)
 	t->suggested = fmin(from, t->end_lr > 0 ? t->end_lr / 4 : from);
 }
 
-static bool grow(struct probe *p, double from, double to, size_t steps, struct rate_test *t, char *error,
-                 size_t n)
+static bool grow(struct probe *p, double from, double to, size_t steps, struct rate_test *t,
+                 char *error, size_t n)
 {
-	double factor = steps > 1 ? pow(to / from, 1 / (double)(steps - 1)) : 1, mean = 0, least = INFINITY;
+	double factor = steps > 1 ? pow(to / from, 1 / (double)(steps - 1)) : 1, mean = 0,
+	       least = INFINITY;
 
 	for (size_t k = 0; k < steps && t->end_lr == 0; k++) {
 		struct rate_point *point = &t->points[t->n];
@@ -109,15 +115,16 @@ static bool grow(struct probe *p, double from, double to, size_t steps, struct r
 		mean += 0.2 * (point->loss - mean);
 		recent = mean / (1 - pow(0.8, (double)(k + 1)));
 		least = fmin(least, recent);
-		if (k >= 2 * (size_t)REACH(steps) && recent > (least > 0 ? DIVERGED * least : least + DIVERGED * fabs(least)) &&
+		if (k >= 2 * (size_t)REACH(steps) &&
+		    recent > (least > 0 ? DIVERGED * least : least + DIVERGED * fabs(least)) &&
 		    recent > t->points[0].loss)
 			t->end_lr = point->lr;
 	}
 	return true;
 }
 
-bool rate_test(struct probe *p, double from, double to, size_t steps, struct rate_test *t, char *error,
-               size_t n)
+bool rate_test(struct probe *p, double from, double to, size_t steps, struct rate_test *t,
+               char *error, size_t n)
 {
 	void **saved = probe_save(p);
 	bool good;
@@ -152,18 +159,26 @@ void rate_test_say(const struct rate_test *t, char *text, size_t n)
 		snprintf(end, sizeof end, "; at lr %.2g it %s", t->end_lr,
 		         t->nonfinite ? "is NaN or infinite" : "is over four times that");
 	if (t->n == 0)
-		snprintf(text, n, "no suggestion: the loss or a gradient is NaN or infinite before the first "
-		         "step; 'autograd doctor' says where");
+		snprintf(
+		    text, n,
+		    "no suggestion: the loss or a gradient is NaN or infinite before the first "
+		    "step; 'autograd doctor' says where");
 	else if (t->suggested == 0)
-		snprintf(text, n, "no suggestion: from lr %.2g to %.2g the loss falls nowhere by more than its "
-		         "noise, from %.4g to %.4g at best%s; 'autograd doctor' says what else may be wrong",
-		         t->points[0].lr, t->points[t->n - 1].lr, t->start, t->least, end);
+		snprintf(
+		    text, n,
+		    "no suggestion: from lr %.2g to %.2g the loss falls nowhere by more than its "
+		    "noise, from %.4g to %.4g at best%s; 'autograd doctor' says what else may be "
+		    "wrong",
+		    t->points[0].lr, t->points[t->n - 1].lr, t->start, t->least, end);
 	else
-		snprintf(text, n, "suggested: lr %.2g: there the loss falls fastest, from %.4g at the start to "
-		         "%.4g at lr %.2g, its least%s", t->suggested, t->start, t->least, t->least_lr, end);
+		snprintf(
+		    text, n,
+		    "suggested: lr %.2g: there the loss falls fastest, from %.4g at the start to "
+		    "%.4g at lr %.2g, its least%s",
+		    t->suggested, t->start, t->least, t->least_lr, end);
 }
 
-/* ---- in the terminal ----------------------------------------------------------------------------- */
+/* ---- in the terminal ------------------------------------------------------------------------- */
 
 enum { ROWS = 12, MARGIN = 10 };
 
@@ -191,7 +206,7 @@ static void put_character(const struct canvas *c, int at, bool marked, FILE *to)
 	else if (dots)
 		fprintf(to, "\xe2%c%c", 0xa0 + (dots >> 6), 0x80 + (dots & 63)); /* U+2800 + dots */
 	else
-		fputs(marked ? "\xe2\x94\x8a" : " ", to);                         /* U+250A */
+		fputs(marked ? "\xe2\x94\x8a" : " ", to); /* U+250A */
 }
 
 /* Where a rate lies, 0 to 1. */
@@ -214,7 +229,8 @@ static void draw_curve(const struct rate_test *t, struct canvas *c, double low, 
 
 		/* from where the curve was, so that it has no holes where it is steep */
 		before = before < 0 ? y : before;
-		for (int at = before; at != y && (loss <= high || before > 0); at += y > at ? 1 : -1)
+		for (int at = before; at != y && (loss <= high || before > 0);
+		     at += y > at ? 1 : -1)
 			put_dot(c, x, at);
 		if (loss <= high)
 			put_dot(c, x, y);
@@ -225,7 +241,8 @@ static void draw_curve(const struct rate_test *t, struct canvas *c, double low, 
 static void print_axis(const struct rate_test *t, int columns, FILE *to)
 {
 	int column = 0;
-	double first = ceil(log10(t->points[0].lr) - 1e-9), last = log10(t->points[t->n - 1].lr) + 1e-9;
+	double first = ceil(log10(t->points[0].lr) - 1e-9),
+	       last = log10(t->points[t->n - 1].lr) + 1e-9;
 
 	fprintf(to, "%*s", MARGIN, "lr ");
 	for (double e = first; e <= last; e++) {
@@ -241,7 +258,9 @@ static void print_axis(const struct rate_test *t, int columns, FILE *to)
 
 void rate_test_print(const struct rate_test *t, int width, bool plain, FILE *to)
 {
-	struct canvas c = { .columns = width - MARGIN, .rows = ROWS, .across = plain ? 1 : 2,
+	struct canvas c = { .columns = width - MARGIN,
+		            .rows = ROWS,
+		            .across = plain ? 1 : 2,
 		            .down = plain ? 1 : 4 };
 	double low = t->least, high = t->start + 0.25 * (t->start - t->least), margin;
 	int marked = -1;
@@ -275,7 +294,7 @@ void rate_test_print(const struct rate_test *t, int width, bool plain, FILE *to)
 	free(c.dots);
 }
 
-/* ---- the command --------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 struct lr_options {
 	const char *output, *from, *to;
@@ -342,11 +361,16 @@ static void print_json(const struct rate_test *t)
 	printf("}\n");
 }
 
-static bool draw(const ad_model *m, const struct rate_test *t, const char *path, char *error, size_t n)
+static bool draw(const ad_model *m, const struct rate_test *t, const char *path, char *error,
+                 size_t n)
 {
 	double *room = calloc(3 * t->n + 1, sizeof *room);
-	struct rates rates = { .title = m->name, .n = t->n, .lr = room, .loss = room + t->n,
-		               .smooth = room + 2 * t->n, .suggested = t->suggested };
+	struct rates rates = { .title = m->name,
+		               .n = t->n,
+		               .lr = room,
+		               .loss = room + t->n,
+		               .smooth = room + 2 * t->n,
+		               .suggested = t->suggested };
 	bool done;
 
 	if (!room) {
@@ -402,8 +426,9 @@ static int run(const void *given, int n, const char *const args[])
 	ad_model *m;
 
 	if (!(from > 0) || !(to > from))
-		return misused("lr", "--from and --to are rates above 0, the second larger: not '%s' and '%s'",
-		               o->from, o->to);
+		return misused(
+		    "lr", "--from and --to are rates above 0, the second larger: not '%s' and '%s'",
+		    o->from, o->to);
 	if (o->steps < 10 || o->steps > 100000)
 		return misused("lr", "--steps is a number from 10 to 100000");
 	if (picture != PICTURE_SVG && picture != PICTURE_PNG && picture != PICTURE_PDF)
@@ -426,8 +451,10 @@ const struct command command_lr = {
 	.least = 1,
 	.most = 1,
 	.doc = "tests learning rates: plots the loss against them, suggests one",
-	.details = "A training in memory whose rate grows by the same factor each step, from 1e-6 to 10, until "
-		   "the loss diverges; the schedule of the file rests. Suggested is where the smoothed loss falls "
+	.details = "A training in memory whose rate grows by the same factor each step, from 1e-6 "
+	           "to 10, until "
+		   "the loss diverges; the schedule of the file rests. Suggested is where the "
+	           "smoothed loss falls "
 		   "fastest. Nothing is written but the picture asked for.",
 	.options = options,
 	.options_size = sizeof(struct lr_options),

@@ -34,7 +34,7 @@ double element_at(const ad_node *x, const void *data, size_t k)
 	}
 }
 
-/* ---- weights ------------------------------------------------------------------------------------- */
+/* ---- weights --------------------------------------------------------------------------------- */
 
 void probe_free(const struct probe *p, void **saved)
 {
@@ -75,7 +75,7 @@ bool probe_load(struct probe *p, void *const from[])
 	return true;
 }
 
-/* ---- data ---------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 bool probe_feed(struct probe *p, int64_t k, char *error, size_t n)
 {
@@ -87,8 +87,8 @@ bool probe_feed(struct probe *p, int64_t k, char *error, size_t n)
 		int64_t epoch = (int64_t)(at / samples);
 
 		if (d->draw_random) {
-			p->rows[i] = (size_t)data_random(p->m->train.seed, STREAM_DRAW, (uint64_t)k, i,
-			                                 samples);
+			p->rows[i] = (size_t)data_random(p->m->train.seed, STREAM_DRAW, (uint64_t)k,
+			                                 i, samples);
 			continue;
 		}
 		/* the first epoch of a training is number 1 */
@@ -255,17 +255,19 @@ void probe_close(struct probe *p)
 	*p = (struct probe){ 0 };
 }
 
-/* ---- steps --------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* How many steps the whole training has, and an epoch of it. */
 static void plan(const struct probe *p, int64_t *total, int64_t *per_epoch)
 {
 	const struct train_spec *t = &p->m->train;
-	size_t n = p->data ? p->data->n : 0, batch = p->m->data.batch > 0 ? (size_t)p->m->data.batch : n;
+	size_t n = p->data ? p->data->n : 0,
+	       batch = p->m->data.batch > 0 ? (size_t)p->m->data.batch : n;
 
 	*per_epoch = n && batch ? (int64_t)((n + batch - 1) / batch) : 1;
 	*per_epoch = (*per_epoch - 1) / t->accumulate + 1;
-	*total = t->epochs < 0 || __builtin_mul_overflow(t->epochs, *per_epoch, total) ? INT64_MAX : *total;
+	*total = t->epochs < 0 || __builtin_mul_overflow(t->epochs, *per_epoch, total) ? INT64_MAX
+	                                                                               : *total;
 	if (t->steps >= 0 && t->steps < *total)
 		*total = t->steps;
 }

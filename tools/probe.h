@@ -1,6 +1,6 @@
 /*
- * probe: short trainings in memory, on a model's own data and with its own optimizer: what `autograd lr` and
- * `autograd doctor` measure with.
+ * probe: short trainings in memory, on a model's own data and with its own optimizer: what
+ * `autograd lr` and `autograd doctor` measure with.
  */
 #ifndef AUTOGRAD_PROBE_H
 #define AUTOGRAD_PROBE_H
@@ -14,19 +14,19 @@ struct probe {
 	size_t batch;               /* samples in a step, always so many; 0 without data */
 	size_t *order, *rows;       /* samples of the epoch; of the step */
 	int64_t epoch;              /* that order is of; -1: none yet */
-	bool shuffled;              /* samples come in random order even where the file says otherwise */
-	struct instance *in;        /* the recording of such a batch, in training phase */
-	ad_optimizer *optimizer;    /* NULL: the file declares none, or there is nothing to train */
+	bool shuffled;       /* samples come in random order even where the file says otherwise */
+	struct instance *in; /* the recording of such a batch, in training phase */
+	ad_optimizer *optimizer; /* NULL: the file declares none, or there is nothing to train */
 	size_t n_moved;
 	ad_node **moved, **gradients, **roots;
-	void **before;              /* room for each of moved, as it was before its last step */
-	void **start;               /* all weights and buffers when the probe was opened */
-	int64_t step;               /* steps done since probe_restart */
-	double peak;                /* the optimizer's lr */
+	void **before; /* room for each of moved, as it was before its last step */
+	void **start;  /* all weights and buffers when the probe was opened */
+	int64_t step;  /* steps done since probe_restart */
+	double peak;   /* the optimizer's lr */
 };
 
-/* Reads the data and records a batch of at most `most` samples (0: as the file says) with its gradients, if
- * it has a loss. False: a sentence in error, and *status says how to exit. */
+/* Reads the data and records a batch of at most `most` samples (0: as the file says) with its
+ * gradients, if it has a loss. False: a sentence in error, and *status says how to exit. */
 bool probe_open(struct probe *p, ad_model *m, size_t most, int *status, char *error, size_t n);
 void probe_close(struct probe *p);
 
@@ -42,8 +42,8 @@ enum probe_result {
 	PROBE_FAILED     /* a sentence in error */
 };
 
-/* One training step with rate lr, or the file's own (with its schedule) if lr is negative; *loss is that of
- * the batch before the step. */
+/* One training step with rate lr, or the file's own (with its schedule) if lr is negative; *loss is
+ * that of the batch before the step. */
 enum probe_result probe_step(struct probe *p, double lr, double *loss, char *error, size_t n);
 
 /* All weights and buffers: a copy (NULL without memory), and back from it. */

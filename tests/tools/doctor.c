@@ -1,6 +1,7 @@
 /*
- * doctor: models made sick on purpose, each with one thing wrong, which the doctor has to find, at its place and
- * with its numbers, and nothing else; healthy ones, of which it has nothing to say; and the test of rates.
+ * doctor: models made sick on purpose, each with one thing wrong, which the doctor has to find, at
+ * its place and with its numbers, and nothing else; healthy ones, of which it has nothing to say;
+ * and the test of rates.
  *
  * The command is $AUTOGRAD_BIN, else build/autograd; the tests run in the project's top folder.
  */
@@ -36,7 +37,7 @@ static char *output_of(int *status, const char *format, ...)
 	return text;
 }
 
-/* ---- models ------------------------------------------------------------------------------------------ */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 /* Numbers that look random, the same each time, from a normal distribution as sums of twelve. */
 static double normal(unsigned *state)
@@ -107,8 +108,9 @@ static void write_model(const char *items, const char *loss, const char *map, co
 	         "  epochs: 3\n"
 	         "  seed: 1\n"
 	         "  optimizer: {%s}\n",
-	         classes ? "{shape: [B], dtype: i32, role: target}" : "{shape: [B, 1], role: target}", items,
-	         loss, map, optimizer);
+	         classes ? "{shape: [B], dtype: i32, role: target}"
+	                 : "{shape: [B, 1], role: target}",
+	         items, loss, map, optimizer);
 	scratch_text("sick.yaml", text);
 }
 
@@ -118,7 +120,7 @@ static const char plain[] = "  - linear: {out: 16, init: he}\n"
 static const char plain_loss[] = "cross_entropy(logits, y)";
 static const char sgd[] = "sgd: {lr: 0.1}";
 
-/* ---- findings ---------------------------------------------------------------------------------------- */
+/* ---- findings -------------------------------------------------------------------------------- */
 
 static cJSON *examine(const char *path, const char *more)
 {
@@ -146,11 +148,11 @@ static double number_of(const cJSON *finding, const char *name)
 	return cJSON_IsNumber(value) ? value->valuedouble : (double)NAN;
 }
 
-/* That the doctor finds this alone in sick.yaml, at this line (0: any), with a number in this range and words in
- * its sentence; and that a remedy helped, whose first override is `set` (NULL: none did). Returns the finding, in
- * json that stays. */
-static const cJSON *expect_only(const char *check, int line, const char *number, double least, double most,
-                                const char *words, const char *set)
+/* That the doctor finds this alone in sick.yaml, at this line (0: any), with a number in this range
+ * and words in its sentence; and that a remedy helped, whose first override is `set` (NULL: none
+ * did). Returns the finding, in json that stays. */
+static const cJSON *expect_only(const char *check, int line, const char *number, double least,
+                                double most, const char *words, const char *set)
 {
 	cJSON *json = examine(scratch_path("sick.yaml"), "");
 	const cJSON *findings = cJSON_GetObjectItemCaseSensitive(json, "findings");
@@ -160,15 +162,18 @@ static const cJSON *expect_only(const char *check, int line, const char *number,
 	cr_assert(cJSON_GetArraySize(findings) == 1, "%s", text);
 	cr_expect_str_eq(text_of(f, "check"), check, "%s", text);
 	place = cJSON_GetObjectItemCaseSensitive(f, "line");
-	cr_expect(line == 0 || (cJSON_IsNumber(place) && place->valueint == line), "line: %s", text);
+	cr_expect(line == 0 || (cJSON_IsNumber(place) && place->valueint == line), "line: %s",
+	          text);
 	cr_expect(line == 0 || strstr(text_of(f, "file"), "sick.yaml"), "file: %s", text);
-	cr_expect(number_of(f, number) >= least && number_of(f, number) <= most, "%s: %s", number, text);
+	cr_expect(number_of(f, number) >= least && number_of(f, number) <= most, "%s: %s", number,
+	          text);
 	cr_expect(strstr(text_of(f, "sentence"), words) != NULL, "'%s': %s", words, text);
 	cr_expect(*text_of(f, "remedy"), "remedy: %s", text);
 	sets = cJSON_GetObjectItemCaseSensitive(f, "set");
 	first = cJSON_GetArrayItem(sets, 0);
 	if (set) {
-		cr_expect(cJSON_IsString(first) && strcmp(first->valuestring, set) == 0, "set: %s", text);
+		cr_expect(cJSON_IsString(first) && strcmp(first->valuestring, set) == 0, "set: %s",
+		          text);
 		cr_expect(*text_of(f, "tried"), "tried: %s", text);
 	} else {
 		cr_expect(!first && !*text_of(f, "tried"), "no remedy was expected: %s", text);
@@ -183,7 +188,8 @@ static void expect_nothing(const char *path)
 	const cJSON *findings = cJSON_GetObjectItemCaseSensitive(json, "findings");
 	char *text = cJSON_Print(json);
 
-	cr_expect(cJSON_IsArray(findings) && cJSON_GetArraySize(findings) == 0, "%s: %s", path, text);
+	cr_expect(cJSON_IsArray(findings) && cJSON_GetArraySize(findings) == 0, "%s: %s", path,
+	          text);
 	cr_expect(*text_of(json, "looked_at"), "%s: %s", path, text);
 	free(text);
 	cJSON_Delete(json);
@@ -191,10 +197,12 @@ static void expect_nothing(const char *path)
 
 Test(doctor, healthy_models)
 {
-	static const char *const names[] = { "autoencoder", "beans", "descent", "digits", "digits_overfit", "gates",
-		                             "inception", "iris_hinge", "iris_softmax", "max_gate",
-		                             "neural_ode", "perceptron_nand", "residual", "resnet",
-		                             "sigmoid_circuit", "wide_and_deep" };
+	static const char *const names[] = { "autoencoder",  "beans",          "descent",
+		                             "digits",       "digits_overfit", "gates",
+		                             "inception",    "iris_hinge",     "iris_softmax",
+		                             "max_gate",     "neural_ode",     "perceptron_nand",
+		                             "residual",     "resnet",         "sigmoid_circuit",
+		                             "wide_and_deep" };
 	char path[128];
 
 	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
@@ -205,8 +213,8 @@ Test(doctor, healthy_models)
 	write_model(plain, plain_loss, "", sgd);
 	expect_nothing(scratch_path("sick.yaml"));
 	write_data(NUMBERS);
-	write_model("  - linear: {out: 16, init: he}\n  - relu\n  - {linear: 1, as: out}\n", "mse_loss(out, y)", "",
-	            "sgd: {lr: 0.05}");
+	write_model("  - linear: {out: 16, init: he}\n  - relu\n  - {linear: 1, as: out}\n",
+	            "mse_loss(out, y)", "", "sgd: {lr: 0.05}");
 	expect_nothing(scratch_path("sick.yaml"));
 }
 
@@ -231,14 +239,45 @@ Test(doctor, vanishing_gradient)
 	cJSON_Delete(json);
 }
 
+/* In a block, whose copies are one place in the file; by small weights alone, without and with
+ * relu. */
+Test(doctor, vanishing_gradient_of_blocks_and_weights)
+{
+	write_data(CLASSES);
+	write_model("  - part: 32\n"
+	            "    repeat: 8\n"
+	            "  - {linear: 2, as: logits}\n"
+	            "defs: {part: {params: {n: int}, body: [{linear: n}, sigmoid]}}\n",
+	            plain_loss, "", sgd);
+	expect_only("vanishing-gradient", 9, "layers", 9, 9, "sigmoid", "defs.part.body.1=relu");
+	write_model("  - chain: [{linear: {out: 32, init: {normal: {std: 0.02}}}}, relu]\n"
+	            "    repeat: 6\n"
+	            "  - {linear: 2, as: logits}\n",
+	            plain_loss, "", sgd);
+	expect_only("vanishing-gradient", 6, "each", 0.02, 0.3, "weights in between are small",
+	            "model.0.chain.0.linear.init=he");
+}
+
+/* Weights before a layer that begins as 0 get no gradient in the first step alone. */
+Test(doctor, zero_at_first_only)
+{
+	write_data(CLASSES);
+	write_model("  - linear: {out: 16, init: he}\n"
+	            "  - tanh\n"
+	            "  - {linear: {out: 2, init: zeros}, as: logits}\n",
+	            plain_loss, "", sgd);
+	expect_nothing(scratch_path("sick.yaml"));
+}
+
 Test(doctor, exploding_gradient)
 {
 	write_data(CLASSES);
 	write_model("  - chain: [{linear: {out: 32, init: {normal: {std: 2}}}}, relu]\n"
 	            "    repeat: 4\n"
-	            "  - {linear: {out: 2, init: {normal: {std: 1e-5}}}, as: logits}\n", plain_loss, "",
-	            "sgd: {lr: 1e-9}");
-	/* a factor of some 2 sqrt(32 / 2) = 8 for each of four layers, but for the last, small one */
+	            "  - {linear: {out: 2, init: {normal: {std: 1e-5}}}, as: logits}\n",
+	            plain_loss, "", "sgd: {lr: 1e-9}");
+	/* a factor of some 2 sqrt(32 / 2) = 8 for each of four layers, but for the last, small one
+	 */
 	cJSON *json = examine(scratch_path("sick.yaml"), "--set model.1.linear.init=xavier");
 	const cJSON *f = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "findings"), 0);
 	const cJSON *line = cJSON_GetObjectItemCaseSensitive(f, "line");
@@ -246,7 +285,8 @@ Test(doctor, exploding_gradient)
 	cr_expect_str_eq(text_of(f, "check"), "exploding-gradient");
 	cr_expect_str_eq(text_of(f, "subject"), "chain[0].linear.weight");
 	cr_expect_eq(line->valueint, 6);
-	cr_expect(number_of(f, "ratio") > 100 && number_of(f, "ratio") < 2000, "%g", number_of(f, "ratio"));
+	cr_expect(number_of(f, "ratio") > 100 && number_of(f, "ratio") < 2000, "%g",
+	          number_of(f, "ratio"));
 	cr_expect(number_of(f, "each") > 3 && number_of(f, "each") < 9, "%g", number_of(f, "each"));
 	cr_expect(*text_of(f, "tried"));
 	cJSON_Delete(json);
@@ -257,8 +297,10 @@ Test(doctor, dead_relu)
 	write_data(CLASSES);
 	write_model("  - linear: {out: 16, init: {weight: he, bias: {values: [-20]}}}\n"
 	            "  - relu\n"
-	            "  - {linear: 2, as: logits}\n", plain_loss, "", sgd);
-	expect_only("dead-relu", 7, "dead", 1, 1, "100 % of the 16 units of 'relu'", "model.0.linear.init=he");
+	            "  - {linear: 2, as: logits}\n",
+	            plain_loss, "", sgd);
+	expect_only("dead-relu", 7, "dead", 1, 1, "100 % of the 16 units of 'relu'",
+	            "model.0.linear.init=he");
 }
 
 Test(doctor, saturated)
@@ -266,10 +308,12 @@ Test(doctor, saturated)
 	write_data(CLASSES);
 	write_model("  - linear: {out: 16, init: {normal: {std: 30}}}\n"
 	            "  - sigmoid\n"
-	            "  - {linear: 2, as: logits}\n", plain_loss, "", sgd);
+	            "  - {linear: 2, as: logits}\n",
+	            plain_loss, "", sgd);
 	cJSON *json = examine(scratch_path("sick.yaml"), "--quick");
 	const cJSON *findings = cJSON_GetObjectItemCaseSensitive(json, "findings");
-	const cJSON *f = cJSON_GetArrayItem(findings, 0), *line = cJSON_GetObjectItemCaseSensitive(f, "line");
+	const cJSON *f = cJSON_GetArrayItem(findings, 0),
+		    *line = cJSON_GetObjectItemCaseSensitive(f, "line");
 
 	cr_assert_eq(cJSON_GetArraySize(findings), 1);
 	cr_expect_str_eq(text_of(f, "check"), "saturated");
@@ -286,7 +330,8 @@ Test(doctor, unreached)
 	write_model("  - {linear: {out: 16, init: he}, as: h}\n"
 	            "  - tanh\n"
 	            "  - {linear: 2, as: logits}\n"
-	            "  - {linear: 5, from: h, as: side}\n", plain_loss, "", sgd);
+	            "  - {linear: 5, from: h, as: side}\n",
+	            plain_loss, "", sgd);
 	expect_only("unreached", 9, "weights", 2, 2, "'side.weight' and 'side.bias'", NULL);
 }
 
@@ -295,7 +340,8 @@ Test(doctor, unmoved)
 	write_data(CLASSES);
 	write_model("  - {linear: {out: 16, init: he}, lr_scale: 0}\n"
 	            "  - tanh\n"
-	            "  - {linear: 2, as: logits}\n", plain_loss, "", sgd);
+	            "  - {linear: 2, as: logits}\n",
+	            plain_loss, "", sgd);
 	expect_only("unmoved", 6, "weights", 2, 2, "lr_scale: 0", "model.0.lr_scale=1");
 }
 
@@ -304,7 +350,8 @@ Test(doctor, identical_units)
 	write_data(CLASSES);
 	write_model("  - linear: {out: 16, init: {values: [0.3]}}\n"
 	            "  - tanh\n"
-	            "  - {linear: {out: 2, init: zeros}, as: logits}\n", plain_loss, "", sgd);
+	            "  - {linear: {out: 2, init: zeros}, as: logits}\n",
+	            plain_loss, "", sgd);
 	expect_only("identical-units", 6, "units", 16, 16, "they still are one unit, 16 times",
 	            "model.0.linear.init=xavier");
 }
@@ -314,17 +361,18 @@ Test(doctor, loss_at_start)
 	write_data(CLASSES);
 	write_model("  - linear: {out: 16, init: he}\n"
 	            "  - tanh\n"
-	            "  - {linear: {out: 2, init: {normal: {std: 8}}}, as: logits}\n", plain_loss, "",
-	            "sgd: {lr: 0.2}");
-	const cJSON *f = expect_only("loss-at-start", 9, "loss", 3, 50, "ln 2 = 0.693", "model.2.linear.init=xavier");
+	            "  - {linear: {out: 2, init: {normal: {std: 8}}}, as: logits}\n",
+	            plain_loss, "", "sgd: {lr: 0.2}");
+	const cJSON *f = expect_only("loss-at-start", 9, "loss", 3, 50, "ln 2 = 0.693",
+	                             "model.2.linear.init=xavier");
 	cr_expect(fabs(number_of(f, "chance") - log(2)) < 1e-12);
 }
 
 Test(doctor, learning_rate_high)
 {
 	write_data(NUMBERS);
-	write_model("  - linear: {out: 16, init: he}\n  - gelu\n  - {linear: 1, as: out}\n", "mse_loss(out, y)", "",
-	            "adam: {lr: 5}");
+	write_model("  - linear: {out: 16, init: he}\n  - gelu\n  - {linear: 1, as: out}\n",
+	            "mse_loss(out, y)", "", "adam: {lr: 5}");
 	cJSON *json = examine(scratch_path("sick.yaml"), "");
 	const cJSON *f = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "findings"), 0);
 	const cJSON *line = cJSON_GetObjectItemCaseSensitive(f, "line");
@@ -343,15 +391,18 @@ Test(doctor, learning_rate_low)
 	write_model(plain, plain_loss, "", "sgd: {lr: 1e-6, momentum: 0.9}");
 	cJSON *json = examine(scratch_path("sick.yaml"), "");
 	const cJSON *findings = cJSON_GetObjectItemCaseSensitive(json, "findings");
-	const cJSON *f = cJSON_GetArrayItem(findings, 0), *line = cJSON_GetObjectItemCaseSensitive(f, "line");
+	const cJSON *f = cJSON_GetArrayItem(findings, 0),
+		    *line = cJSON_GetObjectItemCaseSensitive(f, "line");
 	double suggested = number_of(f, "suggested");
-	const char *set = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(f, "set"), 0)->valuestring;
+	const char *set =
+	    cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(f, "set"), 0)->valuestring;
 
 	cr_assert_eq(cJSON_GetArraySize(findings), 1);
 	cr_expect_str_eq(text_of(f, "check"), "learning-rate-low");
 	cr_expect_eq(line->valueint, 16);
 	cr_expect(suggested > 1e-3 && suggested < 1, "%g", suggested);
-	cr_expect(strncmp(set, "train.optimizer.sgd.lr=", 23) == 0 && fabs(atof(set + 23) / suggested - 1) < 0.05);
+	cr_expect(strncmp(set, "train.optimizer.sgd.lr=", 23) == 0 &&
+	          fabs(atof(set + 23) / suggested - 1) < 0.05);
 	cr_expect(*text_of(f, "tried"));
 	cJSON_Delete(json);
 }
@@ -359,8 +410,8 @@ Test(doctor, learning_rate_low)
 Test(doctor, steps_that_end_in_nan)
 {
 	write_data(NUMBERS);
-	write_model("  - linear: {out: 16, init: he}\n  - relu\n  - {linear: 1, as: out}\n", "mse_loss(out, y)", "",
-	            "sgd: {lr: 100}");
+	write_model("  - linear: {out: 16, init: he}\n  - relu\n  - {linear: 1, as: out}\n",
+	            "mse_loss(out, y)", "", "sgd: {lr: 100}");
 	cJSON *json = examine(scratch_path("sick.yaml"), "");
 	const cJSON *f = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "findings"), 0);
 
@@ -376,6 +427,10 @@ Test(doctor, nan_at_the_start)
 	write_data(CLASSES);
 	write_model(plain, "cross_entropy(log(logits), y)", "", sgd);
 	expect_only("nonfinite", 9, "step", 0, 0, "is made by 'log', out of finite values", NULL);
+	write_model("  - linear: {out: 16, init: {values: [1e39]}}\n"
+	            "  - {linear: 2, as: logits}\n",
+	            plain_loss, "", sgd);
+	expect_only("nonfinite", 6, "step", 0, 0, "'linear.weight' itself holds it", NULL);
 }
 
 Test(doctor, large_update)
@@ -392,8 +447,8 @@ Test(doctor, small_update)
 	/* near its best from the start, so that no rate makes the loss fall */
 	write_model("  - linear: {out: 16, init: he}\n"
 	            "  - tanh\n"
-	            "  - {linear: {out: 2, init: {normal: {std: 0.02}}}, as: logits}\n", plain_loss, "",
-	            "adam: {lr: 1e-8}");
+	            "  - {linear: {out: 2, init: {normal: {std: 0.02}}}, as: logits}\n",
+	            plain_loss, "", "adam: {lr: 1e-8}");
 	cJSON *json = examine(scratch_path("sick.yaml"), "--quick");
 	const cJSON *f = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(json, "findings"), 0);
 
@@ -415,18 +470,21 @@ Test(doctor, scale_of_inputs_and_targets)
 	cr_assert(f != NULL);
 	cr_expect(number_of(f, "std") > 90 && number_of(f, "std") < 110);
 	cr_expect_str_eq(text_of(f, "subject"), "x");
-	cr_expect_str_eq(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(f, "set"), 0)->valuestring,
-	                 "data.map.x=[{scale: 100}, standardize]");
+	cr_expect_str_eq(
+	    cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(f, "set"), 0)->valuestring,
+	    "data.map.x=[{scale: 100}, standardize]");
 	cJSON_Delete(json);
 
 	write_data(UNEVEN);
 	write_model(plain, plain_loss, "", sgd);
-	expect_only("input-scale", 3, "std", 0.8, 0.95, "of different size", "data.map.x=[standardize]");
+	expect_only("input-scale", 3, "std", 0.8, 0.95, "of different size",
+	            "data.map.x=[standardize]");
 
 	write_data(LARGE_NUMBERS);
-	write_model("  - linear: {out: 16, init: he}\n  - tanh\n  - {linear: 1, as: out}\n", "l1_loss(out, y)", "",
-	            "sgd: {lr: 0.05}");
-	expect_only("target-scale", 4, "mean", 2e5, 3e5, "Target 'y' is not normalised", "data.map.y=[standardize]");
+	write_model("  - linear: {out: 16, init: he}\n  - tanh\n  - {linear: 1, as: out}\n",
+	            "l1_loss(out, y)", "", "sgd: {lr: 0.05}");
+	expect_only("target-scale", 4, "mean", 2e5, 3e5, "Target 'y' is not normalised",
+	            "data.map.y=[standardize]");
 }
 
 Test(doctor, data_that_cannot_teach)
@@ -442,19 +500,22 @@ Test(doctor, data_that_cannot_teach)
 	expect_only("equal-columns", 3, "equal", 1, 1, "Numbers 1 and 3", NULL);
 	write_data(CLASSES);
 	write_model(plain, plain_loss, "  map: {x: [{scale: 0}]}\n", sgd);
-	expect_only("constant-input", 3, "constant", 4, 4, "the same in every sample: nothing", NULL);
+	expect_only("constant-input", 3, "constant", 4, 4, "the same in every sample: nothing",
+	            NULL);
 	write_model(plain, plain_loss, "  map: {x: [{scale: 1e39}]}\n", sgd);
 	expect_only("nonfinite-input", 3, "samples", 390, 400, "hold a NaN or an infinity", NULL);
 }
 
-/* A run: at its trained weights, and what became of the first ones; nothing in its folder changes. */
+/* A run: at its trained weights, and what became of the first ones; nothing in its folder changes.
+ */
 Test(doctor, runs)
 {
 	const char *run = scratch_path("run");
 	struct stat before, after;
 	int status;
 
-	free(output_of(&status, "train configs/vanishing.yaml --run %s --quiet --set train.epochs=3", run));
+	free(output_of(&status,
+	               "train configs/vanishing.yaml --run %s --quiet --set train.epochs=3", run));
 	cr_assert_eq(status, 0);
 	cr_assert_eq(stat(run, &before), 0);
 	cJSON *json = examine(run, "");
@@ -467,7 +528,8 @@ Test(doctor, runs)
 	cr_expect(strstr(text_of(cJSON_GetArrayItem(findings, 1), "file"), "config.yaml"));
 	cJSON_Delete(json);
 	cr_assert_eq(stat(run, &after), 0);
-	cr_expect(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+	cr_expect(before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+	          before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
 
 	/* which has learnt: that its sigmoids lie at their ends is how it says what it knows */
 	run = scratch_path("beans");
@@ -476,7 +538,8 @@ Test(doctor, runs)
 	expect_nothing(run);
 
 	write_data(CLASSES);
-	write_model("  - {linear: {out: 16, init: he}, lr_scale: 0}\n  - tanh\n  - {linear: 2, as: logits}\n",
+	write_model("  - {linear: {out: 16, init: he}, lr_scale: 0}\n  - tanh\n  - {linear: 2, as: "
+	            "logits}\n",
 	            plain_loss, "", sgd);
 	run = scratch_path("still");
 	free(output_of(&status, "train %s --run %s --quiet", scratch_path("sick.yaml"), run));
@@ -485,7 +548,8 @@ Test(doctor, runs)
 	findings = cJSON_GetObjectItemCaseSensitive(json, "findings");
 	cr_assert_eq(cJSON_GetArraySize(findings), 1);
 	cr_expect_str_eq(text_of(cJSON_GetArrayItem(findings, 0), "check"), "unmoved");
-	cr_expect(strstr(text_of(cJSON_GetArrayItem(findings, 0), "sentence"), "in the whole training"));
+	cr_expect(
+	    strstr(text_of(cJSON_GetArrayItem(findings, 0), "sentence"), "in the whole training"));
 	cJSON_Delete(json);
 }
 
@@ -505,18 +569,31 @@ Test(doctor, what_cannot_be_examined)
 	int status;
 	char *text;
 
-	expect_refusal("doctor", "version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 3}]\n"
-	               "data: {train: {format: table, columns: [x], rows: [[[1, 2, 3, 4]]]}}\n", "has no 'loss'");
-	expect_refusal("doctor", "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1}]\nloss: mean(prev)\n",
+	expect_refusal("doctor",
+	               "version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 3}]\n"
+	               "data: {train: {format: table, columns: [x], rows: [[[1, 2, 3, 4]]]}}\n",
+	               "has no 'loss'");
+	expect_refusal("doctor",
+	               "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1}]\nloss: mean(prev)\n",
 	               "odd.yaml");
-	expect_refusal("doctor", "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y**2)\n",
-	               "declares no data.train");
-	expect_refusal("doctor", "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y**2)\n"
-	               "data: {train: {format: table, columns: [x], rows: []}}\n", "row");
-	expect_refusal("lr", "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\n"
-	               "data: {train: {format: table, columns: [x], rows: [[[1]], [[2]]]}}\n", "no 'loss'");
-	expect_refusal("lr", "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y**2)\n"
-	               "data: {train: {format: table, columns: [x], rows: [[[1]], [[2]]]}}\n", "no optimizer");
+	expect_refusal(
+	    "doctor",
+	    "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y**2)\n",
+	    "declares no data.train");
+	expect_refusal(
+	    "doctor",
+	    "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y**2)\n"
+	    "data: {train: {format: table, columns: [x], rows: []}}\n",
+	    "row");
+	expect_refusal("lr",
+	               "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\n"
+	               "data: {train: {format: table, columns: [x], rows: [[[1]], [[2]]]}}\n",
+	               "no 'loss'");
+	expect_refusal(
+	    "lr",
+	    "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y**2)\n"
+	    "data: {train: {format: table, columns: [x], rows: [[[1]], [[2]]]}}\n",
+	    "no optimizer");
 	expect_refusal("lr --from 1 --to 0.1", "version: 1\n", "the second larger");
 	expect_refusal("lr -o plot.gif", "version: 1\n", "does not end in");
 	text = output_of(&status, "doctor %s", scratch);
@@ -536,7 +613,7 @@ Test(doctor, status)
 	cr_expect_eq(status, 0);
 }
 
-/* ---- learning rates ---------------------------------------------------------------------------------- */
+/* ---- learning rates -------------------------------------------------------------------------- */
 
 Test(doctor, rates)
 {
@@ -549,11 +626,14 @@ Test(doctor, rates)
 	int n = cJSON_GetArraySize(points);
 
 	cr_assert(json && status == 0, "%s", text);
-	/* the file's 0.1 with momentum is near the least; the fall is steepest at a tenth of that */
-	cr_expect(suggested->valuedouble > 3e-3 && suggested->valuedouble < 0.1, "%g", suggested->valuedouble);
+	/* the file's 0.1 with momentum is near the least; the fall is steepest at a tenth of that
+	 */
+	cr_expect(suggested->valuedouble > 3e-3 && suggested->valuedouble < 0.1, "%g",
+	          suggested->valuedouble);
 	cr_expect(cJSON_IsNumber(end) && end->valuedouble > 0.3 && end->valuedouble < 10);
 	for (int k = 1; k < n; k++) {
-		double a = cJSON_GetObjectItem(cJSON_GetArrayItem(points, k - 1), "lr")->valuedouble;
+		double a =
+		    cJSON_GetObjectItem(cJSON_GetArrayItem(points, k - 1), "lr")->valuedouble;
 		double b = cJSON_GetObjectItem(cJSON_GetArrayItem(points, k), "lr")->valuedouble;
 
 		cr_assert(fabs(b / a - pow(1e7, 1.0 / 199)) < 1e-9);
