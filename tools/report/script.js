@@ -815,25 +815,29 @@ function showHeat() {
 
 const histogramSize = { width: 200, height: 74 };
 
+/* Counts as steps; those over `most` are cut off. */
 function outline(bins, most) {
 	const { width, height } = histogramSize, step = width / bins.length;
 	let path = `M0,${height}`;
 
 	bins.forEach((count, k) => {
-		const y = (height - count / most * height).toFixed(1);
+		const y = (height - Math.min(1.04, count / most) * height).toFixed(1);
 		path += `L${(k * step).toFixed(1)},${y}L${((k + 1) * step).toFixed(1)},${y}`;
 	});
 	return path + `L${width},${height}`;
 }
 
+/* A path that may go on in a new line after a dot or an underscore. */
+const breakable = path => path.split(/(?<=[._])/).flatMap(part => [part, el("wbr")]);
+
 function histogram(w) {
-	const { width, height } = histogramSize, most = Math.max(1, ...w.bins, ...(w.first || []));
+	const { width, height } = histogramSize, most = Math.max(1, ...w.bins);
 	const [least, largest] = w.range, nought = (0 - least) / (largest - least) * width;
 	const label = `${w.path}: ${whole(w.n)} values from ${number(least)} to ${number(largest)}, mean ${number(w.mean)}, rms ${number(w.rms)}`;
 	const spoilt = w.bad ? `, ${whole(w.bad)} not finite` : "", zeros = w.zeros ? `, ${percent(w.zeros / w.n)} zeros` : "";
 
 	return el("figure", {},
-		el("figcaption", {}, el("b", {}, w.path), el("span", { class: "key" }, w.shape + (w.kind === "param" ? "" : ", " + w.kind))),
+		el("figcaption", {}, el("b", {}, breakable(w.path)), el("span", { class: "key" }, w.shape + (w.kind === "param" ? "" : ", " + w.kind))),
 		svg("svg", { class: "chart", viewBox: `0 -4 ${width} ${height + 22}`, role: "img", "aria-label": label },
 			svg("title", {}, label + zeros + spoilt),
 			svg("path", { class: "bars", d: outline(w.bins, most) + "Z" }),
