@@ -14,8 +14,10 @@
 
 #define MOST_BATCH 256         /* samples that are evaluated */
 #define MOST_MODULES 40        /* with a picture of their own */
-#define MOST_PICTURE ((size_t)1500 << 10) /* bytes of an SVG */
-#define MOST_PICTURES ((size_t)2500 << 10) /* of all of them */
+#define MOST_PICTURE ((size_t)1000 << 10) /* bytes of an SVG */
+#define MOST_MODULE ((size_t)300 << 10)   /* of that of a module */
+#define MOST_PICTURES ((size_t)1800 << 10) /* of all of them */
+#define LESS_DEPTH 2       /* levels shown where that is too much */
 #define SECONDS 20.0           /* for dot, in all */
 #define MODULE_SECONDS 3.0     /* for one of the modules */
 
@@ -57,17 +59,17 @@ static char *drawing(const struct pictures *p, size_t step, const ad_draw_option
 }
 
 /* The svg element of dot's file at path. */
-static char *read_svg(const char *path, char *error, size_t n)
+static char *read_svg(const char *path, size_t most, char *error, size_t n)
 {
 	FILE *file = fopen(path, "re");
-	char *text = file ? malloc(MOST_PICTURE + 1) : NULL, *element;
-	size_t length = text ? fread(text, 1, MOST_PICTURE + 1, file) : 0;
+	char *text = file ? malloc(most + 1) : NULL, *element;
+	size_t length = text ? fread(text, 1, most + 1, file) : 0;
 
 	if (file)
 		fclose(file);
-	if (length == 0 || length > MOST_PICTURE) {
+	if (length == 0 || length > most) {
 		snprintf(error, n, length ? "the picture is larger than %zu KiB" : "it cannot be read",
-		         MOST_PICTURE >> 10);
+		         most >> 10);
 		free(text);
 		return NULL;
 	}
@@ -79,7 +81,8 @@ static char *read_svg(const char *path, char *error, size_t n)
 }
 
 /* The drawing laid out by dot, from malloc; NULL with a sentence in error. */
-static char *picture(struct pictures *p, const ad_draw_options *o, double seconds, char *error, size_t n)
+static char *picture(struct pictures *p, const ad_draw_options *o, double seconds, size_t most, char *error,
+                     size_t n)
 {
 	char path[96], *dot, *svg = NULL;
 	size_t size = 0, last = p->y ? 0 : p->r->steps[p->r->n_steps - 1];
@@ -92,7 +95,7 @@ static char *picture(struct pictures *p, const ad_draw_options *o, double second
 	dot = drawing(p, last, o, &size, error, n);
 	snprintf(path, sizeof path, "%s/graph.svg", p->folder);
 	if (dot && render_dot_within(dot, size, path, left < seconds ? left : seconds, NULL, error, n))
-		svg = read_svg(path, error, n);
+		svg = read_svg(path, most, error, n);
 	unlink(path);
 	free(dot);
 	if (svg)
@@ -163,7 +166,7 @@ static void write_modules(struct pictures *p)
 		o.radius = 1;
 		o.open = open;
 		o.n_open = 1;
-		svg = p->bytes < MOST_PICTURES ? picture(p, &o, MODULE_SECONDS, error, sizeof error) : NULL;
+		svg = p->bytes < MOST_PICTURES ? picture(p, &o, MODULE_SECONDS, MOST_MODULE, error, sizeof error) : NULL;
 		if (svg) {
 			fputs(written++ ? "," : "", p->r->to);
 			json_text(p->r->to, paths[k]);
@@ -221,25 +224,31 @@ static void write_list(FILE *to, const char *key, const cJSON *items, const char
 	putc(']', to);
 }
 
-/* The classes of the copies that a box stands for, by its id. */
-static void write_copies(FILE *to, const cJSON *nodes)
+/* Of the boxes that list something, `what` (copies, weights), by their ids: the class of each, or its number. */
+static void write_inner(FILE *to, const char *key, const cJSON *nodes, const char *what, const char *value)
 {
-	const cJSON *node, *copy;
+	const cJSON *node, *inner;
 	bool first = true;
 
-	fprintf(to, ",\"copies\":{");
+	fprintf(to, ",\"%s\":{", key);
 	cJSON_ArrayForEach(node, nodes)
 	{
-		const cJSON *copies = cJSON_GetObjectItemCaseSensitive(node, "copies");
+		const cJSON *list = cJSON_GetObjectItemCaseSensitive(node, what);
 
-		if (!cJSON_IsArray(copies))
+		if (!cJSON_IsArray(list))
 			continue;
 		fputs(first ? "" : ",", to);
 		first = false;
 		write_word(to, node, "svg");
 		fputs(":[", to);
-		cJSON_ArrayForEach(copy, copies)
-			fprintf(to, "%zu%s", class_number(copy), copy->next ? "," : "");
+		cJSON_ArrayForEach(inner, list)
+		{
+			if (strcmp(value, "class") == 0)
+				fprintf(to, "%zu", class_number(inner));
+			else
+				write_word(to, inner, value);
+			fputs(inner->next ? "," : "", to);
+		}
 		putc(']', to);
 	}
 	putc('}', to);
@@ -271,10 +280,12 @@ static bool write_step(struct pictures *p, size_t k, bool first, char *error, si
 	report_number(p->r->to, record_step(p->r->record, p->r->steps[k]).loss);
 	write_list(p->r->to, "edge_class", edges, "class");
 	write_list(p->r->to, "edge_width", edges, "width");
-	write_list(p->r->to, "edge_text", edges, "text");
+	write_list(p->r->to, "edge_text", edges, "number");
 	write_list(p->r->to, "item_class", nodes, "class");
-	write_list(p->r->to, "item_text", nodes, "text");
-	write_copies(p->r->to, nodes);
+	write_list(p->r->to, "item_text", nodes, "number");
+	write_inner(p->r->to, "copies", nodes, "copies", "class");
+	write_inner(p->r->to, "weight_class", nodes, "weights", "class");
+	write_inner(p->r->to, "weight_text", nodes, "weights", "number");
 	putc('}', p->r->to);
 	cJSON_Delete(step);
 	return true;
@@ -326,11 +337,30 @@ static void write_text(struct report *r, const char *key, char *text)
 	free(text);
 }
 
+/* The whole graph laid out; where it is too large, with fewer levels, which the drawings of steps then have,
+ * too. */
+static char *whole_picture(struct pictures *p, char *error, size_t n)
+{
+	char *svg = picture(p, &p->base, SECONDS / 2, MOST_PICTURE, error, n), unused[1024];
+	int depth;
+
+	for (depth = LESS_DEPTH; !svg && depth > 0; depth--) {
+		p->base.depth = depth;
+		svg = picture(p, &p->base, SECONDS / 4, MOST_PICTURE, unused, sizeof unused);
+		if (svg)
+			report_remark(p->r, "The diagram shows %d levels of modules, as all of them are too much: %s",
+			              depth, error);
+	}
+	if (!svg)
+		p->base.depth = 0;
+	return svg;
+}
+
 static void write_pictures(struct pictures *p)
 {
 	struct report *r = p->r;
+	char why[1024], error[1024], *svg = whole_picture(p, why, sizeof why), *nodes;
 	ad_draw_options o = p->base;
-	char error[1024], *svg, *nodes;
 	size_t size, last = p->y ? 0 : r->steps[r->n_steps - 1];
 
 	o.form = AD_DRAW_JSON;
@@ -340,16 +370,15 @@ static void write_pictures(struct pictures *p)
 	free(nodes);
 	o.form = AD_DRAW_TEXT;
 	write_text(r, "tree", drawing(p, last, &o, &size, error, sizeof error));
-	svg = picture(p, &p->base, SECONDS, error, sizeof error);
-	if (svg && !p->y)
-		write_steps(p);
-	if (svg) {
-		write_text(r, "svg", svg);
-		if (!r->live)
-			write_modules(p);
-	} else {
-		report_remark(r, "The graph is shown as a tree of text, not as a picture: %s", error);
+	if (!svg) {
+		report_remark(r, "The graph is shown as a tree of text, not as a picture: %s", why);
+		return;
 	}
+	write_text(r, "svg", svg);
+	if (!p->y)
+		write_steps(p);
+	if (!r->live)
+		write_modules(p);
 }
 
 void report_graph(struct report *r)

@@ -107,6 +107,11 @@ test("the slider changes colours, widths and numbers of the diagram", async () =
 	await page.keyboard.press("End");
 	assert.deepEqual(await edges(page), last);
 	assert.ok(await page.locator("#diagram .edge.vanishing").count() > 0);
+	const numbers = () => page.$$eval("#diagram .edge text, #diagram .param text, #diagram .closed text", list => list.map(t => t.textContent));
+	const before = await numbers();
+	await page.keyboard.press("Home");
+	const after = await numbers(), changed = after.filter((text, k) => text !== before[k]).length;
+	assert.ok(after.every(text => text !== "") && changed > 10, `${changed} of ${after.length} numbers change`);
 	await page.finish();
 });
 

@@ -29,7 +29,7 @@ function number(x, digits = 4) {
 		return "–";
 	if (!Number.isFinite(x))
 		return x > 0 ? "∞" : "−∞";
-	if (Number.isInteger(x) && Math.abs(x) < 1e15)
+	if (Number.isInteger(x) && Math.abs(x) < 1e7)
 		return whole(x);
 	const size = Math.abs(x);
 	if (size >= 1e-3 && size < 1e6)
@@ -261,7 +261,10 @@ function lineChart(title, xs, series) {
 	const keys = series.length > 1 ? series.map(s => el("span", { class: "key " + s.kind }, el("i"), s.name)) : [];
 
 	axes(area, x, y, ends, log ? logTicks(least, most) : ticks(least, most, 4));
-	area.append(mark, ...series.map(s => svg("path", { class: "curve " + s.kind, d: linePath(xs, s.values, x, y, log) })),
+	const few = xs.length <= 12 ? series.flatMap(s => s.values.map((v, k) => good(v) && (!log || v > 0)
+		? svg("circle", { class: s.kind, r: 2.2, cx: x(xs[k]), cy: y(v) }) : null)) : [];
+
+	area.append(mark, ...few.filter(Boolean), ...series.map(s => svg("path", { class: "curve " + s.kind, d: linePath(xs, s.values, x, y, log) })),
 	            cursor, ...dots);
 	readable(area, xs, series, x, y, cursor, dots, value);
 	listeners.push(k => {
@@ -451,7 +454,8 @@ function dressAll(drawing, k) {
 		if (group?.classList.contains("param") && record.item_text[i])
 			dressParam(group, kind, record.item_text[i]);
 		else if (group?.classList.contains("closed"))
-			dressClosed(group, kind, (record.copies[id] || []).map(c => classes[c]), nodeOf.get(id));
+			dressClosed(group, kind, (record.copies[id] || []).map(c => classes[c]), nodeOf.get(id),
+			            (record.weight_text[id] || []).map((text, w) => [classes[record.weight_class[id][w]], text]));
 	});
 	if (good(record.loss))
 		drawing.querySelectorAll(".node.loss").forEach(g => { lastText(g).textContent = number(record.loss); });
@@ -473,7 +477,7 @@ function dressFrame(group, within) {
 }
 
 /* A box for a whole module, or for several of equal structure with a cell for each. */
-function dressClosed(group, kind, copies, node) {
+function dressClosed(group, kind, copies, node, weights) {
 	const cells = [...group.querySelectorAll("polygon")].filter(p => p.getAttribute("stroke") === "transparent");
 	const words = group.querySelectorAll("text"), names = (node?.copies || []).map(c => c.name);
 	const bad = worst(copies), named = names.filter((_, i) => copies[i] === bad), rest = named.length - 3;
@@ -481,8 +485,12 @@ function dressClosed(group, kind, copies, node) {
 	for (const line of group.querySelectorAll("path, polygon"))
 		if (!cells.includes(line))
 			line.style.stroke = kind === "normal" ? "" : paintOf(kind);
-	if (copies.length === 0)
+	if (copies.length === 0) {
+		const numbers = [...words].filter(text => text.hasAttribute("fill"));
+		if (numbers.length === weights.length)
+			weights.forEach(([inner, text], w) => dressNumber(numbers[w], inner, text));
 		return;
+	}
 	if (cells.length === copies.length)
 		cells.forEach((cell, i) => { cell.style.fill = paintOf(copies[i]); });
 	if (words.length > 2) {
@@ -492,12 +500,13 @@ function dressClosed(group, kind, copies, node) {
 }
 
 function dressParam(group, kind, text) {
-	const words = group.querySelectorAll("text"), last = words[words.length - 1];
+	if (group.querySelectorAll("text").length > 1)
+		dressNumber(lastText(group), kind, text);
+}
 
-	if (words.length > 1) {
-		last.textContent = text;
-		last.style.fill = kind === "normal" ? "" : paintOf(kind);
-	}
+function dressNumber(element, kind, text) {
+	element.textContent = /^\s*/.exec(element.textContent)[0] + text;
+	element.style.fill = kind === "normal" ? "" : paintOf(kind);
 }
 
 /* The module that has a picture for a node or a frame: its own, or the nearest around it. */
@@ -806,25 +815,29 @@ function showHeat() {
 
 const histogramSize = { width: 200, height: 74 };
 
+/* Counts as steps; those over `most` are cut off. */
 function outline(bins, most) {
 	const { width, height } = histogramSize, step = width / bins.length;
 	let path = `M0,${height}`;
 
 	bins.forEach((count, k) => {
-		const y = (height - count / most * height).toFixed(1);
+		const y = (height - Math.min(1.04, count / most) * height).toFixed(1);
 		path += `L${(k * step).toFixed(1)},${y}L${((k + 1) * step).toFixed(1)},${y}`;
 	});
 	return path + `L${width},${height}`;
 }
 
+/* A path that may go on in a new line after a dot or an underscore. */
+const breakable = path => path.split(/(?<=[._])/).flatMap(part => [part, el("wbr")]);
+
 function histogram(w) {
-	const { width, height } = histogramSize, most = Math.max(1, ...w.bins, ...(w.first || []));
+	const { width, height } = histogramSize, most = Math.max(1, ...w.bins);
 	const [least, largest] = w.range, nought = (0 - least) / (largest - least) * width;
 	const label = `${w.path}: ${whole(w.n)} values from ${number(least)} to ${number(largest)}, mean ${number(w.mean)}, rms ${number(w.rms)}`;
 	const spoilt = w.bad ? `, ${whole(w.bad)} not finite` : "", zeros = w.zeros ? `, ${percent(w.zeros / w.n)} zeros` : "";
 
 	return el("figure", {},
-		el("figcaption", {}, el("b", {}, w.path), el("span", { class: "key" }, w.shape + (w.kind === "param" ? "" : ", " + w.kind))),
+		el("figcaption", {}, el("b", {}, breakable(w.path)), el("span", { class: "key" }, w.shape + (w.kind === "param" ? "" : ", " + w.kind))),
 		svg("svg", { class: "chart", viewBox: `0 -4 ${width} ${height + 22}`, role: "img", "aria-label": label },
 			svg("title", {}, label + zeros + spoilt),
 			svg("path", { class: "bars", d: outline(w.bins, most) + "Z" }),
@@ -979,7 +992,7 @@ function showTexts() {
 	const result = Object.entries(data.result || {}).filter(([, value]) => typeof value !== "object");
 	const lines = (data.environment || "").split("\n").filter(Boolean).map(line => line.split(/: (.*)/s));
 	const facts = [...result.map(([key, value]) => [key, typeof value === "number" ? number(value) : String(value)]),
-	               ...lines.filter(([key]) => !(key in (data.result || {}))).map(([key, value]) => [key, value || ""])];
+	               ...lines.filter(([key]) => key !== "autograd" && !(key in (data.result || {}))).map(([key, value]) => [key, value || ""])];
 	if (facts.length) {
 		byId("facts").append(el("div", { class: "table" }, tableOf("What the training was and what it ran on", ["fact", "value"], facts)));
 		show("environment", "Environment");
