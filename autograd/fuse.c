@@ -320,6 +320,21 @@ static void group_steps(struct plan *p)
 	}
 }
 
+/* The actions, of which there are far fewer than steps. */
+static bool make_actions(struct plan *p)
+{
+	struct action *all = calloc(p->n_steps + 1, sizeof *all);
+
+	if (!(p->actions = all))
+		return false;
+	group_steps(p);
+	p->actions = arena_take(&p->arena, (p->n_actions + 1) * sizeof *p->actions);
+	if (p->actions)
+		memcpy(p->actions, all, p->n_actions * sizeof *all);
+	free(all);
+	return p->actions != NULL;
+}
+
 /* ---- parts of an array, read and written where they lie ----------------------------------------- */
 
 /* How often each value is read or shares its memory, and how often by a step of a group that takes it one to
@@ -531,11 +546,7 @@ static bool find_leads(struct plan *p)
 
 bool fuse(struct plan *p)
 {
-	p->actions = arena_take(&p->arena, (p->n_steps + 1) * sizeof *p->actions);
-	if (!p->actions || !fold_inputs(p) || !fold_additions(p))
-		return false;
-	group_steps(p);
-	if (!find_parts(p))
+	if (!fold_inputs(p) || !fold_additions(p) || !make_actions(p) || !find_parts(p))
 		return false;
 	find_tiles(p);
 	for (size_t k = 0; k < p->n_actions; k++)
