@@ -320,6 +320,21 @@ static void group_steps(struct plan *p)
 	}
 }
 
+/* The actions, of which there are far fewer than steps. */
+static bool make_actions(struct plan *p)
+{
+	struct action *all = calloc(p->n_steps + 1, sizeof *all);
+
+	if (!(p->actions = all))
+		return false;
+	group_steps(p);
+	p->actions = arena_take(&p->arena, (p->n_actions + 1) * sizeof *p->actions);
+	if (p->actions)
+		memcpy(p->actions, all, p->n_actions * sizeof *all);
+	free(all);
+	return p->actions != NULL;
+}
+
 /* ---- parts of an array, read and written where they lie ----------------------------------------- */
 
 /* How often each value is read or shares its memory, and how often by a step of a group that takes it one to
@@ -529,28 +544,9 @@ static bool find_leads(struct plan *p)
 	return true;
 }
 
-/* The most actions that the steps can become: single numbers that follow each other are one. */
-static size_t most_actions(const struct plan *p)
-{
-	bool single = false;
-	size_t n = 1;
-
-	for (size_t k = 0; k < p->n_steps; k++) {
-		bool before = single;
-
-		single = is_single(p, &p->steps[k]);
-		n += !(single && before);
-	}
-	return n;
-}
-
 bool fuse(struct plan *p)
 {
-	if (!fold_inputs(p) || !fold_additions(p) ||
-	    !(p->actions = arena_take(&p->arena, most_actions(p) * sizeof *p->actions)))
-		return false;
-	group_steps(p);
-	if (!find_parts(p))
+	if (!fold_inputs(p) || !fold_additions(p) || !make_actions(p) || !find_parts(p))
 		return false;
 	find_tiles(p);
 	for (size_t k = 0; k < p->n_actions; k++)
