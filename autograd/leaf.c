@@ -235,7 +235,7 @@ void ad_assign(ad_node *buffer, ad_node *node)
 	}
 }
 
-void *ad_write(ad_node *leaf)
+static __attribute__((noinline)) void *take_memory(ad_node *leaf)
 {
 	if (ad_is_error(leaf))
 		return NULL;
@@ -248,6 +248,16 @@ void *ad_write(ad_node *leaf)
 		return NULL;
 	leaf->changed = ++leaf->graph->clock;
 	return leaf->data;
+}
+
+void *ad_write(ad_node *leaf)
+{
+	/* what has been set before */
+	if (leaf && leaf->place == OWN && !leaf->op && leaf->own && leaf->data == leaf->own && leaf->kind != AD_IS_CONSTANT) {
+		leaf->changed = ++leaf->graph->clock;
+		return leaf->data;
+	}
+	return take_memory(leaf);
 }
 
 ad_status ad_lend(ad_node *input, const void *data)

@@ -59,7 +59,14 @@ static bool have_value(ad_node *x, bool *never)
 	return evaluate(g, 1, &x, true, true) == AD_OK;
 }
 
-const void *ad_data(ad_node *x)
+/* Whether the value of x lies ready: set, or computed since the last release, as most of what is read. */
+static inline bool lies_ready(const ad_node *x)
+{
+	return x->place == OWN &&
+	       (x->lasting || (is_recorded(x) && (!x->op || (x->plan && x->plan->ran >= x->graph->released_at))));
+}
+
+static __attribute__((noinline)) const void *find_data(ad_node *x)
 {
 	bool never;
 
@@ -70,6 +77,11 @@ const void *ad_data(ad_node *x)
 	if (never)
 		ad_fail(x->graph, AD_ERROR_VALUE, "value of %s was never computed", called(x));
 	return NULL;
+}
+
+const void *ad_data(ad_node *x)
+{
+	return x && lies_ready(x) ? x->data : find_data(x);
 }
 
 static double read_one(const ad_node *x, size_t k)
@@ -124,13 +136,6 @@ double ad_at(ad_node *x, size_t k)
 	return (double)NAN;
 }
 
-/* Whether x is a single real that lies ready: set, or computed since the last release, which is most of what is
- * read one by one. */
-static bool lies_ready(const ad_node *x)
-{
-	return x && x->single && x->place == OWN &&
-	       (x->lasting || (is_recorded(x) && (!x->op || (x->plan && x->plan->ran >= x->graph->released_at))));
-}
 
 static __attribute__((noinline)) double read_item(ad_node *x)
 {
@@ -146,7 +151,7 @@ static __attribute__((noinline)) double read_item(ad_node *x)
 
 double ad_item(ad_node *x)
 {
-	if (lies_ready(x))
+	if (x && x->single && lies_ready(x))
 		return x->graph->f64 ? *(const double *)x->data : (double)*(const float *)x->data;
 	return read_item(x);
 }

@@ -31,9 +31,10 @@ struct wide_call {
  *
  * On a tape which of a and b take a gradient is added as 0, ONLY_A or ONLY_B; of a SUM, which of the
  * products' two. TO_A or TO_B says that this one is the next slot down, where nothing else arrives: it is
- * handed on without passing by memory. START: a of a SUM takes a gradient as well. SKIP: the next a slots down
+ * handed on without passing by memory. EXP and what follows stand for a CALL1 of an op whose gradient is arithmetic
+ * of its result. START: a of a SUM takes a gradient as well. SKIP: the next a slots down
  * are not on the tape. */
-enum { END, ADD, SUB, MUL, DIV, NEG, SQUARE, CALL1, CALL, SUM, SKIP };
+enum { END, ADD, SUB, MUL, DIV, NEG, SQUARE, CALL1, CALL, SUM, SKIP, EXP, SIGMOID, TANH };
 #define ONLY_A 16
 #define ONLY_B 32
 #define TO_A 64
@@ -71,20 +72,22 @@ struct draft {
 	bool to_a, to_b; /* of a tape: a, b take a gradient */
 };
 
-static int code_of(const ad_op *op)
+/* tape: as a record of a tape; else of a program. */
+static int code_of(const ad_op *op, bool tape)
 {
 	static const struct {
 		const char *name;
 		int code;
 	} codes[] = { { "add", ADD }, { "sub", SUB }, { "mul", MUL },
-		      { "div", DIV }, { "neg", NEG }, { "square", SQUARE } };
+		      { "div", DIV }, { "neg", NEG }, { "square", SQUARE },
+		      { "exp", EXP }, { "sigmoid", SIGMOID }, { "tanh", TANH } };
 	static _Atomic(const ad_op *) ops[sizeof codes / sizeof *codes];
 
 	for (size_t k = 0; k < sizeof codes / sizeof *codes; k++) {
 		if (!ops[k])
 			ops[k] = ad_op_find(codes[k].name);
 		if (op == ops[k])
-			return codes[k].code;
+			return codes[k].code >= EXP && !tape ? CALL : codes[k].code;
 	}
 	return CALL;
 }
@@ -131,7 +134,7 @@ static bool take_records(struct program *t, struct arena *arena, size_t n, ad_no
 
 	for (size_t k = 0; k < n; k++) {
 		slots += nodes[k]->n_in;
-		if (code_of(nodes[k]->op) == CALL)
+		if (code_of(nodes[k]->op, t->node) == CALL)
 			nodes[k]->n_in == 1 ? calls++ : wide++;
 	}
 	if (slots >= MOST_SLOTS)
@@ -176,7 +179,7 @@ static ad_node *number_behind(const struct plan *p, ad_node *x)
 
 static struct draft draft_of(struct program *t, const struct plan *p, const ad_node *y)
 {
-	struct draft d = { .code = (uint32_t)code_of(y->op), .y = y->slot };
+	struct draft d = { .code = (uint32_t)code_of(y->op, t->node), .y = y->slot };
 
 	if (d.code == CALL && y->n_in > 1) {
 		struct wide_call *c = &t->wide[d.a = (uint32_t)t->n_wide++];
