@@ -73,20 +73,9 @@ INLINE void tile(const size_t m, const size_t v, const bool lying, const bool pa
 #pragma GCC unroll 16
 	for (size_t i = 0; i < m; i++)
 #pragma GCC unroll 4
-		for (size_t j = 0; j < v; j++) {
-			ad_real *to = c + i * ldc + j * LANES;
-			bool cut = part && j == v - 1;
-
-			if (bias)
-				sum[i][j] += cut ? vector_load_part(bias + j * LANES, last)
-				                 : vector_load(bias + j * LANES);
-			if (add)
-				sum[i][j] += cut ? vector_load_part(to, last) : vector_load(to);
-			if (cut)
-				vector_store_part(to, sum[i][j], last);
-			else
-				vector_store(to, sum[i][j]);
-		}
+		for (size_t j = 0; j < v; j++)
+			vector_put(c + i * ldc + j * LANES, sum[i][j], part && j == v - 1, last,
+			           bias ? bias + j * LANES : NULL, add);
 }
 
 typedef void tile_function(size_t K, const ad_real *a, size_t sa, const ad_real *b, size_t ldb,
@@ -195,23 +184,8 @@ static void put_transposed(const ad_real *y, size_t ldy, size_t rows, size_t col
 		            : rows == LANES ? vector_load(y + j * ldy)
 		                            : vector_load_part(y + j * ldy, rows);
 	vector_transpose(square);
-	for (size_t i = 0; i < rows; i++, c += ldc) {
-		vector v = square[i];
-
-		if (columns == LANES) {
-			if (bias)
-				v += vector_load(bias);
-			if (add)
-				v += vector_load(c);
-			vector_store(c, v);
-		} else {
-			if (bias)
-				v += vector_load_part(bias, columns);
-			if (add)
-				v += vector_load_part(c, columns);
-			vector_store_part(c, v, columns);
-		}
-	}
+	for (size_t i = 0; i < rows; i++, c += ldc)
+		vector_put(c, square[i], columns < LANES, columns, bias, add);
 }
 
 /* ---- products ---------------------------------------------------------------------------------- */

@@ -6,7 +6,8 @@
  * them all: then the number of threads does not change a bit of the result.
  *
  * Our own kernel does the small and middling products, a library the large ones where one is found
- * that gains on it (gemm_library.c). Which of them is chosen by the shape of the whole product.
+ * that gains on it (gemm_library.c); where bf16 is asked for, a kernel that rounds the factors all
+ * but the small ones (gemm_bf16.c). Which of them is chosen by the shape of the whole product.
  */
 #ifndef OPS_KERNELS_GEMM_H
 #define OPS_KERNELS_GEMM_H
@@ -29,8 +30,8 @@ struct gemm_product {
 
 /* c = op(a) op(b), or c += op(a) op(b) if add is set; op(a) is M x K, op(b) is K x N, c is M x N. A
  * transposed matrix is stored as K x M, or N x K. lda, ldb, ldc: from one stored row to the next.
- * K = 0 gives zeros. c overlaps neither a nor b. bf16: the
- * factors are rounded to bfloat16, unless the product is too small to gain by it. */
+ * K = 0 gives zeros. c overlaps neither a nor b. bf16: the factors
+ * are rounded to bfloat16, unless the product is too small to gain by it. */
 void AD_VARIANT(gemm)(bool bf16, bool transpose_a, bool transpose_b, size_t M, size_t N, size_t K,
                       const ad_real *a, size_t lda, const ad_real *b, size_t ldb, ad_real *c,
                       size_t ldc, bool add);

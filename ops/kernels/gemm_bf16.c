@@ -134,21 +134,9 @@ INLINE TARGET void tile(const size_t m, const size_t v, const bool lying, const 
 #pragma GCC unroll 12
 	for (size_t i = 0; i < m; i++)
 #pragma GCC unroll 2
-		for (size_t j = 0; j < v; j++) {
-			float *to = c + i * ldc + j * LANES;
-			bool cut = part && j == v - 1;
-			vector y = (vector)sum[i][j];
-
-			if (bias)
-				y += cut ? vector_load_part(bias + j * LANES, last)
-				         : vector_load(bias + j * LANES);
-			if (add)
-				y += cut ? vector_load_part(to, last) : vector_load(to);
-			if (cut)
-				vector_store_part(to, y, last);
-			else
-				vector_store(to, y);
-		}
+		for (size_t j = 0; j < v; j++)
+			vector_put(c + i * ldc + j * LANES, (vector)sum[i][j], part && j == v - 1,
+			           last, bias ? bias + j * LANES : NULL, add);
 }
 
 typedef void tile_function(size_t pairs, const float *a, const float *b, size_t last, float *c,

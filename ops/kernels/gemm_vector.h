@@ -86,6 +86,20 @@ INLINE void vector_store_part(ad_real *to, vector v, size_t n)
 #endif
 }
 
+/* Writes v, or its first n numbers if it is cut, after adding those of bias, unless it is NULL, and what is there
+ * if add is set. */
+INLINE void vector_put(ad_real *to, vector v, bool cut, size_t n, const ad_real *bias, bool add)
+{
+	if (bias)
+		v += cut ? vector_load_part(bias, n) : vector_load(bias);
+	if (add)
+		v += cut ? vector_load_part(to, n) : vector_load(to);
+	if (cut)
+		vector_store_part(to, v, n);
+	else
+		vector_store(to, v);
+}
+
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 
 /* Transposes the LANES x LANES numbers of x. */
