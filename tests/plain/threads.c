@@ -205,6 +205,73 @@ static bool flushes_where_asked(void)
 	return ok;
 }
 
+enum { STEPS = 300 };
+
+struct steps {
+	ad_graph *g;
+	ad_node *w;
+	size_t mark;
+	int done;
+	double sum;
+};
+
+/* Some steps of a graph of single numbers, recorded anew each time: of a graph of the thread's own, or of one that
+ * another thread has begun. */
+static void *take_steps(void *context)
+{
+	struct steps *s = context;
+
+	if (!s->g) {
+		s->g = ad_open_f64();
+		s->w = ad_param(s->g, "w", AD_SCALAR);
+		s->mark = ad_mark(s->g);
+	}
+	for (int k = 0; k < STEPS; k++, s->done++) {
+		ad_node *x, *y;
+
+		ad_release(s->g, s->mark);
+		x = ad_constant(s->g, s->done % 7);
+		y = ad_tanh(ad_add(ad_mul(s->w, x), s->w));
+		for (int j = 0; j < k % 3; j++)
+			y = ad_mul(y, ad_sigmoid(ad_sub(y, x)));
+		if (ad_backward(y) != AD_OK)
+			return s;
+		s->sum += ad_item(y);
+		ad_set_item(s->w, ad_item(s->w) - 0.01 * ad_item(ad_gradient(s->w)));
+	}
+	return NULL;
+}
+
+static bool replays_on_threads(void)
+{
+	struct steps at_once[4] = { { 0 } }, handed_on = { 0 }, alone = { 0 };
+	pthread_t threads[4];
+	bool ok = true;
+	void *bad;
+
+	for (int t = 0; t < 4; t++)
+		pthread_create(&threads[t], NULL, take_steps, &at_once[t]);
+	for (int t = 0; t < 4; t++) {
+		pthread_join(threads[t], &bad);
+		ok &= !bad;
+	}
+	for (int t = 0; t < 3; t++) {
+		pthread_create(&threads[0], NULL, take_steps, &handed_on);
+		pthread_join(threads[0], &bad);
+		ok &= !bad;
+	}
+	ok &= !take_steps(&alone);
+	for (int t = 0; t < 4; t++)
+		ok &= at_once[t].sum == alone.sum;
+	ok &= !take_steps(&alone) && !take_steps(&alone);
+	ok &= handed_on.sum == alone.sum && alone.sum != 0;
+	for (int t = 0; t < 4; t++)
+		ad_close(at_once[t].g);
+	ad_close(handed_on.g);
+	ad_close(alone.g);
+	return ok;
+}
+
 static int report(int number, bool ok, const char *what)
 {
 	printf("%s %d - %s\n", ok ? "ok" : "not ok", number, what);
@@ -274,7 +341,7 @@ int main(void)
 	float loss[4];
 	int failed = 0;
 
-	puts("1..8");
+	puts("1..9");
 	for (int n = 1; n <= 4; n++) {
 		ad_set_threads(n);
 		if (!compute(3, &loss[n - 1], dw[n - 1]) || loss[n - 1] != loss[0] ||
@@ -306,5 +373,6 @@ int main(void)
 	failed |= report(7, after_unloading(), "a program lives on when it has unloaded the library");
 #endif
 	failed |= report(8, flushes_where_asked(), "denormals are flushed in all threads where asked");
+	failed |= report(9, replays_on_threads(), "steps that repeat, on four threads at once and from thread to thread");
 	return failed;
 }
