@@ -549,11 +549,18 @@ Test(draw, golden_sweep)
 Test(draw, golden_plan)
 {
 	ad_graph *g = ad_open_f64();
-	ad_node *x = ad_param(g, "x", AD_SHAPE(4096)), *y;
+	ad_node *x, *y;
 	ad_draw_options o = { .what = AD_DRAW_PLAN, .step = -1, .title = "plan" };
 	char *text;
 
+	/* more scopes than there are groups, and an input in the innermost */
+	for (int k = 0; k < 3; k++)
+		ad_scope_begin(g, "scope");
+	x = ad_input(g, "in a scope", AD_REAL, AD_SHAPE(4096));
+	ad_set_item(x, 0.5);
 	y = ad_tanh(ad_mul(x, x));
+	for (int k = 0; k < 3; k++)
+		ad_scope_end(g);
 	y = ad_cumsum(y, 0, false);
 	y = ad_cumsum(ad_exp(ad_cumsum(y, 0, false)), 0, false);
 	y = ad_sum(y, AD_ALL, false);
