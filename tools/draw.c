@@ -466,6 +466,10 @@ static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t
 	char number[32];
 	double value;
 
+	if (p->sum) {
+		snprintf(words, n, "\xce\xa3");
+		return true;
+	}
 	if (p->linear || !s) {
 		snprintf(words, n, "%s%s", is_kernel(p->node) ? "\xe2\x88\x82" : "",
 		         p->linear ? "linear" : drawing_op(p->node));

@@ -515,6 +515,7 @@ Test(draw, golden_values)
 Test(draw, golden_sweep)
 {
 	ad_graph *g;
+	ad_node *w, *y;
 	struct net net;
 	ad_draw_options o;
 	char *text;
@@ -533,6 +534,23 @@ Test(draw, golden_sweep)
 	             3);
 	free(text);
 	ad_close(net.graph);
+	/* a weight that is used often sends back one sum */
+	g = ad_open();
+	ad_keep_all(g);
+	w = y = ad_param(g, "w", AD_SHAPE(3));
+	ad_set_item(w, 0.5);
+	for (int k = 0; k < 6; k++)
+		y = ad_tanh(ad_mul(y, w));
+	y = ad_sum(y, AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	o.reference = NULL;
+	text = dot_of(y, &o);
+	cr_expect_eq(count(text, "\xce\xa3"), 1);
+	cr_expect_eq(count(text, "<FONT>+"), 0);
+	free(text);
+	ad_close(g);
+	o = options_of(&net);
+	o.what = AD_DRAW_SWEEP;
 	g = ad_open();
 	text = draw_failing(gates(g), &o);
 	cr_expect_str_eq(text, "draw: the reference belongs to another graph");
