@@ -210,6 +210,7 @@ const char *drawing_bytes_text(char *text, size_t bytes);
 
 /* The op of a node, for the backward kernel of another that one. */
 const char *drawing_op(const ad_node *x);
+bool drawing_is_kernel(const ad_node *x); /* a backward one */
 
 /* A frame's own name. */
 const char *drawing_frame_name(const struct drawing *d, uint32_t frame);

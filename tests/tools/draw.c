@@ -593,6 +593,16 @@ Test(draw, golden_plan)
 	cr_expect(strstr(text, "in pieces"));
 	cr_expect(strstr(text, ">m1 "));
 	free(text);
+	o.form = AD_DRAW_JSON;
+	text = dot_of(y, &o);
+	cr_expect_eq(count(text, "\"group\": 1, \"seconds\": 0, \"bytes\": "), 2, "%s", text);
+	cr_expect(strstr(text, "\"buffer\": 2"));
+	free(text);
+	o.form = AD_DRAW_TEXT;
+	text = dot_of(y, &o);
+	cr_expect(strstr(text, "together\n"));
+	free(text);
+	o.form = AD_DRAW_DOT;
 	/* with times the colours differ, and nothing else */
 	ad_profile(g, true);
 	ad_write(x);
