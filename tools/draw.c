@@ -453,7 +453,7 @@ const char *drawing_op(const ad_node *x)
 	return kernel ? op : ad_op_of(x);
 }
 
-static bool is_kernel(const ad_node *x)
+bool drawing_is_kernel(const ad_node *x)
 {
 	const char *op;
 	bool kernel;
@@ -470,8 +470,12 @@ static bool op_words(const struct drawing *d, uint32_t part, char *words, size_t
 	char number[32];
 	double value;
 
+	if (p->sum) {
+		snprintf(words, n, "\xce\xa3");
+		return true;
+	}
 	if (p->linear || !s) {
-		snprintf(words, n, "%s%s", is_kernel(p->node) ? "\xe2\x88\x82" : "",
+		snprintf(words, n, "%s%s", drawing_is_kernel(p->node) ? "\xe2\x88\x82" : "",
 		         p->linear ? "linear" : drawing_op(p->node));
 		return false;
 	}

@@ -6,6 +6,7 @@
 #include "planned.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_swept(const ad_node *x)
 {
@@ -83,4 +84,30 @@ bool drawing_sweep_gradients(struct drawing *d)
 			d->largest = p->gradient.rms;
 	}
 	return true;
+}
+
+static bool is_addition(const ad_node *x)
+{
+	return ad_op_of(x) && !strcmp(ad_op_of(x), "add");
+}
+
+bool drawing_is_sum(const struct part *p)
+{
+	return !p->saved && is_addition(p->node) && is_swept(p->node) && ad_scope_of(p->node) == 0;
+}
+
+void drawing_fold_sums(struct drawing *d)
+{
+	/* From the end, so that the whole sum is known when a part of it is met. */
+	for (uint32_t k = d->n_parts; k-- > 0;) {
+		struct part *p = &d->parts[k];
+		struct part *user = p->uses == 1 ? &d->parts[p->user] : NULL;
+
+		if (!user || p->saved || !is_swept(p->node) || !is_addition(p->node) ||
+		    !is_addition(user->node) || p->gradient_of || p->frame != user->frame ||
+		    ad_count(p->node) != ad_count(user->node))
+			continue;
+		p->shown = user->shown;
+		d->parts[p->shown].sum = true;
+	}
 }

@@ -90,6 +90,27 @@ uint32_t drawing_common_frame(const struct drawing *d, uint32_t a, uint32_t b)
 	return a;
 }
 
+/* The sweep adds outside of all scopes: a sum lies where what it adds does. */
+static void place_sums(struct drawing *d)
+{
+	for (uint32_t k = 0; k < d->n_parts; k++)
+		if (drawing_is_sum(&d->parts[k]) && d->parts[k].shown == k)
+			d->parts[k].frame = NOTHING;
+	/* In the order of computation: what is added has its place. */
+	for (size_t k = 0; k < d->n_uses; k++) {
+		uint32_t from = d->parts[d->uses[k].from].frame;
+		struct part *to = &d->parts[d->uses[k].to];
+
+		if (drawing_is_sum(to) && from != NOTHING)
+			to->frame = to->frame == NOTHING
+			                ? from
+			                : drawing_common_frame(d, to->frame, from);
+	}
+	for (uint32_t k = 0; k < d->n_parts; k++)
+		if (d->parts[k].frame == NOTHING)
+			d->parts[k].frame = 0;
+}
+
 /* Inputs lie outside all frames, a weight where it is used, an op where it was recorded. */
 static void place_leaves(struct drawing *d)
 {
@@ -112,6 +133,8 @@ static void place_leaves(struct drawing *d)
 	for (uint32_t k = 0; k < d->n_parts; k++)
 		if (d->parts[k].frame == NOTHING)
 			d->parts[k].frame = 0;
+	if (d->options->what == AD_DRAW_SWEEP)
+		place_sums(d);
 }
 
 static int by_path(const void *a, const void *b)

@@ -90,6 +90,8 @@ bool drawing_plan_frames(struct drawing *d)
 		struct part *p = &d->parts[k];
 		const struct planned *x = plan_of(d, p);
 
+		/* So far it was the scope. */
+		p->frame = 0;
 		if (!x->action)
 			continue;
 		p->frame = frame[x->action];

@@ -152,10 +152,11 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 {
 	const struct part *p = &d->parts[part];
 	const char *name = ad_name_of(p->node);
+	char word[96];
 	struct row r = { .indent = indent,
 		         .name = p->role == ROLE_PARAM || p->role == ROLE_BUFFER ? last_name(name)
 		                                                                 : name,
-		         .op = word_of(p),
+		         .op = word,
 		         .shape = ad_shape_of(p->node),
 		         .value = p->node,
 		         .gradient = &p->gradient,
@@ -165,8 +166,10 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 		                       : NULL,
 		         .class = p->class };
 
+	snprintf(word, sizeof word, "%s%s",
+	         !p->saved && drawing_is_kernel(p->node) ? "\xe2\x88\x82" : "", word_of(p));
 	if (!r.name)
-		r.name = p->role == ROLE_OP || p->role == ROLE_LOSS ? word_of(p) : kind_of(p);
+		r.name = p->role == ROLE_OP || p->role == ROLE_LOSS ? word : kind_of(p);
 	if (!write_row(d, to, &r))
 		return false;
 	if (p->offender)
@@ -428,6 +431,17 @@ static bool write_json_part(struct drawing *d, FILE *to, const struct part *p)
 	for (int i = 0; i < shape.rank; i++)
 		fprintf(to, "%s%lld", i ? ", " : "", (long long)shape.dims[i]);
 	fputc(']', to);
+	if (d->planned && d->planned[drawing_node_number(d, p->node)].action) {
+		const struct planned *x = &d->planned[drawing_node_number(d, p->node)];
+
+		fprintf(to, ", \"group\": %u, \"seconds\": ", x->action);
+		write_number(to, x->seconds);
+		fprintf(to, ", \"bytes\": %zu, \"buffer\": ", x->bytes);
+		if (p->buffer)
+			fprintf(to, "%u", p->buffer);
+		else
+			fputs("null", to);
+	}
 	if (!d->gradients)
 		return true;
 	if (ad_type_of(p->node) == AD_REAL) {

@@ -1274,6 +1274,8 @@ bool drawing_flow(struct drawing *d)
 		fold_views(d);
 		fold_linear(d);
 	}
+	if (d->options->what == AD_DRAW_SWEEP)
+		drawing_fold_sums(d);
 	settle(d);
 	if (!drawing_make_uses(d) || !drawing_make_frames(d) ||
 	    !drawing_open_frames(d))

@@ -70,6 +70,7 @@ struct part {
 	uint32_t box;
 	bool saved;    /* of a sweep: not part of it, its inputs are not drawn */
 	ad_node *gradient_of; /* of a sweep: the leaf whose gradient it is; NULL */
+	bool sum;             /* of a sweep: an addition that stands for others, whose result it alone reads */
 	double seconds;       /* of a plan: what the op alone takes; 0 in a group */
 	uint32_t buffer;      /* of a plan: the number of the memory that it shares with others; 0 */
 	bool nothing, tile;   /* of a plan: see planned.h */
@@ -200,6 +201,12 @@ size_t drawing_mark_below(struct drawing *d, ad_node *x, bool *marks);
 bool drawing_mark_sweep(struct drawing *d, bool *marks, bool *saved);
 bool drawing_sweep_gradients(struct drawing *d);
 
+/* Whether the sweep itself recorded it to add up gradients, outside of all scopes. */
+bool drawing_is_sum(const struct part *p);
+
+/* One sum of the gradients that many uses of a weight send back. */
+void drawing_fold_sums(struct drawing *d);
+
 /* What a picture of the plan shows; then frames for what runs together. */
 bool drawing_mark_plan(struct drawing *d, bool *marks);
 bool drawing_plan_frames(struct drawing *d);
@@ -210,6 +217,7 @@ const char *drawing_bytes_text(char *text, size_t bytes);
 
 /* The op of a node, for the backward kernel of another that one. */
 const char *drawing_op(const ad_node *x);
+bool drawing_is_kernel(const ad_node *x); /* a backward one */
 
 /* A frame's own name. */
 const char *drawing_frame_name(const struct drawing *d, uint32_t frame);

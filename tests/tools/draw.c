@@ -515,6 +515,7 @@ Test(draw, golden_values)
 Test(draw, golden_sweep)
 {
 	ad_graph *g;
+	ad_node *w, *y;
 	struct net net;
 	ad_draw_options o;
 	char *text;
@@ -533,6 +534,23 @@ Test(draw, golden_sweep)
 	             3);
 	free(text);
 	ad_close(net.graph);
+	/* a weight that is used often sends back one sum */
+	g = ad_open();
+	ad_keep_all(g);
+	w = y = ad_param(g, "w", AD_SHAPE(3));
+	ad_set_item(w, 0.5);
+	for (int k = 0; k < 6; k++)
+		y = ad_tanh(ad_mul(y, w));
+	y = ad_sum(y, AD_ALL, false);
+	cr_assert_eq(ad_backward(y), AD_OK);
+	o.reference = NULL;
+	text = dot_of(y, &o);
+	cr_expect_eq(count(text, "\xce\xa3"), 1);
+	cr_expect_eq(count(text, "<FONT>+"), 0);
+	free(text);
+	ad_close(g);
+	o = options_of(&net);
+	o.what = AD_DRAW_SWEEP;
 	g = ad_open();
 	text = draw_failing(gates(g), &o);
 	cr_expect_str_eq(text, "draw: the reference belongs to another graph");
@@ -549,11 +567,18 @@ Test(draw, golden_sweep)
 Test(draw, golden_plan)
 {
 	ad_graph *g = ad_open_f64();
-	ad_node *x = ad_param(g, "x", AD_SHAPE(4096)), *y;
+	ad_node *x, *y;
 	ad_draw_options o = { .what = AD_DRAW_PLAN, .step = -1, .title = "plan" };
 	char *text;
 
+	/* more scopes than there are groups, and an input in the innermost */
+	for (int k = 0; k < 3; k++)
+		ad_scope_begin(g, "scope");
+	x = ad_input(g, "in a scope", AD_REAL, AD_SHAPE(4096));
+	ad_set_item(x, 0.5);
 	y = ad_tanh(ad_mul(x, x));
+	for (int k = 0; k < 3; k++)
+		ad_scope_end(g);
 	y = ad_cumsum(y, 0, false);
 	y = ad_cumsum(ad_exp(ad_cumsum(y, 0, false)), 0, false);
 	y = ad_sum(y, AD_ALL, false);
@@ -568,6 +593,16 @@ Test(draw, golden_plan)
 	cr_expect(strstr(text, "in pieces"));
 	cr_expect(strstr(text, ">m1 "));
 	free(text);
+	o.form = AD_DRAW_JSON;
+	text = dot_of(y, &o);
+	cr_expect_eq(count(text, "\"group\": 1, \"seconds\": 0, \"bytes\": "), 2, "%s", text);
+	cr_expect(strstr(text, "\"buffer\": 2"));
+	free(text);
+	o.form = AD_DRAW_TEXT;
+	text = dot_of(y, &o);
+	cr_expect(strstr(text, "together\n"));
+	free(text);
+	o.form = AD_DRAW_DOT;
 	/* with times the colours differ, and nothing else */
 	ad_profile(g, true);
 	ad_write(x);
