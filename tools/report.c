@@ -220,7 +220,8 @@ int report_write(const char *command, const char *folder, const char *path, bool
 	else if (!save_begin(&save, path, error, sizeof error) ||
 	         !save_write(&save, page, size, error, sizeof error) ||
 	         !save_end(&save, error, sizeof error))
-		status = failed(command, "%s", error);
+		status = failed(command, "%s%s", error,
+		                strchr(error, ';') ? "" : "; name a folder that is there, by --output");
 	free(page);
 	record_close(r.record);
 	ad_model_close(r.m);

@@ -25,7 +25,7 @@ struct pictures {
 	struct report *r;
 	ad_node *y; /* evaluated; NULL: the last recorded step is drawn */
 	ad_draw_options base;
-	char folder[64]; /* for dot's files */
+	char folder[512]; /* for dot's files */
 	double until;    /* on the monotonic clock */
 	size_t bytes;    /* of the pictures so far */
 };
@@ -84,7 +84,7 @@ static char *read_svg(const char *path, size_t most, char *error, size_t n)
 static char *picture(struct pictures *p, const ad_draw_options *o, double seconds, size_t most, char *error,
                      size_t n)
 {
-	char path[96], *dot, *svg = NULL;
+	char path[576], *dot, *svg = NULL;
 	size_t size = 0, last = p->y ? 0 : p->r->steps[p->r->n_steps - 1];
 	double left = p->until - now();
 
@@ -383,7 +383,8 @@ static void write_pictures(struct pictures *p)
 
 void report_graph(struct report *r)
 {
-	struct pictures p = { .r = r, .folder = "/tmp/autograd-report-XXXXXX", .until = now() + SECONDS };
+	struct pictures p = { .r = r, .until = now() + SECONDS };
+	const char *where = getenv("TMPDIR");
 	struct instance *in = NULL;
 	ad_draw_layer *list = NULL;
 
@@ -396,8 +397,10 @@ void report_graph(struct report *r)
 		p.base.reference = in->output != p.y ? in->output : NULL;
 		p.base.layers = list = list_layers(r->m, &p.base.n_layers);
 	}
+	where = where && *where && strlen(where) < sizeof p.folder / 2 ? where : "/tmp";
+	snprintf(p.folder, sizeof p.folder, "%s/autograd-report-XXXXXX", where);
 	if (!mkdtemp(p.folder)) {
-		report_remark(r, "There is no diagram: no folder for it in /tmp: %s", strerror(errno));
+		report_remark(r, "There is no diagram: no folder for it in %s: %s", where, strerror(errno));
 	} else {
 		fprintf(r->to, ",\"graph\":{\"gradients\":%s", p.base.gradients ? "true" : "false");
 		write_pictures(&p);

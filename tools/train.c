@@ -245,10 +245,10 @@ const struct command command_train = {
 	.most = 1,
 	.doc = "trains a model and leaves a run folder",
 	.details =
-	    "The run folder holds config.yaml (the file with --set applied), log.jsonl, log.csv, "
+	    "The run folder holds config.yaml (the file with --set applied), env.txt, log.jsonl, log.csv, "
 	    "result.json, last.safetensors (the weights), grad/flow.svg and curves.svg; with 'gradients' "
 	    "in the file also gradients.jsonl and gradients-edges.jsonl, and grad/step-000200.svg with "
-	    "grad/index.html. Progress "
+	    "grad/index.html; with --live report.html. Progress "
 	    "goes to standard error, the result to standard output. Exit status 3: the loss became "
 	    "infinite or NaN, and the last finite weights were kept; 130 or 143: stopped by SIGINT "
 	    "or SIGTERM with the weights saved.",
