@@ -74,7 +74,8 @@ void unknown_key(struct messages *m, const struct yaml *key, const char *where, 
 		near = NULL;
 	snprintf(hint, sizeof hint, "did you mean '%s'?", near ? near : "");
 	if (belongs)
-		snprintf(help, sizeof help, *belongs ? "it belongs into '%s'" : "it belongs to the top level, beside '%s'",
+		snprintf(help, sizeof help,
+		         *belongs ? "it belongs into '%s'" : "it belongs to the top level, beside '%s'",
 		         *belongs ? belongs : where);
 	for (size_t i = 0, used = 0; !near && !belongs && i < n && used < sizeof help; i++)
 		used += (size_t)snprintf(help + used, sizeof help - used, "%s%s",

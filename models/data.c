@@ -431,8 +431,13 @@ static bool read_source(const ad_model *m, const struct source *from, bool targe
 		return false;
 	if (m->memory_limit && m->memory_limit < DATA_MAX_BYTES)
 		to->limit = m->memory_limit > used ? m->memory_limit - used : 1;
-	if (!s.format->read(&s, to, error, n))
+	if (!s.format->read(&s, to, error, n)) {
+		size_t length = error ? strlen(error) : 0;
+
+		if (s.folder && length > 14 && *error != '/' && strcmp(error + length - 14, "check the path") == 0)
+			snprintf(error + length, n - length, ", which starts at the folder of %s", s.path);
 		return false;
+	}
 	if (to->n == 0)
 		return source_refuse(&s, s.at, error, n, "the data has no samples");
 	for (int i = 0; i < to->n_columns; i++)

@@ -99,8 +99,8 @@ static bool read_pixels(struct reading *r, size_t most, struct picture *to)
 	size_t row = png_get_rowbytes(r->png, r->info), bytes;
 
 	if (__builtin_mul_overflow(row, (size_t)to->height, &bytes) || bytes > most)
-		return failure(r->error, r->n, "%s: its %lu x %lu pixels take more than the %zu bytes of memory that they "
-		               "may have", r->file.path, (unsigned long)to->width, (unsigned long)to->height, most);
+		return failure(r->error, r->n, "%s: its %lu x %lu pixels take more than the %zu bytes of "
+		               "memory that they may have", r->file.path, (unsigned long)to->width, (unsigned long)to->height, most);
 	to->data = malloc(bytes);
 	r->rows = malloc(to->height * sizeof(*r->rows));
 	if (!to->data || !r->rows)

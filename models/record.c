@@ -90,6 +90,17 @@ static bool say_mismatch(struct recording *r, struct place at, const char *op,
 	return true;
 }
 
+/* Where the graph wants indices and an input of the model has reals: how that is declared. NULL: another failure. */
+static const char *index_help(struct recording *r, size_t n_in, const struct value in[])
+{
+	for (size_t i = n_in; i-- > 0 && strstr(ad_errmsg(r->graph), "indices");)
+		if (in[i].kind == VALUE_NODE && ad_kind_of(in[i].node) == AD_IS_INPUT &&
+		    ad_type_of(in[i].node) == AD_REAL)
+			return store_text(r->store, "an input of indices has a dtype: %s: {shape: ..., dtype: i32}",
+			                  ad_name_of(in[i].node));
+	return NULL;
+}
+
 void say_failure(struct recording *r, struct place at, const char *op, size_t n_in,
                  const struct value in[])
 {
@@ -101,7 +112,7 @@ void say_failure(struct recording *r, struct place at, const char *op, size_t n_
 	if (!r->messages)
 		return; /* the recording ends; the graph has the sentence */
 	if (!(status == AD_ERROR_SHAPE && n_in == 2 && say_mismatch(r, at, op, in))) {
-		message(r->messages, codes[status], at, NULL, NULL, "%s",
+		message(r->messages, codes[status], at, NULL, index_help(r, n_in, in), "%s",
 		        sizes_by_name(r, ad_errmsg(r->graph)));
 		for (size_t i = 0; i < n_in && i < 4 && status == AD_ERROR_SHAPE; i++)
 			if (in[i].kind == VALUE_NODE && in[i].from)

@@ -242,8 +242,8 @@ static const char *missing_colon(struct yaml_tree *t, int line)
 	if (length == 0 || length > LONGEST_NAME)
 		return NULL;
 	if (colon && colon + 1 < s + n && colon[1] != ' ')
-		return store_text(&t->store, "a space is due behind the colon of '%.*s:' in line %d", (int)length, s + from,
-		                  line + 1);
+		return store_text(&t->store, "a space is due behind the colon of '%.*s:' in line %d",
+		                  (int)length, s + from, line + 1);
 	return colon ? NULL
 	             : store_text(&t->store, "something stands below '%.*s' in line %d, so it needs a colon: '%.*s:'",
 	                          (int)length, s + from, line + 1, (int)length, s + from);

@@ -90,6 +90,9 @@ void print_wrapped(FILE *to, const char *text, int column, int indent, int width
 /* The width of the terminal that a stream writes to; `otherwise` if it is none. */
 int terminal_width(FILE *stream, int otherwise);
 
+/* Whether a stream writes to a terminal on which a line can be rewritten. (train.c) */
+bool is_terminal(FILE *stream);
+
 /* A sentence on standard error, "autograd NAME: ..."; they return EXIT_FAILED and EXIT_USAGE. The
  * second adds where help is. */
 int failed(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));

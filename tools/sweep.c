@@ -404,13 +404,6 @@ static bool clear_trial(const char *folder)
 	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
 }
 
-static bool is_terminal(FILE *stream)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0;
-}
-
 /* Trains one; returns how the sweep goes on: EXIT_DONE, or how it ends. */
 static int train_trial(const struct sweep *s, struct row *row)
 {

@@ -173,7 +173,7 @@ static void print_times(const ad_model *m, const ad_train_times *t)
 		failed("train", "out of memory");
 }
 
-static bool is_terminal(FILE *stream)
+bool is_terminal(FILE *stream)
 {
 	const char *term = getenv("TERM");
 

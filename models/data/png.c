@@ -399,7 +399,8 @@ static bool fit_picture(struct column *c, const struct source *s, const struct p
 		c->shape.dims[rank - 1] = p->width;
 	if (rank == 3 && (channels_of(c) < 1 || channels_of(c) > 4))
 		return source_refuse(s, s->at, error, n,
-		                     "'%s' takes %lld channels; a picture has 1 (grey), 3 (RGB), or 2 or 4 (with alpha)",
+		                     "'%s' takes %lld channels; a picture has 1 (grey), 3 (RGB), or 2 or 4 "
+		                     "(with alpha)",
 		                     c->input, (long long)c->shape.dims[0]);
 	per = (size_t)p->width * p->height;
 	if (__builtin_mul_overflow(per, (size_t)channels_of(c), &per))

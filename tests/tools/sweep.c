@@ -188,7 +188,12 @@ Test(sweep, a_diverged_trial_is_a_row)
 	cr_expect(strstr(line_of(text, 1, line), "diverged"), "%s", text);
 	cr_expect(strstr(text, "\n    2") < strstr(text, "\n    1"), "%s", text);
 	free(text);
-	/* all of them: the sweep's status says so */
+	/* one that fails is a row, too, but the sweep's status says so */
+	text = run(&status, "sweep m.yaml -q --max-memory 1 2>/dev/null");
+	cr_expect_eq(status, 1, "%s", text);
+	cr_expect(strstr(line_of(text, 3, line), "failed"), "%s", text);
+	free(text);
+	/* all of them diverge: so it does */
 	text = run(&status, "sweep m.yaml -q --set 'sweep.over={lr: [1e30, 1e25]}' 2>/dev/null");
 	cr_expect_eq(status, 3, "%s", text);
 	free(text);
@@ -252,6 +257,25 @@ Test(sweep, stopped_and_resumed)
 	cr_assert_eq(stat(scratch_path("runs/line-sweep-1/trial-1/result.json"), &later), 0);
 	cr_expect(first.st_ino == later.st_ino && first.st_mtime == later.st_mtime, "trial 1 was made again");
 	free(path);
+}
+
+/* Blocks of other files are frozen with the rest. */
+Test(sweep, includes_are_frozen)
+{
+	char *text;
+	int status;
+
+	scratch_text("blocks.yaml", "version: 1\ndefs: {double: {body: [{mul: 2}]}}\nmodel: []\n");
+	scratch_text("m.yaml", HEAD "include: [blocks.yaml]\nsweep: {over: {lr: [0.01, 0.02]}}\n"
+	                            "defs: {b: {body: [blocks.double]}}\noutput: b(out)\n");
+	text = run(&status, "sweep m.yaml -q --run s 2>&1");
+	cr_assert_eq(status, 0, "%s", text);
+	free(text);
+	scratch_text("blocks.yaml", "this is no model");
+	cr_assert_eq(rename(scratch_path("s/trial-2"), scratch_path("away")), 0);
+	text = run(&status, "sweep m.yaml -q --resume --run s 2>&1");
+	cr_expect_eq(status, 0, "%s", text);
+	free(text);
 }
 
 static const struct {
