@@ -1,6 +1,7 @@
 /*
- * plan: how a set of roots is computed. Made by plan.c (which steps), fuse.c (which of them run
- * together), layout.c (where values lie); run by run.c. Not installed.
+ * plan: how a set of roots is computed. Made by plan.c (which steps), fold.c and parts.c (which of them
+ * need nothing to be done), fuse.c (which run together), layout.c (where values lie); run by run.c. Not
+ * installed.
  */
 #ifndef AUTOGRAD_PLAN_H
 #define AUTOGRAD_PLAN_H
@@ -126,6 +127,33 @@ void find_views(struct plan *p);
 
 /* Then, when it is known what runs together, their places; false without memory. */
 bool lay_out(struct plan *p);
+
+/* The number of the result that the step makes v as: of a backward kernel the input whose gradient it is. */
+static inline int result_number(const struct step *s, uint32_t v)
+{
+	uint32_t k = v - s->value;
+
+	return s->node->op == &backward_op ? ((const struct backward *)s->node->attrs)->which[k] : (int)k;
+}
+
+/* Whether the step can be part of a program of single numbers. */
+static inline bool is_single(const struct plan *p, const struct step *s)
+{
+	return p->mode != SEPARATE && is_scalar(s->node);
+}
+
+/* ---- fold.c: steps that others do; false without memory ------------------------------------------- */
+
+/* Inputs that products can read as they were before a transpose. */
+bool fold_inputs(struct plan *p);
+
+/* Sums whose last term is added by the kernel that makes it. */
+bool fold_additions(struct plan *p);
+
+/* ---- parts.c: cutting and joining that nothing is done for ---------------------------------------- */
+
+/* When the steps are in groups; false without memory. */
+bool find_parts(struct plan *p);
 
 /* ---- fuse.c ------------------------------------------------------------------------------------- */
 
