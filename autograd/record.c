@@ -157,7 +157,7 @@ void set_path(ad_graph *g, size_t at, ad_node *x)
 void end_path(ad_graph *g, size_t n)
 {
 	g->n_path = n;
-	g->path.calls[n].what = 0;
+	g->path.calls[n] = (struct ad_path_call){ .what = 0 };
 }
 
 /* Puts an entry, one node with its outputs, at the end of the path. */
