@@ -721,6 +721,22 @@ Test(draw, golden_copies)
 	ad_close(net.graph);
 }
 
+/* Where a NaN begins has a magenta outline, whatever comes after. */
+Test(draw, golden_nan)
+{
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 3, 1, NAN);
+	o = options_of(&net);
+	text = dot_of(net.loss, &o);
+	expect_golden("nan.dot", text);
+	cr_expect_eq(count(text, "penwidth=2.5"), 1);
+	free(text);
+	ad_close(net.graph);
+}
+
 /* A copy that is bad is named, the one where a NaN begins before all. */
 Test(draw, copies_name_their_worst)
 {
