@@ -314,6 +314,7 @@ struct picture {
 	struct text text;
 	bool occurs[CLASSES];
 	bool shares, freezes; /* a weight is drawn twice, or is frozen */
+	bool offends;         /* where a NaN begins */
 	bool saves;           /* results of the forward pass are drawn */
 	bool failed;
 };
@@ -1414,6 +1415,7 @@ static void style_part(struct picture *p, Agnode_t *node, uint32_t part)
 	if (a->offender) {
 		set(p, node, N_COLOR, colour_of(p, CLASS_NAN));
 		set(p, node, N_PENWIDTH, "2.5");
+		p->offends = true;
 	}
 }
 
@@ -1701,6 +1703,7 @@ static Agnode_t *draw_closed(struct picture *p, Agraph_t *in, const struct box *
 	if (b->offender) {
 		set(p, node, N_COLOR, colour_of(p, CLASS_NAN));
 		set(p, node, N_PENWIDTH, "2.5");
+		p->offends = true;
 	}
 	return node;
 }
@@ -2064,6 +2067,9 @@ static void draw_legend(struct picture *p)
 		put_pieces(p, true, 1, d->options->mono ? "#000000" : SHARED_COLOUR);
 		put(t, "<TD ALIGN=\"LEFT\">same tensor, dashed where it is used again</TD></TR>");
 	}
+	if (p->offends)
+		put(t, "<TR><TD></TD><TD ALIGN=\"LEFT\">thick outline: where the first NaN or "
+		       "infinity begins</TD></TR>");
 	if (p->freezes)
 		put(t, "<TR><TD></TD><TD ALIGN=\"LEFT\">dashed outline: frozen, does not "
 		       "learn</TD></TR>");

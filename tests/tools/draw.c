@@ -549,13 +549,7 @@ Test(draw, golden_sweep)
 	cr_expect_eq(count(text, "<FONT>+"), 0);
 	free(text);
 	ad_close(g);
-	o = options_of(&net);
-	o.what = AD_DRAW_SWEEP;
 	g = ad_open();
-	text = draw_failing(gates(g), &o);
-	cr_expect_str_eq(text, "draw: the reference belongs to another graph");
-	free(text);
-	o.reference = NULL;
 	o.gradients = false;
 	text = draw_failing(gates(g), &o);
 	cr_expect_str_eq(text, "draw: there is no sweep to draw; call ad_backward before");
@@ -717,6 +711,22 @@ Test(draw, golden_copies)
 	expect_golden("copies_open.dot", text);
 	cr_expect(strstr(text, "block[0..16] &nbsp;\xc3\x97 17") &&
 	          strstr(text, "block[18..39] &nbsp;\xc3\x97 22"));
+	free(text);
+	ad_close(net.graph);
+}
+
+/* Where a NaN begins has a magenta outline, whatever comes after. */
+Test(draw, golden_nan)
+{
+	struct net net;
+	ad_draw_options o;
+	char *text;
+
+	make_net(&net, 3, 1, NAN);
+	o = options_of(&net);
+	text = dot_of(net.loss, &o);
+	expect_golden("nan.dot", text);
+	cr_expect_eq(count(text, "penwidth=2.5"), 1);
 	free(text);
 	ad_close(net.graph);
 }
