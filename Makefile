@@ -44,9 +44,9 @@ FORMATS := $(sort $(wildcard models/data/*.c))
 OPTIMIZERS := $(sort $(wildcard models/optim/*.c))
 LAYERS := $(sort $(wildcard models/layers/*.c))
 MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(LAYERS)
-DRAWING := tools/draw.c tools/drawing.c tools/draw_frames.c tools/draw_focus.c tools/draw_text.c \
-	tools/draw_fold.c tools/draw_backward.c tools/draw_plan.c tools/draw_stats.c
-TOOLS := $(filter-out $(DRAWING),$(sort $(wildcard tools/*.c)))
+# What is installed draws; the rest is the command.
+DRAWING := $(sort $(wildcard tools/draw/*.c))
+TOOLS := $(sort $(wildcard tools/*.c tools/doctor/*.c tools/report/*.c))
 # Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
 # run where Criterion cannot (the thread sanitizer).
 PLAIN := $(sort $(wildcard tests/plain/*.c))

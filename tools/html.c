@@ -2,7 +2,7 @@
  * html: writes text into pages.
  */
 #include "html.h"
-#include "drawing.h"
+#include "draw/drawing.h"
 #include "file.h"
 
 void html_text(FILE *to, const char *text)

@@ -7,7 +7,7 @@
 #ifndef AUTOGRAD_LR_H
 #define AUTOGRAD_LR_H
 
-#include "probe.h"
+#include "doctor/probe.h"
 
 struct rate_point {
 	double lr;

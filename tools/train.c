@@ -2,9 +2,9 @@
  * train: trains a model and leaves a run folder, with its curves and its gradients drawn.
  */
 #include "command.h"
-#include "live.h"
+#include "report/live.h"
 #include "plot.h"
-#include "report.h"
+#include "report/report.h"
 #include "steps.h"
 
 #include <cjson/cJSON.h>

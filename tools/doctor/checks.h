@@ -1,10 +1,10 @@
 /*
- * doctor_checks: the table of checks, each a function over a record, and what they leave behind.
+ * checks: the table of checks, each a function over a record, and what they leave behind.
  */
-#ifndef AUTOGRAD_DOCTOR_CHECKS_H
-#define AUTOGRAD_DOCTOR_CHECKS_H
+#ifndef AUTOGRAD_CHECKS_H
+#define AUTOGRAD_CHECKS_H
 
-#include "doctor_record.h"
+#include "look.h"
 
 enum { MOST_SETS = 4, MOST_REMEDIES = 3 };
 

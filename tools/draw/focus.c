@@ -1,5 +1,5 @@
 /*
- * draw_focus: which part of a graph is drawn: around a node, on the ways between two, where
+ * focus: which part of a graph is drawn: around a node, on the ways between two, where
  * gradients are bad.
  *
  * Uses stand in the order of computation, so a sweep over them, forwards or backwards, follows all

@@ -1,11 +1,10 @@
 /*
- * draw_backward: the reverse sweep as a diagram of its own: the ops that it runs, what they read of the
+ * backward: the reverse sweep as a diagram of its own: the ops that it runs, what they read of the
  * forward pass, and whose gradients they make.
  */
 #include "drawing.h"
 #include "planned.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_swept(const ad_node *x)
@@ -77,9 +76,9 @@ bool drawing_sweep_gradients(struct drawing *d)
 			return false;
 		/* The sweep runs from the loss to the reference first. */
 		p->beyond = from != NOTHING && drawing_node_number(d, p->node) < from;
-		p->class = drawing_class(d, &p->gradient,
-		                         p->gradient_of && ad_kind_of(p->gradient_of) == AD_IS_PARAM,
-		                         p->beyond);
+		p->class = drawing_class(
+		    d, &p->gradient, p->gradient_of && ad_kind_of(p->gradient_of) == AD_IS_PARAM,
+		    p->beyond);
 		if (p->gradient.rms > d->largest)
 			d->largest = p->gradient.rms;
 	}

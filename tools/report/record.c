@@ -1,5 +1,5 @@
 /*
- * report_record: what a run recorded of its gradients, for its report.
+ * record: what a run recorded of its gradients, for its report.
  */
 #include "report.h"
 

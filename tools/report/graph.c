@@ -1,5 +1,5 @@
 /*
- * report_graph: the graph of a run as the pictures of its report.
+ * graph: the graph of a run as the pictures of its report.
  */
 #include "report.h"
 #include "render.h"

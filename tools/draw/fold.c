@@ -1,5 +1,5 @@
 /*
- * draw_fold: conv2d + batch_norm + relu, linear + gelu as one box.
+ * fold: conv2d + batch_norm + relu, linear + gelu as one box.
  *
  * What folds is told by structure, not by name. A box with a weight matrix (a weight of two axes or
  * more) takes up the one that alone reads its result, if that reads nothing else but weights of one
@@ -20,8 +20,8 @@ static bool is_weight_box(const struct drawing *d, uint32_t box)
 {
 	const struct box *b = &d->boxes[box];
 
-	return b->kind == BOX_PART && (d->parts[b->part].role == ROLE_PARAM ||
-	                               d->parts[b->part].role == ROLE_BUFFER);
+	return b->kind == BOX_PART &&
+	       (d->parts[b->part].role == ROLE_PARAM || d->parts[b->part].role == ROLE_BUFFER);
 }
 
 static bool is_matrix(const struct part *p)

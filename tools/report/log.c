@@ -1,5 +1,5 @@
 /*
- * report_log: what a run's folder holds as text, for its report.
+ * log: what a run's folder holds as text, for its report.
  */
 #include "report.h"
 

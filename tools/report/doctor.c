@@ -1,8 +1,8 @@
 /*
- * report_doctor: what the doctor says of a run, for its report.
+ * doctor: what the doctor says of a run, for its report.
  */
 #include "report.h"
-#include "doctor.h"
+#include "doctor/doctor.h"
 
 static void write_member(FILE *to, const char *key, const char *text)
 {

@@ -12,14 +12,16 @@
 #include "planned.h"
 
 #define NOTHING UINT32_MAX
-#define MAX_BOXES 300     /* what dot lays out in seconds and a reader can follow, unless told otherwise */
-#define MAX_STRETCHES 30  /* of a level that is too long: a weight of all is joined to each */
-#define MAX_NESTING 16    /* of frames */
-#define COARSE_BOXES 3000 /* above it no frames and no numbers at arrows: dot would take minutes   \
-	                   */
-#define MAX_OUTLINES 200  /* frames that are drawn */
-#define MAX_DETAILED 50   /* boxes, with layers of one op opened so that their weights are seen */
-#define MAX_COPIES 16     /* of a module that are drawn side by side, if their boxes are at most */
+#define MAX_BOXES                                                                                  \
+	300 /* what dot lays out in seconds and a reader can follow, unless told otherwise */
+#define MAX_STRETCHES 30 /* of a level that is too long: a weight of all is joined to each */
+#define MAX_NESTING 16   /* of frames */
+#define COARSE_BOXES                                                                               \
+	3000             /* above it no frames and no numbers at arrows: dot would take minutes    \
+	                  */
+#define MAX_OUTLINES 200 /* frames that are drawn */
+#define MAX_DETAILED 50  /* boxes, with layers of one op opened so that their weights are seen */
+#define MAX_COPIES 16    /* of a module that are drawn side by side, if their boxes are at most */
 #define MAX_SPREAD 60
 #define MAX_PLACES 4  /* of one weight, that each get a copy of it */
 #define MAX_ACROSS 16 /* boxes from left to right */
@@ -68,13 +70,13 @@ struct part {
 	uint32_t distance; /* in ops from the nearest input */
 	uint32_t frame;
 	uint32_t box;
-	bool saved;    /* of a sweep: not part of it, its inputs are not drawn */
+	bool saved;           /* of a sweep: not part of it, its inputs are not drawn */
 	ad_node *gradient_of; /* of a sweep: the leaf whose gradient it is; NULL */
-	bool sum;             /* of a sweep: an addition that stands for others, whose result it alone reads */
-	double seconds;       /* of a plan: what the op alone takes; 0 in a group */
-	uint32_t buffer;      /* of a plan: the number of the memory that it shares with others; 0 */
-	bool nothing, tile;   /* of a plan: see planned.h */
-	bool frozen;   /* a param that wants no gradient */
+	bool sum; /* of a sweep: an addition that stands for others, whose result it alone reads */
+	double seconds;     /* of a plan: what the op alone takes; 0 in a group */
+	uint32_t buffer;    /* of a plan: the number of the memory that it shares with others; 0 */
+	bool nothing, tile; /* of a plan: see planned.h */
+	bool frozen;        /* a param that wants no gradient */
 	bool beyond;   /* the reference does not depend on it: between there and the drawn node */
 	bool linear;   /* an addition that stands for x W + b */
 	bool offender; /* the first that made a NaN or an infinity */
@@ -103,13 +105,13 @@ struct frame {
 	uint32_t outer;          /* the frame of the outermost level around or equal to it */
 	uint32_t closed_in;      /* the outermost closed frame around or equal to it; NOTHING */
 	const char *layer;       /* the kind of layer that the scope is; NULL */
-	uint64_t structure;   /* equal for modules of equal structure: ops and wiring, not sizes */
-	uint32_t leader;      /* the first of the copies that it is drawn with as one box; itself */
-	uint32_t copies;      /* of a leader: how many, itself included */
-	uint32_t slots;       /* boxes when opened one level: members, less copies */
-	bool wanted;          /* to be opened whatever the room */
-	bool outside;         /* of the module that is drawn: it stands for what that is joined to */
-	bool open, outlined;  /* outlined: drawn as a frame; not so with one member only */
+	uint64_t structure;  /* equal for modules of equal structure: ops and wiring, not sizes */
+	uint32_t leader;     /* the first of the copies that it is drawn with as one box; itself */
+	uint32_t copies;     /* of a leader: how many, itself included */
+	uint32_t slots;      /* boxes when opened one level: members, less copies */
+	bool wanted;         /* to be opened whatever the room */
+	bool outside;        /* of the module that is drawn: it stands for what that is joined to */
+	bool open, outlined; /* outlined: drawn as a frame; not so with one member only */
 	size_t ops, elements; /* ops and elements of params, with those of inner frames */
 	bool offender;        /* inside */
 	enum class worst;
@@ -132,8 +134,8 @@ struct box {
 	uint32_t neighbours; /* of an op: params beside it */
 	uint32_t head;       /* the box that it is folded into; itself */
 	uint32_t next;       /* the one folded in after it; NOTHING */
-	uint32_t named;      /* of one with others folded in: the frame that holds nothing else, whose
-	                      * name it bears; NOTHING */
+	uint32_t named; /* of one with others folded in: the frame that holds nothing else, whose
+	                 * name it bears; NOTHING */
 };
 
 struct arrow {
@@ -155,11 +157,11 @@ struct drawing {
 	ad_node *y;
 	const ad_draw_options *options;
 	bool f64, gradients;
-	bool change;      /* from options->before to options->record */
-	double loss;      /* of a single number that is drawn; NaN: not known */
+	bool change; /* from options->before to options->record */
+	double loss; /* of a single number that is drawn; NaN: not known */
 	size_t max_boxes;
 	ad_draw_thresholds thresholds; /* none is 0 */
-	double reference; /* rms of the gradient there; 0: no classes by size */
+	double reference;              /* rms of the gradient there; 0: no classes by size */
 	double positions; /* rows of the reference: a weight's gradient is a sum over so many */
 	double largest;   /* rms of any gradient that is drawn */
 	size_t hidden;    /* parts left out by around, from and to, only */
@@ -223,7 +225,8 @@ bool drawing_is_kernel(const ad_node *x); /* a backward one */
 const char *drawing_frame_name(const struct drawing *d, uint32_t frame);
 
 /* How a gradient compares; weight: of a param, which is a sum over rows. */
-enum class drawing_class(const struct drawing *d, const struct statistic *s, bool weight, bool beyond);
+enum class drawing_class(const struct drawing *d, const struct statistic *s, bool weight,
+                         bool beyond);
 
 /* Finds every input of every op with what it sends back, and where a NaN begins. */
 bool drawing_make_uses(struct drawing *d);
@@ -299,8 +302,8 @@ const char *drawing_weight_text(const struct drawing *d, const struct part *a, c
 /* A factor as it is read: 150×, 1/60; text holds 40 bytes. */
 const char *drawing_factor_text(char *text, double factor);
 
-/* The id in an SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as long as
- * the graph is recorded the same. text holds 32 bytes. */
+/* The id in an SVG of a box ("n17", of a closed one "f17") and of an arrow ("e17_3"): stable as
+ * long as the graph is recorded the same. text holds 32 bytes. */
 const char *drawing_box_id(const struct drawing *d, const struct box *b, char *text);
 const char *drawing_arrow_id(const struct drawing *d, const struct arrow *a, char *text);
 

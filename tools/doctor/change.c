@@ -1,10 +1,10 @@
 /*
- * doctor_change: changes of a model file as overrides: "model.0.chain.1=relu".
+ * change: changes of a model file as overrides: "model.0.chain.1=relu".
  *
  * The graph's nodes and weights know where they are declared; what stands there in the tree gives
  * the path.
  */
-#include "doctor_checks.h"
+#include "checks.h"
 
 #include "language.h"
 

@@ -1,5 +1,5 @@
 /*
- * draw_stats: a graph in numbers, and as lines for a debugger.
+ * stats: a graph in numbers, and as lines for a debugger.
  */
 #include "drawing.h"
 #include "graph.h"
@@ -10,7 +10,8 @@
 #define MOST_LINES 400
 #define NAME_LETTERS 48
 
-bool ad_graph_stats(ad_node *y, const ad_draw_options *o, ad_graph_statistics *s, char *error, size_t n)
+bool ad_graph_stats(ad_node *y, const ad_draw_options *o, ad_graph_statistics *s, char *error,
+                    size_t n)
 {
 	static const ad_draw_options usual = { .step = -1 };
 	struct drawing d;
@@ -118,9 +119,10 @@ static void print_size(const char *what, const ad_node *x)
 
 static void print_node(const ad_node *x)
 {
-	static const char *const kinds[] = { [AD_IS_LEAF] = "leaf",       [AD_IS_INPUT] = "input",
-		                             [AD_IS_PARAM] = "param",     [AD_IS_BUFFER] = "buffer",
-		                             [AD_IS_CONSTANT] = "constant", [AD_IS_OP] = "op" };
+	static const char *const kinds[] = {
+		[AD_IS_LEAF] = "leaf",     [AD_IS_INPUT] = "input",       [AD_IS_PARAM] = "param",
+		[AD_IS_BUFFER] = "buffer", [AD_IS_CONSTANT] = "constant", [AD_IS_OP] = "op"
+	};
 	char shape[128];
 	int scope = ad_scope_of(x);
 
@@ -166,7 +168,9 @@ void ad_print_graph(const ad_node *y)
 
 	if (!y || y->is_error || g->dead) {
 		fprintf(stderr, "ad_print_graph: %s%s\n",
-		        !y ? "no node" : y->is_error ? "an error node: " : "a graph without memory",
+		        !y            ? "no node"
+		        : y->is_error ? "an error node: "
+		                      : "a graph without memory",
 		        y && y->is_error && g ? ad_errmsg(g) : "");
 		return;
 	}

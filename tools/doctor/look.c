@@ -1,7 +1,7 @@
 /*
- * doctor_record: runs a few batches and steps of a model and keeps what they show.
+ * look: runs a few batches and steps of a model and keeps what they show.
  */
-#include "doctor_record.h"
+#include "look.h"
 
 #include <math.h>
 #include <stdlib.h>

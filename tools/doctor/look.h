@@ -1,8 +1,8 @@
 /*
- * doctor_record: what the doctor measures of a model before it judges: a record of statistics.
+ * look: what the doctor measures of a model before it judges: a record of statistics.
  */
-#ifndef AUTOGRAD_DOCTOR_RECORD_H
-#define AUTOGRAD_DOCTOR_RECORD_H
+#ifndef AUTOGRAD_LOOK_H
+#define AUTOGRAD_LOOK_H
 
 #include "doctor.h"
 #include "lr.h"

@@ -1,5 +1,5 @@
 /*
- * report_data: the weights of a run and what its model makes of samples, for its report.
+ * data: the weights of a run and what its model makes of samples, for its report.
  */
 #include "report.h"
 #include "data.h"

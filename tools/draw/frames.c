@@ -1,5 +1,5 @@
 /*
- * draw_frames: the scopes of a graph as frames: what lies inside, which are copies of one another,
+ * frames: the scopes of a graph as frames: what lies inside, which are copies of one another,
  * which are opened.
  *
  * A frame's number is above its parent's, so bottom-up is a loop downwards.
@@ -102,9 +102,8 @@ static void place_sums(struct drawing *d)
 		struct part *to = &d->parts[d->uses[k].to];
 
 		if (drawing_is_sum(to) && from != NOTHING)
-			to->frame = to->frame == NOTHING
-			                ? from
-			                : drawing_common_frame(d, to->frame, from);
+			to->frame =
+			    to->frame == NOTHING ? from : drawing_common_frame(d, to->frame, from);
 	}
 	for (uint32_t k = 0; k < d->n_parts; k++)
 		if (d->parts[k].frame == NOTHING)
@@ -166,8 +165,8 @@ static bool find_layers(struct drawing *d)
 	return true;
 }
 
-/* An item that is a single op has a scope, but is no module: its op lies in the module around it. held: for
- * each frame room for a count. */
+/* An item that is a single op has a scope, but is no module: its op lies in the module around it.
+ * held: for each frame room for a count. */
 static void leave_scopes_of_ops(struct drawing *d, uint32_t *held)
 {
 	memset(held, 0, d->n_frames * sizeof *held);

@@ -1,5 +1,5 @@
 /*
- * draw_text: a graph and its gradients as a tree of text, and as JSON.
+ * text: a graph and its gradients as a tree of text, and as JSON.
  */
 #include "drawing.h"
 
@@ -136,8 +136,9 @@ static bool write_row(struct drawing *d, FILE *to, const struct row *r)
 		if (r->single && ad_count(r->single) == 1)
 			fprintf(to, "%9.4g  ", ad_item(r->single));
 		else
-			write_right(to, 9, r->weight ? drawing_weight_text(d, r->weight, text)
-			                             : drawing_gradient_text(d, r->gradient, text));
+			write_right(to, 9,
+			            r->weight ? drawing_weight_text(d, r->weight, text)
+			                      : drawing_gradient_text(d, r->gradient, text));
 		write_bar(d, to, r->gradient);
 	} else {
 		fprintf(to, "%9s  %*s", "", BAR, "");
@@ -161,9 +162,10 @@ static bool write_part(struct drawing *d, FILE *to, uint32_t part, int indent)
 		         .value = p->node,
 		         .gradient = &p->gradient,
 		         .weight = p,
-		         .single = d->gradients && !d->options->record && d->options->stat == AD_STAT_RMS
-		                       ? ad_gradient(p->node)
-		                       : NULL,
+		         .single =
+		             d->gradients && !d->options->record && d->options->stat == AD_STAT_RMS
+		                 ? ad_gradient(p->node)
+		                 : NULL,
 		         .class = p->class };
 
 	snprintf(word, sizeof word, "%s%s",
@@ -393,8 +395,8 @@ static void write_class(const struct drawing *d, FILE *to, const char *key, enum
 }
 
 /* A gradient with how it is drawn. */
-static void write_gradient(const struct drawing *d, FILE *to, enum class class, const struct statistic *s,
-                           const char *text)
+static void write_gradient(const struct drawing *d, FILE *to, enum class class,
+                           const struct statistic *s, const char *text)
 {
 	if (class == CLASS_NONE)
 		return;
@@ -578,13 +580,14 @@ bool drawing_write_json(struct drawing *d, FILE *to)
 	for (size_t k = 0; k < d->n_arrows; k++) {
 		const struct arrow *a = &d->arrows[k];
 
-		fprintf(to, "%s\n  {\"svg\": \"%s\", \"from\": %u, \"to\": %u, \"uses\": %u", k ? "," : "",
-		        drawing_arrow_id(d, a, path), a->from, a->to, a->uses);
+		fprintf(to, "%s\n  {\"svg\": \"%s\", \"from\": %u, \"to\": %u, \"uses\": %u",
+		        k ? "," : "", drawing_arrow_id(d, a, path), a->from, a->to, a->uses);
 		if (d->gradients) {
 			write_class(d, to, "class", a->class);
 			write_class(d, to, "worst", a->worst);
 			write_colour(d, to, a->class);
-			fprintf(to, ", \"style\": \"%s\", \"width\": %.2f", drawing_style(d, a->class),
+			fprintf(to, ", \"style\": \"%s\", \"width\": %.2f",
+			        drawing_style(d, a->class),
 			        drawing_width(d, a->class, a->gradient.rms));
 			write_gradient(d, to, a->class, &a->gradient,
 			               drawing_gradient_text(d, &a->gradient, path));

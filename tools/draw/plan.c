@@ -1,11 +1,10 @@
 /*
- * draw_plan: how a graph was evaluated as a diagram: what ran together, which values share memory, where
+ * plan: how a graph was evaluated as a diagram: what ran together, which values share memory, where
  * the time went.
  */
 #include "drawing.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 bool drawing_mark_plan(struct drawing *d, bool *marks)
 {

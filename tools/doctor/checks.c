@@ -1,8 +1,8 @@
 /*
- * doctor_checks: what is judged to be wrong, worst first. A threshold is where the models of
+ * checks: what is judged to be wrong, worst first. A threshold is where the models of
  * configs/ that learn stay well below, and what is known to hurt lies above.
  */
-#include "doctor_checks.h"
+#include "checks.h"
 
 #include <inttypes.h>
 #include <math.h>

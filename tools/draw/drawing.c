@@ -185,8 +185,8 @@ bool drawing_statistic(struct drawing *d, ad_node *x, struct statistic *s)
 	return true;
 }
 
-/* What the gradient of x was is compared as if it had been of as many rows: a mean shares its gradient
- * out among them. That of a weight is a sum over them, and stays. */
+/* What the gradient of x was is compared as if it had been of as many rows: a mean shares its
+ * gradient out among them. That of a weight is a sum over them, and stays. */
 static double rows_share(const struct drawing *d, const ad_node *x)
 {
 	const ad_draw_record *record = d->options->record, *before = d->options->before;
@@ -213,7 +213,8 @@ static bool gradient_statistic(struct drawing *d, ad_node *x, int input, struct 
 		if (before && !before->gradient(before->context, x, input, &given))
 			s->known = false;
 		if (before && s->known) {
-			s->before = given.rms * rows_share(d, input < 0 ? x : ad_input_of(x, input));
+			s->before =
+			    given.rms * rows_share(d, input < 0 ? x : ad_input_of(x, input));
 			s->nan |= !isfinite(given.rms);
 		}
 		return true;
@@ -230,8 +231,7 @@ double drawing_size(const struct drawing *d, const struct statistic *s)
 }
 
 static enum class class_of_change(double factor) {
-	if (factor > 10) return CLASS_EXPLODING;
-	if (factor > 2) return CLASS_STRONG;
+	if (factor > 10) return CLASS_EXPLODING; if (factor > 2) return CLASS_STRONG;
 	if (factor < 0.1) return CLASS_VANISHING;
 	if (factor < 0.5) return CLASS_WEAK;
 	return CLASS_NORMAL;
@@ -330,8 +330,8 @@ static bool make_parts(struct drawing *d)
 		p->node = d->nodes[k];
 		d->part_of[k] = d->n_parts;
 		owner = ad_op_of(p->node) ? drawing_node_number(d, owner_of(p->node)) : NOTHING;
-		p->owner = owner < k && d->part_of[owner] != NOTHING ? d->part_of[owner]
-		                                                     : d->n_parts;
+		p->owner =
+		    owner < k && d->part_of[owner] != NOTHING ? d->part_of[owner] : d->n_parts;
 		p->shown = p->owner;
 		p->user = NOTHING;
 		p->role = role_of(d, p->node, !reference || fed[k]);
@@ -520,8 +520,9 @@ bool drawing_read(struct drawing *d, ad_node *y, const ad_draw_options *o, char 
 		.error = error,
 		.error_size = n,
 		.max_boxes = o->max_nodes > 0 ? (size_t)o->max_nodes : MAX_BOXES,
-		.thresholds = { t.vanishing > 0 ? t.vanishing : 1e-3, t.weak > 0 ? t.weak : 1.0 / 30,
-		                t.strong > 0 ? t.strong : 10, t.exploding > 0 ? t.exploding : 100 },
+		.thresholds = { t.vanishing > 0 ? t.vanishing : 1e-3,
+		                t.weak > 0 ? t.weak : 1.0 / 30, t.strong > 0 ? t.strong : 10,
+		                t.exploding > 0 ? t.exploding : 100 },
 	};
 	if (!y)
 		return drawing_fail(d, "draw: there is no node to draw");
@@ -1263,7 +1264,8 @@ static bool find_direction(struct drawing *d)
 			most = longest[to];
 	}
 	free(longest);
-	d->upright = d->options->direction ? strchr(d->options->direction, 'T') != NULL : most > MAX_ACROSS;
+	d->upright =
+	    d->options->direction ? strchr(d->options->direction, 'T') != NULL : most > MAX_ACROSS;
 	return true;
 }
 
@@ -1277,8 +1279,7 @@ bool drawing_flow(struct drawing *d)
 	if (d->options->what == AD_DRAW_SWEEP)
 		drawing_fold_sums(d);
 	settle(d);
-	if (!drawing_make_uses(d) || !drawing_make_frames(d) ||
-	    !drawing_open_frames(d))
+	if (!drawing_make_uses(d) || !drawing_make_frames(d) || !drawing_open_frames(d))
 		return false;
 	restore_depths(d);
 	if (!make_boxes(d) || !make_arrows(d) || !drawing_fold(d) || !group_boxes(d) ||

@@ -1,7 +1,7 @@
 /*
  * doctor: `autograd doctor`: measures, judges, tries the remedies, and says it.
  */
-#include "doctor_checks.h"
+#include "checks.h"
 
 #include <inttypes.h>
 #include <math.h>
