@@ -230,11 +230,13 @@ double drawing_size(const struct drawing *d, const struct statistic *s)
 	return s->rms == s->before ? 1 : s->rms / s->before;
 }
 
-static enum class class_of_change(double factor) {
-	if (factor > 10) return CLASS_EXPLODING; if (factor > 2) return CLASS_STRONG;
-	if (factor < 0.1) return CLASS_VANISHING;
-	if (factor < 0.5) return CLASS_WEAK;
-	return CLASS_NORMAL;
+static enum class class_of_change(double factor)
+{
+	if (factor > 10)
+		return CLASS_EXPLODING;
+	if (factor > 2)
+		return CLASS_STRONG;
+	return factor < 0.1 ? CLASS_VANISHING : factor < 0.5 ? CLASS_WEAK : CLASS_NORMAL;
 }
 
 /* beyond: between the reference and the drawn node, where numbers are few and large by nature (a
