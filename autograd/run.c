@@ -79,7 +79,7 @@ static void set_array(ad_array *a, const ad_node *x)
 	a->count = x->count;
 }
 
-/* The arrays of a kernel: inputs, outputs, gradients of outputs, gradients of inputs. */
+/* The arrays of a kernel: inputs, outputs; backward gradients of outputs, gradients of inputs. */
 static bool make_kernel(struct plan *p, struct action *a)
 {
 	const struct step *s = &p->steps[a->first];
@@ -87,16 +87,17 @@ static bool make_kernel(struct plan *p, struct action *a)
 	const ad_node *of = node_behind(y);
 	ad_graph *g = y->graph;
 	const ad_op *kernels = kernels_of(g, of->op, g->f64);
-	ad_array *arrays = arena_take(&p->arena, ((size_t)of->n_in + of->n_out) * 2 * sizeof *arrays);
+	bool backward = y->op == &backward_op;
+	size_t n = (size_t)of->n_in + of->n_out;
+	ad_array *arrays = arena_take(&p->arena, (backward ? 2 * n : n) * sizeof *arrays);
 
 	if (!arrays)
 		return false;
-	a->call = y->op == &backward_op ? kernels->backward : kernels->forward;
+	a->call = backward ? kernels->backward : kernels->forward;
 	a->kernel = (ad_run){ .op = of->op, .n_in = of->n_in, .n_out = of->n_out, .attrs = s->attrs,
 		              .in = arrays, .out = arrays + of->n_in,
-		              .dy = arrays + of->n_in + of->n_out,
-		              .dx = arrays + of->n_in + 2 * of->n_out, .graph = g, .adds = s->adds,
-		              .bf16 = in_bf16(g, of) };
+		              .dy = backward ? arrays + n : NULL, .dx = backward ? arrays + n + of->n_out : NULL,
+		              .graph = g, .adds = s->adds, .bf16 = in_bf16(g, of) };
 	return true;
 }
 
@@ -119,10 +120,10 @@ static void bind_kernel(struct plan *p, struct action *a)
 	for (int k = 0; k < of->n_out; k++) {
 		/* what is not read keeps its shape */
 		set_array(&out[k], of + k);
-		set_array(&dy[k], of + k);
 		if (backward) {
 			const ad_node *x = s->in[of->n_in + k], *d = s->in[of->n_in + of->n_out + k];
 
+			set_array(&dy[k], of + k);
 			out[k].data = x ? x->data : NULL;
 			dy[k].data = d ? d->data : NULL;
 		}
@@ -133,8 +134,10 @@ static void bind_kernel(struct plan *p, struct action *a)
 		set_array(&in[i], x);
 		if (x)
 			in[i].data = s->in[i] ? s->in[i]->data : NULL;
-		set_array(&dx[i], x);
-		dx[i].data = NULL;
+		if (backward) {
+			set_array(&dx[i], x);
+			dx[i].data = NULL;
+		}
 	}
 	if (backward) {
 		const struct backward *b = y->attrs;

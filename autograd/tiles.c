@@ -27,7 +27,7 @@ struct slot {
 	char *data;
 	uint8_t tile;               /* its number, but for STRAIGHT */
 	bool part;                  /* STRETCHED or SAVED: its rows lie apart, in a larger array */
-	int64_t steps[AD_MAX_RANK]; /* of these two: in elements, per axis of the group; 0 where it is broadcast */
+	const int64_t *steps; /* of these two: in elements, per axis of the group; 0 where it is broadcast */
 };
 
 /* One kernel call. */
@@ -89,6 +89,7 @@ struct making {
 	const struct action *a;
 	struct group *t;
 	struct slot slots[MAX_SLOTS];
+	int64_t steps[MAX_SLOTS + 1][AD_MAX_RANK]; /* of each slot, or of one that there is no room for */
 	uint32_t last_read[MAX_SLOTS]; /* the call that reads a tile last */
 	size_t n;
 	bool full;
@@ -110,16 +111,17 @@ static bool is_plain(const struct making *m, const ad_node *x)
 }
 
 /* How far apart the elements of x lie along each axis of the group; of a part as they do in the whole. */
-static void set_steps(const struct making *m, struct slot *s, const ad_node *x)
+static void set_steps(struct making *m, struct slot *s, const ad_node *x)
 {
 	const ad_node *whole = value_of(x) == NO_VALUE ? NULL : m->p->values[value_of(x)].whole;
 	const ad_shape *lies = whole ? &whole->shape : &x->shape;
-	int64_t step = 1;
+	int64_t step = 1, *steps = m->steps[m->n];
 
 	s->part = whole != NULL;
+	s->steps = steps;
 	for (int i = 1; i <= x->shape.rank; i++) {
 		if (x->shape.dims[x->shape.rank - i] != 1)
-			s->steps[m->t->shape.rank - i] = step;
+			steps[m->t->shape.rank - i] = step;
 		step *= lies->dims[x->shape.rank - i];
 	}
 }
@@ -260,6 +262,32 @@ static size_t slice_of(const struct group *t)
 	return n <= 1 ? t->count : n >= tiles ? TILE : (tiles + n - 1) / n * TILE;
 }
 
+/* The slots in the plan's arena, with the steps of those that have any; false without memory. */
+static bool keep_slots(struct making *m)
+{
+	struct group *t = m->t;
+	size_t rank = (size_t)t->shape.rank, bytes = rank * sizeof **m->steps;
+
+	t->slots = arena_take(&m->p->arena, (m->n + 1) * sizeof *t->slots);
+	if (!t->slots)
+		return false;
+	memcpy(t->slots, m->slots, m->n * sizeof *t->slots);
+	t->n_slots = m->n;
+	for (size_t i = 0; i < m->n; i++) {
+		struct slot *s = &t->slots[i];
+		int64_t *steps = NULL;
+
+		if (s->kind == STRETCHED || s->kind == SAVED) {
+			steps = arena_take(&m->p->arena, bytes);
+			if (!steps)
+				return false;
+			memcpy(steps, s->steps, bytes);
+		}
+		s->steps = steps;
+	}
+	return true;
+}
+
 struct group *make_group(struct plan *p, const struct action *a)
 {
 	const ad_node *of = node_behind(p->steps[a->first].node);
@@ -281,13 +309,9 @@ struct group *make_group(struct plan *p, const struct action *a)
 	for (uint32_t s = a->first; ok && s < a->first + a->n; s++)
 		if (!p->steps[s].gone)
 			make_call(m, &p->steps[s], &t->calls[t->n_calls++]);
-	ok = ok && !m->full && number_tiles(m) &&
-	     (t->slots = arena_take(&p->arena, (m->n + 1) * sizeof *t->slots));
-	if (ok) {
-		memcpy(t->slots, m->slots, m->n * sizeof *t->slots);
-		t->n_slots = m->n;
+	ok = ok && !m->full && number_tiles(m) && keep_slots(m);
+	if (ok)
 		t->grain = slice_of(t);
-	}
 	free(m);
 	return ok ? t : NULL;
 }
