@@ -159,8 +159,6 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
 # The floors are measured on this machine alone, and compiled for it.
 $(OBJ)/tools/bench/floor/%.o: CFLAGS = -O3 -g -march=native $(if $(filter 3,$(LEVELS)),-mprefer-vector-width=512) $(KERNEL)
 
-$(OBJ)/tools/bench/optimizer.o: CFLAGS += $(KERNEL)
-
 $(BUILD)/bench: $(BENCH_OBJECTS) $(BUILD)/libautograd.a
 	$(Q)$(CC) $(SANFLAGS) $^ -o $@ $(LIBS)
 

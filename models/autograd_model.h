@@ -156,6 +156,16 @@ typedef struct ad_optimizer ad_optimizer;
 ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *settings, size_t n,
                                 ad_node *const params[]);
 
+/* Other settings for these of its params, as "weight_decay=0" for biases; what is not named is as the
+ * optimizer was opened with. An lr of their own keeps its ratio when the optimizer's is set. A failure changes
+ * nothing. */
+ad_status ad_optimizer_set(ad_optimizer *o, const char *settings, size_t n, ad_node *const params[]);
+
+/* From now on a step shortens the gradients, all together, to this Euclidean norm where theirs is larger
+ * (R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", 2013);
+ * 0, as at first: it takes them as they are. */
+ad_status ad_optimizer_set_clip(ad_optimizer *o, double norm);
+
 /* One step by the gradients that the last ad_backward gave (ad_gradient); a param that it did not pass
  * stays. A failure leaves all params as they are. Does not look whether gradients are finite. The same
  * bits for any number of threads. */

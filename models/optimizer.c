@@ -19,6 +19,7 @@
 struct manner {
 	void *attrs;      /* a copy */
 	const void *from; /* what it is a copy of */
+	struct settings *settings; /* the lists of attrs, where they were read from text; or NULL */
 	double lr;        /* its own over the optimizer's */
 	double rates[OPTIMIZER_RATES];
 };
@@ -47,7 +48,8 @@ struct ad_optimizer {
 	size_t size, n, n_pieces, total; /* bytes of a real; params; pieces and elements of all */
 	struct moved *params;
 	double *sums; /* of each piece's squares */
-	struct settings *settings; /* the lists of attrs, where they were read from text */
+	struct settings *settings; /* what it was opened with, where that was text */
+	double clip;  /* the norm that ad_optimizer_step shortens gradients to; 0: none */
 };
 
 double optimizer_lr(const struct optimizer *kind, const void *attrs)
@@ -80,6 +82,33 @@ static size_t find_manner(ad_optimizer *o, const void *attrs, double lr)
 	return o->n_manners++;
 }
 
+/* The states that these settings need and that the param has not. */
+static bool make_state(const ad_optimizer *o, struct moved *p, unsigned states, char *error, size_t size)
+{
+	size_t bytes = p->count * o->size;
+
+	for (int j = 0; j < OPTIMIZER_STATES; j++) {
+		if (!(states >> j & 1) || p->state[j])
+			continue;
+		/* as much as a line of the cache more: a new state begins with one */
+		p->state[j] = aligned_alloc(64, (bytes + 127) / 64 * 64);
+		if (!p->state[j])
+			return failure_memory(error, size, "the optimizer's state", bytes);
+		memset(p->state[j], 0, bytes);
+	}
+	return true;
+}
+
+/* All but these. */
+static void drop_state(struct moved *p, unsigned states)
+{
+	for (int j = 0; j < OPTIMIZER_STATES; j++)
+		if (!(states >> j & 1)) {
+			free(p->state[j]);
+			p->state[j] = NULL;
+		}
+}
+
 static bool make_states(ad_optimizer *o, const void *attrs, size_t n, ad_node *const params[],
                         const struct optimizer_manner of[], char *error, size_t size)
 {
@@ -89,8 +118,6 @@ static bool make_states(ad_optimizer *o, const void *attrs, size_t n, ad_node *c
 		struct moved *p = &o->params[k];
 		const void *own = of && of[k].attrs ? of[k].attrs : attrs;
 		double ratio = own == attrs ? 1 : lr > 0 ? optimizer_lr(o->kind, own) / lr : 0;
-		unsigned states = o->kind->states(own);
-		size_t bytes;
 
 		*p = (struct moved){ .param = params[k], .count = ad_count(params[k]), .first = o->n_pieces,
 			             .manner = find_manner(o, own, ratio * (of ? of[k].lr_scale : 1)) };
@@ -99,16 +126,8 @@ static bool make_states(ad_optimizer *o, const void *attrs, size_t n, ad_node *c
 			return failure_memory(error, size, "the optimizer", 0);
 		o->n_pieces += (p->count + PIECE - 1) / PIECE;
 		o->total += p->count;
-		bytes = p->count * o->size;
-		for (int j = 0; j < OPTIMIZER_STATES; j++) {
-			if (!(states >> j & 1))
-				continue;
-			/* as much as a line of the cache more: a new state begins with one */
-			p->state[j] = aligned_alloc(64, (bytes + 127) / 64 * 64);
-			if (!p->state[j])
-				return failure_memory(error, size, "the optimizer's state", bytes);
-			memset(p->state[j], 0, bytes);
-		}
+		if (!make_state(o, p, o->kind->states(own), error, size))
+			return false;
 	}
 	o->sums = calloc(o->n_pieces + 1, sizeof *o->sums);
 	return o->sums || failure_memory(error, size, "the optimizer", 0);
@@ -145,12 +164,13 @@ void ad_optimizer_close(ad_optimizer *o)
 	if (!o)
 		return;
 	for (size_t k = 0; k < o->n; k++) {
-		for (int j = 0; j < OPTIMIZER_STATES; j++)
-			free(o->params[k].state[j]);
+		drop_state(&o->params[k], 0);
 		free(o->params[k].sum);
 	}
-	for (size_t k = 0; k < o->n_manners; k++)
+	for (size_t k = 0; k < o->n_manners; k++) {
 		free(o->manners[k].attrs);
+		free(o->manners[k].settings);
+	}
 	free(o->manners);
 	free(o->params);
 	free(o->sums);
@@ -394,6 +414,15 @@ static bool check_request(ad_graph *g, const struct optimizer *kind, const char 
 	return true;
 }
 
+/* A failure of that optimizer; a check begins with its name of itself. */
+static void fail_named(ad_graph *g, ad_status status, const char *name, const char *error)
+{
+	size_t length = strlen(name);
+	bool named = strncmp(error, name, length) == 0 && error[length] == ':';
+
+	ad_fail(g, status, "%s%s%s", named ? "" : name, named ? "" : ": ", error);
+}
+
 ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *settings, size_t n,
                                 ad_node *const params[])
 {
@@ -412,17 +441,115 @@ ad_optimizer *ad_optimizer_open(ad_graph *g, const char *name, const char *setti
 		ad_fail(g, AD_ERROR_ARGUMENT, "%s: there is no optimizer of this name; there are %s", name,
 		        names);
 	} else {
-		/* a check begins with the optimizer's name of itself */
-		size_t length = strlen(name);
-		bool named = strncmp(error, name, length) == 0 && error[length] == ':';
-
-		ad_fail(g, moved && !good ? AD_ERROR_ARGUMENT : AD_ERROR_MEMORY, "%s%s%s",
-		        named ? "" : name, named ? "" : ": ", error);
+		fail_named(g, moved && !good ? AD_ERROR_ARGUMENT : AD_ERROR_MEMORY, name, error);
 	}
 	free(moved);
 	free(attrs);
 	free(read);
 	return o;
+}
+
+/* What the optimizer was opened with, with other settings on top. */
+static bool merge_settings(const ad_optimizer *o, const struct settings *over, void *attrs, char *error,
+                           size_t size)
+{
+	ad_setting all[2 * sizeof over->of / sizeof over->of[0]];
+	size_t n = 0;
+
+	for (size_t k = 0; k < over->n; k++)
+		all[n++] = over->of[k];
+	for (size_t k = 0; k < o->settings->n; k++) {
+		size_t j = 0;
+
+		while (j < over->n && strcmp(over->of[j].name, o->settings->of[k].name) != 0)
+			j++;
+		if (j == over->n)
+			all[n++] = o->settings->of[k];
+	}
+	return ad_fill_attrs(o->kind->attrs, attrs, n, all, error, size) &&
+	       o->kind->check(attrs, error, size);
+}
+
+/* The number of a param among those it moves, sought from `from` on and round; o->n: it moves it not. */
+static size_t find_moved(const ad_optimizer *o, const ad_node *param, size_t from)
+{
+	for (size_t k = 0; k < o->n; k++)
+		if (o->params[(from + k) % o->n].param == param)
+			return (from + k) % o->n;
+	return o->n;
+}
+
+/* The manner of these settings, made or not, with its states in all these params. */
+static bool make_manner(ad_optimizer *o, struct manner *m, const char *text, size_t n, ad_node *const params[],
+                        ad_status *status, char *error, size_t size)
+{
+	double lr = optimizer_lr(o->kind, o->manners[0].attrs), own;
+	struct manner *more = realloc(o->manners, (o->n_manners + 1) * sizeof *more);
+
+	*status = AD_ERROR_MEMORY;
+	if (more)
+		o->manners = more;
+	if (!more || !(m->settings = malloc(sizeof *m->settings)) ||
+	    !(m->attrs = calloc(1, o->kind->attrs_size)))
+		return failure_memory(error, size, "the optimizer", 0);
+	*status = AD_ERROR_ARGUMENT;
+	if (!read_settings(text, m->settings, error, size) ||
+	    !merge_settings(o, m->settings, m->attrs, error, size))
+		return false;
+	own = optimizer_lr(o->kind, m->attrs);
+	if (lr == 0 && own != 0)
+		return failure(error, size, "the lr of some params is a part of the optimizer's, which is 0");
+	m->lr = lr == 0 ? 0 : own / lr;
+	for (size_t k = 0, at = 0; k < n; k++)
+		if ((at = find_moved(o, params[k], at)) == o->n)
+			return failure(error, size, "param %zu is none that this optimizer moves", k);
+	*status = AD_ERROR_MEMORY;
+	for (size_t k = 0, at = 0; k < n; k++) {
+		at = find_moved(o, params[k], at);
+		if (!make_state(o, &o->params[at], o->kind->states(m->attrs), error, size))
+			return false;
+	}
+	return true;
+}
+
+ad_status ad_optimizer_set(ad_optimizer *o, const char *settings, size_t n, ad_node *const params[])
+{
+	struct manner m = { 0 };
+	char error[512];
+	ad_status status;
+
+	if (!o)
+		return AD_ERROR_ARGUMENT;
+	if (ad_status_of(o->graph) != AD_OK || n == 0 || o->n == 0)
+		return ad_status_of(o->graph);
+	if (!make_manner(o, &m, settings, n, params, &status, error, sizeof error)) {
+		for (size_t k = 0; k < o->n; k++)
+			drop_state(&o->params[k], o->kind->states(o->manners[o->params[k].manner].attrs));
+		free(m.attrs);
+		free(m.settings);
+		fail_named(o->graph, status, o->kind->name, error);
+		return ad_status_of(o->graph);
+	}
+	for (size_t k = 0, at = 0; k < n; k++) {
+		at = find_moved(o, params[k], at);
+		o->params[at].manner = o->n_manners;
+		drop_state(&o->params[at], o->kind->states(m.attrs));
+	}
+	o->manners[o->n_manners++] = m;
+	return AD_OK;
+}
+
+ad_status ad_optimizer_set_clip(ad_optimizer *o, double norm)
+{
+	if (!o)
+		return AD_ERROR_ARGUMENT;
+	if (!(isfinite(norm) && norm >= 0)) {
+		ad_fail(o->graph, AD_ERROR_ARGUMENT, "%s: the norm to clip to is %g; it is a number from 0, which "
+		        "does not clip", o->kind->name, norm);
+		return ad_status_of(o->graph);
+	}
+	o->clip = norm;
+	return AD_OK;
 }
 
 /* Finds the gradients of the last sweep. */
@@ -449,9 +576,15 @@ static bool find_swept(ad_optimizer *o)
 
 ad_status ad_optimizer_step(ad_optimizer *o)
 {
+	double norm, scale = 1;
+
 	if (!o)
 		return AD_ERROR_ARGUMENT;
-	return find_swept(o) && optimizer_move(o, 1, NULL) ? AD_OK : ad_status_of(o->graph);
+	if (!find_swept(o))
+		return ad_status_of(o->graph);
+	if (o->clip > 0 && (norm = optimizer_norm(o)) > o->clip)
+		scale = o->clip / norm;
+	return optimizer_move(o, scale, NULL) ? AD_OK : ad_status_of(o->graph);
 }
 
 double ad_optimizer_norm(ad_optimizer *o)

@@ -117,6 +117,77 @@ Test(optimizer, moves_what_it_is_given)
 	ad_optimizer_close(o);
 }
 
+/* Params with settings of their own move as those of an optimizer that was opened with them. */
+Test(optimizer, settings_of_some)
+{
+	static const struct {
+		const char *name, *all, *some, *as;
+	} cases[] = {
+		{ "adamw", "lr=0.1 weight_decay=0.5", "weight_decay=0", "lr=0.1 weight_decay=0" },
+		{ "sgd", "lr=0.1", "momentum=0.9 lr=0.2", "lr=0.2 momentum=0.9" },
+		{ "sgd", "lr=0.1 momentum=0.9", "momentum=0", "lr=0.1" },
+		{ "rmsprop", "lr=0.1 centered=true", "centered=false", "lr=0.1" },
+		{ "adam", "lr=0.1 betas=[0.9,0.99]", "betas=[0.5,0.6]", "lr=0.1 betas=[0.5,0.6]" },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		ad_graph *g = ad_open();
+		ad_node *w[4], *loss = NULL;
+		ad_optimizer *o[3];
+
+		for (int i = 0; i < 4; i++) {
+			w[i] = ad_param(g, (const char *[]){ "a", "b", "c", "d" }[i], AD_SHAPE(3));
+			ad_set(w[i], (const double[]){ 1, -2, 3 }, 3);
+			loss = loss ? ad_add(loss, ad_sum(ad_exp(w[i]), AD_ALL, false))
+			            : ad_sum(ad_exp(w[i]), AD_ALL, false);
+		}
+		o[0] = ad_optimizer_open(g, cases[k].name, cases[k].all, 2, w);
+		o[1] = ad_optimizer_open(g, cases[k].name, cases[k].all, 1, w + 2);
+		o[2] = ad_optimizer_open(g, cases[k].name, cases[k].as, 1, w + 3);
+		cr_assert_eq(ad_optimizer_set(o[0], cases[k].some, 1, w + 1), AD_OK, "%s", ad_errmsg(g));
+		for (int step = 0; step < 4; step++) {
+			cr_assert_eq(ad_backward(loss), AD_OK);
+			for (int i = 0; i < 3; i++) {
+				if (step == 2)
+					ad_optimizer_set_rate(o[i], i < 2 ? 0.05 : ad_optimizer_rate(o[2]) / 2);
+				cr_assert_eq(ad_optimizer_step(o[i]), AD_OK, "%s", ad_errmsg(g));
+			}
+		}
+		for (int i = 0; i < 2; i++)
+			cr_expect_arr_eq(ad_data(w[i]), ad_data(w[i + 2]), 3 * sizeof(float), "%s, %d",
+			                 cases[k].name, i);
+		cr_assert(memcmp(ad_data(w[0]), ad_data(w[1]), 3 * sizeof(float)) != 0);
+		for (int i = 0; i < 3; i++)
+			ad_optimizer_close(o[i]);
+		ad_close(g);
+	}
+}
+
+Test(optimizer, clip)
+{
+	ad_graph *g = ad_open_f64();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(2)), *loss;
+	ad_optimizer *o;
+
+	ad_set(w, (const double[]){ 3, 4 }, 2);
+	loss = ad_mul(ad_sum(ad_square(w), AD_ALL, false), ad_full(g, AD_SCALAR, 0.5));
+	o = ad_optimizer_open(g, "sgd", "lr=1", 0, NULL);
+	cr_assert_eq(ad_optimizer_set_clip(o, 1), AD_OK);
+	cr_assert_eq(ad_backward(loss), AD_OK);
+	cr_assert_eq(ad_optimizer_step(o), AD_OK);
+	cr_assert_float_eq(((const double *)ad_data(w))[0], 3 - 0.6, 1e-15);
+	cr_assert_float_eq(((const double *)ad_data(w))[1], 4 - 0.8, 1e-15);
+	/* a norm that is smaller stays */
+	cr_assert_eq(ad_optimizer_set_clip(o, 100), AD_OK);
+	cr_assert_eq(ad_backward(loss), AD_OK);
+	cr_assert_eq(ad_optimizer_step(o), AD_OK);
+	cr_assert_float_eq(((const double *)ad_data(w))[0], 0, 1e-15);
+	cr_assert_eq(ad_optimizer_set_clip(o, -1), AD_ERROR_ARGUMENT);
+	cr_assert_str_eq(ad_errmsg(g), "sgd: the norm to clip to is -1; it is a number from 0, which does not clip");
+	ad_optimizer_close(o);
+	ad_close(g);
+}
+
 Test(optimizer, refusals)
 {
 	static const struct {
@@ -154,7 +225,19 @@ Test(optimizer, refusals)
 	cr_assert(isnan(ad_optimizer_norm(NULL)) && isnan(ad_optimizer_rate(NULL)));
 	ad_optimizer_close(NULL);
 
+	cr_assert_eq(ad_optimizer_set(NULL, "", 0, NULL), AD_ERROR_ARGUMENT);
+	cr_assert_eq(ad_optimizer_set_clip(NULL, 1), AD_ERROR_ARGUMENT);
+
 	o = ad_optimizer_open(g, "sgd", "lr=1", 0, NULL);
+	cr_assert_eq(ad_optimizer_set(o, "momentum=-1", 1, &p), AD_ERROR_ARGUMENT);
+	cr_assert_str_eq(ad_errmsg(g), "sgd: momentum is -1; it is a number from 0");
+	ad_clear(g);
+	cr_assert_eq(ad_optimizer_set(o, "momentun=1", 1, &p), AD_ERROR_ARGUMENT);
+	cr_assert_str_eq(ad_errmsg(g), "sgd: there is no 'momentun'");
+	ad_clear(g);
+	cr_assert_eq(ad_optimizer_set(o, "momentum=1", 2, (ad_node *[]){ p, n }), AD_ERROR_ARGUMENT);
+	cr_assert_str_eq(ad_errmsg(g), "sgd: param 1 is none that this optimizer moves");
+	ad_clear(g);
 	cr_assert_eq(ad_optimizer_step(o), AD_ERROR_VALUE);
 	cr_assert_str_eq(ad_errmsg(g), "sgd: no param has a gradient; call ad_backward before");
 	cr_assert_eq(ad_optimizer_set_rate(o, -1), AD_ERROR_VALUE, "the first failure stays");

@@ -3,7 +3,7 @@
  * The time is of recording and of the two sweeps.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 #include <stdio.h>
 #include <stdlib.h>

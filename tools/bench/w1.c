@@ -2,7 +2,7 @@
  * W1: 784-100-10, sigmoid, softmax cross-entropy, batch 100, SGD.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 struct state {
 	const struct w1_data *data;

@@ -2,7 +2,7 @@
  * W2: 784-512-256-10, ReLU, softmax cross-entropy, batch 128, Adam.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 struct state {
 	const struct w2_data *data;

@@ -3,7 +3,7 @@
  * max-pooling by 2, 400-120-84-10, batch 64, SGD with momentum.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 struct state {
 	const struct w3_data *data;

@@ -4,30 +4,45 @@
  * Vocabulary 65, width 128, context 64, batch 12; gradients clipped to norm 1, AdamW.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
+
+#include <stdio.h>
 
 struct state {
 	const struct w4_data *data;
 	ad_graph *g;
 	size_t mark;
-	struct clipped adamw;
+	ad_optimizer *adamw;
 	ad_node *tok, *pos, *norm;
 	struct block {
 		ad_node *norm1, *qkv, *proj, *norm2, *up, *down;
 	} block[W4_L];
 };
 
-static ad_node *matrix(struct state *s, const char *name, int64_t rows, int64_t columns, const float *values)
-{
-	return clipped_add(&s->adamw, bench_param(s->g, name, AD_SHAPE(rows, columns), values), W4_DECAY);
-}
-
 static ad_node *ones(struct state *s, const char *name)
 {
 	ad_node *p = bench_param(s->g, name, AD_SHAPE(W4_C), NULL);
 
 	ad_set_item(p, 1);
-	return clipped_add(&s->adamw, p, 0);
+	return p;
+}
+
+/* Only matrices decay. */
+static void open_optimizer(struct state *s)
+{
+	ad_node *norms[2 * W4_L + 1] = { s->norm };
+	char text[128];
+
+	for (int l = 0; l < W4_L; l++) {
+		norms[1 + 2 * l] = s->block[l].norm1;
+		norms[2 + 2 * l] = s->block[l].norm2;
+	}
+	snprintf(text, sizeof text, "lr=%g betas=[%g,%g] weight_decay=%g", (double)W4_LR, (double)W4_BETA1,
+	         (double)W4_BETA2, (double)W4_DECAY);
+	s->adamw = ad_optimizer_open(s->g, "adamw", text, 0, NULL);
+	ad_optimizer_set(s->adamw, "weight_decay=0", 2 * W4_L + 1, norms);
+	ad_optimizer_set_clip(s->adamw, (double)W4_CLIP);
+	bench_require(s->g);
 }
 
 static void *open(int threads)
@@ -37,20 +52,20 @@ static void *open(int threads)
 
 	s->g = ad_open();
 	ad_set_threads(threads);
-	s->adamw = (struct clipped){ .lr = W4_LR, .beta1 = W4_BETA1, .beta2 = W4_BETA2, .clip = W4_CLIP };
-	s->tok = matrix(s, "tok", W4_V, W4_C, d->tok);
-	s->pos = matrix(s, "pos", W4_T, W4_C, d->pos);
+	s->tok = bench_param(s->g, "tok", AD_SHAPE(W4_V, W4_C), d->tok);
+	s->pos = bench_param(s->g, "pos", AD_SHAPE(W4_T, W4_C), d->pos);
 	for (int l = 0; l < W4_L; l++) {
 		struct block *b = &s->block[l];
 
 		b->norm1 = ones(s, "norm1");
-		b->qkv = matrix(s, "qkv", 3 * W4_C, W4_C, d->block[l].qkv);
-		b->proj = matrix(s, "proj", W4_C, W4_C, d->block[l].proj);
+		b->qkv = bench_param(s->g, "qkv", AD_SHAPE(3 * W4_C, W4_C), d->block[l].qkv);
+		b->proj = bench_param(s->g, "proj", AD_SHAPE(W4_C, W4_C), d->block[l].proj);
 		b->norm2 = ones(s, "norm2");
-		b->up = matrix(s, "up", 4 * W4_C, W4_C, d->block[l].up);
-		b->down = matrix(s, "down", W4_C, 4 * W4_C, d->block[l].down);
+		b->up = bench_param(s->g, "up", AD_SHAPE(4 * W4_C, W4_C), d->block[l].up);
+		b->down = bench_param(s->g, "down", AD_SHAPE(W4_C, 4 * W4_C), d->block[l].down);
 	}
 	s->norm = ones(s, "norm");
+	open_optimizer(s);
 	s->mark = ad_mark(s->g);
 	return s;
 }
@@ -86,8 +101,8 @@ static double step(void *context, int i)
 		h = record_block(&s->block[l], h);
 	loss = ad_cross_entropy(ad_linear(normalize(h, s->norm), s->tok, NULL), t);
 	ad_backward(loss);
+	ad_optimizer_step(s->adamw);
 	bench_require(g);
-	clipped_step(&s->adamw);
 	return ad_item(loss);
 }
 

@@ -3,7 +3,7 @@
  * cell by cell from ordinary ops; cross-entropy of a linear layer on the last output; SGD.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 struct state {
 	const struct w5_data *data;

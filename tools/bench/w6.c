@@ -2,7 +2,7 @@
  * W6: W1's net, batch 1, forward only; and start-up: the time of `autograd --version` from fork to exit.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 #include <spawn.h>
 #include <stdio.h>

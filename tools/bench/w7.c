@@ -2,7 +2,7 @@
  * W7: a 1-2-1 sigmoid net, squared error, one sample a step, SGD, each scalar op a node, f64.
  */
 #include "bench.h"
-#include "optimizer.h"
+#include "common.h"
 
 struct state {
 	const struct w7_data *data;
