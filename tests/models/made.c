@@ -295,6 +295,14 @@ Test(made, arrays)
 		p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
 		cr_expect(*error && strstr(error, wrong[k].error), "%zu: %s", k, error);
 	}
+	write_array("x.npy", good, x, sizeof x);
+	write_array("y.npy", "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n", small,
+	            sizeof small);
+	p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
+	cr_expect(strstr(error, "y.npy: has 2 samples, but the file of 'x' has 3"), "%s", error);
+	write_array("y.npy", "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }\n", "\0\1\2\3", 4);
+	p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
+	cr_expect(strstr(error, "y.npy: has bytes behind its last element"), "%s", error);
 	scratch_text("x.npy", "no array");
 	p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
 	cr_expect(strstr(error, "is no npy file"), "%s", error);
