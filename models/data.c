@@ -240,7 +240,7 @@ static bool narrow(const struct dataset *d, struct column *c, char *error, size_
 		double given = wide[k];
 		float value = (float)given;
 
-		if (!isfinite(value))
+		if (isinf(value) && !isinf(given))
 			return refuse_real(d, c, k / c->per, given, error, n);
 		memcpy(data + k, &value, sizeof value);
 	}
