@@ -116,6 +116,21 @@ static ad_node *single(struct recording *r, struct scope *body, const struct yam
 	return node;
 }
 
+/* A metric stands beside these in the log and in the results. */
+static void refuse_taken(struct recording *r, const struct yaml *key)
+{
+	static const char *const taken[] = { "step", "epoch", "loss", "lr", "grad_norm", "ms", "samples" };
+	bool is = strncmp(key->text, "valid_", 6) == 0;
+
+	for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
+		is |= strcmp(key->text, taken[k]) == 0;
+	if (is)
+		message(r->messages, E_NAMED_TWICE, key->at, NULL,
+		        "give the metric another name; loss, step, epoch, lr, grad_norm, ms, samples and "
+		        "valid_... are taken",
+		        "'%s' is the name of another number in the log", key->text);
+}
+
 static void build_metrics(struct recording *r, struct scope *body)
 {
 	const struct yaml *y = r->model->build->metrics;
@@ -132,7 +147,8 @@ static void build_metrics(struct recording *r, struct scope *body)
 		struct instance *in = r->instance;
 		const char *what = store_text(r->store, "the metric '%s'", y->keys[i]->text);
 
-		check_name(r, y->keys[i], "a metric");
+		if (check_name(r, y->keys[i], "a metric"))
+			refuse_taken(r, y->keys[i]);
 		in->metrics = store_more(r->store, in->metrics, i, sizeof(*in->metrics));
 		in->metrics[i] = single(r, body, y->items[i], what, NULL);
 		if (in->metrics[i] && !ad_name_of(in->metrics[i]) && ad_op_of(in->metrics[i]))

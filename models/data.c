@@ -216,21 +216,38 @@ static bool widen(struct column *c, size_t samples, char *error, size_t n)
 	return true;
 }
 
+static bool refuse_real(const struct dataset *d, const struct column *c, size_t k, double value, char *error,
+                        size_t n)
+{
+	char place[512];
+
+	if (d->path)
+		snprintf(place, sizeof place, "%s:%zu", d->path, d->places[k]);
+	else
+		snprintf(place, sizeof place, "data: sample %zu, counted from 0", d->places[k]);
+	return failure(error, n, "%s: a value of '%s' is %g, beyond the range of f32; scale it, or set "
+	               "train.precision to f64", place, c->input, value);
+}
+
 /* Has a column of doubles lie in memory as floats, which are what a model in f32 takes. */
-static void narrow(struct column *c, size_t samples)
+static bool narrow(const struct dataset *d, struct column *c, char *error, size_t n)
 {
 	const double *wide = c->data;
 	float *data = c->data, *smaller;
 
 	/* from the front, each float lies before the doubles that are still to be read */
-	for (size_t k = 0; k < samples * c->per; k++) {
-		float value = (float)wide[k];
+	for (size_t k = 0; k < d->n * c->per; k++) {
+		double given = wide[k];
+		float value = (float)given;
 
+		if (isinf(value) && !isinf(given))
+			return refuse_real(d, c, k / c->per, given, error, n);
 		memcpy(data + k, &value, sizeof value);
 	}
-	smaller = realloc(data, samples * c->per * sizeof *data + 1);
+	smaller = realloc(data, d->n * c->per * sizeof *data + 1);
 	c->data = smaller ? smaller : data;
 	c->form = COLUMN_FLOATS;
+	return true;
 }
 
 const char *column_put(struct column *c, size_t k, double value)
@@ -699,8 +716,8 @@ static bool map(const ad_model *m, struct dataset *const sets[], int n_sets, cha
 		for (int k = 0; k < sets[i]->n_columns; k++) {
 			struct column *c = &sets[i]->columns[k];
 
-			if (c->type == AD_REAL && c->form == COLUMN_DOUBLES)
-				narrow(c, sets[i]->n);
+			if (c->type == AD_REAL && c->form == COLUMN_DOUBLES && !narrow(sets[i], c, error, n))
+				return false;
 		}
 	return true;
 }

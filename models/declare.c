@@ -70,6 +70,9 @@ static bool input_shape(struct recording *r, const struct yaml *y, struct input 
 
 		if (d->kind == YAML_SCALAR && is_name(d->text) &&
 		    (!name || name->kind == NAME_DIM)) {
+			if (!name && r->model->n_dims == MOST_DIMS)
+				return message(r->messages, E_LIMIT, d->at, NULL, NULL,
+				               "the inputs have more than %d free dims by name", MOST_DIMS);
 			to->dims[i] = -1 - free_dim(r, d);
 			continue;
 		}

@@ -37,6 +37,11 @@ struct flow *flow_open(const char *config, size_t memory, char *error, size_t n)
 		flow_close(f);
 		return NULL;
 	}
+	/* or the gradients would be those of f32 beside weights trained in bf16 */
+	if (!model_take_precision(f->copy, error, n)) {
+		flow_close(f);
+		return NULL;
+	}
 	ad_model_limit_memory(f->copy, memory);
 	ad_keep_all(f->copy->graph);
 	return f;

@@ -379,12 +379,25 @@ static void csv_name(FILE *to, const char *front, const char *name)
 		fputs(text, to);
 }
 
+static void put_real(FILE *to, double value, int digits)
+{
+	char text[40], *comma;
+
+	if (!isfinite(value)) {
+		fputs(isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"", to);
+		return;
+	}
+	snprintf(text, sizeof text, "%.*g", digits, value);
+	if ((comma = strchr(text, ',')) != NULL)
+		*comma = '.'; /* in some locales */
+	fputs(text, to);
+}
+
 static void csv_value(FILE *to, double value)
 {
+	putc(',', to);
 	if (isfinite(value))
-		fprintf(to, ",%.9g", value);
-	else
-		putc(',', to);
+		put_real(to, value, 9);
 }
 
 static void csv_head(const struct run_folder *f)
@@ -613,20 +626,6 @@ static void put_string(FILE *to, const char *text)
 		else
 			putc(*text, to);
 	putc('"', to);
-}
-
-static void put_real(FILE *to, double value, int digits)
-{
-	char text[40], *comma;
-
-	if (!isfinite(value)) {
-		fputs(isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"", to);
-		return;
-	}
-	snprintf(text, sizeof text, "%.*g", digits, value);
-	if ((comma = strchr(text, ',')) != NULL)
-		*comma = '.'; /* in some locales */
-	fputs(text, to);
 }
 
 static void put_member(FILE *to, const char *name, double value, int digits)

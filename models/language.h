@@ -25,6 +25,8 @@ enum {
 	LONGEST_PATH = 256,   /* bytes of the path of an item */
 	MOST_NESTED = 500,    /* evaluations and items inside each other */
 	MOST_PARAMS = 100,    /* of a block, and inputs */
+	MOST_DIMS = 100,      /* free ones, by name */
+	MOST_GROUPS = 100,    /* of weights, in 'train' */
 	MOST_BLOCKS = 32,     /* blocks inside each other */
 	MOST_FILES = 32,      /* that one model is made of */
 	MOST_PARENTS = 8,     /* files that extend or include each other in a row */

@@ -284,6 +284,7 @@ struct watched {
 /* Settings for the weights whose path matches, of which the first group that matches holds. */
 struct train_group {
 	const char *match;
+	const char *pattern; /* the same, with [2] and [*] as they stand in paths */
 	const void *attrs; /* the optimizer's, those of all with what the group says */
 	double lr_scale;
 	struct place at;

@@ -259,6 +259,24 @@ static void check_gradients(struct recording *r, const struct yaml *y)
 
 /* ---- groups -------------------------------------------------------------------------------------- */
 
+/* The pattern with the [2] and [*] of paths as they stand, which fnmatch takes for sets of characters. */
+static const char *path_pattern(struct store *s, const char *match)
+{
+	char *pattern = store_take(s, 2 * strlen(match) + 1), *to = pattern;
+
+	while (*match) {
+		size_t inner = *match != '[' ? 0 : match[1] == '*' ? 1 : strspn(match + 1, "0123456789");
+
+		if (*match == '\\' && match[1])
+			*to++ = *match++;
+		else if (inner > 0 && match[1 + inner] == ']')
+			*to++ = '\\';
+		*to++ = *match++;
+	}
+	*to = '\0';
+	return pattern;
+}
+
 /* The optimizer's settings with those of the group on top. */
 static void check_group(struct recording *r, const struct yaml *y, struct train_group *to)
 {
@@ -277,6 +295,7 @@ static void check_group(struct recording *r, const struct yaml *y, struct train_
 		return;
 	}
 	to->match = match->text;
+	to->pattern = path_pattern(r->store, match->text);
 	to->at = match->at;
 	if (!o)
 		return;
@@ -332,6 +351,11 @@ static void read_groups(struct recording *r, const struct yaml *y)
 		        "'groups' is a list of groups");
 		return;
 	}
+	if (y->n > MOST_GROUPS) {
+		message(r->messages, E_LIMIT, y->at, NULL, "one pattern may match many weights",
+		        "%zu groups; at most %d are allowed", y->n, MOST_GROUPS);
+		return;
+	}
 	t->groups = store_take(r->store, (y->n + 1) * sizeof *t->groups);
 	for (size_t i = 0; i < y->n; i++) {
 		struct train_group *g = &t->groups[t->n_groups++];
@@ -342,10 +366,15 @@ static void read_groups(struct recording *r, const struct yaml *y)
 	}
 }
 
+static bool matches(const struct train_group *g, const char *path)
+{
+	return fnmatch(g->match, path, 0) == 0 || fnmatch(g->pattern, path, 0) == 0;
+}
+
 const struct train_group *group_of(const struct train_spec *t, const char *path)
 {
 	for (int k = 0; k < t->n_groups; k++)
-		if (fnmatch(t->groups[k].match, path, 0) == 0)
+		if (matches(&t->groups[k], path))
 			return &t->groups[k];
 	return NULL;
 }
@@ -359,7 +388,7 @@ void check_groups(struct recording *r)
 		bool any = false;
 
 		for (int i = 0; i < m->n_weights && !any; i++)
-			any = !m->weights[i].buffer && fnmatch(g->match, m->weights[i].path, 0) == 0;
+			any = !m->weights[i].buffer && matches(g, m->weights[i].path);
 		if (!any)
 			message_warning(r->messages, g->at, "no weight has a path that matches '%s'", g->match);
 	}

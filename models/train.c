@@ -796,7 +796,8 @@ static size_t choose(struct trainer *t, int64_t batch)
 	return count;
 }
 
-/* Several batches as one: loss, metrics and gradients are means over all of their samples. */
+/* Several batches as one: loss, metrics and gradients are means over all of their samples.
+ * AD_RUN_INTERRUPTED: a signal came between two of them. */
 static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *samples)
 {
 	const struct train_spec *spec = &t->m->train;
@@ -812,6 +813,10 @@ static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *s
 		double since = start_of_time(t->m), share;
 		size_t count = choose(t, in_epoch * spec->accumulate + (int64_t)j);
 		ad_run_status status;
+
+		/* the batches of a step may be many: what is gathered is given up */
+		if (j > 0 && asked_to_end(t))
+			return AD_RUN_INTERRUPTED;
 
 		add_time(t->m, &since, &t->m->times.data);
 		status = evaluate(t, count);
@@ -990,6 +995,10 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !*ends &&
 	       !asked_to_end(t)) {
 		status = step(t, in_epoch);
+		if (status == AD_RUN_INTERRUPTED) {
+			status = AD_RUN_DONE;
+			break;
+		}
 		if (status != AD_RUN_DONE)
 			break;
 		in_epoch++;
@@ -1155,9 +1164,12 @@ static bool plan_steps(struct trainer *t)
 {
 	const ad_model *m = t->m;
 	size_t n = t->parts.train.n, batch = (size_t)m->data.batch;
-	int64_t by_epochs;
+	int64_t by_epochs, samples;
 
 	t->batch = n == 0 ? 0 : m->batch_dim < 0 ? 1 : batch == 0 || batch > n ? n : batch;
+	if (__builtin_mul_overflow((int64_t)(n ? t->batch : 1), m->train.accumulate, &samples))
+		return failure(t->error, t->error_size, "%s: 'train' accumulates too many batches, %lld", m->path,
+		               (long long)m->train.accumulate);
 	t->steps_per_epoch = n == 0 ? 1 : (int64_t)((n + t->batch - 1) / t->batch);
 	t->steps_per_epoch = (t->steps_per_epoch - 1) / m->train.accumulate + 1;
 	if (m->train.epochs < 0)

@@ -80,6 +80,17 @@ static ad_node *new_weight(struct recording *r, const struct wanted *want)
 	return node;
 }
 
+/* A weight is trained as the item says that made it, whatever those say that share it. */
+static void warn_of_sharer(struct recording *r, const struct wanted *want, const struct weight *w)
+{
+	const bool freezes = r->frozen && !w->frozen, scales = r->lr_scale != 1 && r->lr_scale != w->lr_scale;
+
+	if (!w->buffer && (freezes || scales))
+		message_warning(r->messages, want->at,
+		                "'%s' has no effect on '%s', which is shared: give it to the item on line %d",
+		                freezes ? "freeze" : "lr_scale", w->path, w->at.line);
+}
+
 /* The weight in the check: found if it is to be there, or else made. *made tells which. */
 static ad_node *check_weight(struct recording *r, const struct wanted *want, bool *made)
 {
@@ -105,6 +116,7 @@ static ad_node *check_weight(struct recording *r, const struct wanted *want, boo
 		return NULL;
 	}
 	node = r->model->build->check_nodes[w - r->model->weights];
+	warn_of_sharer(r, want, w);
 	if (same_shape(ad_shape_of(node), want->shape))
 		return node;
 	message(r->messages, E_SHAPE, want->at, NULL, NULL,

@@ -153,7 +153,7 @@ static bool read_elements(struct reader *file, const struct array *a, struct col
                           size_t count, char *error, size_t n)
 {
 	unsigned char piece[PIECE];
-	size_t width = (size_t)a->width;
+	size_t width = (size_t)a->width, extra;
 
 	for (size_t done = 0, now; done < count; done += now) {
 		now = count - done < PIECE / width ? count - done : PIECE / width;
@@ -170,7 +170,13 @@ static bool read_elements(struct reader *file, const struct array *a, struct col
 				               value, wrong);
 		}
 	}
-	return true;
+	if (!reader_read(file, piece, 1, &extra, error, n))
+		return false;
+	return extra == 0 ||
+	       failure(error, n,
+	               "%s: has bytes behind its last element; its header and its data do not "
+	               "belong together",
+	               file->path);
 }
 
 static bool read_column(const struct source *s, const struct yaml *from, struct dataset *to, int i,
@@ -199,11 +205,12 @@ static bool read_column(const struct source *s, const struct yaml *from, struct 
 		ok = failure(error, n, "%s: has %zu samples, but the file of '%s' has %zu", path,
 		             a.dims[0], to->columns[0].input, to->n);
 	if (ok) {
-		struct dataset one = { .n_columns = 1, .columns = c };
+		struct dataset one = { .n_columns = 1, .columns = c, .limit = to->limit };
 
 		to->n = a.dims[0];
-		ok = dataset_reserve(&one, to->n, error, n) &&
-		     read_elements(&file, &a, c, to->n * per, error, n);
+		ok = dataset_reserve(&one, to->n, error, n);
+		to->unreadable |= one.unreadable;
+		ok = ok && read_elements(&file, &a, c, to->n * per, error, n);
 	}
 	reader_close(&file);
 	free(path);

@@ -43,6 +43,8 @@ struct listing {
 	struct sample *samples;
 	size_t n_names, names_room;
 	char **names; /* of classes */
+	size_t n_slots;
+	uint32_t *slots; /* a hash table of the names' numbers + 1, half of it empty */
 	bool given;   /* the names are those that the file lists: no others are taken */
 	bool *unreadable;
 	char *error;
@@ -90,6 +92,7 @@ static void free_listing(struct listing *l)
 		free(l->names[k]);
 	free(l->samples);
 	free(l->names);
+	free(l->slots);
 }
 
 /* ---- folders ------------------------------------------------------------------------------------ */
@@ -133,12 +136,42 @@ static bool is_folder(const char *folder, const char *name)
 	return is;
 }
 
-static int64_t class_of(struct listing *l, const char *name)
+/* The slot that has the name's number, or the empty one where it would stand. */
+static size_t slot_of(const struct listing *l, const char *name)
 {
+	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+	size_t k;
+
+	for (const char *c = name; *c; c++)
+		h = (h ^ (unsigned char)*c) * 0x100000001b3u;
+	for (k = (size_t)(h ^ h >> 32) & (l->n_slots - 1); l->slots[k]; k = (k + 1) & (l->n_slots - 1))
+		if (strcmp(l->names[l->slots[k] - 1], name) == 0)
+			break;
+	return k;
+}
+
+static int64_t class_of(const struct listing *l, const char *name)
+{
+	return l->n_slots ? (int64_t)l->slots[slot_of(l, name)] - 1 : -1;
+}
+
+/* Room in the table for one more name. */
+static bool grow_slots(struct listing *l)
+{
+	size_t n = l->n_slots ? 2 * l->n_slots : 64;
+	uint32_t *slots;
+
+	if (2 * (l->n_names + 1) <= l->n_slots)
+		return true;
+	slots = calloc(n, sizeof *slots);
+	if (!slots)
+		return false;
+	free(l->slots);
+	l->slots = slots;
+	l->n_slots = n;
 	for (size_t k = 0; k < l->n_names; k++)
-		if (strcmp(l->names[k], name) == 0)
-			return (int64_t)k;
-	return -1;
+		l->slots[slot_of(l, l->names[k])] = (uint32_t)k + 1;
+	return true;
 }
 
 /* A further name, unless the file says which there are. */
@@ -149,9 +182,10 @@ static bool add_class(struct listing *l, const char *where, const char *name, in
 		return true;
 	if (l->given)
 		return FAIL(l, "%s: the class '%s' is not among those that 'classes' lists", where, name);
-	if (!grow(&l->names, l->n_names, &l->names_room, sizeof(*l->names)) ||
+	if (!grow(&l->names, l->n_names, &l->names_room, sizeof(*l->names)) || !grow_slots(l) ||
 	    !(l->names[l->n_names] = strdup(name)))
 		return no_memory(l);
+	l->slots[slot_of(l, name)] = (uint32_t)l->n_names + 1;
 	*class = (int64_t)l->n_names++;
 	return true;
 }
@@ -279,12 +313,10 @@ static bool number_classes(struct listing *l, bool as_numbers)
 	if (!l->given)
 		qsort(order, l->n_names, sizeof(*order), by_class);
 	for (size_t k = 0; k < l->n_names; k++) {
-		if (numbers) {
+		if (numbers)
 			number[k] = index_of(l->names[k]);
-			continue;
-		}
-		while (strcmp(order[number[k]], l->names[k]) != 0)
-			number[k]++;
+		else
+			number[class_of(l, order[k])] = (int64_t)k;
 	}
 	for (size_t k = 0; k < l->n; k++)
 		if (l->samples[k].class >= 0)
@@ -551,14 +583,16 @@ static bool list_pictures(struct listing *l, bool wants_class)
 static bool keep_names(const struct listing *l, struct dataset *to)
 {
 	size_t size = 1;
+	char *end;
 
 	for (size_t k = 0; k < l->n_names; k++)
 		size += strlen(l->names[k]) + 1;
 	to->classes = calloc(size, 1);
 	if (!to->classes)
 		return no_memory(l);
+	end = to->classes;
 	for (size_t k = 0; k < l->n_names; k++)
-		strcat(strcat(to->classes, l->names[k]), "\n");
+		end = stpcpy(stpcpy(end, l->names[k]), "\n");
 	return true;
 }
 

@@ -7,6 +7,8 @@
 #include "data.h"
 #include "op.h"
 
+#define MOST_COLUMNS 1000
+
 /* The columns that one input takes. */
 struct taken {
 	size_t n;
@@ -63,6 +65,10 @@ static bool check_columns(struct table *t)
 	if (!t->rows || t->rows->kind != YAML_LIST || t->rows->n == 0)
 		return source_refuse(s, t->rows ? t->rows->at : s->at, t->error, t->error_size,
 		                     "a table needs 'rows', a list of lists: rows: [[0, 1], [1, 0]]");
+	if (t->columns->n > MOST_COLUMNS)
+		return source_refuse(s, t->columns->at, t->error, t->error_size,
+		                     "a table of %zu columns; at most %d are allowed: write a csv file",
+		                     t->columns->n, MOST_COLUMNS);
 	for (size_t k = 0; k < t->columns->n; k++) {
 		const struct yaml *name = t->columns->items[k];
 

@@ -113,12 +113,14 @@ static inline bool convolution_weights(struct layer_site *site, int axes,
 	return *weight && (*bias || !a->bias);
 }
 
-static inline int64_t window_count(const struct windows *w, int axes)
+/* Elements of a window of each of `channels`; INT32_MAX for more, which no weight has. */
+static inline int64_t window_count(const struct windows *w, int axes, int64_t channels)
 {
-	int64_t count = 1;
+	int64_t count = channels;
 
 	for (int i = 0; i < axes; i++)
-		count *= w->kernel[i];
+		if (__builtin_mul_overflow(count, w->kernel[i], &count))
+			return INT32_MAX;
 	return count;
 }
 
@@ -154,14 +156,13 @@ static inline ad_node *convolve(struct layer_site *site, ad_node *x, const char 
 {
 	struct windows w;
 	ad_node *weight, *bias;
-	int64_t in, taps;
+	int64_t in;
 
 	if (!convolution_windows(x, layer, axes, a, &w))
 		return NULL;
 	in = ad_shape_of(x).dims[1] / a->groups;
-	taps = window_count(&w, axes);
-	if (!convolution_weights(site, axes, a, &w, a->out, in, in * taps,
-	                         a->out / a->groups * taps, &weight, &bias))
+	if (!convolution_weights(site, axes, a, &w, a->out, in, window_count(&w, axes, in),
+	                         window_count(&w, axes, a->out / a->groups), &weight, &bias))
 		return NULL;
 	if (w.same)
 		x = pad_same(x, axes, &w);
@@ -177,7 +178,7 @@ static inline ad_node *convolve_transposed(struct layer_site *site, ad_node *x, 
                                            int axes, const struct convolution *a,
                                            ad_ints output_padding)
 {
-	int64_t more[MOST_AXES], in, taps, strides = 1;
+	int64_t more[MOST_AXES], in, window, strides = 1;
 	struct windows w;
 	ad_node *weight, *bias;
 
@@ -185,19 +186,20 @@ static inline ad_node *convolve_transposed(struct layer_site *site, ad_node *x, 
 	    !convolution_list(x, layer, "output_padding", axes, output_padding, 0, more))
 		return NULL;
 	in = ad_shape_of(x).dims[1];
-	taps = window_count(&w, axes);
+	window = window_count(&w, axes, in / a->groups);
 	for (int i = 0; i < axes; i++) {
 		int64_t over = w.extent[i] - w.stride[i];
 
-		strides *= w.stride[i];
+		if (__builtin_mul_overflow(strides, w.stride[i], &strides))
+			strides = INT64_MAX;
 		if (!w.same)
 			continue;
 		w.padding[i] = over > 0 ? (over + 1) / 2 : 0;
 		more[i] = 2 * w.padding[i] - over;
 	}
 	if (!convolution_weights(site, axes, a, &w, in, a->out / a->groups,
-	                         (in / a->groups * taps + strides - 1) / strides,
-	                         a->out / a->groups * taps, &weight, &bias))
+	                         window / strides + (window % strides != 0),
+	                         window_count(&w, axes, a->out / a->groups), &weight, &bias))
 		return NULL;
 	const ad_ints stride = { axes, w.stride }, padding = { axes, w.padding },
 		      dilation = { axes, w.dilation }, out = { axes, more };

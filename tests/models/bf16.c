@@ -5,6 +5,7 @@
 #include "model.h"
 #include "scratch.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 
 TestSuite(bf16, .init = scratch_open, .fini = scratch_close);
@@ -197,6 +198,47 @@ Test(bf16, a_run_measures_in_f32)
 	ad_model_close(m);
 	free(result);
 	free(config);
+}
+
+/* The recorded gradients of edges are those of the training, rounded as its are: the edge into a weight has
+ * the weight's. */
+Test(bf16, edges_are_of_the_training)
+{
+	char error[1024], *text;
+	ad_train_options o = { .run = scratch_path("run") };
+	ad_model *m;
+	cJSON *line, *edges;
+	const cJSON *keys, *rms, *key;
+	double of_weight, of_edge = 0;
+	int k = 0;
+
+	setenv("AUTOGRAD_BF16", "emulate", 1);
+	write_points();
+	m = ad_model_open(scratch_text("m.yaml", mlp), 3,
+	                  (const char *const[]){ "train.precision=bf16", "train.epochs=1",
+	                                         "train.gradients={every: 1 epoch}" });
+	cr_assert_eq(ad_model_errors(m), 0);
+	cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DONE, "%s", error);
+	ad_model_close(m);
+	text = text_of("run/gradients.jsonl");
+	line = cJSON_Parse(text);
+	free(text);
+	text = text_of("run/gradients-edges.jsonl");
+	edges = cJSON_Parse(text);
+	free(text);
+	of_weight = cJSON_GetObjectItem(
+	    cJSON_GetObjectItem(cJSON_GetObjectItem(line, "weights"), "linear.weight"), "gradient")->valuedouble;
+	keys = cJSON_GetObjectItem(edges, "edges");
+	rms = cJSON_GetObjectItem(cJSON_GetObjectItem(line, "edges"), "rms");
+	cJSON_ArrayForEach(key, keys) {
+		if (strcmp(key->valuestring, "linear.linear:1") == 0)
+			of_edge = cJSON_GetArrayItem(rms, k)->valuedouble;
+		k++;
+	}
+	/* written with five digits */
+	cr_assert_float_eq(of_edge, of_weight, 1e-5 * of_weight, "%.9g, not %.9g", of_edge, of_weight);
+	cJSON_Delete(line);
+	cJSON_Delete(edges);
 }
 
 Test(bf16, refused_where_the_processor_cannot)

@@ -415,6 +415,29 @@ Test(data, forms_lose_nothing)
 	}
 }
 
+Test(data, reals_beyond_f32_are_refused)
+{
+	static const char text[] = "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: out}]\nloss: mean(out)\n"
+				   "data: {train: {format: csv, file: a.csv, x: 0}}\n"
+				   "train: {epochs: 1, optimizer: {sgd: {lr: 1}}}\n";
+	const char *const changes[] = { "train.precision=f32", "train.precision=f64", "data.map={x: {scale: 1e-9}}" };
+	char error[512];
+
+	scratch_text("a.csv", "1\n-1e39\n");
+	for (int k = 0; k < 3; k++) {
+		ad_model *m = ad_model_open(scratch_text("m.yaml", text), 1, &changes[k]);
+		struct parts parts;
+
+		cr_assert_eq(ad_model_errors(m), 0);
+		cr_expect_eq(data_read(m, &parts, error, sizeof error), k > 0, "%s", changes[k]);
+		if (k == 0)
+			cr_expect(strstr(error, "a.csv:2: a value of 'x' is -1e+39, beyond the range of f32"), "%s",
+			          error);
+		data_free(&parts);
+		ad_model_close(m);
+	}
+}
+
 /* ---- random numbers, splits ------------------------------------------------------------------- */
 
 Test(data, shuffling_is_a_permutation_by_seed)

@@ -295,12 +295,40 @@ Test(made, arrays)
 		p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
 		cr_expect(*error && strstr(error, wrong[k].error), "%zu: %s", k, error);
 	}
+	write_array("x.npy", good, x, sizeof x);
+	write_array("y.npy", "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }\n", small,
+	            sizeof small);
+	p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
+	cr_expect(strstr(error, "y.npy: has 2 samples, but the file of 'x' has 3"), "%s", error);
+	write_array("y.npy", "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }\n", "\0\1\2\3", 4);
+	p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
+	cr_expect(strstr(error, "y.npy: has bytes behind its last element"), "%s", error);
 	scratch_text("x.npy", "no array");
 	p = read_data(POINT, LABEL, "{format: npy, x: x.npy, y: y.npy}", 1, error);
 	cr_expect(strstr(error, "is no npy file"), "%s", error);
 }
 
 /* ---- mistakes ------------------------------------------------------------------------------- */
+
+/* Their names are compared with each other. */
+Test(made, a_table_of_many_columns)
+{
+	static char text[20000] = "version: 1\ninputs: {x: [B]}\nmodel: {z: x + 1}\nloss: mean(z)\n"
+				  "data:\n  train:\n    table:\n      rows: [[1]]\n      columns: [x";
+	size_t at = strlen(text);
+	char error[512];
+	ad_model *m;
+	struct parts p;
+
+	for (int k = 0; k < 1000; k++)
+		at += (size_t)sprintf(text + at, ", c%d", k);
+	strcpy(text + at, "]\n");
+	m = ad_model_open(scratch_text("m.yaml", text), 0, NULL);
+	cr_assert_eq(ad_model_errors(m), 0);
+	cr_assert_not(data_read(m, &p, error, sizeof error));
+	cr_expect(strstr(error, "a table of 1001 columns; at most 1000 are allowed"), "%s", error);
+	ad_model_close(m);
+}
 
 Test(made, mistakes)
 {

@@ -210,7 +210,7 @@ Test(png, free_sizes_are_those_of_the_first)
 static void expect_samples(const char *data, const char *want)
 {
 	ad_model *m = open_data(INPUTS, data);
-	char error[512] = "", text[512] = "";
+	char error[512] = "", text[16000] = "";
 	struct parts parts;
 	size_t used = 0;
 
@@ -297,6 +297,23 @@ Test(png, lists)
 	scratch_write("words", text, 5000);
 	free(text);
 	refuses(INPUTS, "{train: {format: png, file: words}}", "words:1: is too long; is it a list of pictures?");
+}
+
+/* Names in another order than theirs, each twice. */
+Test(png, many_classes)
+{
+	static char list[16000], samples[16000];
+	size_t at = 0, to = 0;
+
+	write_grey("a.png", 7);
+	for (int k = 0; k < 800; k++) {
+		int class = 7 * k % 400;
+
+		at += (size_t)sprintf(list + at, "a.png,c%03d\n", class);
+		to += (size_t)sprintf(samples + to, "%s7:%d", k ? " " : "", class);
+	}
+	scratch_text("list", list);
+	expect_samples("{train: {format: png, file: list}}", samples);
 }
 
 Test(png, parts_have_the_same_classes)

@@ -118,6 +118,27 @@ Test(regime, groups)
 	ad_model_close(m);
 }
 
+/* A path as it is written is a pattern that matches it. */
+Test(regime, groups_of_copies)
+{
+	static const char *const patterns[] = { "st[0].linear.weight", "st[0].*", "st[*].linear.weight",
+		                                "st[[]0].*", "st\\\\[0].*", "st[10]*", "st?[01]*" };
+	static const bool matches[] = { true, true, true, true, true, false, true };
+
+	for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
+		char text[512];
+		ad_model *m;
+
+		snprintf(text, sizeof text,
+		         "version: 1\ninputs: {x: [B, 2]}\nmodel: [{chain: [{linear: 2}], repeat: 2, as: st}]\n"
+		         "loss: mean(st)\ntrain: {optimizer: {sgd: 0.1}, groups: [{match: \"%s\", lr_scale: 2}]}\n",
+		         patterns[k]);
+		m = open_text(text);
+		cr_expect_eq(group_of(&m->train, "st[0].linear.weight") != NULL, matches[k], "%s", patterns[k]);
+		ad_model_close(m);
+	}
+}
+
 static const char points[] =
 	"version: 1\ninputs:\n  x: [B, 1]\n  y: {shape: [B], role: target}\n"
 	"model:\n  - linear: {out: 1, bias: false}\n    as: net\n    init: ones\n    lr_scale: 0.5\n  - reshape: [-1]\n"

@@ -397,6 +397,39 @@ static void raise_interrupt(int number)
 	raise(SIGINT);
 }
 
+/* A step of so many batches does not hold up a signal. */
+Test(train, ctrl_c_between_batches)
+{
+	ad_model *m = open_text(descent, "train.accumulate=1000000000000");
+	char error[512];
+	cJSON *result;
+
+	signal(SIGALRM, raise_interrupt);
+	signal(SIGINT, SIG_DFL);
+	ualarm(100000, 0);
+	cr_assert_eq(train(m, "run", error), AD_RUN_INTERRUPTED, "%s", error);
+	result = result_of("run");
+	cr_expect_eq(number_in(result, NULL, "steps"), 0);
+	cJSON_Delete(result);
+	cr_expect_eq(ad_item(ad_model_param(m, "w")), 5);
+	ad_model_close(m);
+}
+
+/* Their samples, counted in 64 bits, would be none. */
+Test(train, too_many_batches_in_a_step)
+{
+	ad_model *m = open_text("version: 1\nname: m\ninputs: {x: [B, 2], y: {shape: [B], dtype: i32, role: target}}\n"
+	                        "model: [{linear: 2, as: out}]\nloss: cross_entropy(out, y)\n"
+	                        "data: {train: {moons: {n: 20}}, batch: 4}\n"
+	                        "train: {epochs: 1, optimizer: {sgd: {lr: 0.1}}}\n",
+	                        "train.accumulate=4611686018427387904");
+	char error[512];
+
+	cr_assert_eq(train(m, "run", error), AD_RUN_REFUSED);
+	cr_expect(strstr(error, "accumulates too many batches"), "%s", error);
+	ad_model_close(m);
+}
+
 Test(train, ctrl_c_saves)
 {
 	ad_model *m = open_text(descent, "train.epochs=100000000");

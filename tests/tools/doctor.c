@@ -517,7 +517,7 @@ Test(doctor, data_that_cannot_teach)
 	write_model(plain, plain_loss, "  map: {x: [{scale: 0}]}\n", sgd);
 	expect_only("constant-input", 3, "constant", 4, 4, "the same in every sample: nothing",
 	            NULL);
-	write_model(plain, plain_loss, "  map: {x: [{scale: 1e39}]}\n", sgd);
+	write_model(plain, plain_loss, "  map: {x: [{scale: 1e300}, {scale: 1e300}]}\n", sgd);
 	expect_only("nonfinite-input", 3, "samples", 390, 400, "hold a NaN or an infinity", NULL);
 }
 
