@@ -17,7 +17,7 @@
 
 /* Samples in one evaluation when only measuring: enough for the kernels, little memory. */
 #define MEASURE_BATCH 256
-#define SAVE_SECONDS 30 /* weights are saved at the end of an epoch, at most so often */
+#define SAVE_SECONDS 30 /* weights are saved so often, less often where that takes over 1/20 of the time */
 
 static double seconds_now(void)
 {
@@ -225,9 +225,10 @@ struct trainer {
 	double *train, *valid, *test;
 	size_t seen, seen_total;   /* samples in this epoch, and since the start */
 	double *part;              /* loss and metrics of a batch */
-	double norm, norm_sum, started, saved;
+	double norm, norm_sum, started;
+	double next_save;          /* when weights are saved again, in seconds_now's time; without a folder above 0 */
 	int64_t measured;          /* the step after which t->valid was measured; -1: not yet */
-	double measuring;          /* seconds of this epoch that went into that */
+	double measuring;          /* seconds of this epoch that went into that, and into saving */
 	struct record best, stop;  /* of checkpoints and of early_stop */
 	int64_t *newest;           /* steps of the checkpoints that are kept, a ring */
 	int64_t n_checkpoints;
@@ -970,6 +971,22 @@ static bool log_epoch(struct trainer *t, int64_t epoch, int64_t in_epoch, const 
 	return logged;
 }
 
+/* Saves what a crash would cost, now and then. */
+static bool save_sometimes(struct trainer *t)
+{
+	double since = t->has_folder ? seconds_now() : 0, spent;
+	bool saved;
+
+	if (since < t->next_save)
+		return true;
+	saved = folder_weights(&t->folder, t->error, t->error_size);
+	spent = seconds_now() - since;
+	t->next_save = since + spent + fmax(SAVE_SECONDS, 20 * spent);
+	t->measuring += spent;
+	add_time(t->m, &since, &t->m->times.files);
+	return saved;
+}
+
 static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 {
 	ad_run_status status = AD_RUN_DONE;
@@ -1002,7 +1019,7 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 		if (status != AD_RUN_DONE)
 			break;
 		in_epoch++;
-		if (!asked_to_end(t) && !after_step(t, epoch, in_epoch, ends))
+		if (!asked_to_end(t) && (!after_step(t, epoch, in_epoch, ends) || !save_sometimes(t)))
 			status = AD_RUN_FAILED;
 		/* the last one's is written below */
 		if (status == AD_RUN_DONE && t->has_folder && t->measured == t->step && !*ends &&
@@ -1030,20 +1047,6 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 		return AD_RUN_FAILED;
 	}
 	return status;
-}
-
-/* Saves what a crash would cost, now and then. */
-static bool save_sometimes(struct trainer *t)
-{
-	double since;
-	bool saved;
-
-	if (!t->has_folder || seconds_now() - t->saved < SAVE_SECONDS)
-		return true;
-	since = t->saved = seconds_now();
-	saved = folder_weights(&t->folder, t->error, t->error_size);
-	add_time(t->m, &since, &t->m->times.files);
-	return saved;
 }
 
 /* What the trained model reaches on every part. */
@@ -1099,13 +1102,11 @@ static ad_run_status run(struct trainer *t)
 	int64_t epoch = 0;
 	bool ends = false;
 
-	t->started = t->saved = seconds_now();
+	t->started = seconds_now();
+	t->next_save = t->started + SAVE_SECONDS;
 	t->measured = -1;
-	while (status == AD_RUN_DONE && !asked_to_end(t) && t->step < t->total && !ends) {
+	while (status == AD_RUN_DONE && !asked_to_end(t) && t->step < t->total && !ends)
 		status = one_epoch(t, ++epoch, &ends);
-		if (status == AD_RUN_DONE && !asked_to_end(t) && !save_sometimes(t))
-			status = AD_RUN_FAILED;
-	}
 	progress_end(&t->progress);
 	if (status == AD_RUN_DONE && ends && t->progress.to)
 		fprintf(t->progress.to, "stopped early after step %lld: the best was %.6g after step %lld\n",

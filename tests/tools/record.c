@@ -765,15 +765,16 @@ static size_t check_pages(const char *folder)
 	folder_of_pages = folder;
 	links = dead_links = scripts = 0;
 	for (size_t k = 0; k < 400; k++) {
-		parser *p = xml.create("UTF-8");
 		char path[256], name[32], *text;
 		size_t size;
+		parser *p;
 
 		snprintf(name, sizeof name, "m%zu.html", k);
 		snprintf(path, sizeof path, "%s/%s", folder, k ? name : "index.html");
 		if (access(path, R_OK) != 0)
 			break;
 		text = scratch_read(path, &size);
+		p = xml.create("UTF-8");
 		xml.set_elements(p, start_element, end_element);
 		cr_expect_eq(xml.parse(p, text, (int)size, 1), 1, "%s is not well-formed", path);
 		xml.free(p);
