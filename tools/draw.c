@@ -905,8 +905,8 @@ const char *drawing_factor_text(char *text, double factor)
 		snprintf(text, 40, "from 0");
 	else if (factor == 0)
 		snprintf(text, 40, "to 0");
-	else if (factor >= 0.995)
-		snprintf(text, 40, "%s\xc3\x97", factor_text(number, factor));
+	else if (factor > 1 / 1.05) /* 1.0 either way, never 1/1.0 */
+		snprintf(text, 40, "%s\xc3\x97", factor_text(number, factor < 1 ? 1 / factor : factor));
 	else
 		snprintf(text, 40, "1/%s", factor_text(number, 1 / factor));
 	return text;
@@ -970,9 +970,10 @@ static void title_plan(struct picture *p)
 	}
 	for (uint32_t s = 1; s < d->n_frames; s++)
 		frames += d->frames[s].first != NOTHING;
-	put(&p->text, "<BR/><FONT POINT-SIZE=\"10\">the plan of one evaluation: %zu ops", ops);
+	put(&p->text, "<BR/><FONT POINT-SIZE=\"10\">the plan of one evaluation: %zu op%s", ops,
+	    ops == 1 ? "" : "s");
 	if (frames)
-		put(&p->text, ", %zu group%s that run together", frames, frames == 1 ? "" : "s");
+		put(&p->text, ", %zu group%s together", frames, frames == 1 ? " that runs" : "s that run");
 	if (buffers)
 		put(&p->text, ", %zu passing values (%s) in %u places", values,
 		    drawing_bytes_text(text, shared), buffers);
