@@ -28,7 +28,7 @@
 
 struct draw_options {
 	const char *output, *html, *around, *path, *only, *step, *diff;
-	int view, stat, direction, palette, format; /* view, stat, direction: -1: not given */
+	int view, stat, direction, palette, format; /* -1: not given, but palette */
 	bool gradients, text, watch, all, no_fold, forward, both, values, backward, plan;
 	int64_t depth, max_nodes, radius, limit; /* the first two: -1: not given */
 	struct texts set, open;
@@ -39,7 +39,7 @@ static const struct option options[] = {
 	  "where the diagram goes: a path that ends in .dot, .svg, .png, .pdf, .json or .txt; - "
 	  "for "
 	  "standard output" },
-	{ "format", 'f', OPTION_CHOICE, "dot json text", NULL, false,
+	{ "format", 'f', OPTION_CHOICE, "dot json text", "", false,
 	  offsetof(struct draw_options, format), "what goes to standard output" },
 	{ "text", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, text),
 	  "a tree with bars on standard output, without --output" },
@@ -687,15 +687,16 @@ static int run(const void *given, int n, const char *const args[])
 
 	if (status != EXIT_DONE)
 		return status;
-	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
-	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || o->values ||
-	                 o->backward || o->plan || n > 1))
-		return misused("draw", "--watch draws all recorded steps as SVG: it goes without --output, "
-		                       "--step, --diff, --text, --format, --values, --backward and --plan");
+	how.form = o->text ? AD_DRAW_TEXT : forms[o->format < 0 ? 0 : o->format];
+	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format >= 0 ||
+	                 o->values || o->backward || o->plan || o->set.n || n > 1))
+		return misused("draw", "--watch draws all recorded steps of a run as SVG: it goes without "
+		                       "--output, --html, --step, --diff, --text, --format, --values, "
+		                       "--backward, --plan and --set");
 	if (o->watch)
 		return watch(args[0], &how, (double)o->limit);
 	if (o->html) {
-		if (!*o->html || o->output || o->text || o->format || o->around || o->path || o->only ||
+		if (!*o->html || o->output || o->text || o->format >= 0 || o->around || o->path || o->only ||
 		    o->all || o->depth >= 0 || o->open.n || o->view == AD_VIEW_CIRCUIT || o->backward || o->plan)
 			return misused("draw", "--html DIR draws all modules, each on its page: it goes without "
 			                       "--output, --text, --format, --view circuit, --backward, --plan "
@@ -704,9 +705,14 @@ static int run(const void *given, int n, const char *const args[])
 		d.pages = true;
 		how.form = AD_DRAW_DOT;
 	}
-	if (!o->output && !o->html && how.form == AD_DRAW_DOT)
+	if (!o->output && !o->html && !o->text && o->format < 0)
 		return misused("draw", "--output needs a value: --output PICTURE, or --text");
+	if (o->text && o->format >= 0 && forms[o->format] != AD_DRAW_TEXT)
+		return misused("draw", "--text and --format contradict each other: one of them");
 	if (!o->html && strcmp(d.path, "-") != 0) {
+		if (o->text || o->format >= 0)
+			return misused("draw", "--text and --format are of standard output; the ending of '%s' says "
+			                       "its form: .dot, .svg, .png, .pdf, .json or .txt", d.path);
 		picture = picture_of(d.path);
 		if (picture == PICTURE_NONE)
 			return misused("draw",
