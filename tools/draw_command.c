@@ -30,7 +30,7 @@ struct draw_options {
 	const char *output, *html, *around, *path, *only, *step, *diff;
 	int view, stat, direction, palette, format; /* -1: not given, but palette */
 	bool gradients, text, watch, all, no_fold, forward, both, values, backward, plan;
-	int64_t depth, max_nodes, radius, limit; /* the first two: -1: not given */
+	int64_t depth, max_nodes, radius, limit; /* -1: not given, but limit */
 	struct texts set, open;
 };
 
@@ -69,8 +69,8 @@ static const struct option options[] = {
 	  "keeps apart what large pictures show as one node: conv2d + batch_norm + relu" },
 	{ "around", 0, OPTION_TEXT, "PATH", NULL, false, offsetof(struct draw_options, around),
 	  "shows that module, tensor or op (block[17].attention.softmax) and what is near" },
-	{ "radius", 0, OPTION_WHOLE, "N", "2", false, offsetof(struct draw_options, radius),
-	  "how many ops around it" },
+	{ "radius", 0, OPTION_WHOLE, "N", "", false, offsetof(struct draw_options, radius),
+	  "how many ops around it, 2 if not given" },
 	{ "path", 0, OPTION_TEXT, "A..B", NULL, false, offsetof(struct draw_options, path),
 	  "shows the ways between two of them" },
 	{ "only", 0, OPTION_TEXT, "CLASSES", NULL, false, offsetof(struct draw_options, only),
@@ -435,7 +435,7 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                  .all = o->all,
 		                  .no_fold = o->no_fold,
 		                  .around = o->around,
-		                  .radius = o->radius < 1000 ? (int)o->radius : 1000,
+		                  .radius = o->radius < 0 ? 2 : o->radius < 1000 ? (int)o->radius : 1000,
 		                  .arrows = o->both      ? AD_ARROWS_BOTH
 		                            : o->forward ? AD_ARROWS_FORWARD
 		                                         : AD_ARROWS_BACKWARD,
@@ -467,6 +467,12 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                       "be kept: leave out --grad, --backward and --values");
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
+	if (o->radius >= 0 && !o->around)
+		return misused("draw", "--radius is of --around PATH, which says around what");
+	if (o->forward && o->both)
+		return misused("draw", "--forward and --both: one of them");
+	if (o->view == AD_VIEW_CIRCUIT && (o->plan || o->backward))
+		return misused("draw", "--plan and --backward have no --view circuit");
 	return EXIT_DONE;
 }
 
