@@ -54,6 +54,7 @@ struct record {
 	struct step *steps;
 	size_t n_weights;
 	char **weights;
+	size_t edgeless; /* steps whose edges fit no list */
 	char note[256];
 
 	/* the graph drawn last */
@@ -231,7 +232,7 @@ static void free_step(struct step *s)
 	free(s->first_nan);
 }
 
-/* Takes a line of gradients.jsonl; *good: it is one. */
+/* Takes a line of gradients.jsonl; *good: it is one. Of one whose edges fit no list the weights are kept. */
 static bool take_step(struct record *r, const cJSON *line, size_t number, bool *good)
 {
 	const cJSON *weights = cJSON_GetObjectItemCaseSensitive(line, "weights"),
@@ -239,6 +240,7 @@ static bool take_step(struct record *r, const cJSON *line, size_t number, bool *
 	            *nan = cJSON_GetObjectItemCaseSensitive(line, "first_nan");
 	struct step s = { .list = NO_LIST, .line = number };
 	double step = member(line, "step"), epoch = member(line, "epoch");
+	bool fits = true;
 
 	*good = step >= 0 && step < 1e15 && cJSON_IsObject(weights);
 	if (!*good)
@@ -252,11 +254,12 @@ static bool take_step(struct record *r, const cJSON *line, size_t number, bool *
 	if (cJSON_IsString(nan) && !(s.first_nan = strdup(nan->valuestring)))
 		return false;
 	if (!room(&r->steps, r->n_steps, sizeof *r->steps) || !take_weights(r, &s, weights) ||
-	    (edges && !take_edges(r, &s, edges, good))) {
+	    (edges && !take_edges(r, &s, edges, &fits))) {
 		free_step(&s);
 		return false;
 	}
 	s.about.edges = s.list != NO_LIST;
+	r->edgeless += !fits;
 	r->steps[r->n_steps++] = s;
 	return true;
 }
@@ -400,6 +403,11 @@ struct record *record_open(const char *run, char *error, size_t n)
 		record_close(r);
 		return NULL;
 	}
+	if (r->edgeless > 0 && !r->note[0])
+		snprintf(r->note, sizeof r->note,
+		         "gradients.jsonl: the edges of %zu of %zu records fit no line of gradients-edges.jsonl: only "
+		         "their weights are shown",
+		         r->edgeless, r->n_steps);
 	sort_steps(r);
 	return r;
 }
@@ -638,6 +646,16 @@ static void add_note(char *note, size_t n, const char *format, ...)
 	va_end(args);
 }
 
+/* How many of the recorded edges the graph has. */
+static size_t edges_in_graph(const struct record *r, const struct step *s)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < r->edges.n; k++)
+		n += find_key(&r->lists[s->list], r->edges.of[k].key) != SIZE_MAX;
+	return n;
+}
+
 /* What stands under the title beside what `how` has. */
 static void write_note(char *note, size_t n, const struct record *r, const struct step *s,
                        const struct record *before, const struct step *t, const char *more)
@@ -654,6 +672,10 @@ static void write_note(char *note, size_t n, const struct record *r, const struc
 		         t->about.rows, s->about.rows);
 	if (s->list == NO_LIST || (before && t->list == NO_LIST))
 		add_note(note, n, "weights alone were recorded");
+	else if (edges_in_graph(r, s) < r->lists[s->list].n)
+		add_note(note, n, "%zu of %zu recorded gradients are not in this model: config.yaml or the data was "
+		                  "changed since",
+		         r->lists[s->list].n - edges_in_graph(r, s), r->lists[s->list].n);
 	if (more && *more)
 		add_note(note, n, "%s", more);
 }
