@@ -93,6 +93,22 @@ static bool room(void *list, size_t n, size_t size)
 	return true;
 }
 
+static void add_note(char *note, size_t n, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void add_note(char *note, size_t n, const char *format, ...)
+{
+	size_t at = strlen(note);
+	va_list args;
+
+	if (at > 0 && at + 4 < n) {
+		memcpy(note + at, "; ", 3);
+		at += 2;
+	}
+	va_start(args, format);
+	vsnprintf(note + at, n - at, format, args);
+	va_end(args);
+}
+
 /* ---- reading ---------------------------------------------------------------------------------- */
 
 static double number_of(const cJSON *value)
@@ -403,8 +419,8 @@ struct record *record_open(const char *run, char *error, size_t n)
 		record_close(r);
 		return NULL;
 	}
-	if (r->edgeless > 0 && !r->note[0])
-		snprintf(r->note, sizeof r->note,
+	if (r->edgeless > 0)
+		add_note(r->note, sizeof r->note,
 		         "gradients.jsonl: the edges of %zu of %zu records fit no line of gradients-edges.jsonl: only "
 		         "their weights are shown",
 		         r->edgeless, r->n_steps);
@@ -628,22 +644,6 @@ static bool is_alike(const struct record *a, const struct step *s, const struct 
 			           "runs of the same model",
 			           a->run, b->run, y->keys[k]);
 	return true;
-}
-
-static void add_note(char *note, size_t n, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void add_note(char *note, size_t n, const char *format, ...)
-{
-	size_t at = strlen(note);
-	va_list args;
-
-	if (at > 0 && at + 4 < n) {
-		memcpy(note + at, "; ", 3);
-		at += 2;
-	}
-	va_start(args, format);
-	vsnprintf(note + at, n - at, format, args);
-	va_end(args);
 }
 
 /* How many of the recorded edges the graph has. */
