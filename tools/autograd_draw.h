@@ -17,8 +17,8 @@ extern "C" {
 
 typedef enum {
 	AD_VIEW_AUTO,    /* circuit where there are at most 60 nodes and each is a single number, or values are
-	                  * asked for; else flow */
-	AD_VIEW_CIRCUIT, /* the value above each wire, the gradient below */
+	                  * asked for, and no part is chosen; else flow */
+	AD_VIEW_CIRCUIT, /* the value above each wire, the gradient below; always of the whole graph */
 	AD_VIEW_FLOW     /* one node an op, layers as frames, arrows the way the gradient flows */
 } ad_view;
 

@@ -28,9 +28,9 @@
 
 struct draw_options {
 	const char *output, *html, *around, *path, *only, *step, *diff;
-	int view, stat, direction, palette, format; /* view, stat, direction: -1: not given */
+	int view, stat, direction, palette, format; /* -1: not given, but palette */
 	bool gradients, text, watch, all, no_fold, forward, both, values, backward, plan;
-	int64_t depth, max_nodes, radius, limit; /* the first two: -1: not given */
+	int64_t depth, max_nodes, radius, limit; /* -1: not given, but limit */
 	struct texts set, open;
 };
 
@@ -39,7 +39,7 @@ static const struct option options[] = {
 	  "where the diagram goes: a path that ends in .dot, .svg, .png, .pdf, .json or .txt; - "
 	  "for "
 	  "standard output" },
-	{ "format", 'f', OPTION_CHOICE, "dot json text", NULL, false,
+	{ "format", 'f', OPTION_CHOICE, "dot json text", "", false,
 	  offsetof(struct draw_options, format), "what goes to standard output" },
 	{ "text", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, text),
 	  "a tree with bars on standard output, without --output" },
@@ -69,8 +69,8 @@ static const struct option options[] = {
 	  "keeps apart what large pictures show as one node: conv2d + batch_norm + relu" },
 	{ "around", 0, OPTION_TEXT, "PATH", NULL, false, offsetof(struct draw_options, around),
 	  "shows that module, tensor or op (block[17].attention.softmax) and what is near" },
-	{ "radius", 0, OPTION_WHOLE, "N", "2", false, offsetof(struct draw_options, radius),
-	  "how many ops around it" },
+	{ "radius", 0, OPTION_WHOLE, "N", "", false, offsetof(struct draw_options, radius),
+	  "how many ops around it, 2 if not given" },
 	{ "path", 0, OPTION_TEXT, "A..B", NULL, false, offsetof(struct draw_options, path),
 	  "shows the ways between two of them" },
 	{ "only", 0, OPTION_TEXT, "CLASSES", NULL, false, offsetof(struct draw_options, only),
@@ -435,7 +435,7 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                  .all = o->all,
 		                  .no_fold = o->no_fold,
 		                  .around = o->around,
-		                  .radius = o->radius < 1000 ? (int)o->radius : 1000,
+		                  .radius = o->radius < 0 ? 2 : o->radius < 1000 ? (int)o->radius : 1000,
 		                  .arrows = o->both      ? AD_ARROWS_BOTH
 		                            : o->forward ? AD_ARROWS_FORWARD
 		                                         : AD_ARROWS_BACKWARD,
@@ -467,6 +467,12 @@ static int choose(const struct draw_options *o, ad_draw_options *how, char *from
 		                       "be kept: leave out --grad, --backward and --values");
 	if ((o->around != NULL) + (o->path != NULL) + (o->only != NULL) > 1)
 		return misused("draw", "--around, --path and --only: one of them");
+	if (o->radius >= 0 && !o->around)
+		return misused("draw", "--radius is of --around PATH, which says around what");
+	if (o->forward && o->both)
+		return misused("draw", "--forward and --both: one of them");
+	if (o->view == AD_VIEW_CIRCUIT && (o->plan || o->backward))
+		return misused("draw", "--plan and --backward have no --view circuit");
 	return EXIT_DONE;
 }
 
@@ -687,15 +693,16 @@ static int run(const void *given, int n, const char *const args[])
 
 	if (status != EXIT_DONE)
 		return status;
-	how.form = o->text ? AD_DRAW_TEXT : forms[o->format];
-	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format || o->values ||
-	                 o->backward || o->plan || n > 1))
-		return misused("draw", "--watch draws all recorded steps as SVG: it goes without --output, "
-		                       "--step, --diff, --text, --format, --values, --backward and --plan");
+	how.form = o->text ? AD_DRAW_TEXT : forms[o->format < 0 ? 0 : o->format];
+	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format >= 0 ||
+	                 o->values || o->backward || o->plan || o->set.n || n > 1))
+		return misused("draw", "--watch draws all recorded steps of a run as SVG: it goes without "
+		                       "--output, --html, --step, --diff, --text, --format, --values, "
+		                       "--backward, --plan and --set");
 	if (o->watch)
 		return watch(args[0], &how, (double)o->limit);
 	if (o->html) {
-		if (!*o->html || o->output || o->text || o->format || o->around || o->path || o->only ||
+		if (!*o->html || o->output || o->text || o->format >= 0 || o->around || o->path || o->only ||
 		    o->all || o->depth >= 0 || o->open.n || o->view == AD_VIEW_CIRCUIT || o->backward || o->plan)
 			return misused("draw", "--html DIR draws all modules, each on its page: it goes without "
 			                       "--output, --text, --format, --view circuit, --backward, --plan "
@@ -704,9 +711,14 @@ static int run(const void *given, int n, const char *const args[])
 		d.pages = true;
 		how.form = AD_DRAW_DOT;
 	}
-	if (!o->output && !o->html && how.form == AD_DRAW_DOT)
+	if (!o->output && !o->html && !o->text && o->format < 0)
 		return misused("draw", "--output needs a value: --output PICTURE, or --text");
+	if (o->text && o->format >= 0 && forms[o->format] != AD_DRAW_TEXT)
+		return misused("draw", "--text and --format contradict each other: one of them");
 	if (!o->html && strcmp(d.path, "-") != 0) {
+		if (o->text || o->format >= 0)
+			return misused("draw", "--text and --format are of standard output; the ending of '%s' says "
+			                       "its form: .dot, .svg, .png, .pdf, .json or .txt", d.path);
 		picture = picture_of(d.path);
 		if (picture == PICTURE_NONE)
 			return misused("draw",

@@ -222,52 +222,24 @@ static const char *link_to(void *context, const char *path)
 	return p && p != l->own ? p->file : NULL;
 }
 
-/* The SVG of a file that dot wrote, from its first tag on; NULL: it cannot be read. */
-static char *read_svg(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL, *svg = NULL;
-	struct stat s;
-
-	if (file && fstat(fileno(file), &s) == 0 && (text = malloc((size_t)s.st_size + 1))) {
-		text[fread(text, 1, (size_t)s.st_size, file)] = '\0';
-		svg = strstr(text, "<svg");
-		svg = svg ? strdup(svg) : NULL;
-	}
-	if (file)
-		fclose(file);
-	free(text);
-	return svg;
-}
-
 /* The picture of a module, or of all; NULL with *late: dot took too long. */
 static char *draw_page(const struct subject *s, const ad_draw_options *base, const struct linking *l,
-                       const char *folder, double seconds, bool *late, char *error, size_t n)
+                       double seconds, bool *late, char *error, size_t n)
 {
 	struct linking linking = *l;
 	ad_draw_options o = *base;
-	char *path = join_path(folder, ".page.svg"), *text, *svg = NULL;
+	char *text, *svg;
 	size_t size = 0;
 
 	*late = false;
-	if (!path) {
-		failure_memory(error, n, folder, 0);
-		return NULL;
-	}
 	o.view = AD_VIEW_FLOW;
 	o.module = l->own ? l->own->path : NULL;
 	o.depth = 1;
 	o.link = link_to;
 	o.link_context = &linking;
 	text = drawing_text(s, &o, &size, error, n);
-	if (text && render_dot_within(text, size, path, seconds, late, error, n)) {
-		svg = read_svg(path);
-		if (!svg)
-			failure(error, n, "'%s' cannot be read", path);
-	}
-	unlink(path);
+	svg = text ? render_svg(text, size, seconds, late, error, n) : NULL;
 	free(text);
-	free(path);
 	return svg;
 }
 
@@ -381,7 +353,7 @@ static bool write_page(const struct subject *s, const ad_draw_options *o, const 
 	bool late, good = false;
 	FILE *to;
 
-	svg = draw_page(s, o, &linking, folder, seconds, &late, error, n);
+	svg = draw_page(s, o, &linking, seconds, &late, error, n);
 	if (path && (svg || late)) {
 		to = open_memstream(&text, &size);
 		if (to)

@@ -54,6 +54,7 @@ struct record {
 	struct step *steps;
 	size_t n_weights;
 	char **weights;
+	size_t edgeless; /* steps whose edges fit no list */
 	char note[256];
 
 	/* the graph drawn last */
@@ -90,6 +91,22 @@ static bool room(void *list, size_t n, size_t size)
 		return false;
 	memcpy(list, &larger, sizeof larger);
 	return true;
+}
+
+static void add_note(char *note, size_t n, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void add_note(char *note, size_t n, const char *format, ...)
+{
+	size_t at = strlen(note);
+	va_list args;
+
+	if (at > 0 && at + 4 < n) {
+		memcpy(note + at, "; ", 3);
+		at += 2;
+	}
+	va_start(args, format);
+	vsnprintf(note + at, n - at, format, args);
+	va_end(args);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
@@ -231,7 +248,7 @@ static void free_step(struct step *s)
 	free(s->first_nan);
 }
 
-/* Takes a line of gradients.jsonl; *good: it is one. */
+/* Takes a line of gradients.jsonl; *good: it is one. Of one whose edges fit no list the weights are kept. */
 static bool take_step(struct record *r, const cJSON *line, size_t number, bool *good)
 {
 	const cJSON *weights = cJSON_GetObjectItemCaseSensitive(line, "weights"),
@@ -239,6 +256,7 @@ static bool take_step(struct record *r, const cJSON *line, size_t number, bool *
 	            *nan = cJSON_GetObjectItemCaseSensitive(line, "first_nan");
 	struct step s = { .list = NO_LIST, .line = number };
 	double step = member(line, "step"), epoch = member(line, "epoch");
+	bool fits = true;
 
 	*good = step >= 0 && step < 1e15 && cJSON_IsObject(weights);
 	if (!*good)
@@ -252,11 +270,12 @@ static bool take_step(struct record *r, const cJSON *line, size_t number, bool *
 	if (cJSON_IsString(nan) && !(s.first_nan = strdup(nan->valuestring)))
 		return false;
 	if (!room(&r->steps, r->n_steps, sizeof *r->steps) || !take_weights(r, &s, weights) ||
-	    (edges && !take_edges(r, &s, edges, good))) {
+	    (edges && !take_edges(r, &s, edges, &fits))) {
 		free_step(&s);
 		return false;
 	}
 	s.about.edges = s.list != NO_LIST;
+	r->edgeless += !fits;
 	r->steps[r->n_steps++] = s;
 	return true;
 }
@@ -400,6 +419,11 @@ struct record *record_open(const char *run, char *error, size_t n)
 		record_close(r);
 		return NULL;
 	}
+	if (r->edgeless > 0)
+		add_note(r->note, sizeof r->note,
+		         "gradients.jsonl: the edges of %zu of %zu records fit no line of gradients-edges.jsonl: only "
+		         "their weights are shown",
+		         r->edgeless, r->n_steps);
 	sort_steps(r);
 	return r;
 }
@@ -622,20 +646,14 @@ static bool is_alike(const struct record *a, const struct step *s, const struct 
 	return true;
 }
 
-static void add_note(char *note, size_t n, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void add_note(char *note, size_t n, const char *format, ...)
+/* How many of the recorded edges the graph has. */
+static size_t edges_in_graph(const struct record *r, const struct step *s)
 {
-	size_t at = strlen(note);
-	va_list args;
+	size_t n = 0;
 
-	if (at > 0 && at + 4 < n) {
-		memcpy(note + at, "; ", 3);
-		at += 2;
-	}
-	va_start(args, format);
-	vsnprintf(note + at, n - at, format, args);
-	va_end(args);
+	for (size_t k = 0; k < r->edges.n; k++)
+		n += find_key(&r->lists[s->list], r->edges.of[k].key) != SIZE_MAX;
+	return n;
 }
 
 /* What stands under the title beside what `how` has. */
@@ -654,6 +672,10 @@ static void write_note(char *note, size_t n, const struct record *r, const struc
 		         t->about.rows, s->about.rows);
 	if (s->list == NO_LIST || (before && t->list == NO_LIST))
 		add_note(note, n, "weights alone were recorded");
+	else if (edges_in_graph(r, s) < r->lists[s->list].n)
+		add_note(note, n, "%zu of %zu recorded gradients are not in this model: config.yaml or the data was "
+		                  "changed since",
+		         r->lists[s->list].n - edges_in_graph(r, s), r->lists[s->list].n);
 	if (more && *more)
 		add_note(note, n, "%s", more);
 }

@@ -26,6 +26,8 @@
 #define DOT_SECONDS 30
 #define FIRST_SHARE 0.6 /* of them for the usual layout, the rest for a coarser one after it */
 #define GNUPLOT_SECONDS 30
+#define FOREVER 1e9    /* seconds */
+#define LONGEST_WAIT 60 /* seconds of one call of poll, which takes an int of milliseconds */
 #define MAX_ARGUMENTS 32
 #define STACK_BYTES ((rlim_t)1 << 30) /* a child may take */
 #define SAID 2048 /* bytes kept of what a child writes to its standard error */
@@ -162,8 +164,9 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The input lies in a file without a name: a pipe could block both sides. */
-static int input_of(const char *text, size_t size)
+/* A file without a name that holds the text: a pipe could block both sides, and of a file without a name
+ * nothing is left where this process is ended meanwhile. */
+static int nameless_file(const char *text, size_t size)
 {
 	FILE *f = tmpfile();
 	int fd = -1;
@@ -220,7 +223,7 @@ static void listen_to(int fd, double deadline, char said[SAID])
 
 		if (left <= 0)
 			break;
-		if (poll(&p, 1, (int)(left * 1000) + 1) <= 0)
+		if (poll(&p, 1, (int)((left < LONGEST_WAIT ? left : LONGEST_WAIT) * 1000) + 1) <= 0)
 			continue;
 		got = read(fd, more, sizeof more);
 		if (got < 0 && errno == EINTR)
@@ -369,76 +372,56 @@ done:
 	return good;
 }
 
-/* Gives what lies in the draft its titles. */
-static bool add_titles(const struct draft *d)
+/* What a file without a name holds, from malloc; NULL with errno, 0 where it holds nothing. */
+static char *contents(int fd, size_t *size)
 {
-	off_t size = lseek(d->fd, 0, SEEK_END);
-	char *svg = size > 0 ? malloc((size_t)size) : NULL, *better = NULL;
-	ssize_t got = svg ? pread(d->fd, svg, (size_t)size, 0) : -1;
-	size_t n = 0;
-	bool good = false;
+	off_t end = lseek(fd, 0, SEEK_END);
+	char *text = end > 0 ? malloc((size_t)end) : NULL;
 
-	if (got == size)
-		better = svg_with_titles(svg, (size_t)size, &n);
-	if (better)
-		good = ftruncate(d->fd, 0) == 0 && lseek(d->fd, 0, SEEK_SET) == 0 &&
-		       write_all(d->fd, better, n);
-	free(better);
-	free(svg);
-	return good;
+	if (end == 0)
+		errno = 0;
+	for (*size = 0; text && *size < (size_t)end;) {
+		ssize_t got = pread(fd, text + *size, (size_t)end - *size, (off_t)*size);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			errno = got < 0 ? errno : EIO;
+			free(text);
+			return NULL;
+		}
+		*size += (size_t)got;
+	}
+	return text;
 }
 
-static bool make_picture(const struct program *program, const char *const arguments[],
-                         const char *input, size_t size, const char *path, double seconds,
-                         bool titles, enum ending *ending, char *error, size_t n)
+/* What the program makes of the input, from malloc; NULL with a sentence in error. */
+static char *picture_by(const struct program *program, const char *const arguments[], const char *input,
+                        size_t size, double seconds, size_t *length, enum ending *ending, char *error,
+                        size_t n)
 {
-	struct draft draft;
-	struct stat written;
-	int in;
+	int in = nameless_file(input, size), out = in >= 0 ? nameless_file("", 0) : -1;
+	char *picture = NULL;
 
 	*ending = ENDED_BADLY;
-	if (!draft_open(&draft, path, error, n))
-		return false;
-	in = input_of(input, size);
-	if (in < 0) {
-		fail(error, n, "%s: cannot keep its input in a temporary file: %s", program->name,
+	if (out < 0) {
+		fail(error, n, "%s: cannot keep its input and its picture in temporary files: %s", program->name,
 		     strerror(errno));
-		draft_drop(&draft);
-		return false;
+	} else if (run_child(program, arguments, in, out, seconds, ending, error, n)) {
+		picture = contents(out, length);
+		if (!picture) {
+			*ending = ENDED_BADLY;
+			fail(error, n, errno ? "%s: its picture cannot be read: %s"
+			                     : "%s: gave no picture, though it reported success",
+			     program->name, strerror(errno));
+		}
 	}
-	if (!run_child(program, arguments, in, draft.fd, seconds, ending, error, n)) {
+	if (in >= 0)
 		close(in);
-		draft_drop(&draft);
-		return false;
-	}
-	close(in);
-	if (fstat(draft.fd, &written) != 0 || written.st_size == 0) {
-		*ending = ENDED_BADLY;
-		draft_drop(&draft);
-		return fail(error, n, "%s: gave no picture, though it reported success",
-		            program->name);
-	}
-	if (titles && !add_titles(&draft)) {
-		draft_drop(&draft);
-		return fail(error, n, "cannot write '%s': %s", path, strerror(errno));
-	}
-	return draft_finish(&draft, error, n);
+	if (out >= 0)
+		close(out);
+	return picture;
 }
-
-bool render_child(const struct program *program, const char *const arguments[], const char *input,
-                  size_t size, const char *path, double seconds, bool *timed_out, char *error,
-                  size_t n)
-{
-	enum ending ending;
-	bool good = make_picture(program, arguments, input, size, path, seconds, false, &ending,
-	                         error, n);
-
-	if (timed_out)
-		*timed_out = ending == ENDED_LATE;
-	return good;
-}
-
-/* ---- dot and gnuplot ----------------------------------------------------------------------- */
 
 static bool write_text(const char *text, size_t size, const char *path, char *error, size_t n)
 {
@@ -454,6 +437,103 @@ static bool write_text(const char *text, size_t size, const char *path, char *er
 	return draft_finish(&draft, error, n);
 }
 
+/* Whether path can be written, which is asked before a program takes its time. */
+static bool is_writable(const char *path, char *error, size_t n)
+{
+	struct draft draft;
+
+	if (!draft_open(&draft, path, error, n))
+		return false;
+	draft_drop(&draft);
+	return true;
+}
+
+bool render_child(const struct program *program, const char *const arguments[], const char *input,
+                  size_t size, const char *path, double seconds, bool *timed_out, char *error,
+                  size_t n)
+{
+	enum ending ending = ENDED_BADLY;
+	size_t length = 0;
+	char *picture = NULL;
+	bool good;
+
+	if (is_writable(path, error, n))
+		picture = picture_by(program, arguments, input, size, seconds, &length, &ending, error, n);
+	good = picture && write_text(picture, length, path, error, n);
+	free(picture);
+	if (timed_out)
+		*timed_out = ending == ENDED_LATE;
+	return good;
+}
+
+/* ---- dot and gnuplot ----------------------------------------------------------------------- */
+
+/* What dot makes of the text, with titles where it is SVG, from malloc; NULL with a sentence in error. */
+static char *dot_picture(const char *text, size_t size, enum picture form, double seconds, size_t *length,
+                         bool *too_large, char *error, size_t n)
+{
+	static const char *const forms[] = {
+		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"
+	};
+	double first = seconds > 0 ? FIRST_SHARE * seconds : FOREVER;
+	const char *usual[] = { forms[form], NULL };
+	enum ending ending;
+	char *picture = picture_by(&dot_program, usual, text, size, first, length, &ending, error, n), *titled;
+
+	if (too_large)
+		*too_large = false;
+	if (!picture && ending == ENDED_BADLY)
+		return NULL;
+	if (!picture) {
+		/* Straight pieces for curves and few rounds of improvement: 20 times as fast and more. After a
+		 * crash straight lines: the search for a way around boxes is what crashes. */
+		const char *coarse[] = { forms[form],
+			                 ending == ENDED_LATE ? "-Gsplines=polyline" : "-Gsplines=line",
+			                 "-Gnslimit=0.03",
+			                 "-Gnslimit1=0.03",
+			                 "-Gmclimit=0.05",
+			                 NULL };
+
+		picture = picture_by(&dot_program, coarse, text, size, seconds > 0 ? seconds - first : first,
+		                     length, &ending, error, n);
+	}
+	if (picture && form == PICTURE_SVG) {
+		titled = svg_with_titles(picture, *length, length);
+		free(picture);
+		if (!titled)
+			fail(error, n, "dot: no memory for the titles of its picture");
+		return titled;
+	}
+	if (picture)
+		return picture;
+	if (too_large)
+		*too_large = ending != ENDED_BADLY;
+	if (ending == ENDED_LATE)
+		fail(error, n,
+		     "dot: stopped, as it was not done after %g seconds; write a file ending in "
+		     ".dot and "
+		     "lay it out without a limit: dot %s FILE.dot",
+		     seconds, forms[form]);
+	else if (ending == ENDED_BY_SIGNAL)
+		fail(error, n,
+		     "dot: crashed on this graph, which is too large for it, also with a coarse "
+		     "layout; draw less of it");
+	return NULL;
+}
+
+char *render_svg(const char *text, size_t size, double seconds, bool *too_large, char *error, size_t n)
+{
+	size_t length = 0;
+	char *svg = dot_picture(text, size, PICTURE_SVG, seconds, &length, too_large, error, n);
+	char *element = svg ? memmem(svg, length, "<svg", 4) : NULL, *copy;
+
+	copy = element ? strndup(element, length - (size_t)(element - svg)) : NULL;
+	if (svg && !copy)
+		fail(error, n, element ? "out of memory" : "dot: what it gave is no SVG");
+	free(svg);
+	return copy;
+}
+
 bool render_dot(const char *text, size_t size, const char *path, char *error, size_t n)
 {
 	return render_dot_within(text, size, path, DOT_SECONDS, NULL, error, n);
@@ -462,13 +542,10 @@ bool render_dot(const char *text, size_t size, const char *path, char *error, si
 bool render_dot_within(const char *text, size_t size, const char *path, double seconds,
                        bool *too_large, char *error, size_t n)
 {
-	static const char *const forms[] = {
-		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"
-	};
 	enum picture picture = picture_of(path);
-	double first = seconds > 0 ? FIRST_SHARE * seconds : 1e9;
-	bool titles = picture == PICTURE_SVG;
-	enum ending ending;
+	size_t length = 0;
+	char *made;
+	bool good;
 
 	if (too_large)
 		*too_large = false;
@@ -479,36 +556,12 @@ bool render_dot_within(const char *text, size_t size, const char *path, double s
 		    path);
 	if (picture == PICTURE_DOT || picture == PICTURE_JSON || picture == PICTURE_TEXT)
 		return write_text(text, size, path, error, n);
-
-	const char *usual[] = { forms[picture], NULL };
-	if (make_picture(&dot_program, usual, text, size, path, first, titles, &ending, error, n))
-		return true;
-	if (ending == ENDED_BADLY)
+	if (!is_writable(path, error, n))
 		return false;
-	/* Straight pieces for curves and few rounds of improvement: 20 times as fast and more. After a crash
-	 * straight lines: the search for a way around boxes is what crashes. */
-	const char *coarse[] = { forms[picture],
-		                 ending == ENDED_LATE ? "-Gsplines=polyline" : "-Gsplines=line",
-		                 "-Gnslimit=0.03",
-		                 "-Gnslimit1=0.03",
-		                 "-Gmclimit=0.05",
-		                 NULL };
-	if (make_picture(&dot_program, coarse, text, size, path,
-	                 seconds > 0 ? seconds - first : first, titles, &ending, error, n))
-		return true;
-	if (too_large)
-		*too_large = ending != ENDED_BADLY;
-	if (ending == ENDED_LATE)
-		fail(error, n,
-		     "dot: stopped, as it was not done after %g seconds; write a file ending in "
-		     ".dot and "
-		     "lay it out without a limit: dot %s FILE.dot",
-		     seconds, forms[picture]);
-	else if (ending == ENDED_BY_SIGNAL)
-		fail(error, n,
-		     "dot: crashed on this graph, which is too large for it, also with a coarse "
-		     "layout; draw less of it");
-	return false;
+	made = dot_picture(text, size, picture, seconds, &length, too_large, error, n);
+	good = made && write_text(made, length, path, error, n);
+	free(made);
+	return good;
 }
 
 bool render_gnuplot(const char *script, size_t size, const char *path, char *error, size_t n)

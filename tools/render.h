@@ -31,6 +31,9 @@ bool render_dot(const char *text, size_t size, const char *path, char *error, si
 bool render_dot_within(const char *text, size_t size, const char *path, double seconds,
                        bool *too_large, char *error, size_t n);
 
+/* The same as the text of an svg element, with titles, from malloc; NULL with a sentence in error. */
+char *render_svg(const char *text, size_t size, double seconds, bool *too_large, char *error, size_t n);
+
 /* Runs gnuplot ($AUTOGRAD_GNUPLOT, else the one on PATH) on a script that draws to its standard
  * output, and writes that to path, whole or not at all, in 30 seconds at most. */
 bool render_gnuplot(const char *script, size_t size, const char *path, char *error, size_t n);

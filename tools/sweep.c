@@ -188,6 +188,7 @@ static void read_row(const struct sweep *s, struct row *row)
 
 	row->status = WAITING;
 	row->goal = (double)NAN;
+	cJSON_Delete(row->result);
 	row->result = folder ? read_result(folder) : NULL;
 	free(folder);
 	word = cJSON_GetObjectItemCaseSensitive(row->result, "status");

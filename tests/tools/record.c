@@ -562,7 +562,9 @@ Test(record, edges_that_do_not_fit)
 		write_file("r/gradients.jsonl", line);
 		r = open_record("r");
 		cr_expect(record_steps(r) == 1 && !record_step(r, 0).edges, "%s", edges[k]);
-		cr_expect(*record_note(r));
+		cr_expect(strstr(record_note(r), "left out; gradients.jsonl: the edges of 1 of 1 records fit no line of "
+		                                 "gradients-edges.jsonl: only their weights are shown"),
+		          "%s", record_note(r));
 		record_close(r);
 	}
 }
@@ -669,6 +671,21 @@ Test(record, the_command_draws_steps)
 	cr_expect_eq(command(said, "draw tiny --step 10 --view circuit -o -"), 2);
 	cr_expect_eq(command(said, "draw tiny --diff 10 20 --only weak --text"), 2);
 	cr_expect(strstr(said, "of a change they are nan, much-larger,"), "%s", said);
+}
+
+/* A run whose config.yaml was changed after it: what its model lacks is said, not left out in silence. */
+Test(record, a_config_that_was_changed)
+{
+	char said[4096];
+
+	write_run("tiny", tiny, 10, 1, 0.5);
+	cr_expect_eq(command(said, "draw tiny --step 10 --text"), 0, "%s", said);
+	cr_expect_not(strstr(said, "are not in this model"), "%s", said);
+	scratch_text("tiny/config.yaml", "version: 1\nname: tiny\ninputs: {x: [B, 2]}\nmodel:\n"
+	                                 "  - linear: {out: 1, init: xavier}\n    as: y\nloss: mean(y**2)\n");
+	cr_expect_eq(command(said, "draw tiny --step 10 --text"), 0, "%s", said);
+	cr_expect(strstr(said, " recorded gradients are not in this model: config.yaml or the data was changed since"),
+	          "%s", said);
 }
 
 Test(record, watch_draws_all_steps)

@@ -6,10 +6,12 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -183,6 +185,47 @@ Test(render, programs_that_are_missing_or_misbehave)
 	    render_child(&slow, none, "", 0, path_of("a.svg"), 20, &late, error, sizeof error));
 	cr_expect_str_eq(error, "slow: gave no picture, though it reported success");
 	cr_expect_eq(close_folder(), 1, "the script alone");
+}
+
+/* Ended while dot runs, as by Ctrl-C, nothing is left of the picture. */
+Test(render, interrupted)
+{
+	const struct timespec pause = { 0, 10000000 };
+	char error[512], temporary[512];
+	pid_t child;
+	int status;
+
+	open_folder();
+	snprintf(temporary, sizeof temporary, "%s", path_of("begun"));
+	write_file("slow", "#!/bin/sh\n: > \"$AUTOGRAD_TEST_BEGUN\"\nexec sleep 100\n", 0755);
+	setenv("AUTOGRAD_DOT", path_of("slow"), 1);
+	setenv("AUTOGRAD_TEST_BEGUN", temporary, 1);
+	child = fork();
+	cr_assert(child >= 0);
+	if (child == 0) {
+		render_dot(graph, strlen(graph), path_of("a.svg"), error, sizeof error);
+		_exit(0);
+	}
+	for (int k = 0; k < 2000 && access(temporary, F_OK) != 0; k++)
+		nanosleep(&pause, NULL);
+	cr_expect_eq(access(temporary, F_OK), 0);
+	kill(child, SIGINT);
+	cr_expect_eq(waitpid(child, &status, 0), child);
+	cr_expect(WIFSIGNALED(status));
+	cr_expect_eq(close_folder(), 2, "the script and its mark alone");
+}
+
+/* SVG without a file, from its element on. */
+Test(render, svg_as_text)
+{
+	char error[512] = "", *svg = render_svg(graph, strlen(graph), 20, NULL, error, sizeof error);
+
+	cr_assert(svg, "%s", error);
+	cr_expect_eq(strncmp(svg, "<svg role=", 10), 0);
+	cr_expect(strstr(svg, "</svg>"));
+	free(svg);
+	cr_expect_not(render_svg("digraph {", 9, 20, NULL, error, sizeof error));
+	cr_expect(strstr(error, "dot: failed with status 1"), "%s", error);
 }
 
 Test(plot, curves_of_a_run)

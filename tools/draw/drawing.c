@@ -573,6 +573,12 @@ void drawing_free(struct drawing *d)
 	free(d->frame_seconds);
 }
 
+/* Whether a part of the graph is asked for, which the flow view alone can show. */
+static bool is_part(const ad_draw_options *o)
+{
+	return o->around || o->from || o->to || o->only || o->module || o->n_open > 0;
+}
+
 bool drawing_is_circuit(const struct drawing *d)
 {
 	size_t wires = 0;
@@ -581,6 +587,8 @@ bool drawing_is_circuit(const struct drawing *d)
 		return false;
 	if (d->options->view != AD_VIEW_AUTO)
 		return d->options->view == AD_VIEW_CIRCUIT;
+	if (is_part(d->options))
+		return false;
 	for (uint32_t k = 0; k < d->n_parts; k++) {
 		if (!d->options->values &&
 		    (ad_count(d->parts[k].node) != 1 || ad_shape_of(d->parts[k].node).rank != 0))
@@ -886,6 +894,9 @@ bool drawing_circuit(struct drawing *d)
 {
 	size_t wires = 0;
 
+	if (is_part(d->options))
+		return drawing_fail(d, "draw: a circuit has no modules and is drawn whole; choose the flow view for "
+		                       "a part of it");
 	fold_constants(d);
 	settle(d);
 	for (uint32_t k = 0; k < d->n_parts; k++)

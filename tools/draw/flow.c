@@ -31,10 +31,11 @@ static void title_plan(struct picture *p)
 	}
 	for (uint32_t s = 1; s < d->n_frames; s++)
 		frames += d->frames[s].first != NOTHING;
-	dot_put(&p->text, "<BR/><FONT POINT-SIZE=\"10\">the plan of one evaluation: %zu ops", ops);
+	dot_put(&p->text, "<BR/><FONT POINT-SIZE=\"10\">the plan of one evaluation: %zu op%s", ops,
+	        ops == 1 ? "" : "s");
 	if (frames)
-		dot_put(&p->text, ", %zu group%s that run together", frames,
-		        frames == 1 ? "" : "s");
+		dot_put(&p->text, ", %zu group%s together", frames,
+		        frames == 1 ? " that runs" : "s that run");
 	if (buffers)
 		dot_put(&p->text, ", %zu passing values (%s) in %u places", values,
 		        drawing_bytes_text(text, shared), buffers);

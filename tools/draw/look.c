@@ -81,8 +81,9 @@ const char *drawing_factor_text(char *text, double factor)
 		snprintf(text, 40, "from 0");
 	else if (factor == 0)
 		snprintf(text, 40, "to 0");
-	else if (factor >= 0.995)
-		snprintf(text, 40, "%s\xc3\x97", dot_factor_text(number, factor));
+	else if (factor > 1 / 1.05) /* 1.0 either way, never 1/1.0 */
+		snprintf(text, 40, "%s\xc3\x97",
+		         dot_factor_text(number, factor < 1 ? 1 / factor : factor));
 	else
 		snprintf(text, 40, "1/%s", dot_factor_text(number, 1 / factor));
 	return text;

@@ -5,12 +5,10 @@
 #include "render.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MOST_BATCH 256         /* samples that are evaluated */
 #define MOST_MODULES 40        /* with a picture of their own */
@@ -25,7 +23,6 @@ struct pictures {
 	struct report *r;
 	ad_node *y; /* evaluated; NULL: the last recorded step is drawn */
 	ad_draw_options base;
-	char folder[512]; /* for dot's files */
 	double until;    /* on the monotonic clock */
 	size_t bytes;    /* of the pictures so far */
 };
@@ -58,33 +55,11 @@ static char *drawing(const struct pictures *p, size_t step, const ad_draw_option
 	return NULL;
 }
 
-/* The svg element of dot's file at path. */
-static char *read_svg(const char *path, size_t most, char *error, size_t n)
-{
-	FILE *file = fopen(path, "re");
-	char *text = file ? malloc(most + 1) : NULL, *element;
-	size_t length = text ? fread(text, 1, most + 1, file) : 0;
-
-	if (file)
-		fclose(file);
-	if (length == 0 || length > most) {
-		snprintf(error, n, length ? "the picture is larger than %zu KiB" : "it cannot be read",
-		         most >> 10);
-		free(text);
-		return NULL;
-	}
-	text[length] = '\0';
-	element = strstr(text, "<svg");
-	if (element)
-		memmove(text, element, strlen(element) + 1);
-	return text;
-}
-
 /* The drawing laid out by dot, from malloc; NULL with a sentence in error. */
 static char *picture(struct pictures *p, const ad_draw_options *o, double seconds, size_t most, char *error,
                      size_t n)
 {
-	char path[576], *dot, *svg = NULL;
+	char *dot, *svg = NULL;
 	size_t size = 0, last = p->y ? 0 : p->r->steps[p->r->n_steps - 1];
 	double left = p->until - now();
 
@@ -93,11 +68,14 @@ static char *picture(struct pictures *p, const ad_draw_options *o, double second
 		return NULL;
 	}
 	dot = drawing(p, last, o, &size, error, n);
-	snprintf(path, sizeof path, "%s/graph.svg", p->folder);
-	if (dot && render_dot_within(dot, size, path, left < seconds ? left : seconds, NULL, error, n))
-		svg = read_svg(path, most, error, n);
-	unlink(path);
+	if (dot)
+		svg = render_svg(dot, size, left < seconds ? left : seconds, NULL, error, n);
 	free(dot);
+	if (svg && strlen(svg) > most) {
+		snprintf(error, n, "the picture is larger than %zu KiB", most >> 10);
+		free(svg);
+		return NULL;
+	}
 	if (svg)
 		p->bytes += strlen(svg);
 	return svg;
@@ -384,7 +362,6 @@ static void write_pictures(struct pictures *p)
 void report_graph(struct report *r)
 {
 	struct pictures p = { .r = r, .until = now() + SECONDS };
-	const char *where = getenv("TMPDIR");
 	struct instance *in = NULL;
 	ad_draw_layer *list = NULL;
 
@@ -397,15 +374,8 @@ void report_graph(struct report *r)
 		p.base.reference = in->output != p.y ? in->output : NULL;
 		p.base.layers = list = list_layers(r->m, &p.base.n_layers);
 	}
-	where = where && *where && strlen(where) < sizeof p.folder / 2 ? where : "/tmp";
-	snprintf(p.folder, sizeof p.folder, "%s/autograd-report-XXXXXX", where);
-	if (!mkdtemp(p.folder)) {
-		report_remark(r, "There is no diagram: no folder for it in %s: %s", where, strerror(errno));
-	} else {
-		fprintf(r->to, ",\"graph\":{\"gradients\":%s", p.base.gradients ? "true" : "false");
-		write_pictures(&p);
-		putc('}', r->to);
-		rmdir(p.folder);
-	}
+	fprintf(r->to, ",\"graph\":{\"gradients\":%s", p.base.gradients ? "true" : "false");
+	write_pictures(&p);
+	putc('}', r->to);
 	free(list);
 }
