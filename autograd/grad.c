@@ -209,6 +209,15 @@ static bool pass_on(ad_node *y, struct lists *l, bool keep)
 	return true;
 }
 
+/* What is recorded now computes in the precision of x. */
+static void take_precision(ad_graph *g, const ad_node *x)
+{
+	if (g->bf16 != in_bf16(g, x)) {
+		g->bf16 = !g->bf16;
+		find_context(g);
+	}
+}
+
 /* Records a node again, of what has been recorded again: the same values, computed a second time. */
 static bool record_twin(ad_node *y)
 {
@@ -218,6 +227,7 @@ static bool record_twin(ad_node *y)
 	ad_type few_types[8], *types = few_types;
 	uint32_t ordinal = g->ordinal;
 
+	take_precision(g, y);
 	if (y->n_in > 8)
 		in = malloc(y->n_in * sizeof *in);
 	if (y->n_out > 8) {
@@ -265,6 +275,7 @@ static bool enter_region(ad_node *y)
 		if (z->op && z->op != &backward_op && z->owner == z && !record_twin(z))
 			return false;
 	}
+	take_precision(g, y);
 	return true;
 }
 
@@ -478,10 +489,7 @@ static bool sweep(ad_graph *g, ad_node *y, ad_node *dy, size_t n, ad_node *const
 		for (int i = 0; i < z->n_in; i++)
 			if (z->in[i])
 				z->in[i]->mark = walk;
-		if (g->bf16 != in_bf16(g, z)) {
-			g->bf16 = !g->bf16;
-			find_context(g);
-		}
+		take_precision(g, z);
 		if (z->op)
 			ok = z->op == &backward_op || z->op == &tape_op ? expand(z, &l, &inner) :
 			                                                  step_down(z, &l, keep);

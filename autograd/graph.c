@@ -127,6 +127,8 @@ void ad_clear(ad_graph *g)
 		return;
 	g->status = AD_OK;
 	g->message[0] = '\0';
+	if (g->context == UNKNOWN_CONTEXT)
+		find_context(g);
 }
 
 ad_node *ad_fail(ad_graph *g, ad_status status, const char *format, ...)
@@ -257,7 +259,7 @@ ad_status ad_set_precision(ad_graph *g, ad_precision precision)
 		g->bf16 = !g->bf16;
 		find_context(g);
 	}
-	return AD_OK;
+	return g->context == UNKNOWN_CONTEXT ? AD_ERROR_MEMORY : AD_OK;
 }
 
 ad_precision ad_precision_of(const ad_graph *g)

@@ -260,8 +260,10 @@ static inline uint64_t recorded_at(const ad_node *x)
 /* A text that lives as long as the graph; equal texts have one address. NULL without memory. */
 const char *intern(ad_graph *g, const char *text);
 
-/* Sets g->context from the state of recording; called when that has changed. */
+/* Sets g->context from the state of recording; called when that has changed. Without memory for one more the
+ * graph fails: what is recorded meanwhile cannot be told from the same calls in another state. */
 void find_context(ad_graph *g);
+#define UNKNOWN_CONTEXT UINT32_MAX
 
 /* Counts x among the leaves that want gradients, or no longer. */
 void count_wish(ad_node *x, bool wants);

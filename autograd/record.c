@@ -94,13 +94,16 @@ void find_context(ad_graph *g)
 	if (g->n_contexts == g->cap_contexts) {
 		uint32_t *slots;
 
-		set_context(g, UINT32_MAX); /* equal to no node's */
-		if (!grow(&g->contexts, &g->cap_contexts, g->n_contexts + 1, sizeof *g->contexts))
+		set_context(g, UNKNOWN_CONTEXT); /* until the failure is cleared */
+		if (!grow(&g->contexts, &g->cap_contexts, g->n_contexts + 1, sizeof *g->contexts)) {
+			out_of_memory(g, sizeof *g->contexts);
 			return;
+		}
 		cap = g->cap_contexts * 2;
 		slots = calloc(cap, sizeof *slots);
 		if (!slots) {
 			g->cap_contexts = g->n_contexts;
+			out_of_memory(g, cap * sizeof *slots);
 			return;
 		}
 		free(g->context_slots);

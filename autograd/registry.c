@@ -89,7 +89,7 @@ ad_node *ad_record_call(uint32_t op, size_t n, ad_node *a, ad_node *b)
 	for (size_t k = place_of(op); by_number[k].op; k = (k + 1) % PLACES)
 		if (by_number[k].number == op)
 			return ad_record(by_number[k].op, n, in, NULL);
-	return ad_fail(ad_graph_of(a), AD_ERROR_ARGUMENT,
+	return ad_fail(ad_graph_of(a ? a : b), AD_ERROR_ARGUMENT,
 	               "the program was compiled for another version of the library, which has an op that is not in this one");
 }
 

@@ -323,6 +323,36 @@ Test(precision, both_in_one_recording)
 	ad_close(g);
 }
 
+/* A checkpoint in which one product is in bf16 and the other is not computes each again as it was. */
+Test(precision, checkpoints_of_both_kinds)
+{
+	static struct values values[2];
+
+	setenv("AUTOGRAD_BF16", "emulate", 1);
+	for (int first = AD_FULL; first <= AD_BF16; first++) {
+		for (int checkpoint = 0; checkpoint < 2; checkpoint++) {
+			ad_graph *g = ad_open();
+			ad_node *x[MOST] = { NULL }, *y;
+
+			state = 7;
+			two(g, x);
+			if (checkpoint)
+				ad_checkpoint_begin(g);
+			ad_set_precision(g, (ad_precision)first);
+			y = ad_tanh(ad_matmul(x[0], x[1]));
+			ad_set_precision(g, first == AD_FULL ? AD_BF16 : AD_FULL);
+			y = ad_tanh(ad_matmul(y, x[1]));
+			if (checkpoint)
+				ad_checkpoint_end(g);
+			cr_assert_eq(ad_backward(loss_of(y)), AD_OK, "%s", ad_errmsg(g));
+			cr_assert_eq(ad_precision_of(g), first == AD_FULL ? AD_BF16 : AD_FULL);
+			collect_all(&values[checkpoint], x[0], x);
+			ad_close(g);
+		}
+		cr_assert_eq(apart(&values[1], &values[0]), 0, "%g", apart(&values[1], &values[0]));
+	}
+}
+
 Test(precision, refusals)
 {
 	ad_graph *g;

@@ -63,3 +63,18 @@ Test(registry, bad_calls_say_why)
 		ad_close(g);
 	}
 }
+
+/* A program for a later version may call an op in line that this one does not have. */
+Test(registry, number_of_no_op)
+{
+	ad_graph *g = ad_open();
+	ad_node *x = ad_leaf(g, "x", 1);
+
+	for (int first = 0; first < 2; first++) {
+		cr_assert(ad_is_error(ad_record_call(2, 2, first ? x : NULL, x)));
+		cr_assert_eq(ad_status_of(g), AD_ERROR_ARGUMENT);
+		cr_assert(strstr(ad_errmsg(g), "another version of the library"), "%s", ad_errmsg(g));
+		ad_clear(g);
+	}
+	ad_close(g);
+}

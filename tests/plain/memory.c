@@ -242,13 +242,55 @@ static int fail_in_steps(int test)
 	return failed;
 }
 
+/* A product without memory to remember the state in which it is recorded, the one after n others: it says so, or
+ * is rounded as asked. */
+static bool rounds_or_fails(int n)
+{
+	ad_graph *g = ad_open();
+	ad_node *w = ad_param(g, "w", AD_SHAPE(40, 40)), *y;
+	bool good = true;
+
+	ad_set_item(w, 1 + 0x1p-10); /* 1 in bfloat16 */
+	ad_neg(w);                   /* there is memory for nodes */
+	for (int k = 0; k < n; k++)
+		ad_scope_begin(g, "s");
+	for (int step = 0; step < 2 && good; step++) {
+		sticky = true;
+		countdown = step == 0;
+		ad_set_precision(g, AD_BF16);
+		y = ad_matmul(w, w);
+		countdown = 0;
+		if (ad_status_of(g) == AD_OK && ad_forward(y) == AD_OK)
+			good = ad_at(y, 0) == 40;
+		else
+			good = step == 0 && ad_status_of(g) == AD_ERROR_MEMORY;
+		ad_clear(g);
+	}
+	ad_close(g);
+	return good;
+}
+
+static int fail_in_states(int test)
+{
+	bool bad = false;
+
+	setenv("AUTOGRAD_BF16", "emulate", 1);
+	for (int n = 0; n < 140; n++)
+		if (!rounds_or_fails(n)) {
+			printf("# state %d: a product in another precision, or unusable\n", n);
+			bad = true;
+		}
+	printf("%s %d - states of recording without memory\n", bad ? "not ok" : "ok", test);
+	return bad;
+}
+
 int main(void)
 {
 	const char *wrong;
 	int test = 0, bad = 0;
 
 	ad_set_threads(1);
-	puts("1..6");
+	puts("1..7");
 	for (int way = 0; way < 4; way++) {
 		bool keep_all = way & 1;
 		double right = work(keep_all, false, &wrong); /* also makes what is made once */
@@ -278,5 +320,6 @@ int main(void)
 		printf("# %ld failures were survived\n", worked);
 		bad |= failed;
 	}
-	return fail_in_steps(5) | bad;
+	bad |= fail_in_steps(5);
+	return fail_in_states(7) | bad;
 }
