@@ -246,11 +246,13 @@ static void require_op(struct recording *r, const struct yaml *y)
 {
 	if (y->kind != YAML_SCALAR || !is_name(y->text))
 		message(r->messages, E_TYPE, y->at, NULL,
-		        "the file of a plugin is given by --plugin PATH",
+		        "write plugins: [swish]; where an op lies is not said in a model's file",
 		        "'plugins' lists names of ops, not %s", shown(r, y));
 	else if (!ad_op_find(y->text))
 		message(r->messages, E_OP, y->at, NULL,
-		        "give the shared object that brings it: --plugin PATH",
+		        store_text(r->store,
+		                   "this version loads no plugins; put the op's file, %s.c, into ops/ "
+		                   "and run make", y->text),
 		        "the op '%s' is of a plugin that is not loaded", y->text);
 }
 
