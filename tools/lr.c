@@ -426,9 +426,10 @@ static int run(const void *given, int n, const char *const args[])
 	int status;
 	ad_model *m;
 
-	if (!(from > 0) || !(to > from))
+	if (!(from > 0) || !(to > from) || !isfinite(to / from))
 		return misused(
-		    "lr", "--from and --to are rates above 0, the second larger: not '%s' and '%s'",
+		    "lr", "--from and --to are rates above 0, the second larger, their quotient finite: "
+		          "not '%s' and '%s'",
 		    o->from, o->to);
 	if (o->steps < 10 || o->steps > 100000)
 		return misused("lr", "--steps is a number from 10 to 100000");

@@ -127,6 +127,14 @@ static double member(const cJSON *object, const char *name)
 	return number_of(cJSON_GetObjectItemCaseSensitive(object, name));
 }
 
+/* A size, which has no sign; NaN: it is none. */
+static double size_member(const cJSON *object, const char *name)
+{
+	double x = member(object, name);
+
+	return x >= 0 ? x : NAN;
+}
+
 static int by_key(const void *a, const void *b)
 {
 	return strcmp(((const struct numbered *)a)->key, ((const struct numbered *)b)->key);
@@ -195,12 +203,12 @@ static bool take_weights(struct record *r, struct step *s, const cJSON *weights)
 		if (at == SIZE_MAX)
 			return false;
 		s->has[at] = true;
-		s->weights[at] = (struct record_weight){ .gradient = member(row, "gradient"),
+		s->weights[at] = (struct record_weight){ .gradient = size_member(row, "gradient"),
 			                                 .mean = member(row, "mean"),
-			                                 .max = member(row, "max"),
-			                                 .zeros = member(row, "zeros"),
-			                                 .value = member(row, "value"),
-			                                 .update = member(row, "update") };
+			                                 .max = size_member(row, "max"),
+			                                 .zeros = size_member(row, "zeros"),
+			                                 .value = size_member(row, "value"),
+			                                 .update = size_member(row, "update") };
 		at++;
 	}
 	return true;
@@ -229,6 +237,8 @@ static bool take_edges(const struct record *r, struct step *s, const cJSON *edge
 		cJSON_ArrayForEach(value, column) {
 			double x = number_of(value);
 
+			if (x < 0 && offsets[j] != offsetof(struct measure, mean))
+				x = NAN;
 			if (k < r->lists[s->list].n)
 				memcpy((char *)&s->edges[k] + offsets[j], &x, sizeof x);
 			k++;
@@ -265,7 +275,7 @@ static bool take_step(struct record *r, const cJSON *line, size_t number, bool *
 		                        .epoch = epoch >= 0 && epoch < 1e15 ? (int64_t)epoch : 0,
 		                        .loss = member(line, "loss"),
 		                        .rate = member(line, "rate"),
-		                        .reference = member(line, "reference"),
+		                        .reference = size_member(line, "reference"),
 		                        .rows = member(line, "rows") };
 	if (cJSON_IsString(nan) && !(s.first_nan = strdup(nan->valuestring)))
 		return false;

@@ -183,6 +183,7 @@ Test(command, usage)
 		{ "gradcheck --seed 99999999999999999999 a.yaml", 2, "",
 		  "--seed wants a whole number" },
 		{ "draw configs/gates.yaml", 2, "", "--output needs a value: --output PICTURE" },
+		{ "lr configs/digits.yaml --from 1e-300 --to 1e300", 2, "", "their quotient finite" },
 		{ "draw configs/gates.yaml -f dot", 0, "digraph circuit {", "" },
 		{ "draw configs/gates.yaml -o - -f json", 0, "{\"title\": \"gates\"", "" },
 		{ "draw configs/gates.yaml -o x.svg --text", 2, "", "the ending of 'x.svg' says its form" },

@@ -569,6 +569,24 @@ Test(record, edges_that_do_not_fit)
 	}
 }
 
+/* A size below 0 is none: it is not drawn as a width of NaN. */
+Test(record, sizes_below_0)
+{
+	struct record *r;
+	struct record_weight w;
+
+	write_file("r/gradients-edges.jsonl", "{\"edges\":[\"b:0\"]}\n");
+	write_file("r/gradients.jsonl",
+	           "{\"step\":1,\"reference\":-1,\"weights\":{\"w\":{\"gradient\":-1,\"mean\":-2,\"max\":-3,\"zeros\":-4,"
+	           "\"value\":-5,\"update\":-6}},\"edges\":{\"of\":0,\"rms\":[-1],\"mean\":[-1],\"max\":[-1],"
+	           "\"zeros\":[-1]}}\n");
+	r = open_record("r");
+	cr_expect(isnan(record_step(r, 0).reference) && record_step(r, 0).edges);
+	cr_expect(record_weight(r, 0, 0, &w) && isnan(w.gradient) && w.mean == -2 && isnan(w.max));
+	cr_expect(isnan(w.zeros) && isnan(w.value) && isnan(w.update));
+	record_close(r);
+}
+
 Test(record, names_as_an_enemy_would_choose_them)
 {
 	struct run_folder f = { .path = strdup(scratch_path("evil")) };
