@@ -139,8 +139,11 @@ $(BUILD)/libautograd.a: $(LIBRARY) $(BUILD)/members
 	@rm -f $@
 	$(Q)ar rcs $@ $(LIBRARY)
 
+# Calls that are compiled into programs (autograd.h) know how this version lays out what they compare with.
+SONAME := libautograd.so.$(shell sed -n 's/^\#define AD_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
 $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
-	$(Q)$(CC) -shared -Wl,-soname,libautograd.so.0 $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
+	@ln -sf libautograd.so $(BUILD)/$(SONAME)
 
 # Not position-independent: the tables of ops hold 25,000 addresses, and relocating them touches 2,400 pages
 # at each start, 5 ms.

@@ -9,6 +9,7 @@
 
 #include "autograd_draw.h"
 #include "model.h"
+#include "render.h"
 
 #include <stdio.h>
 
@@ -152,7 +153,8 @@ ad_node *start_of_gradients(const struct instance *in);
 /* ---- pictures (draw_command.c, fit.c) -------------------------------------------------------- */
 
 struct drawing {
-	const char *path; /* .dot, .svg, .png, .pdf; "-": DOT on standard output */
+	const char *path; /* .dot, .svg, .png, .pdf, .json, .txt; "-": standard output */
+	enum picture streamed; /* there as such a picture; PICTURE_NONE: as the text that it is */
 	ad_view view;
 	bool pages; /* path is a folder for a page a module */
 	bool gradients;

@@ -39,8 +39,8 @@ static const struct option options[] = {
 	  "where the diagram goes: a path that ends in .dot, .svg, .png, .pdf, .json or .txt; - "
 	  "for "
 	  "standard output" },
-	{ "format", 'f', OPTION_CHOICE, "dot json text", "", false,
-	  offsetof(struct draw_options, format), "what goes to standard output" },
+	{ "format", 'f', OPTION_CHOICE, "dot json text svg png pdf", "", false,
+	  offsetof(struct draw_options, format), "what goes to standard output; dot if not given" },
 	{ "text", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, text),
 	  "a tree with bars on standard output, without --output" },
 	{ "grad", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct draw_options, gradients),
@@ -227,10 +227,20 @@ char *drawing_text(const struct subject *y, const ad_draw_options *o, size_t *si
 static bool write_once(const struct subject *y, const ad_draw_options *o, const struct drawing *d, bool *late,
                        char *error, size_t n)
 {
-	size_t size = 0;
-	char *text = drawing_text(y, o, &size, error, n);
-	bool done = text && render_dot_within(text, size, d->path, d->seconds, late, error, n);
+	size_t size = 0, length = 0;
+	char *text = drawing_text(y, o, &size, error, n), *picture = NULL;
+	bool done;
 
+	if (d->streamed == PICTURE_NONE) {
+		done = text && render_dot_within(text, size, d->path, d->seconds, late, error, n);
+	} else {
+		picture = text ? render_picture(text, size, d->streamed, d->seconds, &length, late, error, n)
+		               : NULL;
+		done = picture && fwrite(picture, 1, length, stdout) == length && fflush(stdout) == 0;
+		if (picture && !done)
+			error[0] = '\0';
+	}
+	free(picture);
 	free(text);
 	return done;
 }
@@ -242,7 +252,7 @@ static bool write_drawing(const struct subject *y, const ad_draw_options *o, con
 	char note[160];
 	bool done, late = false;
 
-	if (strcmp(d->path, "-") == 0) {
+	if (strcmp(d->path, "-") == 0 && d->streamed == PICTURE_NONE) {
 		done = draw_subject(y, o, stdout, error, n);
 		if (ferror(stdout))
 			error[0] = '\0';
@@ -678,7 +688,10 @@ static int watch(const char *run, const ad_draw_options *how, double seconds)
 
 static int run(const void *given, int n, const char *const args[])
 {
-	static const ad_draw_form forms[] = { AD_DRAW_DOT, AD_DRAW_JSON, AD_DRAW_TEXT };
+	static const ad_draw_form forms[] = { AD_DRAW_DOT, AD_DRAW_JSON, AD_DRAW_TEXT,
+		                              AD_DRAW_DOT, AD_DRAW_DOT,  AD_DRAW_DOT };
+	static const enum picture streamed[] = { PICTURE_NONE, PICTURE_NONE, PICTURE_NONE,
+		                                 PICTURE_SVG,  PICTURE_PNG,  PICTURE_PDF };
 	const struct draw_options *o = given;
 	ad_draw_options how;
 	struct drawing d = { .path = o->output ? o->output : "-",
@@ -694,6 +707,10 @@ static int run(const void *given, int n, const char *const args[])
 	if (status != EXIT_DONE)
 		return status;
 	how.form = o->text ? AD_DRAW_TEXT : forms[o->format < 0 ? 0 : o->format];
+	d.streamed = streamed[o->format < 0 ? 0 : o->format];
+	if ((d.streamed == PICTURE_PNG || d.streamed == PICTURE_PDF) && isatty(STDOUT_FILENO))
+		return misused("draw", "the picture would go to the terminal: send it to a file, > PICTURE, or to a "
+		                       "program, or write --output PICTURE");
 	if (o->watch && (o->output || o->html || o->step || o->diff || o->text || o->format >= 0 ||
 	                 o->values || o->backward || o->plan || o->set.n || n > 1))
 		return misused("draw", "--watch draws all recorded steps of a run as SVG: it goes without "

@@ -468,9 +468,8 @@ bool render_child(const struct program *program, const char *const arguments[], 
 
 /* ---- dot and gnuplot ----------------------------------------------------------------------- */
 
-/* What dot makes of the text, with titles where it is SVG, from malloc; NULL with a sentence in error. */
-static char *dot_picture(const char *text, size_t size, enum picture form, double seconds, size_t *length,
-                         bool *too_large, char *error, size_t n)
+char *render_picture(const char *text, size_t size, enum picture form, double seconds, size_t *length,
+                     bool *too_large, char *error, size_t n)
 {
 	static const char *const forms[] = {
 		[PICTURE_SVG] = "-Tsvg", [PICTURE_PNG] = "-Tpng", [PICTURE_PDF] = "-Tpdf"
@@ -524,7 +523,7 @@ static char *dot_picture(const char *text, size_t size, enum picture form, doubl
 char *render_svg(const char *text, size_t size, double seconds, bool *too_large, char *error, size_t n)
 {
 	size_t length = 0;
-	char *svg = dot_picture(text, size, PICTURE_SVG, seconds, &length, too_large, error, n);
+	char *svg = render_picture(text, size, PICTURE_SVG, seconds, &length, too_large, error, n);
 	char *element = svg ? memmem(svg, length, "<svg", 4) : NULL, *copy;
 
 	copy = element ? strndup(element, length - (size_t)(element - svg)) : NULL;
@@ -558,7 +557,7 @@ bool render_dot_within(const char *text, size_t size, const char *path, double s
 		return write_text(text, size, path, error, n);
 	if (!is_writable(path, error, n))
 		return false;
-	made = dot_picture(text, size, picture, seconds, &length, too_large, error, n);
+	made = render_picture(text, size, picture, seconds, &length, too_large, error, n);
 	good = made && write_text(made, length, path, error, n);
 	free(made);
 	return good;

@@ -31,6 +31,11 @@ bool render_dot(const char *text, size_t size, const char *path, char *error, si
 bool render_dot_within(const char *text, size_t size, const char *path, double seconds,
                        bool *too_large, char *error, size_t n);
 
+/* What dot makes of the text, PICTURE_SVG (with titles), PICTURE_PNG or PICTURE_PDF: bytes from malloc; NULL
+ * with a sentence in error. */
+char *render_picture(const char *text, size_t size, enum picture form, double seconds, size_t *length,
+                     bool *too_large, char *error, size_t n);
+
 /* The same as the text of an svg element, with titles, from malloc; NULL with a sentence in error. */
 char *render_svg(const char *text, size_t size, double seconds, bool *too_large, char *error, size_t n);
 

@@ -173,7 +173,8 @@ static Agraph_t *graph_of(struct picture *p, uint32_t frame, Agraph_t **graphs)
 		dot_set(p, g, G_PENWIDTH, f->worst > CLASS_NORMAL ? "2.0" : "1.0");
 		dot_start(&p->text);
 		dot_put_tooltip(&p->text, drawing_frame_name(d, frame));
-		dot_put(&p->text, ": %zu ops, %zu parameters", f->ops, f->elements);
+		dot_put(&p->text, ": ");
+		dot_put_counts(&p->text, f->ops, f->elements);
 		dot_set(p, g, G_TOOLTIP, p->text.s);
 		link = dot_link_of(p, frame);
 		if (link)
