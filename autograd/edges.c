@@ -292,12 +292,17 @@ void edges_free(struct edges *e)
 		}                                                                                  \
 	} while (0)
 
-static struct measure measured(size_t n, size_t zeros, bool nan, double total, double most, double squares)
+/* ulp: the rounding of one element. A mean below that of the root mean square is what rounding has left of
+ * elements that cancel: 0. */
+static struct measure measured(size_t n, size_t zeros, bool nan, double total, double most, double squares,
+                               double ulp)
 {
 	double count = n ? (double)n : 1;
 	struct measure m = { .rms = most * sqrt(squares / count), .mean = total / count, .max = most,
 		             .zeros = (double)zeros / count };
 
+	if (fabs(m.mean) < ulp * m.rms)
+		m.mean = 0;
 	if (nan)
 		m.rms = m.mean = m.max = NAN;
 	else if (isinf(most))
@@ -312,7 +317,7 @@ struct measure measure_f32(const float *v, size_t n)
 	bool nan = false;
 
 	MEASURE(v, n);
-	return measured(n, zeros, nan, total, most, squares);
+	return measured(n, zeros, nan, total, most, squares, 0x1p-24);
 }
 
 struct measure measure_f64(const double *v, size_t n)
@@ -322,7 +327,7 @@ struct measure measure_f64(const double *v, size_t n)
 	bool nan = false;
 
 	MEASURE(v, n);
-	return measured(n, zeros, nan, total, most, squares);
+	return measured(n, zeros, nan, total, most, squares, 0x1p-53);
 }
 
 bool measure_node(ad_node *x, struct measure *to)

@@ -27,7 +27,8 @@ bool edges_list(ad_node *y, struct edges *to);
 void edges_free(struct edges *e);
 
 /* Of the elements of an array of reals: root mean square, mean, largest size, share of exact zeros. A NaN
- * among them makes the first three NaN, else an infinity makes them infinite. */
+ * among them makes the first three NaN, else an infinity makes them infinite. A mean that is within the rounding
+ * of one element is 0. */
 struct measure {
 	double rms, mean, max, zeros;
 };

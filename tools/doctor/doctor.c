@@ -133,9 +133,21 @@ static bool settle(struct finding *f, const struct remedy *r, const char *tried)
 	return good && f->set;
 }
 
+/* A remedy that was not seen to help. tried: it was looked whether it does. */
+static bool propose(struct finding *f, const struct remedy *r, bool tried)
+{
+	struct remedy said = *r;
+	char what[256];
+
+	snprintf(what, sizeof what, "%s%s", r->what,
+	         tried ? "; a few steps with it did not show that it helps" : "");
+	said.what = what;
+	return settle(f, &said, NULL);
+}
+
 /* Tries what each finding proposes, worst first. The first that helps is taken, or a later one
- * after which the loss is much smaller. Where none does the words of advice are left; where nothing
- * can be tried, the first. */
+ * after which the loss is much smaller. Where none does the words of advice are left, or if there
+ * are none the first, as one that was not seen to help. */
 static bool try_all(const char *path, const struct texts *set, struct suspicions *all,
                     const struct record *was)
 {
@@ -157,8 +169,8 @@ static bool try_all(const char *path, const struct texts *set, struct suspicions
 				good = settle(&s->finding, &s->remedies[i], tried);
 				best = loss;
 			}
-		if (good && !shows && s->n_remedies > 0 && !s->finding.remedy)
-			good = settle(&s->finding, &s->remedies[0], NULL);
+		if (good && s->n_remedies > 0 && !s->finding.remedy)
+			good = propose(&s->finding, &s->remedies[0], shows);
 	}
 	return good;
 }
