@@ -11,32 +11,80 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+/* All ops, by name, where there are more than the generated table's. One that others may still read stays. */
+struct rows {
+	struct rows *before;
+	size_t n;
+	struct op_row v[];
+};
+static _Atomic(struct rows *) with_plugins;
+
+static const struct op_row *all_rows(size_t *n)
+{
+	const struct rows *more = atomic_load_explicit(&with_plugins, memory_order_acquire);
+
+	*n = more ? more->n : op_table_size;
+	return more ? more->v : op_table;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct op_row *x = a, *y = b;
+
+	return strcmp(x->op->name, y->op->name);
+}
+
+bool registry_add(size_t n, const struct op_row rows[])
+{
+	size_t n_before;
+	const struct op_row *before = all_rows(&n_before);
+	struct rows *all = malloc(sizeof *all + (n_before + n) * sizeof *all->v);
+
+	if (!all)
+		return false;
+	all->before = atomic_load(&with_plugins);
+	all->n = n_before + n;
+	memcpy(all->v, before, n_before * sizeof *before);
+	memcpy(all->v + n_before, rows, n * sizeof *rows);
+	qsort(all->v, all->n, sizeof *all->v, by_name);
+	atomic_store_explicit(&with_plugins, all, memory_order_release);
+	return true;
+}
+
 size_t ad_ops(void)
 {
-	return op_table_size;
+	size_t n;
+
+	all_rows(&n);
+	return n;
 }
 
 const ad_op *ad_op_at(size_t k)
 {
-	return k < op_table_size ? op_table[k].op : NULL;
+	size_t n;
+	const struct op_row *rows = all_rows(&n);
+
+	return k < n ? rows[k].op : NULL;
+}
+
+static int against_name(const void *name, const void *row)
+{
+	return strcmp(name, ((const struct op_row *)row)->op->name);
+}
+
+static const struct op_row *row_of(const char *name)
+{
+	size_t n;
+	const struct op_row *rows = all_rows(&n);
+
+	return bsearch(name, rows, n, sizeof *rows, against_name);
 }
 
 const ad_op *ad_op_find(const char *name)
 {
-	size_t from = 0, to = op_table_size;
+	const struct op_row *row = row_of(name);
 
-	while (from < to) {
-		size_t middle = (from + to) / 2;
-		int order = strcmp(name, op_table[middle].op->name);
-
-		if (order == 0)
-			return op_table[middle].op;
-		if (order < 0)
-			to = middle;
-		else
-			from = middle + 1;
-	}
-	return NULL;
+	return row ? row->op : NULL;
 }
 
 /* op_numbers by the op's address, and by number. */
@@ -100,10 +148,16 @@ const char *ad_op_name(const ad_op *op)
 
 const char *ad_op_doc(const ad_op *op)
 {
-	for (size_t k = 0; k < op_table_size; k++)
-		if (op_table[k].op == op)
-			return op_table[k].doc;
-	return "";
+	const struct op_row *row = row_of(op->name);
+
+	return row && row->op == op ? row->doc : "";
+}
+
+const char *ad_op_plugin(const ad_op *op)
+{
+	const struct op_row *row = row_of(op->name);
+
+	return row && row->op == op ? row->plugin : NULL;
 }
 
 const ad_attr *ad_op_attrs(const ad_op *op)

@@ -4,19 +4,14 @@
 #include "command.h"
 #include "op_text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct ops_options {
-	bool check, markdown;
+	bool markdown;
 };
 
 static const struct option options[] = {
-	{ "check", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, check),
-	  "checks the op NAME, or every op, on its samples: values, gradients, errors" },
 	{ "markdown", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, markdown),
 	  "prints the reference of all ops as Markdown" },
 	{ 0 },
@@ -173,72 +168,6 @@ static void print_entry(const struct entry *e)
 	}
 }
 
-/* ---- checking -------------------------------------------------------------------------------- */
-
-/* Checks in a process of its own, as a kernel that is wrong may take the process down. */
-static bool check_op(const ad_op *op)
-{
-	static char text[16384];
-	int status = 0;
-	bool right;
-	pid_t child;
-
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		right = ad_op_check(op, text, sizeof text);
-		printf("%s\n", text);
-		right &= fflush(stdout) == 0;
-		_exit(right ? EXIT_DONE : EXIT_FAILED);
-	}
-	if (child < 0) {
-		failed("ops", "no process can be started for the check of %s: %s", ad_op_name(op),
-		       strerror(errno));
-		return false;
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR) {
-			failed("ops", "the check of %s is lost: %s", ad_op_name(op),
-			       strerror(errno));
-			return false;
-		}
-	if (WIFSIGNALED(status))
-		printf(
-		    "%s: the check ended by signal %d (%s): a kernel reads or writes outside its "
-		    "arrays, or one that is NULL because it is absent, unwanted or not declared "
-		    "in .reads\n",
-		    ad_op_name(op), WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
-}
-
-static int check_ops(const char *name)
-{
-	const char **names, *near;
-	size_t wrong = 0;
-
-	if (name && ad_op_find(name))
-		return check_op(ad_op_find(name)) ? EXIT_DONE : EXIT_FAILED;
-	if (name) {
-		names = calloc(ad_ops() + 1, sizeof *names);
-		if (!names)
-			return failed("ops", "out of memory");
-		for (size_t k = 0; k < ad_ops(); k++)
-			names[k] = ad_op_name(ad_op_at(k));
-		near = nearest(name, ad_ops(), names);
-		free(names);
-		if (near)
-			return misused("ops", "no op is named '%s'; did you mean '%s'?", name,
-			               near);
-		return misused("ops", "no op is named '%s'; 'autograd ops' lists what there is",
-		               name);
-	}
-	for (size_t k = 0; k < ad_ops(); k++)
-		wrong += !check_op(ad_op_at(k));
-	if (wrong)
-		return failed("ops", "%zu of %zu ops are wrong", wrong, ad_ops());
-	return EXIT_DONE;
-}
-
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static int print_named(const struct entries *all, const char *name)
@@ -273,8 +202,6 @@ static int run(const void *given, int n, const char *const args[])
 	struct entries all;
 	int status = EXIT_DONE;
 
-	if (o->check)
-		return check_ops(n > 0 ? args[0] : NULL);
 	if (o->markdown && n > 0)
 		return misused("ops", "--markdown takes no name: it prints all ops");
 	if (o->markdown) {
