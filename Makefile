@@ -171,7 +171,7 @@ PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
 BENCH_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(BENCH))
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
-	$(Q)$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
+	$(Q)$(CC) -rdynamic $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
 
 # The floors are measured on this machine alone, and compiled for it.
 $(OBJ)/tools/bench/floor/%.o: CFLAGS = -O3 -g -march=native $(if $(filter 3,$(LEVELS)),-mprefer-vector-width=512) $(KERNEL)

@@ -12,16 +12,10 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct loaded {
-	struct loaded *_Atomic next;
-	char path[];
-};
-static struct loaded *_Atomic loaded;
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
 /* A plugin that is being loaded. */
@@ -43,15 +37,6 @@ static __attribute__((format(printf, 2, 3))) bool refuse(struct candidate *c, co
 		vsnprintf(c->message + used, c->size - (size_t)used, format, values);
 	va_end(values);
 	return false;
-}
-
-const char *ad_plugin_at(size_t k)
-{
-	const struct loaded *p = atomic_load(&loaded);
-
-	for (; p && k > 0; k--)
-		p = atomic_load(&p->next);
-	return p ? p->path : NULL;
 }
 
 static bool is_loaded(const char *real)
@@ -114,13 +99,28 @@ static bool find_note(Elf_Data *part, struct plugin_build *to)
 	return false;
 }
 
+/* Whether the file has what is to be loaded of it: the loader maps what is not there, and reading that ends the
+ * process. */
+static bool is_whole(Elf *elf, uint64_t size)
+{
+	size_t n = 0;
+	GElf_Phdr part;
+
+	if (elf_getphdrnum(elf, &n) != 0 || n == 0 || n > INT_MAX)
+		return false;
+	for (size_t k = 0; k < n; k++)
+		if (!gelf_getphdr(elf, (int)k, &part) ||
+		    (part.p_type == PT_LOAD && (part.p_filesz > size || part.p_offset > size - part.p_filesz)))
+			return false;
+	return true;
+}
+
 static bool read_note(Elf *elf, struct plugin_build *to)
 {
 	size_t n = 0;
 
-	if (elf_getphdrnum(elf, &n) != 0)
-		return false;
-	for (size_t k = 0; k < n && k < INT_MAX; k++) {
+	elf_getphdrnum(elf, &n);
+	for (size_t k = 0; k < n; k++) {
 		GElf_Phdr part;
 		Elf_Data *data;
 
@@ -150,7 +150,7 @@ static bool is_same_build(struct candidate *c, const struct plugin_build *plugin
 	return true;
 }
 
-static bool has_good_note(struct candidate *c, int fd)
+static bool has_good_note(struct candidate *c, int fd, uint64_t size)
 {
 	Elf *elf = elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
 	struct plugin_build build;
@@ -159,6 +159,8 @@ static bool has_good_note(struct candidate *c, int fd)
 
 	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) || header.e_type != ET_DYN)
 		refuse(c, "this is no shared library; 'autograd op build FILE.c' makes a plugin of an op's file");
+	else if (!is_whole(elf, size))
+		refuse(c, "this is a part of a shared library, and its end is missing");
 	else if (!read_note(elf, &build))
 		refuse(c, "this is no plugin: it lacks the note that 'autograd op build' puts into one");
 	else
@@ -181,7 +183,7 @@ static bool is_good_file(struct candidate *c)
 		                                      "variable AUTOGRAD_PLUGINS"
 		                                    : "this is no regular file");
 	else
-		good = is_guarded(c, &s) && has_good_note(c, fd);
+		good = is_guarded(c, &s) && has_good_note(c, fd, (uint64_t)s.st_size);
 	close(fd);
 	return good;
 }
@@ -243,33 +245,6 @@ static bool have_free_names(struct candidate *c, const struct ad_plugin *plugin)
 	return true;
 }
 
-/* Adds the ops; from here on the library stays. */
-static bool add_ops(struct candidate *c, const struct ad_plugin *plugin)
-{
-	struct loaded *p = malloc(sizeof *p + strlen(c->real) + 1), *last = atomic_load(&loaded);
-	struct op_row *rows = malloc((plugin->n + 1) * sizeof *rows);
-
-	if (p && rows) {
-		atomic_init(&p->next, NULL);
-		memcpy(p->path, c->real, strlen(c->real) + 1);
-		memcpy(rows, plugin->ops, plugin->n * sizeof *rows);
-		for (size_t k = 0; k < plugin->n; k++) {
-			rows[k].plugin = p->path;
-			rows[k].doc = rows[k].doc ? rows[k].doc : "";
-		}
-	}
-	if (!p || !rows || !registry_add(plugin->n, rows)) {
-		free(p);
-		free(rows);
-		return refuse(c, "out of memory");
-	}
-	free(rows);
-	while (last && atomic_load(&last->next))
-		last = atomic_load(&last->next);
-	atomic_store(last ? &last->next : &loaded, p);
-	return true;
-}
-
 /* What dlopen says begins with the path. */
 static const char *reason_of(const char *said, const char *path)
 {
@@ -294,7 +269,8 @@ static bool load(struct candidate *c)
 	for (size_t k = 0; k < plugin->n; k++)
 		if (!is_good_op(c, plugin->ops[k].op))
 			return false;
-	return have_free_names(c, plugin) && add_ops(c, plugin);
+	return have_free_names(c, plugin) &&
+	       (registry_add(c->real, plugin->n, plugin->ops) || refuse(c, "out of memory"));
 }
 
 bool ad_load_plugin(const char *path, char *message, size_t size)

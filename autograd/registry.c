@@ -11,20 +11,21 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* All ops, by name, where there are more than the generated table's. One that others may still read stays. */
-struct rows {
-	struct rows *before;
+/* A plugin, and all ops, by name, since it was loaded. */
+struct plugin {
+	struct plugin *before;
+	char *path;
 	size_t n;
-	struct op_row v[];
+	struct op_row rows[];
 };
-static _Atomic(struct rows *) with_plugins;
+static _Atomic(struct plugin *) last_plugin;
 
 static const struct op_row *all_rows(size_t *n)
 {
-	const struct rows *more = atomic_load_explicit(&with_plugins, memory_order_acquire);
+	const struct plugin *last = atomic_load_explicit(&last_plugin, memory_order_acquire);
 
-	*n = more ? more->n : op_table_size;
-	return more ? more->v : op_table;
+	*n = last ? last->n : op_table_size;
+	return last ? last->rows : op_table;
 }
 
 static int by_name(const void *a, const void *b)
@@ -34,21 +35,37 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->op->name, y->op->name);
 }
 
-bool registry_add(size_t n, const struct op_row rows[])
+bool registry_add(const char *path, size_t n, const struct op_row rows[])
 {
 	size_t n_before;
 	const struct op_row *before = all_rows(&n_before);
-	struct rows *all = malloc(sizeof *all + (n_before + n) * sizeof *all->v);
+	struct plugin *p = malloc(sizeof *p + (n_before + n) * sizeof *p->rows);
+	char *copy = strdup(path);
 
-	if (!all)
+	if (!p || !copy) {
+		free(p);
+		free(copy);
 		return false;
-	all->before = atomic_load(&with_plugins);
-	all->n = n_before + n;
-	memcpy(all->v, before, n_before * sizeof *before);
-	memcpy(all->v + n_before, rows, n * sizeof *rows);
-	qsort(all->v, all->n, sizeof *all->v, by_name);
-	atomic_store_explicit(&with_plugins, all, memory_order_release);
+	}
+	*p = (struct plugin){ .before = atomic_load(&last_plugin), .path = copy, .n = n_before + n };
+	memcpy(p->rows, before, n_before * sizeof *before);
+	for (size_t k = 0; k < n; k++)
+		p->rows[n_before + k] = (struct op_row){ rows[k].op, rows[k].doc ? rows[k].doc : "", copy };
+	qsort(p->rows, p->n, sizeof *p->rows, by_name);
+	atomic_store_explicit(&last_plugin, p, memory_order_release);
 	return true;
+}
+
+const char *ad_plugin_at(size_t k)
+{
+	const struct plugin *p = atomic_load_explicit(&last_plugin, memory_order_acquire);
+	size_t n = 0;
+
+	for (const struct plugin *q = p; q; q = q->before)
+		n++;
+	for (; p && k + 1 < n; n--)
+		p = p->before;
+	return p && k < n ? p->path : NULL;
 }
 
 size_t ad_ops(void)

@@ -9,9 +9,9 @@
 extern const struct op_row op_table[]; /* by name */
 extern const size_t op_table_size;
 
-/* Adds ops of names that are not there, for as long as the process lives; from one thread at a time, while others
- * read. False without memory, and then none is added. */
-bool registry_add(size_t n, const struct op_row rows[]);
+/* Adds the ops of a plugin, of names that are not there, for as long as the process lives; from one thread at a time,
+ * while others read. False without memory, and then none is added. */
+bool registry_add(const char *path, size_t n, const struct op_row rows[]);
 
 /* The ops whose functions are compiled in line as well, the numbers by which those know them, and how many
  * inputs they have. Ends with NULL. */

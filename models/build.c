@@ -340,6 +340,8 @@ void build_model(struct recording *r, struct instance *to)
 	}
 	if (r->messages)
 		check_unused_blocks(r);
-	if (r->messages && messages_errors(r->messages) == 0)
+	if (r->messages && messages_errors(r->messages) == 0) {
+		refuse_underived(r);
 		warn_unused(r, body);
+	}
 }

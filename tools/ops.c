@@ -162,6 +162,8 @@ static void print_entry(const struct entry *e)
 	if (e->inputs && *e->inputs)
 		print_inputs(op, e->inputs);
 	print_attrs(e);
+	if (op && ad_op_plugin(op))
+		printf("\nplugin\n  %s\n", ad_op_plugin(op));
 	if (op) {
 		printf("\nderivatives\n  %s\n\nsamples\n", op_text_derivatives(op));
 		op_text_samples(stdout, op, "  ");

@@ -214,8 +214,8 @@ Test(command, usage)
 		  "'configs' is not the folder of a run: it has no config.yaml" },
 		{ "predict nowhere", 2, "", "--input needs a value: --input FILE" },
 		{ "ops sigmiod", 2, "", "nothing is named 'sigmiod'; did you mean 'sigmoid'?" },
-		{ "ops relu6 --check extra", 2, "", "'extra' is one argument too many" },
-		{ "ops linaer --check", 2, "", "no op is named 'linaer'; did you mean 'linear'?" },
+		{ "ops relu6 extra", 2, "", "'extra' is one argument too many" },
+		{ "ops linaer", 2, "", "nothing is named 'linaer'; did you mean 'linear'?" },
 		{ "ops xyzzyxyzzy", 2, "", "nothing is named 'xyzzyxyzzy'; 'autograd ops' lists" },
 	};
 
@@ -243,7 +243,7 @@ Test(command, files)
 		{ "ops sigmoid", 0, "y = 1 / (1 + exp(-x))", "" },
 		{ "ops sigmoid", 0, "sigmoid([-1, 0, 100, -1000]) = [0.268941, 0.5, 1, 0]", "" },
 		{ "ops sigmoid --markdown", 2, "", "--markdown takes no name" },
-		{ "ops sigmoid --check", 0, "samples, all right\n", "" },
+		{ "op check sigmoid", 0, "samples, all right\n", "" },
 		{ "ops csv", 0, "must be given", "" },
 		{ "draw configs/gates.yaml -o -", 0, "digraph", "" },
 		{ "draw configs/gates.yaml --grad --text", 0, "add", "" },

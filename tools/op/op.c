@@ -346,6 +346,20 @@ static char *plugin_for(const char *file)
 	return asprintf(&path, "./lib%.*s.so", (int)strlen(name) - 2, name) < 0 ? NULL : path;
 }
 
+/* Said before the compiler has worked for nothing. */
+static bool can_write(const char *path)
+{
+	char *folder = strndup(path, (size_t)(strrchr(path, '/') - path) + 1);
+	bool good = folder && access(folder, W_OK) == 0;
+
+	if (is_folder(path))
+		misused("op", "'%s' is a folder; -o names the file", path);
+	else if (!good)
+		misused("op", "'%s' cannot be written: its folder: %s", path, strerror(errno));
+	free(folder);
+	return good && !is_folder(path);
+}
+
 /* The plugin comes to its place when it could be loaded. */
 static int finish(const char *made, const char *path)
 {
@@ -377,8 +391,8 @@ static int build(const struct op_options *o, int n, const char *const files[])
 		made = NULL;
 	if (!made) {
 		failed("op", "out of memory");
-	} else if (is_folder(path)) {
-		status = misused("op", "'%s' is a folder; -o names the file", path);
+	} else if (!can_write(path)) {
+		status = EXIT_USAGE;
 	} else if ((folder = make_kit())) {
 		if (run_build(folder, made, n, files))
 			status = finish(made, path);
