@@ -82,14 +82,6 @@ static char *named(const char *const lines[], const char *name)
 	return NULL;
 }
 
-static bool write_text(const char *path, const char *text, char *error, size_t n)
-{
-	struct save s;
-
-	return save_begin(&s, path, error, n) && save_write(&s, text, strlen(text), error, n) &&
-	       save_end(&s, error, n);
-}
-
 static int new_op(const struct op_options *o, const char *given)
 {
 	static const char *const *const templates[] = { template_elementwise, template_array, template_composition };
@@ -106,7 +98,7 @@ static int new_op(const struct op_options *o, const char *given)
 		text = path ? named(templates[o->like], name) : NULL;
 		if (text && access(path, F_OK) == 0)
 			status = misused("op", "there is a '%s' already", path);
-		else if (text && write_text(path, text, error, sizeof error)) {
+		else if (text && save_text(path, text, strlen(text), error, sizeof error)) {
 			printf("%s\n", path);
 			fprintf(stderr, "next: autograd op build %s\n", path);
 			status = EXIT_DONE;
