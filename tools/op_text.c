@@ -348,7 +348,7 @@ static const struct {
 	  "grid_sample " },
 	{ "Recurrent and attention", " rnn_cell lstm_cell lstm_seq gru_cell gru_seq attention "
 	                             "multi_head_attention " },
-	{ "Random and constants", " dropout full arange " },
+	{ "Random and constants", " dropout rand rand_like randn randn_like full arange " },
 	{ "Helpers, of which others are composed",
 	  " adaptive_avg_pool2d_adjoint avg_pool2d_adjoint interpolate_adjoint pad_adjoint "
 	  "unfold_adjoint "
