@@ -360,7 +360,7 @@ static const struct sentence rulings[] = {
 	  "inputs: {x: 3}\nmodel: [{b: , as: [y, h]}, {add: h}]\n", VALUES, "15" },
 	{ "as: [y, h] names them", X4 "model: [{relu: , as: [y, h]}]\n", SAYS, "'relu' has 1 result" },
 	{ "no tags at all", "name: !!str a\nmodel: {y: 1}\n", SAYS, "error[E009]" },
-	{ "warning: no data", LINE "train: {steps: 1, optimizer: {sgd: 0.1}}\n", SAYS, "warning: no key 'data': 'autograd train' will need" },
+	{ "warning: no data", LINE "train: {steps: 1, optimizer: {sgd: 0.1}}\n", SAYS, "warning: no key 'data': 'autograd train' will need --data\n" },
 };
 
 Test(reference, rulings) { CHECK(rulings); }

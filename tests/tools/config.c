@@ -98,6 +98,32 @@ Test(config, mistakes)
 	       "child.yaml: ok, 2 items, 35 parameters, f32\n");
 }
 
+/* A file without data is trained on what --data says, which --set may change. */
+Test(config, data_on_the_command_line)
+{
+	int status;
+	char *text;
+
+	scratch_text("line.yaml", "version: 1\ninputs: {x: [B], y: {shape: [B], role: target}}\nweights: {w: 1}\nmodel: {h: w*x}\n"
+	                          "loss: mse_loss(h, y)\ntrain: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	scratch_text("a.csv", "1,3\n2,6\n");
+	expect("", "check line.yaml", 0,
+	       "line.yaml:6:1: warning: no key 'data': 'autograd train' will need --data\n"
+	       "    6 | train: {steps: 1, optimizer: {sgd: 0.1}}\n"
+	       "      | ^^^^^\n"
+	       "line.yaml: ok, 1 item, 1 parameter, f32\n");
+	text = output_of("", "train line.yaml --dry-run --quiet --data '{format: csv, file: a.csv, x: 0, y: 1}'", &status);
+	cr_expect(status == 0 && !strstr(text, "warning"), "%s", text);
+	free(text);
+	text = output_of("", "train line.yaml --dry-run --data '{format: csv, file: a.csv, x: 0, y: 1}' --set "
+	                     "data.train.file=b.csv", &status);
+	cr_expect(status == 1 && strstr(text, "b.csv"), "%s", text);
+	free(text);
+	text = output_of("", "train line.yaml --dry-run --data '{format: cvs, file: a.csv}'", &status);
+	cr_expect(status == 2 && strstr(text, "no data format named 'cvs'"), "%s", text);
+	free(text);
+}
+
 Test(config, explained)
 {
 	int status;
