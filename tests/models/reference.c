@@ -7,6 +7,7 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <time.h>
 
 TestSuite(reference, .init = scratch_open, .fini = scratch_close);
 
@@ -191,6 +192,8 @@ static const struct sentence principles[] = {
 	{ "YAML 1.2 core scalars", X4 "model: [{linear: {out: 3, bias: on}}]\n", SAYS, "'on' is neither of them" },
 	{ "YAML 1.2 core scalars: true", X4 "model: [{linear: {out: 3, bias: false}}, {linear: {out: 3, bias: False}}]\n", WEIGHTS,
 	  "linear.weight[3, 4] linear_2.weight[3, 3]" },
+	{ "YAML 1.2 core scalars: true", X4 "defaults: {linear: {bias: false}}\nmodel: [{linear: {out: 3, bias: true}}, {linear: {out: 3, bias: "
+	  "TRUE}}]\n", WEIGHTS, "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
 	{ "floats with or without a point", "inputs: {a: 1e3, b: .5, c: 5., d: -2.5E-1}\nmodel: {y: a + b + c + d}\n", VALUES,
 	  "1005.25" },
 	{ "null, ~", X4 "model: [{flatten: ~}, {flatten: null}, {flatten: }]\n", SHAPES, "flatten[B, 4] flatten_2[B, 4] flatten_3[B, 4]" },
@@ -280,6 +283,10 @@ static const struct sentence keys[] = {
 	  "p.W[4, 3] b.W[4, 3]" },
 	{ "inputs may be written [B, D]", "inputs: {x: [B, 4], z: {shape: [B, 4], dtype: f32}}\nmodel: {y: x + z}\n", CLEAN, NULL },
 	{ "an input is a number", "inputs: {x: -2}\nmodel: {y: x}\n", VALUES, "-2" },
+	{ "dtype", "inputs: {x: {shape: [B], dtype: i32}}\nmodel: [{embed: {vocab: 5, dim: 3}}]\n", SHAPES, "embed[B, 3]" },
+	{ "dtype", "inputs: {x: {shape: [B], dtype: f32}}\nmodel: [{embed: {vocab: 5, dim: 3}}]\n", SAYS, "index must be of indices" },
+	{ "role", "inputs: {x: [B, 4], y: {shape: [B, 4], role: target}}\nmodel: [relu, {add: y}]\n", SHAPES, "relu[B, 4] add[B, 4]" },
+	{ "role", "inputs: {x: [B, 4], y: {shape: [B, 4], role: input}}\nmodel: [relu, {add: y}]\n", SAYS, "'relu' needs an input" },
 	{ "train: all of its keys",
 	  LINE "data: {train: {table: {columns: [x, y], rows: [[1, 2], [2, 4]]}}, valid: {split: 0.5, of: train}}\n"
 	       "train: {epochs: 2, steps: 9, seed: 3, optimizer: {sgd: 0.1}, schedule: cosine, clip: {norm: 1}, groups: [{match: w, lr_scale: 2}], "
@@ -328,6 +335,7 @@ static const struct sentence rulings[] = {
 	{ "block params before file params", "params: {n: 7}\ndefs: {b: {params: {n: 2}, body: [{mul: n}]}}\ninputs: {x: 1}\n"
 	  "model: [b, {mul: n}]\n", VALUES, "14" },
 	{ "op names count only before (", "params: {exp: 3}\nmodel: {y: exp(0) + exp}\n", VALUES, "4" },
+	{ "or as an item", "params: {square: 3}\ninputs: {x: 2}\nmodel: [square, {mul: square}]\n", VALUES, "12" },
 	{ "a field's keywords win over params",
 	  "params: {same: 5}\ninputs: {x: [B, 1, 8]}\nmodel: [{conv1d: {out: 1, kernel: 3, padding: same}}]\n", SAYS, "params.same is never used" },
 	{ "paths are made of as names or op names; the second unnamed item is linear_2",
@@ -590,6 +598,66 @@ Test(reference, draw_random_takes_batch_samples_each_step)
 	cr_expect_eq(total, 60, "30 steps of 2, the last of an 'epoch' of 5 too, but %lld", (long long)total);
 	cr_expect(other > 0, "at random, not in turn");
 	ad_model_close(m);
+}
+
+/* The sample that is left over for the last batch counts twice: another in other epochs, all once in each. */
+Test(reference, shuffle_changes_the_order_of_all_samples)
+{
+	bool last[5] = { false };
+	int others = 0;
+
+	for (int seed = 0; seed < 24; seed++) {
+		ad_train_options o = { .dry = false };
+		char text[1024], run[16], error[512] = "";
+		ad_model *m;
+
+		snprintf(run, sizeof run, "run%d", seed);
+		o.run = scratch_path(run);
+		snprintf(text, sizeof text,
+		         "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: {out: 1, bias: false}, init: zeros, as: y}]\n"
+		         "loss: mean(y)\ndata:\n  train: {table: {columns: [x], rows: [[1], [10], [100], [1000], [10000]]}}\n"
+		         "  batch: 2\n  shuffle: %s\ntrain: {epochs: 1, seed: %d, precision: f64, optimizer: {sgd: 1}}\n",
+		         seed % 2 ? "true" : "false", seed);
+		m = open_right(text);
+		cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DONE, "%s", error);
+		int64_t all = llround(-2 * weight_at(m, "y.weight"));
+		int twice = 0, digits = 0;
+		for (int k = 0; k < 5; k++, all /= 10) {
+			digits += (int)(all % 10);
+			if (all % 10 == 2)
+				twice = k;
+			cr_expect(all % 10 == 1 || all % 10 == 2, "sample %d: %d", k, (int)(all % 10));
+		}
+		cr_expect_eq(digits, 6);
+		cr_expect(seed % 2 || twice == 4, "in order the last is left over");
+		if (seed % 2)
+			last[twice] = true;
+		ad_model_close(m);
+	}
+	for (int k = 0; k < 5; k++)
+		others += last[k];
+	cr_expect(others >= 3, "%d of 5 were the last of twelve orders", others);
+}
+
+/* Many keys in one mapping: time goes with their number, not with its square. */
+Test(reference, wide_files_are_fine)
+{
+	char *text = malloc(1 << 20), *s = stpcpy(text, "version: 1\ninputs: {x: 1}\nmodel: {y: x}\nx-wide:\n");
+	clock_t begun;
+	double seconds;
+	ad_model *m;
+
+	for (int k = 0; k < 45000; k++)
+		s += sprintf(s, "  k%d: %d\n", k, k);
+	begun = clock();
+	m = open_right(text);
+	seconds = (double)(clock() - begun) / CLOCKS_PER_SEC;
+#ifdef __SANITIZE_ADDRESS__
+	seconds = 0; /* not the time that counts */
+#endif
+	cr_expect(seconds < 1, "%g s", seconds);
+	ad_model_close(m);
+	free(text);
 }
 
 /* A line for every second epoch, and for the last. */

@@ -98,6 +98,23 @@ Test(config, mistakes)
 	       "child.yaml: ok, 2 items, 35 parameters, f32\n");
 }
 
+/* Data that is not there is no matter before the shapes fit. */
+Test(config, shapes_before_data)
+{
+	scratch_text("m.yaml", "version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 2}, {linear: 1, shape: [B, 2]}, {mean: , as: y}]\n"
+	                       "loss: y\ndata: {train: {format: csv, file: there-is-none.csv, x: 0..3}}\n"
+	                       "train: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	for (int k = 0; k < 2; k++) {
+		int status;
+		char *text = output_of("", k ? "train m.yaml --dry-run --set model.1.linear=2" : "train m.yaml --dry-run", &status);
+
+		cr_expect_eq(status, k ? 1 : 2, "%s", text);
+		cr_expect_eq(strstr(text, "the shape is [B, 1], not [B, 2]") != NULL, k == 0, "%s", text);
+		cr_expect_eq(strstr(text, "there-is-none") != NULL, k == 1, "%s", text);
+		free(text);
+	}
+}
+
 /* A file without data is trained on what --data says, which --set may change. */
 Test(config, data_on_the_command_line)
 {
