@@ -195,7 +195,7 @@ Test(messages, of_the_reader_of_data)
 		"mlp.yaml:26:10: error[E020]: labels run 0..25 but logits has 10 classes (line 5: classes: 10)\n"
 		"   26 |   train: {format: csv, file: letters.csv, x: 0..1, y: 2}\n"
 		"      |          ^\n"
-		"note: they are input 'y'; ./letters.csv:2 has 25\n"
+		"note: they are input 'y'; letters.csv:2 has 25\n"
 		"help: --set params.classes=26";
 	ad_train_options o = { .run = "run" };
 	char error[1024];

@@ -115,6 +115,27 @@ Test(config, shapes_before_data)
 	}
 }
 
+/* What the reader of weights says arrives as it is, and the command that it names shows the change. */
+Test(config, weights_of_another_shape)
+{
+	int status;
+	char *text;
+
+	scratch_text("net.yaml", "version: 1\nparams: {hidden: 3}\ninputs: {x: [B, 4]}\nmodel: [{linear: hidden}, {mean: , as: y}]\n"
+	                         "loss: y\ndata: {train: {table: {columns: [x], rows: [[[1, 2, 1, 2]]]}}}\n"
+	                         "train: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	text = output_of("PATH=/nonexistent", "train net.yaml --quiet --run runs/a", &status);
+	cr_assert_eq(status, 0, "%s", text);
+	free(text);
+	text = output_of("sed -i s/3/5/ net.yaml &&", "train net.yaml --quiet --run runs/b --set train.from=runs/a", &status);
+	cr_expect_eq(status, 2);
+	cr_expect_str_eq(text, "runs/a/last.safetensors: error[E030]: 'linear.weight' is [3, 4] there and [5, 4] here "
+	                       "(net.yaml:2:18, params.hidden)\nhelp: 'autograd diff runs/a/config.yaml net.yaml'\n", "%s", text);
+	free(text);
+	expect("", "diff runs/a/config.yaml net.yaml", 1,
+	       "  params.hidden: 3 -> 5\n  linear: linear [B, 3] -> linear [B, 5]\n");
+}
+
 /* A file without data is trained on what --data says, which --set may change. */
 Test(config, data_on_the_command_line)
 {
