@@ -167,6 +167,8 @@ static const struct sentence principles[] = {
 	{ "string-valued fields are never expressions", "name: x-1\n" X4 "model: [{relu: , note: '1 + ('}]\n", CLEAN, NULL },
 	{ "${name} is allowed only inside paths", "params: {n: 3}\n" X4 "model: [{relu: , as: 'a${n}'}]\n", SAYS,
 	  "'a${n}' cannot be the name of a result" },
+	{ "${name} is allowed only inside paths", "params: {dir: a}\ninclude: ['${dir}/c.yaml']\nmodel: {y: 1}\n", SAYS,
+	  "help: files are put together before params have values: write the path out\n" },
 	{ "as names a result, prev is the item before",
 	  "inputs: {x: 3}\nmodel: [{mul: 2, as: h}, {add: 1}, {mul: prev}, {sub: h}]\n", VALUES, "43" },
 	{ "block[2].attn is not for wiring",
