@@ -29,20 +29,22 @@ static size_t place_of(const char *text)
 	return column > line + 1 && text[column] == ':' ? column + 1 : line + 1;
 }
 
-/* A sentence about a place in a file begins with it, so that editors jump there. */
+/* A sentence about a place in a file, or a file alone, begins with it, so that editors jump there. */
 static __attribute__((format(printf, 2, 0))) void complain(const char *name, const char *format,
                                                            va_list values)
 {
 	char text[2048];
+	const char *code;
 	size_t place;
 
 	vsnprintf(text, sizeof text, format, values);
 	place = place_of(text);
+	code = strstr(text, ": error[E");
 	fflush(stdout);
-	if (!place)
-		fprintf(stderr, "autograd%s%s: %s\n", name ? " " : "", name ? name : "", text);
-	else if (strncmp(text + place, " error", 6) == 0)
+	if ((code && code < text + strcspn(text, "\n")) || (place && strncmp(text + place, " error", 6) == 0))
 		fprintf(stderr, "%s\n", text);
+	else if (!place)
+		fprintf(stderr, "autograd%s%s: %s\n", name ? " " : "", name ? name : "", text);
 	else
 		fprintf(stderr, "%.*s error:%s\n", (int)place, text, text + place);
 }

@@ -75,9 +75,19 @@ static void write_text(void)
 Test(examples, arithmetic)
 {
 	const char *text;
-	int status;
+	char *file;
+	size_t size;
+	int status, lines = 0;
 
 	check_and_show(copy("0_arith.yaml"), "f");
+	/* a modeline and five lines, whose values and gradients are printed and drawn */
+	file = scratch_read(scratch_path("0_arith.yaml"), &size);
+	for (const char *p = file; *p; p++)
+		lines += *p == '\n';
+	cr_expect(lines == 6 && strncmp(file, "# yaml-language-server: $schema=", 32) == 0, "%d lines", lines);
+	free(file);
+	text = scratch_shell(&status, "$A draw %s --grad -f dot", scratch_path("0_arith.yaml"));
+	cr_expect(status == 0 && strstr(text, "digraph") && strstr(text, ">-12<") && strstr(text, ">-4<"), "%s", text);
 	text = scratch_shell(&status, "$A eval %s", scratch_path("0_arith.yaml"));
 	cr_assert_eq(status, 0, "%s", text);
 	cr_expect(strstr(text, "f = -12\n") && strstr(text, "df/dx = -4\n") && strstr(text, "df/dz = 3\n"), "%s",
