@@ -212,14 +212,15 @@ test: setup
 check: $(PLAIN_TESTS) $(if $(filter thread,$(SAN)),,$(BUILD)/autograd $(BUILD)/libautograd.so $(BUILD)/run-tests)
 	@sh tests/run.sh '$(BUILD)' '$(SAN)' $(PLAIN_TESTS)
 
-# The page of `autograd report` in headless Chromium; `make test` runs it, too, where that is installed.
-browser-setup:
+# The page of `autograd report` in headless Chromium, model files in an editor; `make test` runs these tests, too,
+# where what they need is installed.
+node-setup:
 	@sh tools/setup.sh chromium $$(command -v node >/dev/null || echo nodejs) $$(command -v npm >/dev/null || echo npm)
-	@sh tests/browser/run.sh --setup
+	@sh tests/node/run.sh --setup
 
-browser-test: browser-setup
+node-test: node-setup
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/autograd
-	@AUTOGRAD_REQUIRE_BROWSER=1 sh tests/browser/run.sh '$(BUILD)'
+	@AUTOGRAD_REQUIRE_NODE=1 sh tests/node/run.sh '$(BUILD)'
 
 # Speed: tools/bench/README.md. W="W1 W4" some workloads, THREADS=1, FORMAT=json, REPS=15, CLOCK=cpu. bench-peers adds other
 # programs, where they are.
@@ -251,4 +252,4 @@ clean:
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check browser-setup browser-test bench bench-peers accuracy docs conformance gallery clean format
+.PHONY: all setup data run test check node-setup node-test bench bench-peers accuracy docs conformance gallery clean format

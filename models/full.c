@@ -1,10 +1,39 @@
 /*
  * full: a declaration with its defaults written out: arguments of items, of the optimizer, of data
- * sources, and the keys that every model has.
+ * sources, and what the keys of the other parts are where they are left out. A key that is left to
+ * the program without a value that could stand there, such as data.batch or draw.depth, stays out.
  */
 #include "language.h"
 
 #include <string.h>
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+/* What a key is where a file has the mapping without it. */
+static const struct {
+	const char *where, *key, *text;
+} usual[] = {
+	{ "train", "seed", "0" },
+	{ "train", "log", "0" },
+	{ "train", "accumulate", "1" },
+	{ "train.early_stop", "patience", "1" },
+	{ "train.checkpoint", "every", "1 epoch" },
+	{ "train.checkpoint", "keep", "1" },
+	{ "train.gradients", "draw", "false" },
+	{ "train.groups", "lr_scale", "1" },
+	{ "data", "shuffle", "true" },
+	{ "data.split", "of", "train" },
+	{ "data.split", "how", "random" },
+	{ "data.random_flip", "p", "0.5" },
+	{ "sweep", "method", "grid" },
+	{ "draw", "view", "auto" },
+	{ "draw", "gradients", "rms" },
+	{ "draw", "max_nodes", "300" },
+	{ "draw.thresholds", "vanishing", "1e-3" },
+	{ "draw.thresholds", "weak", "1/30" },
+	{ "draw.thresholds", "strong", "10" },
+	{ "draw.thresholds", "exploding", "100" },
+};
 
 struct filling {
 	struct recording r;
@@ -16,6 +45,25 @@ static struct yaml *fill_body(struct filling *f, struct yaml *y);
 static struct yaml *default_scalar(struct filling *f, const char *text)
 {
 	return yaml_scalar(f->store, (struct place){ 0 }, text);
+}
+
+/* A default as tables have it: a scalar, or a list of scalars, "[0.9, 0.999]". */
+static struct yaml *default_value(struct filling *f, const char *text)
+{
+	struct yaml *list;
+
+	if (*text != '[')
+		return default_scalar(f, text);
+	list = store_take(f->store, sizeof *list);
+	*list = (struct yaml){ .kind = YAML_LIST, .text = "" };
+	for (text += strspn(text, "[, "); *text && *text != ']'; text += strspn(text, ", ")) {
+		size_t n = strcspn(text, ",]");
+
+		list->items = store_more(f->store, list->items, list->n, sizeof *list->items);
+		list->items[list->n++] = default_scalar(f, store_copy(f->store, text, n));
+		text += n;
+	}
+	return list;
 }
 
 static struct yaml *copy_of(struct filling *f, const struct yaml *y)
@@ -46,7 +94,14 @@ static struct yaml *new_map(struct filling *f, struct place at)
 static void add_default(struct filling *f, struct yaml *map, const char *key, const char *text)
 {
 	if (text && !yaml_get(map, key))
-		yaml_put(f->store, map, default_scalar(f, key), default_scalar(f, text));
+		yaml_put(f->store, map, default_scalar(f, key), default_value(f, text));
+}
+
+static void add_usual(struct filling *f, struct yaml *map, const char *where)
+{
+	for (size_t k = 0; k < COUNT(usual); k++)
+		if (strcmp(usual[k].where, where) == 0)
+			add_default(f, map, usual[k].key, usual[k].text);
 }
 
 static void replace(struct yaml *map, const char *key, struct yaml *value)
@@ -89,6 +144,12 @@ static void add_defaults_of(struct filling *f, struct yaml *map, const char *kin
 	}
 }
 
+/* concat's axis is 1 in the language, as in record.c: channels are what is joined. */
+static const char *default_of(const char *kind, const ad_attr *a)
+{
+	return strcmp(kind, "concat") == 0 && strcmp(a->name, "axis") == 0 ? "1" : a->def;
+}
+
 /* A table of attributes upon a mapping, or on what stands for one. */
 static struct yaml *fill_attrs(struct filling *f, const struct yaml *key, struct yaml *arg,
                                const ad_attr *table, const char *kind)
@@ -100,13 +161,8 @@ static struct yaml *fill_attrs(struct filling *f, const struct yaml *key, struct
 	map = as_map(f, key, arg, table->name);
 	if (kind)
 		add_defaults_of(f, map, kind, table->name);
-	for (; table->name; table++) {
-		/* as in record.c: in the language channels are what is joined */
-		bool joins =
-		    kind && strcmp(kind, "concat") == 0 && strcmp(table->name, "axis") == 0;
-
-		add_default(f, map, table->name, joins ? "1" : table->def);
-	}
+	for (; table->name; table++)
+		add_default(f, map, table->name, default_of(kind ? kind : "", table));
 	return map;
 }
 
@@ -147,6 +203,20 @@ static struct yaml *fill_branches(struct filling *f, struct yaml *y)
 	return copy;
 }
 
+static void add_join(struct filling *f, struct yaml *parallel)
+{
+	const struct yaml *join;
+	const ad_op *op;
+	const ad_attr *axis;
+
+	add_default(f, parallel, "join", "concat");
+	join = yaml_get(parallel, "join");
+	op = join->kind == YAML_SCALAR ? ad_op_find(join->text) : NULL;
+	axis = op ? attr_find(ad_op_attrs(op), "axis") : NULL;
+	if (axis)
+		add_default(f, parallel, "axis", default_of(join->text, axis));
+}
+
 /* What a chain, residual or parallel holds. */
 static struct yaml *fill_structure(struct filling *f, struct yaml *arg, enum kind_of what)
 {
@@ -163,7 +233,7 @@ static struct yaml *fill_structure(struct filling *f, struct yaml *arg, enum kin
 		replace(arg, key,
 		        what == KIND_PARALLEL ? fill_branches(f, inner) : fill_body(f, inner));
 	if (what == KIND_PARALLEL)
-		add_default(f, arg, "join", "concat");
+		add_join(f, arg);
 	if (what == KIND_SCAN)
 		add_default(f, arg, "axis", "1");
 	if (what == KIND_RESIDUAL)
@@ -290,25 +360,103 @@ static void fill_choice(struct filling *f, struct yaml *train, const char *name,
 	replace(train, name, map);
 }
 
+/* The mapping under a key with its usual values, as a copy; NULL: there is none. */
+static struct yaml *fill_inner(struct filling *f, struct yaml *map, const char *where, const char *key)
+{
+	struct yaml *y = yaml_get(map, key);
+
+	if (!y || y->kind != YAML_MAP)
+		return NULL;
+	y = copy_of(f, y);
+	add_usual(f, y, store_text(f->store, "%s.%s", where, key));
+	replace(map, key, y);
+	return y;
+}
+
+static const char *mode_of(const struct watched *w)
+{
+	return w->most ? "max" : "min";
+}
+
 static struct yaml *fill_train(struct filling *f, struct yaml *train)
 {
 	const struct train_spec *t = &f->r.model->train;
-	struct yaml *copy = copy_of(f, train);
+	struct yaml *copy = copy_of(f, train), *inner;
 
-	add_default(f, copy, "seed", "0");
+	add_usual(f, copy, "train");
 	add_default(f, copy, "precision", model_precision(f->r.model));
+	if (yaml_get(yaml_get(yaml_root(f->r.model->tree), "data"), "valid"))
+		add_default(f, copy, "eval", "1 epoch");
 	if (t->optimizer)
 		fill_choice(f, copy, "optimizer", t->optimizer->attrs);
 	if (t->schedule)
 		fill_choice(f, copy, "schedule", t->schedule->attrs);
+	if ((inner = fill_inner(f, copy, "train", "early_stop")) != NULL)
+		add_default(f, inner, "mode", mode_of(&t->early_stop.watch));
+	if ((inner = fill_inner(f, copy, "train", "checkpoint")) != NULL && t->checkpoint.best.given)
+		add_default(f, inner, "mode", mode_of(&t->checkpoint.best));
+	fill_inner(f, copy, "train", "gradients");
+	if ((inner = yaml_get(copy, "groups")) != NULL) {
+		inner = copy_of(f, inner);
+		for (size_t i = 0; i < inner->n; i++) {
+			inner->items[i] = copy_of(f, inner->items[i]);
+			add_usual(f, inner->items[i], "train.groups");
+		}
+		replace(copy, "groups", inner);
+	}
 	return copy;
 }
 
+/* `{format: NAME, ...}`; from its short form `{NAME: ...}`, too. */
 static struct yaml *fill_source(struct filling *f, struct yaml *y, const struct source *s)
 {
-	if (!s->format || !yaml_get(y, "format"))
-		return y;
-	return fill_attrs(f, y, y, s->format->attrs, NULL);
+	const ad_attr *attrs = s->format ? s->format->attrs : NULL;
+	struct yaml *map, *args;
+
+	if (!s->format || yaml_get(y, "format"))
+		return s->format ? fill_attrs(f, y, y, attrs, NULL) : y;
+	map = new_map(f, y->at);
+	yaml_put(f->store, map, default_scalar(f, "format"), y->keys[0]);
+	args = as_map(f, y->keys[0], y->items[0], attrs && attrs->name ? attrs->name : "");
+	for (size_t i = 0; i < args->n; i++)
+		yaml_put(f->store, map, args->keys[i], args->items[i]);
+	return fill_attrs(f, y, map, attrs, NULL);
+}
+
+/* One step of `augment`: random_flip has a probability. */
+static struct yaml *fill_augment(struct filling *f, struct yaml *step)
+{
+	struct yaml *key = step->kind == YAML_MAP ? step->keys[0] : step, *map, *args;
+
+	if (!yaml_is(key, "random_flip"))
+		return step;
+	map = new_map(f, step->at);
+	args = as_map(f, key, step->kind == YAML_MAP ? step->items[0] : NULL, "p");
+	add_usual(f, args, "data.random_flip");
+	yaml_put(f->store, map, key, args);
+	return map;
+}
+
+static void fill_augments(struct filling *f, struct yaml *data)
+{
+	struct yaml *inputs = yaml_get(data, "augment");
+
+	if (!inputs)
+		return;
+	inputs = copy_of(f, inputs);
+	for (size_t i = 0; i < inputs->n; i++) {
+		struct yaml *steps = inputs->items[i];
+
+		if (steps->kind == YAML_LIST) {
+			steps = copy_of(f, steps);
+			for (size_t k = 0; k < steps->n; k++)
+				steps->items[k] = fill_augment(f, steps->items[k]);
+			inputs->items[i] = steps;
+		} else {
+			inputs->items[i] = fill_augment(f, steps);
+		}
+	}
+	replace(data, "augment", inputs);
 }
 
 static struct yaml *fill_data(struct filling *f, struct yaml *data)
@@ -323,19 +471,44 @@ static struct yaml *fill_data(struct filling *f, struct yaml *data)
 		      { "test", d->has_test, &d->test } };
 	struct yaml *copy = copy_of(f, data);
 
-	for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+	for (size_t k = 0; k < COUNT(parts); k++) {
 		struct yaml *y = yaml_get(copy, parts[k].key);
 
 		if (y && parts[k].has)
 			replace(copy, parts[k].key, fill_source(f, y, parts[k].source));
 		if (y && yaml_get(y, "split")) {
 			y = copy_of(f, y);
-			add_default(f, y, "of", "train");
-			add_default(f, y, "how", "random");
+			add_usual(f, y, "data.split");
 			replace(copy, parts[k].key, y);
 		}
 	}
-	add_default(f, copy, "shuffle", "true");
+	fill_augments(f, copy);
+	add_usual(f, copy, "data");
+	return copy;
+}
+
+/* The trials of a grid are counted, not given. */
+static struct yaml *fill_sweep(struct filling *f, struct yaml *sweep)
+{
+	const ad_model *m = f->r.model;
+	const struct watched *goal = &m->sweep.goal;
+	struct yaml *copy = copy_of(f, sweep);
+
+	add_usual(f, copy, "sweep");
+	add_default(f, copy, "goal",
+	            store_text(f->store, "%s %s.%s", mode_of(goal), goal->valid ? "valid" : "train",
+	                       goal->value > 0 ? m->metrics[goal->value - 1] : "loss"));
+	return copy;
+}
+
+static struct yaml *fill_draw(struct filling *f, struct yaml *draw)
+{
+	struct yaml *copy = copy_of(f, draw);
+
+	if (!yaml_get(copy, "thresholds"))
+		yaml_put(f->store, copy, default_scalar(f, "thresholds"), new_map(f, (struct place){ 0 }));
+	fill_inner(f, copy, "draw", "thresholds");
+	add_usual(f, copy, "draw");
 	return copy;
 }
 
@@ -348,10 +521,15 @@ static struct yaml *filled(struct filling *f)
 		     { "defs", fill_defs },
 		     { "model", fill_body },
 		     { "train", fill_train },
-		     { "data", fill_data } };
+		     { "data", fill_data },
+		     { "sweep", fill_sweep },
+		     { "draw", fill_draw } };
 	struct yaml *root = copy_of(f, yaml_root(f->r.model->tree));
 
-	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+	/* every model is drawn, but not every one is trained */
+	if (!yaml_get(root, "draw"))
+		yaml_put(f->store, root, default_scalar(f, "draw"), new_map(f, (struct place){ 0 }));
+	for (size_t k = 0; k < COUNT(keys); k++) {
 		struct yaml *y = yaml_get(root, keys[k].key);
 
 		if (y && y->kind != YAML_SCALAR)

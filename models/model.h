@@ -348,12 +348,13 @@ struct sweep_spec {
  * declaration and its seed. Lives in room where that is needed. (sweep.c) */
 const char *sweep_value(const ad_model *m, int64_t trial, size_t which, char *room, size_t n);
 
-/* What stands under `draw`: -1, 0 and NULL where nothing does. */
+/* What stands under `draw`, and what is usual where nothing does. */
 struct draw_spec {
-	int view, stat; /* of ad_view, ad_draw_stat */
-	int64_t depth, max_nodes;
-	const char *direction; /* "LR" */
-	double thresholds[4];  /* vanishing, weak, strong, exploding; 0: not given */
+	int view, stat;        /* of ad_view, ad_draw_stat */
+	int64_t depth;         /* 0: as many levels as there is room for */
+	int64_t max_nodes;
+	const char *direction; /* "LR"; NULL: as the picture is shaped */
+	double thresholds[4];  /* vanishing, weak, strong, exploding */
 };
 
 /* ---- layers (layers/NAME.c) and initial values (init.c) ---------------------------------------------- */

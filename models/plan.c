@@ -161,7 +161,6 @@ static void check_sweep(struct recording *r, const struct yaml *y, struct place 
 static void check_thresholds(struct recording *r, const struct yaml *y, struct draw_spec *to)
 {
 	static const char *const keys[] = { "vanishing", "weak", "strong", "exploding" };
-	static const double usual[] = { 1e-3, 1.0 / 30, 10, 100 };
 	double last = 0;
 
 	if (!check_map(r, y, "thresholds", COUNT(keys), keys))
@@ -169,7 +168,6 @@ static void check_thresholds(struct recording *r, const struct yaml *y, struct d
 	for (size_t k = 0; k < COUNT(keys); k++) {
 		const struct yaml *field = yaml_get(y, keys[k]);
 
-		to->thresholds[k] = usual[k];
 		if (field && !number_of(r, field_of(r, &r->model->build->file, field, keys[k], "a number"),
 		                        field->at, keys[k], &to->thresholds[k]))
 			return;
@@ -184,13 +182,14 @@ static void check_thresholds(struct recording *r, const struct yaml *y, struct d
 	}
 }
 
-/* The place of the word in the list; -1: not given, or after a message. */
+/* The place of the word in the list; otherwise: not given, or after a message. */
 static int word_field(struct recording *r, const struct yaml *map, const char *key, size_t n,
-                      const char *const list[])
+                      const char *const list[], int otherwise)
 {
 	const struct yaml *y = yaml_get(map, key);
+	int k = y ? word_of(r, y, key, n, list, NULL) : -1;
 
-	return y ? word_of(r, y, key, n, list, NULL) : -1;
+	return k < 0 ? otherwise : k;
 }
 
 static void check_draw(struct recording *r, const struct yaml *y)
@@ -204,12 +203,12 @@ static void check_draw(struct recording *r, const struct yaml *y)
 
 	if (!check_map(r, y, "draw", COUNT(draw_keys), draw_keys))
 		return;
-	to->view = word_field(r, y, "view", COUNT(views), views);
+	to->view = word_field(r, y, "view", COUNT(views), views, 0);
 	to->depth = whole_field(r, y, "depth", 1, 0);
-	k = word_field(r, y, "direction", COUNT(directions), directions);
+	k = word_field(r, y, "direction", COUNT(directions), directions, -1);
 	to->direction = k < 0 ? NULL : directions[k];
-	to->stat = word_field(r, y, "gradients", COUNT(stats), stats);
-	to->max_nodes = whole_field(r, y, "max_nodes", 1, 0);
+	to->stat = word_field(r, y, "gradients", COUNT(stats), stats, 0);
+	to->max_nodes = whole_field(r, y, "max_nodes", 1, to->max_nodes);
 	if (thresholds)
 		check_thresholds(r, thresholds, to);
 }
@@ -219,7 +218,7 @@ void check_plan(struct recording *r)
 	const struct yaml *root = r->model->build->root, *y;
 	struct yaml *key;
 
-	r->model->draw.view = r->model->draw.stat = -1;
+	r->model->draw = (struct draw_spec){ .max_nodes = 300, .thresholds = { 1e-3, 1.0 / 30, 10, 100 } };
 	if ((y = yaml_pair(root, "sweep", &key)) != NULL)
 		check_sweep(r, y, key->at);
 	if ((y = yaml_get(root, "draw")) != NULL)

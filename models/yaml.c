@@ -203,14 +203,17 @@ static struct place mark_place(const struct yaml_tree *t, yaml_mark_t mark)
 		               t->file };
 }
 
-/* A tab in the indentation of a line near the one where the parser stopped. */
+/* A tab in the indentation of a line near the one where the parser stopped; in that one, '-', '?' and ':' with
+ * their blanks are indentation, too. */
 static bool say_tab(struct messages *m, int file, int line)
 {
 	for (int i = line; i >= 1 && i >= line - 1; i--) {
 		size_t n, k = 0;
 		const char *s = messages_line(m, file, i, &n);
 
-		while (s && k < n && (s[k] == ' ' || s[k] == '\t')) {
+		while (s && k < n &&
+		       (s[k] == ' ' || s[k] == '\t' ||
+		        (i == line && k + 1 < n && strchr("-?:", s[k]) && strchr(" \t", s[k + 1])))) {
 			if (s[k] == '\t') {
 				message(m, E_TAB, (struct place){ i, (int)k + 1, (int)k + 2, file },
 				        "use spaces", NULL,
@@ -271,6 +274,69 @@ static const char *remedy(struct yaml_tree *t, int line, const char *problem, co
 	return line_has(t, line, " ? ") ? "write if(condition, a, b)" : missing_colon(t, line);
 }
 
+/* Where the text goes on behind a quoted part that begins at s[i]; n: not in this line. */
+static size_t behind_quote(const char *s, size_t n, size_t i)
+{
+	const char quote = s[i];
+
+	for (i++; i < n && s[i] != quote; i++)
+		i += quote == '"' && s[i] == '\\';
+	return i < n ? i + 1 : n;
+}
+
+/* Whether the bracket at a place is closed further on, as brackets are to be counted: not in comments and not
+ * in quotes that end in their line. */
+static bool is_closed(struct yaml_tree *t, struct place open)
+{
+	char due[MOST_DEPTH];
+	size_t n, depth = 0;
+	const char *s;
+
+	for (; (s = messages_line(t->messages, t->file, open.line, &n)) != NULL; open.line++, open.col = 1) {
+		bool valid;
+		size_t i = 0;
+
+		for (int col = 1; i < n && col < open.col; col++)
+			i += utf8_next(s + i, n - i, &valid);
+		while (i < n) {
+			const bool begins = i == 0 || strchr(" \t[{,:", s[i - 1]);
+
+			if (s[i] == '#' && (i == 0 || s[i - 1] == ' ' || s[i - 1] == '\t'))
+				break;
+			if (begins && (s[i] == '"' || s[i] == '\'')) {
+				i = behind_quote(s, n, i);
+				continue;
+			}
+			if ((s[i] == '[' || s[i] == '{') && depth == MOST_DEPTH)
+				return false;
+			if (s[i] == '[' || s[i] == '{')
+				due[depth++] = s[i] == '[' ? ']' : '}';
+			else if ((s[i] == ']' || s[i] == '}') && (depth == 0 || due[--depth] != s[i]))
+				return false;
+			if (depth == 0)
+				return true;
+			i++;
+		}
+	}
+	return false;
+}
+
+/* Text where the document has ended: behind '...', or further left than it began. */
+static bool say_ended(struct yaml_tree *t, struct place at)
+{
+	size_t n;
+
+	for (int line = at.line - 1; line >= 1; line--) {
+		const char *s = messages_line(t->messages, t->file, line, &n);
+
+		if (n == 3 && memcmp(s, "...", 3) == 0)
+			return message(t->messages, E_YAML, at, NULL, "put it into a file of its own",
+			               "a second document; a file holds one model");
+	}
+	return message(t->messages, E_YAML, at, NULL, "keys of one mapping begin in the same column",
+	               "this stands further left than what the file began with");
+}
+
 static void say_yaml(struct yaml_tree *t)
 {
 	const yaml_parser_t *p = &t->parser;
@@ -295,7 +361,8 @@ static void say_yaml(struct yaml_tree *t)
 		size_t n;
 		const char *s = messages_line(t->messages, t->file, at.line, &n);
 
-		if (at.line == open->at.line && s && (size_t)at.col <= utf8_count(s, n)) {
+		if ((at.line == open->at.line && s && (size_t)at.col <= utf8_count(s, n)) ||
+		    is_closed(t, open->at)) {
 			message(t->messages, E_YAML, at, NULL,
 			        line_has(t, at.line, "${") ? "names stand bare, without ${ }"
 			                                   : "quote a value that holds one of , [ ] { } or ': '",
@@ -305,6 +372,10 @@ static void say_yaml(struct yaml_tree *t)
 		}
 		message(t->messages, E_OPEN, open->at, up, NULL, "this '%c' is never closed",
 		        open->kind == YAML_LIST ? '[' : '{');
+		return;
+	}
+	if (strstr(problem, "expected <document start>")) {
+		say_ended(t, at);
 		return;
 	}
 	if (strstr(problem, "undefined alias"))
@@ -532,14 +603,24 @@ static bool place_node(struct yaml_tree *t, struct sized *node)
 	return true;
 }
 
-static void remember_anchor(struct yaml_tree *t, const yaml_char_t *name, struct sized *node)
+/* Keeps a node by the name of its anchor. libyaml ends a name where YAML 1.2 does not, `&a:b`: then false. */
+static bool remember_anchor(struct yaml_tree *t, const yaml_event_t *e, const yaml_char_t *name, struct sized *node)
 {
+	const struct place at = mark_place(t, e->start_mark);
+	const char *text = (const char *)name, *s;
+	size_t n, i;
+
 	if (!name)
-		return;
-	const char *text = (const char *)name;
+		return true;
+	s = messages_line(t->messages, t->file, at.line, &n);
+	i = s ? byte_of(t, at, s, n) + 1 + strlen(text) : n;
+	if (i < n && s[i - strlen(text) - 1] == '&' && !strchr(" \t,[]{}", s[i]))
+		return message(t->messages, E_YAML, at, NULL, NULL,
+		               "the name of an anchor is made of letters, digits, '_' and '-'");
 	t->anchors = store_more(&t->store, t->anchors, t->n_anchors, sizeof *t->anchors);
 	t->anchors[t->n_anchors++] =
 	    (struct anchor){ store_copy(&t->store, text, strlen(text)), node };
+	return true;
 }
 
 static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
@@ -609,8 +690,7 @@ static bool on_scalar(struct yaml_tree *t, const yaml_event_t *e)
 	if (e->data.scalar.tag)
 		refuse_tag(t, e, (const char *)e->data.scalar.tag);
 	node->yaml.text = store_copy(&t->store, text, length);
-	remember_anchor(t, e->data.scalar.anchor, node);
-	return place_node(t, node);
+	return remember_anchor(t, e, e->data.scalar.anchor, node) && place_node(t, node);
 }
 
 static bool on_start(struct yaml_tree *t, const yaml_event_t *e, bool map)
@@ -634,7 +714,8 @@ static bool on_start(struct yaml_tree *t, const yaml_event_t *e, bool map)
 	if (t->depth == MOST_DEPTH)
 		return message(t->messages, E_LIMIT, node->yaml.at, NULL, NULL,
 		               "nested more than %d levels deep", MOST_DEPTH);
-	remember_anchor(t, anchor, node);
+	if (!remember_anchor(t, e, anchor, node))
+		return false;
 	t->levels[t->depth++] = (struct opened){ node, NULL };
 	return true;
 }
@@ -695,6 +776,21 @@ static void read_events(struct yaml_tree *t)
 	}
 }
 
+/* What the parser reads. The end of the file ends its last line, which libyaml does not see in a text that |
+ * begins. */
+static void give_text(struct yaml_tree *t, const char *text, size_t length)
+{
+	yaml_parser_set_encoding(&t->parser, YAML_UTF8_ENCODING);
+	if (length > 0 && text[length - 1] != '\n') {
+		char *whole = store_take(&t->store, length + 1);
+
+		memcpy(whole, text, length);
+		whole[length++] = '\n';
+		text = whole;
+	}
+	yaml_parser_set_input_string(&t->parser, (const unsigned char *)text, length);
+}
+
 /* False without memory. */
 static bool read_text(struct yaml_tree *t, const char *text, size_t length)
 {
@@ -707,8 +803,7 @@ static bool read_text(struct yaml_tree *t, const char *text, size_t length)
 	if (setjmp(out) || !yaml_parser_initialize(&t->parser))
 		return false;
 	t->parsing = true;
-	yaml_parser_set_encoding(&t->parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&t->parser, (const unsigned char *)text + skip, length - skip);
+	give_text(t, text + skip, length - skip);
 	read_events(t);
 	if (!t->root && messages_errors(t->messages) == 0)
 		say_empty(t->messages, t->file); /* comments only */

@@ -1,7 +1,7 @@
 /*
  * diff: two declarations compared by what they mean: the items with their shapes, weights and what
  * they compute, the loss, the data, the training. Comments, order of keys, short and long forms,
- * and the names of free dims do not count.
+ * defaults that are written out, and the names of free dims do not count.
  */
 #include "command.h"
 
@@ -205,38 +205,14 @@ static bool add_leaf(struct side *s, const char *path, const char *text)
 	return true;
 }
 
-static const struct optimizer *optimizer_named(const char *name)
-{
-	for (size_t k = 0; optimizers[k]; k++)
-		if (strcmp(optimizers[k]->name, name) == 0)
-			return optimizers[k];
-	return NULL;
-}
-
-/* All scalars below y. An optimizer has all of its arguments, given or by default. */
+/* All scalars below y. */
 static bool add_leaves(struct side *s, const char *path, const struct yaml *y, int depth)
 {
-	static const char at[] = "train.optimizer.";
-	const struct optimizer *o =
-	    strncmp(path, at, sizeof at - 1) == 0 ? optimizer_named(path + sizeof at - 1) : NULL;
 	bool ok = true;
 	char *inner = NULL;
 
-	for (const ad_attr *a = o ? o->attrs : NULL; ok && a && a->name; a++) {
-		bool primary = a == o->attrs && y->kind == YAML_SCALAR && *y->text &&
-		               strcmp(y->text, "null") != 0;
-
-		if (y->kind == YAML_MAP && yaml_get(y, a->name))
-			continue;
-		ok = asprintf(&inner, "%s.%s", path, a->name) >= 0 &&
-		     add_leaf(s, inner,
-		              primary  ? resolved(s->m, y)
-		              : a->def ? a->def
-		                       : "");
-		free(inner);
-	}
 	if (y->kind == YAML_SCALAR)
-		return ok && (o || add_leaf(s, path, resolved(s->m, y)));
+		return add_leaf(s, path, resolved(s->m, y));
 	if (depth > 64)
 		return false;
 	for (size_t i = 0; ok && i < y->n; i++) {
@@ -255,8 +231,10 @@ static bool add_leaves(struct side *s, const char *path, const struct yaml *y, i
 static bool add_trees(struct side *s)
 {
 	static const char *const keys[] = { "data", "train", "sweep" };
-	const struct yaml *root = yaml_root(s->m->tree);
+	const struct yaml *root = model_full(s->m);
 
+	if (!root)
+		return false;
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
 		const struct yaml *y = yaml_get(root, keys[k]);
 

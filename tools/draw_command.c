@@ -338,10 +338,8 @@ void draw_defaults(const ad_model *m, ad_draw_options *o)
 {
 	const struct draw_spec *spec = &m->draw;
 
-	if (spec->view >= 0)
-		o->view = (ad_view)spec->view;
-	if (spec->stat >= 0)
-		o->stat = (ad_draw_stat)spec->stat;
+	o->view = (ad_view)spec->view;
+	o->stat = (ad_draw_stat)spec->stat;
 	o->depth = spec->depth < 1000 ? (int)spec->depth : 1000;
 	o->max_nodes = spec->max_nodes < INT_MAX ? (int)spec->max_nodes : INT_MAX;
 	o->direction = spec->direction;

@@ -57,7 +57,8 @@ static bool list_entries(struct entries *to)
 		                        ad_op_attrs(op) });
 	}
 	for (size_t k = 0; layers[k]; k++)
-		add(to, (struct entry){ "layer", layers[k]->name, layers[k]->doc, "x",
+		add(to, (struct entry){ "layer", layers[k]->name, layers[k]->doc,
+		                        layers[k]->inputs ? layers[k]->inputs : "x",
 		                        layers[k]->attrs });
 	for (size_t k = 0; optimizers[k]; k++)
 		add(to, (struct entry){ "optimizer", optimizers[k]->name, optimizers[k]->doc, NULL,

@@ -64,6 +64,16 @@ static const struct {
 	{ "train", "accumulate", "Batches whose gradients are added up for one step." },
 	{ "train", "eval", "When the valid part is measured: 100 steps." },
 	{ "train", "from", "A run or a file of weights to begin with." },
+	{ "train.clip", "norm", "The most that the norm of all gradients together may be." },
+	{ "train.early_stop", "watch", "The number that has to become better: valid.loss, valid.acc." },
+	{ "train.early_stop", "patience", "After how many measurements without a better one it stops (default: 1)." },
+	{ "train.early_stop", "mode", "Which is better; if it is not given min for the loss, max for a metric." },
+	{ "train.checkpoint", "every", "A period: 1 epoch (the default), 250 steps." },
+	{ "train.checkpoint", "keep", "How many of them are kept, the newest; 0: all (default: 1)." },
+	{ "train.checkpoint", "best", "The number whose best weights are kept, too: valid.acc." },
+	{ "train.checkpoint", "mode", "Which is better; if it is not given min for the loss, max for a metric." },
+	{ "train.gradients", "every", "A period: 200 steps, 1 epoch." },
+	{ "train.gradients", "draw", "Whether each record is drawn, too." },
 	{ "data", "train", "The samples to learn from." },
 	{ "data", "valid", "Samples measured each epoch: a source, or {split: 0.1, of: train}." },
 	{ "data", "test", "Samples measured at the end: a source, or {split: 0.2, of: train}." },
@@ -84,6 +94,10 @@ static const struct {
 	{ "draw", "thresholds",
 	  "Where the classes of gradients begin, against the reference: {vanishing: 1e-3, weak: 1/30, strong: 10, "
 	  "exploding: 100}." },
+	{ "draw.thresholds", "vanishing", "Below this part of the reference gradients vanish (default: 1e-3)." },
+	{ "draw.thresholds", "weak", "Below this part they are weak (default: 1/30)." },
+	{ "draw.thresholds", "strong", "Above this multiple they are strong (default: 10)." },
+	{ "draw.thresholds", "exploding", "Above this multiple they explode (default: 100)." },
 	{ "item", "as", "The name of the result, or a list of names where there are several." },
 	{ "item", "from", "What it reads, instead of the item before." },
 	{ "item", "repeat",
@@ -96,12 +110,23 @@ static const struct {
 	{ "item", "init", "Initial values of its weights: he, {normal: 0.02}, {bias: ones}." },
 	{ "item", "shape", "The shape that its result must have." },
 	{ "item", "note", "A remark." },
+	{ "item", "checkpoint",
+	  "true: what it holds is computed again by the backward pass rather than kept in memory." },
 	{ "part", "chain", "A list of items as one." },
 	{ "part", "residual", "x + f(x): a list of items, or {body: [...], skip: auto}." },
 	{ "part", "parallel", "{branches: {a: [...], b: [...]}, join: concat, axis: 1}" },
 	{ "part", "scan",
 	  "A block with state over the steps of a sequence: {cell: NAME, axis: 1, state: {h: "
 	  "zeros}}." },
+	{ "residual", "body", "The items of f." },
+	{ "residual", "skip", "identity: x as it is (the default); auto: projected where the shapes differ." },
+	{ "parallel", "branches", "Lists of items by name, which all read x: {a: [...], b: [...]}." },
+	{ "parallel", "join", "The op that makes one of their results (default: concat)." },
+	{ "parallel", "axis", "The axis that the results are joined along." },
+	{ "scan", "cell", "The block that is one step." },
+	{ "scan", "args", "Arguments of the block: {hidden: 64}." },
+	{ "scan", "axis", "The axis of the steps (default: 1)." },
+	{ "scan", "state", "Inputs of the block that carry its outputs to the next step: {h: zeros}." },
 	{ "block", "params",
 	  "Parameters: a type (int float bool str op block shape) is required, a value is a "
 	  "default, `int = 4` is both." },
@@ -115,11 +140,11 @@ static const struct {
 	{ "split", "how", "random, or tail: the last ones." },
 };
 
-/* A block of the file, with the names of its parameters; or another name of an item: an op of a
- * plug-in, a parameter that stands for an op. */
+/* A block of the file; or another name of an item: an op of a plug-in, a parameter that stands for
+ * an op. */
 struct file_block {
 	char *name;
-	const struct yaml *params; /* NULL: none */
+	const struct yaml *block; /* NULL: another name, whose arguments are not known */
 	const char *doc;
 };
 
@@ -271,18 +296,16 @@ static void input_keys(struct schema *s, const char *inputs, const ad_attr *attr
 	}
 }
 
-/* The value of an item's key: nothing, the primary argument, or a mapping of arguments. */
+/* The value of an item's key: a mapping of arguments, the primary argument, or nothing. One form of many
+ * types rather than alternatives: of alternatives an editor makes `relu: relu`, from the key and the name alone. */
+#define ARGUMENTS "[\"object\",\"number\",\"string\",\"boolean\",\"array\",\"null\"]"
+
 static void arguments(struct schema *s, const char *name, const char *doc, const ad_attr *attrs,
                       const char *inputs, bool weights)
 {
 	open_with(s, name, '{');
 	first_paragraph(s, "description", doc);
-	open_with(s, "anyOf", '[');
-	open_with(s, NULL, '{');
-	raw(s, "type", "[\"number\",\"string\",\"boolean\",\"array\",\"null\"]");
-	shut(s, '}');
-	open_with(s, NULL, '{');
-	raw(s, "type", "\"object\"");
+	raw(s, "type", ARGUMENTS);
 	raw(s, "additionalProperties", "false");
 	open_with(s, "properties", '{');
 	for (const ad_attr *a = attrs; a && a->name; a++)
@@ -292,7 +315,145 @@ static void arguments(struct schema *s, const char *name, const char *doc, const
 		refer(s, "init", "init");
 	shut(s, '}');
 	shut(s, '}');
-	shut(s, ']');
+}
+
+/* ---- keys -------------------------------------------------------------------------------------- */
+
+/* What stands under a key that has no keys of its own. */
+static const struct {
+	const char *where, *key, *value;
+} values[] = {
+	{ "", "version", "\"enum\":[1]" },
+	{ "", "name", "\"type\":\"string\"" },
+	{ "", "params", "\"type\":\"object\"" },
+	{ "", "inputs",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/input\"}" },
+	{ "", "weights",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/weight\"}" },
+	{ "", "defs",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/block\"}" },
+	{ "", "defaults", "\"type\":\"object\"" },
+	{ "", "include", "\"type\":\"array\",\"items\":{\"type\":\"string\"}" },
+	{ "", "extends", "\"type\":\"string\"" },
+	{ "", "unset", "\"type\":\"array\",\"items\":{\"type\":\"string\"}" },
+	{ "", "plugins", "\"type\":\"array\",\"items\":{\"type\":\"string\"}" },
+	{ "", "model", "\"anyOf\":[{\"$ref\":\"#/definitions/model\"}]" },
+	{ "", "loss", "\"anyOf\":[{\"$ref\":\"#/definitions/expression\"}]" },
+	{ "", "output", "\"anyOf\":[{\"$ref\":\"#/definitions/expression\"}]" },
+	{ "", "metrics",
+	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/expression\"}" },
+	{ "train", "optimizer", "\"anyOf\":[{\"$ref\":\"#/definitions/optimizer\"}]" },
+	{ "train", "schedule", "\"anyOf\":[{\"$ref\":\"#/definitions/schedule\"}]" },
+	{ "train", "epochs", "\"type\":[\"integer\",\"string\"]" },
+	{ "train", "steps", "\"type\":[\"integer\",\"string\"]" },
+	{ "train", "seed", "\"type\":[\"integer\",\"string\"]" },
+	{ "train", "log", "\"type\":[\"integer\",\"string\"]" },
+	{ "train", "groups", "\"type\":\"array\",\"items\":{\"type\":\"object\"}" },
+	{ "train", "accumulate", "\"type\":[\"integer\",\"string\"]" },
+	{ "train", "eval", "\"type\":\"string\"" },
+	{ "train", "from", "\"type\":\"string\"" },
+	{ "train", "precision", "\"enum\":[\"f32\",\"f64\",\"bf16\"]" },
+	{ "data", "train", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
+	{ "data", "valid", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
+	{ "data", "test", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
+	{ "data", "map", "\"type\":\"object\"" },
+	{ "data", "augment", "\"type\":\"object\"" },
+	{ "data", "batch", "\"type\":[\"integer\",\"string\"]" },
+	{ "data", "shuffle", "\"type\":[\"boolean\",\"string\"]" },
+	{ "data", "draw", "\"enum\":[\"random\"]" },
+	{ "sweep", "over", "\"type\":\"object\"" },
+	{ "sweep", "method", "\"enum\":[\"grid\",\"random\"]" },
+	{ "sweep", "trials", "\"type\":[\"integer\",\"string\"]" },
+	{ "sweep", "goal", "\"type\":\"string\"" },
+	{ "draw", "view", "\"enum\":[\"auto\",\"circuit\",\"flow\"]" },
+	{ "draw", "depth", "\"type\":[\"integer\",\"string\"]" },
+	{ "draw", "direction", "\"enum\":[\"TB\",\"BT\",\"LR\",\"RL\"]" },
+	{ "draw", "gradients", "\"enum\":[\"rms\",\"max\",\"ratio\"]" },
+	{ "draw", "max_nodes", "\"type\":[\"integer\",\"string\"]" },
+	{ "train.early_stop", "patience", "\"type\":[\"integer\",\"string\"]" },
+	{ "train.early_stop", "mode", "\"enum\":[\"min\",\"max\"]" },
+	{ "train.checkpoint", "keep", "\"type\":[\"integer\",\"string\"]" },
+	{ "train.checkpoint", "mode", "\"enum\":[\"min\",\"max\"]" },
+	{ "train.gradients", "draw", "\"type\":[\"boolean\",\"string\"]" },
+	{ "split", "of", "\"enum\":[\"train\",\"test\"]" },
+	{ "split", "how", "\"enum\":[\"random\",\"tail\"]" },
+	{ "item", "as", "\"type\":[\"string\",\"array\"]" },
+	{ "item", "from", "\"type\":[\"string\",\"array\",\"number\"]" },
+	{ "item", "repeat", "\"type\":[\"integer\",\"string\",\"object\"]" },
+	{ "item", "each", "\"type\":\"object\"" },
+	{ "item", "when", "\"type\":[\"string\",\"boolean\",\"number\"]" },
+	{ "item", "share", "\"type\":[\"string\",\"object\"]" },
+	{ "item", "freeze", "\"type\":[\"boolean\",\"string\"]" },
+	{ "item", "lr_scale", "\"type\":[\"number\",\"string\"]" },
+	{ "item", "shape", "\"anyOf\":[{\"$ref\":\"#/definitions/shape\"}]" },
+	{ "item", "note", "\"type\":[\"string\",\"number\",\"boolean\",\"array\",\"object\",\"null\"]" },
+	{ "item", "checkpoint", "\"type\":[\"boolean\",\"string\"]" },
+	{ "item", "init", "\"anyOf\":[{\"$ref\":\"#/definitions/init\"}]" },
+	{ "part", "chain", "\"anyOf\":[{\"$ref\":\"#/definitions/items\"}]" },
+	{ "part", "residual",
+	  "\"anyOf\":[{\"$ref\":\"#/definitions/items\"},{\"$ref\":\"#/definitions/residual\"}]" },
+	{ "part", "parallel",
+	  "\"anyOf\":[{\"$ref\":\"#/definitions/branches\"},{\"$ref\":\"#/definitions/parallel\"}]" },
+	{ "part", "scan", "\"anyOf\":[{\"$ref\":\"#/definitions/scan\"},{\"type\":\"string\"}]" },
+	{ "residual", "body", "\"anyOf\":[{\"$ref\":\"#/definitions/items\"}]" },
+	{ "residual", "skip", "\"enum\":[\"identity\",\"auto\"]" },
+	{ "parallel", "branches",
+	  "\"anyOf\":[{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/branch\"}},"
+	  "{\"$ref\":\"#/definitions/branches\"}]" },
+	{ "block", "body", "\"anyOf\":[{\"$ref\":\"#/definitions/model\"}]" },
+};
+
+static void mapping(struct schema *s, const char *where);
+
+/* A key with what is said of it above: its keys, if it has a table of them, or its value. */
+static void mapping_key(struct schema *s, const char *where, const char *key)
+{
+	const char *doc = doc_of(where, key);
+	char inner[64];
+
+	snprintf(inner, sizeof inner, "%s%s%s", where, *where ? "." : "", key);
+	open_with(s, key, '{');
+	if (doc)
+		text(s, "description", doc);
+	for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+		if (strcmp(values[k].where, where) != 0 || strcmp(values[k].key, key) != 0)
+			continue;
+		fprintf(s->to, "%s%s", s->comma ? "," : "", values[k].value);
+		s->comma = true;
+	}
+	for (size_t k = 0; k < sizeof docs / sizeof *docs; k++)
+		if (strcmp(docs[k].where, inner) == 0) {
+			mapping(s, inner);
+			break;
+		}
+	shut(s, '}');
+}
+
+/* The keys that have a sentence there. */
+static void described(struct schema *s, const char *where)
+{
+	for (size_t k = 0; k < sizeof docs / sizeof *docs; k++)
+		if (strcmp(docs[k].where, where) == 0)
+			mapping_key(s, where, docs[k].key);
+}
+
+/* "type", "properties": the keys that the reader of the language takes there, or those that have a
+ * sentence. */
+static void mapping(struct schema *s, const char *where)
+{
+	size_t n = 0;
+	bool any;
+	const char *const *keys = keys_at(NULL, *where ? 1 : 0, &where, &n, &any);
+
+	raw(s, "type", "\"object\"");
+	raw(s, "additionalProperties", "false");
+	if (!*where)
+		raw(s, "patternProperties", "{\"^x-\":{}}");
+	open_with(s, "properties", '{');
+	for (size_t k = 0; k < n; k++)
+		mapping_key(s, where, keys[k]);
+	if (n == 0)
+		described(s, where);
 	shut(s, '}');
 }
 
@@ -315,35 +476,60 @@ static void name_alone(struct schema *s, const char *name, const char *doc)
 	shut(s, '}');
 }
 
+/* The params or the inputs of a block, as keys. */
+static void block_keys(struct schema *s, const struct yaml *map, bool inputs)
+{
+	for (size_t i = 0; map && map->kind == YAML_MAP && i < map->n; i++) {
+		open_with(s, map->keys[i]->text, '{');
+		if (inputs)
+			text(s, "description", "an input, instead of the item before");
+		else if (map->items[i]->kind == YAML_SCALAR)
+			text(s, "description", map->items[i]->text);
+		shut(s, '}');
+	}
+}
+
 static void block_arguments(struct schema *s, const struct file_block *b)
 {
 	open_with(s, b->name, '{');
 	text(s, "description", b->doc);
-	open_with(s, "anyOf", '[');
-	open_with(s, NULL, '{');
-	raw(s, "type", "[\"number\",\"string\",\"boolean\",\"array\",\"null\"]");
-	shut(s, '}');
-	open_with(s, NULL, '{');
-	raw(s, "type", "\"object\"");
+	raw(s, "type", ARGUMENTS);
+	raw(s, "additionalProperties", b->block ? "false" : "true");
 	open_with(s, "properties", '{');
-	for (size_t i = 0; b->params && b->params->kind == YAML_MAP && i < b->params->n; i++) {
-		const struct yaml *value = b->params->items[i];
-
-		open_with(s, b->params->keys[i]->text, '{');
-		if (value->kind == YAML_SCALAR)
-			text(s, "description", value->text);
-		shut(s, '}');
-	}
+	block_keys(s, yaml_get(b->block, "params"), false);
+	block_keys(s, yaml_get(b->block, "inputs"), true);
 	shut(s, '}');
-	shut(s, '}');
-	shut(s, ']');
 	shut(s, '}');
 }
 
+/* An item: a mapping, or a name alone. What is neither gets the sentence of the mapping, the first form. */
 static void define_item(struct schema *s)
 {
 	open_with(s, "item", '{');
 	open_with(s, "anyOf", '[');
+	open_with(s, NULL, '{');
+	raw(s, "type", "\"object\"");
+	if (s->strict)
+		text(s, "errorMessage", "neither an op, a layer or a block of this file nor a word of items such "
+		                        "as 'repeat'");
+	raw(s, "additionalProperties", s->strict ? "false" : "true");
+	open_with(s, "properties", '{');
+	described(s, "item");
+	described(s, "part");
+	for (size_t k = 0; k < s->n_blocks; k++)
+		block_arguments(s, &s->blocks[k]);
+	for (size_t k = 0; layers[k]; k++)
+		arguments(s, layers[k]->name, layers[k]->doc, layers[k]->attrs, layers[k]->inputs,
+		          true);
+	for (size_t k = 0; k < ad_ops(); k++) {
+		const ad_op *op = ad_op_at(k);
+
+		if (!layer_named(ad_op_name(op)) && !doc_of("item", ad_op_name(op)))
+			arguments(s, ad_op_name(op), ad_op_doc(op), ad_op_attrs(op),
+			          ad_op_inputs(op), false);
+	}
+	shut(s, '}');
+	shut(s, '}');
 	for (size_t k = 0; k < s->n_blocks; k++)
 		name_alone(s, s->blocks[k].name, s->blocks[k].doc);
 	for (size_t k = 0; layers[k]; k++)
@@ -353,46 +539,6 @@ static void define_item(struct schema *s)
 			name_alone(s, ad_op_name(ad_op_at(k)), ad_op_doc(ad_op_at(k)));
 	if (!s->strict)
 		raw(s, NULL, "{\"type\":\"string\"}");
-	open_with(s, NULL, '{');
-	raw(s, "type", "\"object\"");
-	raw(s, "additionalProperties", s->strict ? "false" : "true");
-	open_with(s, "properties", '{');
-	for (size_t k = 0; k < sizeof docs / sizeof *docs; k++) {
-		bool part = strcmp(docs[k].where, "part") == 0;
-
-		if (!part && strcmp(docs[k].where, "item") != 0)
-			continue;
-		open_with(s, docs[k].key, '{');
-		text(s, "description", docs[k].doc);
-		if (part &&
-		    (strcmp(docs[k].key, "chain") == 0 || strcmp(docs[k].key, "residual") == 0)) {
-			open_with(s, "anyOf", '[');
-			refer(s, NULL, "items");
-			open_with(s, NULL, '{');
-			raw(s, "type", "\"object\"");
-			open_with(s, "properties", '{');
-			refer(s, "body", "model");
-			raw(s, "skip", "{}");
-			shut(s, '}');
-			shut(s, '}');
-			shut(s, ']');
-		}
-		shut(s, '}');
-	}
-	for (size_t k = 0; k < s->n_blocks; k++)
-		block_arguments(s, &s->blocks[k]);
-	for (size_t k = 0; layers[k]; k++)
-		arguments(s, layers[k]->name, layers[k]->doc, layers[k]->attrs, layers[k]->inputs,
-		          true);
-	for (size_t k = 0; k < ad_ops(); k++) {
-		const ad_op *op = ad_op_at(k);
-
-		if (!layer_named(ad_op_name(op)))
-			arguments(s, ad_op_name(op), ad_op_doc(op), ad_op_attrs(op),
-			          ad_op_inputs(op), false);
-	}
-	shut(s, '}');
-	shut(s, '}');
 	shut(s, ']');
 	shut(s, '}');
 }
@@ -440,13 +586,7 @@ static void define_source(struct schema *s)
 		name_alone(s, formats[k]->name, formats[k]->doc);
 	shut(s, ']');
 	shut(s, '}');
-	for (size_t k = 0; k < sizeof docs / sizeof *docs; k++) {
-		if (strcmp(docs[k].where, "split") != 0)
-			continue;
-		open_with(s, docs[k].key, '{');
-		text(s, "description", docs[k].doc);
-		shut(s, '}');
-	}
+	described(s, "split");
 	for (size_t k = 0; formats[k]; k++)
 		for (const ad_attr *a = formats[k]->attrs; a && a->name; a++)
 			format_key(s, k, a->name);
@@ -454,28 +594,42 @@ static void define_source(struct schema *s)
 	shut(s, '}');
 }
 
-static void define_optimizer(struct schema *s)
+/* An optimizer or a schedule: a name alone, or a mapping of one name to its arguments. */
+static void define_choices(struct schema *s)
 {
 	open_with(s, "optimizer", '{');
 	raw(s, "type", "[\"object\",\"string\"]");
+	raw(s, "additionalProperties", "false");
 	open_with(s, "properties", '{');
 	for (size_t k = 0; optimizers[k]; k++)
 		arguments(s, optimizers[k]->name, optimizers[k]->doc, optimizers[k]->attrs, NULL,
 		          false);
 	shut(s, '}');
 	shut(s, '}');
+	open_with(s, "schedule", '{');
+	raw(s, "type", "[\"object\",\"string\"]");
+	raw(s, "additionalProperties", "false");
+	open_with(s, "properties", '{');
+	for (size_t k = 0; schedules[k].name; k++)
+		arguments(s, schedules[k].name, schedules[k].doc, schedules[k].attrs, NULL, false);
+	shut(s, '}');
+	shut(s, '}');
 }
 
 static void define_plain(struct schema *s)
 {
+	static const char *const parts[] = { "block", "residual", "parallel", "scan" };
+
 	raw(s, "expression", "{\"type\":[\"number\",\"string\",\"boolean\"]}");
 	raw(s, "shape", "{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]}}");
 	raw(s, "items", "{\"type\":\"array\",\"items\":{\"$ref\":\"#/definitions/item\"}}");
 	raw(s, "model",
 	    "{\"anyOf\":[{\"$ref\":\"#/definitions/"
 	    "items\"},{\"type\":\"object\",\"additionalProperties\":"
-	    "{\"anyOf\":[{\"$ref\":\"#/definitions/expression\"},{\"$ref\":\"#/definitions/"
-	    "item\"}]}}]}");
+	    "{\"anyOf\":[{\"$ref\":\"#/definitions/item\"},{\"$ref\":\"#/definitions/"
+	    "expression\"}]}}]}");
+	raw(s, "branch", "{\"anyOf\":[{\"$ref\":\"#/definitions/items\"},{\"$ref\":\"#/definitions/item\"}]}");
+	raw(s, "branches", "{\"type\":\"array\",\"items\":{\"$ref\":\"#/definitions/branch\"}}");
 	raw(s, "init",
 	    "{\"description\":\"initial values: a word, or a mapping with one "
 	    "key\",\"anyOf\":[{\"enum\":["
@@ -494,106 +648,18 @@ static void define_plain(struct schema *s)
 	    "\"object\",\"properties\":{\"shape\":{\"$ref\":\"#/definitions/"
 	    "shape\"},\"init\":{\"$ref\":"
 	    "\"#/definitions/init\"}}}]}");
-	open_with(s, "block", '{');
-	raw(s, "type", "\"object\"");
-	open_with(s, "properties", '{');
-	for (size_t k = 0; k < sizeof docs / sizeof *docs; k++) {
-		if (strcmp(docs[k].where, "block") != 0)
-			continue;
-		open_with(s, docs[k].key, '{');
-		text(s, "description", docs[k].doc);
-		if (strcmp(docs[k].key, "body") == 0)
-			raw(s, "anyOf", "[{\"$ref\":\"#/definitions/model\"}]");
+	for (size_t k = 0; k < sizeof parts / sizeof *parts; k++) {
+		open_with(s, parts[k], '{');
+		mapping(s, parts[k]);
 		shut(s, '}');
 	}
-	shut(s, '}');
-	shut(s, '}');
-}
-
-/* What stands under a key of the file, or of train or data. */
-static const struct {
-	const char *where, *key, *value;
-} values[] = {
-	{ "", "version", "\"enum\":[1]" },
-	{ "", "name", "\"type\":\"string\"" },
-	{ "", "params", "\"type\":\"object\"" },
-	{ "", "inputs",
-	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/input\"}" },
-	{ "", "weights",
-	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/weight\"}" },
-	{ "", "defs",
-	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/block\"}" },
-	{ "", "defaults", "\"type\":\"object\"" },
-	{ "", "model", "\"anyOf\":[{\"$ref\":\"#/definitions/model\"}]" },
-	{ "", "loss", "\"anyOf\":[{\"$ref\":\"#/definitions/expression\"}]" },
-	{ "", "output", "\"anyOf\":[{\"$ref\":\"#/definitions/expression\"}]" },
-	{ "", "metrics",
-	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/expression\"}" },
-	{ "train", "optimizer", "\"anyOf\":[{\"$ref\":\"#/definitions/optimizer\"}]" },
-	{ "train", "epochs", "\"type\":[\"integer\",\"string\"]" },
-	{ "train", "steps", "\"type\":[\"integer\",\"string\"]" },
-	{ "train", "seed", "\"type\":[\"integer\",\"string\"]" },
-	{ "train", "precision", "\"enum\":[\"f32\",\"f64\",\"bf16\"]" },
-	{ "data", "train", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
-	{ "data", "valid", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
-	{ "data", "test", "\"anyOf\":[{\"$ref\":\"#/definitions/source\"}]" },
-	{ "data", "batch", "\"type\":[\"integer\",\"string\"]" },
-	{ "data", "shuffle", "\"type\":[\"boolean\",\"string\"]" },
-	{ "data", "draw", "\"enum\":[\"random\"]" },
-	{ "sweep", "over", "\"type\":\"object\"" },
-	{ "sweep", "method", "\"enum\":[\"grid\",\"random\"]" },
-	{ "sweep", "trials", "\"type\":[\"integer\",\"string\"]" },
-	{ "sweep", "goal", "\"type\":\"string\"" },
-	{ "draw", "view", "\"enum\":[\"auto\",\"circuit\",\"flow\"]" },
-	{ "draw", "depth", "\"type\":[\"integer\",\"string\"]" },
-	{ "draw", "direction", "\"enum\":[\"TB\",\"BT\",\"LR\",\"RL\"]" },
-	{ "draw", "gradients", "\"enum\":[\"rms\",\"max\",\"ratio\"]" },
-	{ "draw", "max_nodes", "\"type\":[\"integer\",\"string\"]" },
-};
-
-static void mapping(struct schema *s, const char *where);
-
-static void mapping_key(struct schema *s, const char *where, const char *key)
-{
-	const char *doc = doc_of(where, key);
-
-	open_with(s, key, '{');
-	if (doc)
-		text(s, "description", doc);
-	for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
-		if (strcmp(values[k].where, where) != 0 || strcmp(values[k].key, key) != 0)
-			continue;
-		fprintf(s->to, "%s%s", s->comma ? "," : "", values[k].value);
-		s->comma = true;
-	}
-	if (!*where && (strcmp(key, "train") == 0 || strcmp(key, "data") == 0 || strcmp(key, "sweep") == 0 ||
-	                strcmp(key, "draw") == 0))
-		mapping(s, key);
-	shut(s, '}');
-}
-
-/* "type", "properties": the keys that the reader of the language takes there. */
-static void mapping(struct schema *s, const char *where)
-{
-	size_t n = 0;
-	bool any;
-	const char *const *keys = keys_at(NULL, *where ? 1 : 0, &where, &n, &any);
-
-	raw(s, "type", "\"object\"");
-	raw(s, "additionalProperties", "false");
-	if (!*where)
-		raw(s, "patternProperties", "{\"^x-\":{}}");
-	open_with(s, "properties", '{');
-	for (size_t k = 0; k < n; k++)
-		mapping_key(s, where, keys[k]);
-	shut(s, '}');
 }
 
 /* ---- the blocks of a file
  * ------------------------------------------------------------------------------------------ */
 
 static void add_name(struct schema *s, const char *prefix, const char *name,
-                     const struct yaml *params, const char *doc)
+                     const struct yaml *block, const char *doc)
 {
 	struct file_block *more = realloc(s->blocks, (s->n_blocks + 1) * sizeof *more);
 	char *whole = NULL;
@@ -609,7 +675,7 @@ static void add_name(struct schema *s, const char *prefix, const char *name,
 			free(whole);
 			return;
 		}
-	s->blocks[s->n_blocks++] = (struct file_block){ whole, params, doc };
+	s->blocks[s->n_blocks++] = (struct file_block){ whole, block, doc };
 }
 
 /* A block, and those of its parameters that are ops or blocks, which its body may have as items. */
@@ -618,7 +684,7 @@ static void add_block(struct schema *s, const char *prefix, const struct yaml *k
 {
 	const struct yaml *params = yaml_get(block, "params");
 
-	add_name(s, prefix, key->text, params, "a block of this file");
+	add_name(s, prefix, key->text, block, "a block of this file");
 	for (size_t i = 0; params && params->kind == YAML_MAP && i < params->n; i++) {
 		const struct yaml *type = params->items[i];
 		size_t n = type->kind == YAML_SCALAR
@@ -717,12 +783,14 @@ char *schema_text(const char *file)
 	text(&s, "$schema", "http://json-schema.org/draft-07/schema#");
 	text(&s, "title", "a model of autograd " AD_VERSION);
 	mapping(&s, "");
-	raw(&s, "required", "[\"version\"]");
+	/* a file that extends another may have it from there */
+	raw(&s, "if", "{\"required\":[\"extends\"]}");
+	raw(&s, "else", "{\"required\":[\"version\"]}");
 	open_with(&s, "definitions", '{');
 	define_plain(&s);
 	define_item(&s);
 	define_source(&s);
-	define_optimizer(&s);
+	define_choices(&s);
 	shut(&s, '}');
 	fputs("}\n", s.to);
 	for (size_t k = 0; k < s.n_blocks; k++)

@@ -1122,6 +1122,53 @@ Test(language, order_of_authority)
 
 /* ---- the resolved declaration ---------------------------------------------------------------- */
 
+static bool same_watched(struct watched a, struct watched b)
+{
+	return a.given == b.given && a.valid == b.valid && a.most == b.most && a.value == b.value;
+}
+
+static bool same_period(struct period a, struct period b)
+{
+	return a.n == b.n && a.epochs == b.epochs;
+}
+
+static void expect_same_train(const struct train_spec *a, const struct train_spec *b, const char *what)
+{
+	cr_expect(a->given == b->given && a->epochs == b->epochs && a->steps == b->steps && a->seed == b->seed &&
+	              a->optimizer == b->optimizer && a->log == b->log && a->schedule == b->schedule &&
+	              a->clip == b->clip && a->accumulate == b->accumulate && same_period(a->eval, b->eval),
+	          "%s", what);
+	cr_expect(same_watched(a->early_stop.watch, b->early_stop.watch) &&
+	              a->early_stop.patience == b->early_stop.patience, "%s: early_stop", what);
+	cr_expect(a->checkpoint.given == b->checkpoint.given && a->checkpoint.keep == b->checkpoint.keep &&
+	              same_period(a->checkpoint.every, b->checkpoint.every) &&
+	              same_watched(a->checkpoint.best, b->checkpoint.best), "%s: checkpoint", what);
+	cr_expect(same_period(a->gradients, b->gradients) && a->draw_gradients == b->draw_gradients, "%s", what);
+	cr_assert(a->n_groups == b->n_groups);
+	for (int i = 0; i < a->n_groups; i++)
+		cr_expect(strcmp(a->groups[i].match, b->groups[i].match) == 0 &&
+		              a->groups[i].lr_scale == b->groups[i].lr_scale &&
+		              !a->groups[i].attrs == !b->groups[i].attrs, "%s: group %d", what, i);
+}
+
+static void expect_same_data(const struct data_spec *a, const struct data_spec *b, const char *what)
+{
+	const struct split *p[] = { &a->split_valid, &a->split_test }, *q[] = { &b->split_valid, &b->split_test };
+
+	cr_expect(a->given == b->given && a->has_train == b->has_train && a->has_valid == b->has_valid &&
+	              a->has_test == b->has_test && a->train.format == b->train.format &&
+	              a->train.n_bindings == b->train.n_bindings && a->valid.format == b->valid.format &&
+	              a->test.format == b->test.format && a->n_map == b->n_map && a->batch == b->batch &&
+	              a->shuffle == b->shuffle && a->draw_random == b->draw_random, "%s", what);
+	for (int k = 0; k < 2; k++)
+		cr_expect(p[k]->given == q[k]->given && p[k]->fraction == q[k]->fraction &&
+		              p[k]->of_test == q[k]->of_test && p[k]->tail == q[k]->tail, "%s", what);
+	cr_assert(a->n_augment == b->n_augment);
+	for (int i = 0; i < a->n_augment; i++)
+		cr_expect(a->augment[i].kind == b->augment[i].kind && a->augment[i].pad == b->augment[i].pad &&
+		              a->augment[i].p == b->augment[i].p, "%s", what);
+}
+
 static void expect_same(const ad_model *a, const ad_model *b, const char *what)
 {
 	cr_assert(a->n_rows == b->n_rows && a->n_weights == b->n_weights &&
@@ -1135,16 +1182,39 @@ static void expect_same(const ad_model *a, const ad_model *b, const char *what)
 	}
 	for (int i = 0; i < a->n_weights; i++)
 		cr_expect_str_eq(a->weights[i].path, b->weights[i].path);
-	cr_expect(a->f64 == b->f64 && a->train.epochs == b->train.epochs &&
-	          a->train.optimizer == b->train.optimizer && a->data.n_map == b->data.n_map &&
-	          a->data.shuffle == b->data.shuffle);
+	cr_expect(a->f64 == b->f64 && a->bf16 == b->bf16, "%s", what);
+	expect_same_data(&a->data, &b->data, what);
+	expect_same_train(&a->train, &b->train, what);
+	cr_expect(a->sweep.given == b->sweep.given && a->sweep.random == b->sweep.random &&
+	              a->sweep.trials == b->sweep.trials && a->sweep.n_over == b->sweep.n_over &&
+	              same_watched(a->sweep.goal, b->sweep.goal), "%s", what);
+	cr_expect(a->draw.view == b->draw.view && a->draw.stat == b->draw.stat && a->draw.depth == b->draw.depth &&
+	              a->draw.max_nodes == b->draw.max_nodes && !a->draw.direction == !b->draw.direction &&
+	              memcmp(a->draw.thresholds, b->draw.thresholds, sizeof a->draw.thresholds) == 0,
+	          "%s: draw", what);
 }
 
+/* Of every part of the file the least that can stand there. */
+static const char sparse[] =
+    "version: 1\ninputs: {x: [B, 3, 8, 8], y: {shape: [B], dtype: i32, role: target}}\nparams: {lr: 0.1}\n"
+    "model:\n  - parallel: [relu, tanh]\n  - parallel: {branches: [relu, tanh], join: stack}\n  - mean: {axis: 0}\n"
+    "  - flatten\n  - {linear: 2, as: h}\nloss: cross_entropy(h, y)\n"
+    "metrics: {acc: \"mean(argmax(h, axis=1) == y)\"}\n"
+    "data: {train: {png: pictures}, valid: {split: 0.1}, test: {split: 0.2}, batch: 4,\n"
+    "       augment: {x: [random_flip, {random_crop: 2}]}}\n"
+    "train: {epochs: 2, optimizer: adam, early_stop: {watch: valid.acc}, checkpoint: {best: valid.acc},\n"
+    "        gradients: {every: 3 steps}, groups: [{match: \"*.bias\", lr: 0.2}]}\n"
+    "sweep: {over: {lr: [0.1, 0.2]}}\ndraw: {thresholds: {weak: 0.1}}\n";
+
+/* As it is resolved and with its defaults, which written out once more are the same. */
 Test(language, resolved_and_full_mean_the_same)
 {
 	glob_t files;
 
 	cr_assert(glob("configs/*.yaml", 0, NULL, &files) == 0 && files.gl_pathc > 10);
+	/* of the examples the last needs a plug-in */
+	cr_assert(glob("tests/examples/[0-4]_*.yaml", GLOB_APPEND, NULL, &files) == 0 && files.gl_pathc > 15);
+	cr_assert(glob(scratch_text("sparse.yaml", sparse), GLOB_APPEND, NULL, &files) == 0);
 	for (size_t k = 0; k < files.gl_pathc; k++) {
 		ad_model *m = ad_model_open(files.gl_pathv[k], 0, NULL);
 		char *text = NULL, *one = resolved(m);
@@ -1162,6 +1232,12 @@ Test(language, resolved_and_full_mean_the_same)
 		expect_same(m, again, files.gl_pathv[k]);
 		expect_same(m, full, files.gl_pathv[k]);
 		free(about);
+		char *twice = NULL;
+		to = open_memstream(&twice, &length);
+		yaml_write(model_full(full), to);
+		fclose(to);
+		cr_expect_str_eq(twice, text);
+		free(twice);
 		free(one);
 		free(text);
 		ad_model_close(again);
@@ -1185,6 +1261,7 @@ Test(language, full_writes_out_defaults)
 		"      act: relu\n",       "      n: 3\n",
 		"      axis: 1\n",         "  precision: f32\n",
 		"      lr: 0.1\n",         "    role: input\n",
+		"  max_nodes: 300\n",      "    weak: 1/30\n",
 	};
 	char *text = NULL, place[64];
 	size_t length = 0;

@@ -162,6 +162,43 @@ Test(yaml, encodings)
 	done(&r);
 }
 
+/* Why libyaml stops is said in terms of the file. */
+Test(yaml, reasons)
+{
+	static const struct {
+		const char *text, *said;
+	} cases[] = {
+		{ "m: [a, {b: c}\nn: [d]\n", "m.yaml:1:4: error[E007]: this '[' is never closed" },
+		{ "m: [a, ']' # ]\nn: {d: e}\n", "m.yaml:1:4: error[E007]: this '[' is never closed" },
+		{ "m: [a, {b: c]\nn: d\n", "m.yaml:1:13: error[E016]: a ',' or a '}' is due here" },
+		{ "m: {\"a\"\n  : b}\n", "m.yaml:2:3: error[E016]: a ',' or a '}' is due here" },
+		{ "m: [a, \"]\", b\n  c: [d]]\n", "m.yaml:2:4: error[E016]: a ',' or a ']' is due here" },
+		{ "  a: 1\nb: 2\n", "m.yaml:2:1: error[E016]: this stands further left than what the file began" },
+		{ "a: 1\n...\nb: 2\n", "m.yaml:3:1: error[E016]: a second document" },
+		{ "a: 1\n---\nb: 2\n", "m.yaml:2:1: error[E016]: a second document" },
+		{ "- a\n-\t- b\n", "m.yaml:2:2: error[E008]: YAML does not allow a tab" },
+		{ "k: &a:b v\n", "m.yaml:1:4: error[E016]: the name of an anchor is made of" },
+		{ "k: &a:b [v]\n", "the name of an anchor is made of" },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		expect_said(cases[i].text, strlen(cases[i].text), cases[i].said);
+}
+
+/* The end of the file is the end of its last line. */
+Test(yaml, without_a_last_line_feed)
+{
+	static const char *const texts[] = { "a: |\n  x\n   ", "a: |\n  x\n   \n" };
+
+	for (int i = 0; i < 2; i++) {
+		struct reading r = read_text(texts[i]);
+
+		cr_assert(r.root, "%s", r.said);
+		cr_expect_str_eq(yaml_get(r.root, "a")->text, "x\n \n");
+		done(&r);
+	}
+}
+
 Test(yaml, suggestions)
 {
 	static const char *const names[] = { "epochs", "steps", "relu", "gelu", "here" };

@@ -5,6 +5,7 @@
 #include "../models/scratch.h"
 
 #include <criterion/criterion.h>
+#include <glob.h>
 #include <sys/wait.h>
 
 TestSuite(config, .init = scratch_open, .fini = scratch_close);
@@ -41,6 +42,17 @@ static void expect(const char *before, const char *arguments, int status, const 
 	free(out);
 }
 
+/* The same of a command about a path. */
+static char *about(const char *command, const char *path, const char *options, int *status)
+{
+	char *arguments = NULL, *out;
+
+	cr_assert(asprintf(&arguments, "%s %s %s", command, path, options) > 0);
+	out = output_of("", arguments, status);
+	free(arguments);
+	return out;
+}
+
 Test(config, resolved_with_origins)
 {
 	scratch_text("base.yaml", base);
@@ -62,24 +74,69 @@ Test(config, resolved_with_origins)
 	       "  - dropout: p  # base.yaml:4:32\n"
 	       "name: other     # --set name=other\n");
 	expect("", "config child.yaml --full --origin", 0,
-	       "version: 1        # base.yaml:1:10\n"
+	       "version: 1           # base.yaml:1:10\n"
 	       "params:\n"
-	       "  n: 3            # base.yaml:2:13\n"
-	       "  p: 0.25         # child.yaml:2:13\n"
+	       "  n: 3               # base.yaml:2:13\n"
+	       "  p: 0.25            # child.yaml:2:13\n"
 	       "inputs:\n"
 	       "  x:\n"
 	       "    shape:\n"
-	       "      - B         # base.yaml:3:14\n"
-	       "      - 4         # base.yaml:3:17\n"
-	       "    dtype: f32    # default\n"
-	       "    role: input   # default\n"
+	       "      - B            # base.yaml:3:14\n"
+	       "      - 4            # base.yaml:3:17\n"
+	       "    dtype: f32       # default\n"
+	       "    role: input      # default\n"
 	       "model:\n"
 	       "  - linear:\n"
-	       "      out: n      # base.yaml:4:18\n"
-	       "      bias: true  # default\n"
+	       "      out: n         # base.yaml:4:18\n"
+	       "      bias: true     # default\n"
 	       "  - dropout:\n"
-	       "      p: p        # base.yaml:4:32\n"
-	       "name: child       # default\n");
+	       "      p: p           # base.yaml:4:32\n"
+	       "draw:\n"
+	       "  thresholds:\n"
+	       "    vanishing: 1e-3  # default\n"
+	       "    weak: 1/30       # default\n"
+	       "    strong: 10       # default\n"
+	       "    exploding: 100   # default\n"
+	       "  view: auto         # default\n"
+	       "  gradients: rms     # default\n"
+	       "  max_nodes: 300     # default\n"
+	       "name: child          # default\n");
+}
+
+/* What --full prints is a file that checks clean and is the same as the one it was made of. */
+Test(config, full_is_a_file_of_the_same_meaning)
+{
+	static const char sweeping[] = "version: 1\nparams: {n: 3}\ninputs: {x: [B, 4]}\nmodel: [{linear: n}, sum]\n"
+	                               "train: {steps: 3, optimizer: {sgd: 0.1}}\n"
+	                               "sweep: {over: {n: [2, 3]}}\ndraw: {direction: TB}\n";
+	int status;
+	char *out;
+	glob_t files;
+
+	cr_assert(glob("configs/*.yaml", 0, NULL, &files) == 0);
+	cr_assert(glob("tests/examples/[0-4]_*.yaml", GLOB_APPEND, NULL, &files) == 0 && files.gl_pathc > 15);
+	cr_assert(glob(scratch_text("sweeping.yaml", sweeping), GLOB_APPEND, NULL, &files) == 0);
+	for (size_t k = 0; k < files.gl_pathc; k++) {
+		char *name = realpath(files.gl_pathv[k], NULL), *text = about("config", name, "--full", &status);
+
+		cr_assert(status == 0, "%s", text);
+		scratch_text("full.yaml", text);
+		out = about("diff", name, "full.yaml", &status);
+		cr_expect(status == 0 && !*out, "%s: %s", name, out);
+		free(out);
+		out = about("check", "full.yaml", "", &status);
+		cr_expect(status == 0 && strncmp(out, "full.yaml: ok, ", 15) == 0, "%s: %s\n%s", name, out, text);
+		free(out);
+		free(text);
+		free(name);
+	}
+	globfree(&files);
+	out = about("config", "sweeping.yaml", "--full --origin", &status);
+	cr_expect(strstr(out, "\n  method: grid          # default\n  goal: min train.loss  # default\n") &&
+	              strstr(out, "\n  direction: TB         # sweeping.yaml:7:19\n") &&
+	              strstr(out, "\n  view: auto            # default\n") && !strstr(out, "trials"),
+	          "%s", out);
+	free(out);
 }
 
 Test(config, mistakes)

@@ -332,13 +332,10 @@ static const cJSON *at(const cJSON *json, const char *a, const char *b, const ch
 	return c ? cJSON_GetObjectItemCaseSensitive(json, c) : json;
 }
 
-/* The properties of an item that is a mapping: the last of its forms. */
+/* The properties of an item that is a mapping: the first of its forms. */
 static const cJSON *item_keys(const cJSON *json)
 {
-	const cJSON *forms = at(json, "definitions", "item", "anyOf");
-
-	return cJSON_GetObjectItem(cJSON_GetArrayItem(forms, cJSON_GetArraySize(forms) - 1),
-	                           "properties");
+	return cJSON_GetObjectItem(cJSON_GetArrayItem(at(json, "definitions", "item", "anyOf"), 0), "properties");
 }
 
 Test(declarations, schema_has_all_ops_and_layers)
@@ -359,8 +356,7 @@ Test(declarations, schema_has_all_ops_and_layers)
 		cr_assert_not_null(layer, "%s", layers[k]->name);
 		cr_expect_str_eq(cJSON_GetObjectItem(layer, "description")->valuestring,
 		                 layers[k]->doc);
-		arguments = at(cJSON_GetArrayItem(cJSON_GetObjectItem(layer, "anyOf"), 1),
-		               "properties", NULL, NULL);
+		arguments = cJSON_GetObjectItem(layer, "properties");
 		for (const ad_attr *a = layers[k]->attrs; a->name; a++)
 			cr_expect(cJSON_GetObjectItemCaseSensitive(arguments, a->name), "%s %s",
 			          layers[k]->name, a->name);
