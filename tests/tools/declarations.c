@@ -452,8 +452,7 @@ Test(declarations, schema_lets_expressions_and_blocks_pass)
 
 		cr_assert(status == 0 && json, "%s", text);
 		keys = item_keys(json);
-		conv2d = at(cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetObjectItem(keys, "conv2d"), "anyOf"), 1),
-		            "properties", NULL, NULL);
+		conv2d = at(keys, "conv2d", "properties", NULL);
 		cr_expect(allows(cJSON_GetObjectItem(conv2d, "out"), "integer") &&
 		          allows(cJSON_GetObjectItem(conv2d, "out"), "string") &&
 		          !allows(cJSON_GetObjectItem(conv2d, "out"), "object"));
@@ -462,7 +461,7 @@ Test(declarations, schema_lets_expressions_and_blocks_pass)
 			cr_expect(cJSON_GetObjectItemCaseSensitive(keys, words[i]), "%s", words[i]);
 		forms = at(json, "definitions", "item", "anyOf");
 		cr_expect_eq(cJSON_IsTrue(cJSON_GetObjectItem(
-		                 cJSON_GetArrayItem(forms, cJSON_GetArraySize(forms) - 1), "additionalProperties")),
+		                 cJSON_GetArrayItem(forms, 0), "additionalProperties")),
 		             k == 0, "%s", lines[k]);
 		cJSON_Delete(json);
 		free(text);

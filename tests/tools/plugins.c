@@ -83,6 +83,43 @@ Test(plugins, begin)
 	expect(2, "'one.c' is to be built first", "$A op check one.c");
 }
 
+/* What the table and the comment of a plugin's op say is known wherever that of a built-in one is. */
+Test(plugins, described)
+{
+	int status;
+	const char *text = scratch_shell(&status, "A=$(realpath $A); cd $S; $A op new soft && $A op build soft.c && "
+	                                          "$A op new rows --like array && $A op build rows.c");
+
+	cr_assert_eq(status, 0, "%s", text);
+#define WITH "--plugin $S/libsoft.so --plugin $S/librows.so"
+	/* the parser and the checker: arguments by name, their types and defaults, the shape rule */
+	scratch_text("m.yaml", "version: 1\nplugins: [soft, rows]\ninputs: {x: [B, 4]}\n"
+	                       "model:\n  - soft: {scale: 2}\n  - soft\n  - soft: 3\n  - rows\n");
+	expect(0, "m.yaml: ok, 4 items", "$A check $S/m.yaml " WITH);
+	expect(0, "rows    rows   [B]", "$A show $S/m.yaml " WITH);
+	scratch_text("bad.yaml", "version: 1\nplugins: [soft, rows]\ninputs: {x: [B, 4]}\n"
+	                         "model:\n  - soft: {scael: 2}\n  - soft: {scale: fast}\n");
+	expect(2, "bad.yaml:5:12: error[E001]: 'soft' has no argument 'scael'\n    5 |   - soft: {scael: 2}\n"
+	          "      |            ^^^^^ did you mean 'scale'?\n", "$A check $S/bad.yaml " WITH);
+	expect(2, "bad.yaml:6:19: error[E004]: 'scale' wants a number", "$A check $S/bad.yaml " WITH);
+	scratch_text("twice.yaml", "version: 1\nplugins: [rows]\ninputs: {x: [B, 4]}\nmodel:\n  - rows\n  - rows\n");
+	expect(2, "twice.yaml:6:5: error[E010]: rows: x has to have two axes, and is [B]", "$A check $S/twice.yaml " WITH);
+	scratch_text("typo.yaml", "version: 1\nplugins: [soft]\ninputs: {x: [B, 4]}\nmodel: [sotf]\n");
+	expect(2, "did you mean 'soft'?", "$A check $S/typo.yaml " WITH);
+	/* its description, manual page and schema */
+	expect(0, "scale  number  default 1; what y comes near to for large x\n", "$A ops soft " WITH);
+	expect(0, "\nplugin\n  /", "$A ops soft " WITH);
+	expect(0, ".TH soft 7 ", "$A ops soft --man " WITH);
+	expect(0, "  soft ", "$A ops " WITH);
+	text = scratch_shell(&status, "$A schema --for $S/m.yaml " WITH " | grep -o '\"soft\":{[^}]*}'");
+	cr_expect(status == 0 && strstr(text, "by element") && !strstr(text, "plug-in"), "%s", text);
+	text = scratch_shell(&status, "$A schema " WITH " | grep -o 'what y comes near to for large x' | head -1");
+	cr_expect(status == 0 && *text, "%s", text);
+	/* the drawing */
+	text = scratch_shell(&status, "$A draw $S/m.yaml -f dot " WITH " | grep -c -e '>soft' -e '>rows'");
+	cr_expect(status == 0 && atoi(text) >= 4, "%s", text);
+}
+
 #define MODEL                                                                                                      \
 	"version: 1\n"                                                                                             \
 	"plugins: [swish]\n"                                                                                       \
