@@ -153,7 +153,8 @@ $(BUILD)/libautograd.a: $(LIBRARY) $(BUILD)/members
 	$(Q)ar rcs $@ $(LIBRARY)
 
 # Calls that are compiled into programs (autograd.h) know how this version lays out what they compare with.
-SONAME := libautograd.so.$(shell sed -n 's/^\#define AD_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
+VERSION := $(shell sed -n 's/^\#define AD_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
+SONAME := libautograd.so.$(VERSION)
 $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
 	@ln -sf libautograd.so $(BUILD)/$(SONAME)
@@ -246,10 +247,30 @@ conformance: $(OBJ)/tests/conformance/main
 gallery: all
 	@sh tools/gallery.sh draw '$(BUILD)'
 
+# The command, the libraries and what programs include: below PREFIX, and all of that below DESTDIR where it is given.
+PREFIX ?= /usr/local
+HEADERS := autograd/autograd.h $(GEN)/autograd_ops.h models/autograd_model.h tools/autograd_draw.h
+into = $(DESTDIR)$(PREFIX)
+
+install: all
+	install -d '$(into)/bin' '$(into)/include' '$(into)/lib/pkgconfig'
+	install $(BUILD)/autograd '$(into)/bin'
+	install -m 644 $(HEADERS) '$(into)/include'
+	install -m 644 $(BUILD)/libautograd.a '$(into)/lib'
+	install $(BUILD)/libautograd.so '$(into)/lib/$(SONAME)'
+	ln -sf $(SONAME) '$(into)/lib/libautograd.so'
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: autograd' 'Description: automatic differentiation on graphs' \
+		'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lautograd' \
+		'Libs.private: $(LIBS)' > '$(into)/lib/pkgconfig/autograd.pc'
+
+uninstall:
+	cd '$(into)' && rm -f bin/autograd $(addprefix include/,$(notdir $(HEADERS))) lib/libautograd.a \
+		lib/libautograd.so lib/$(SONAME) lib/pkgconfig/autograd.pc
+
 clean:
 	rm -rf build
 
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check node-setup node-test bench bench-peers accuracy docs conformance gallery clean format
+.PHONY: all setup data run test check node-setup node-test bench bench-peers accuracy docs conformance gallery install uninstall clean format
