@@ -55,7 +55,7 @@ static void backward(const ad_run *r)
 static void grad(ad_node *y, ad_node *const dy[], ad_node *dx[])
 {
 	const ad_shape x = ad_shape_of(ad_input_of(y, 0));
-	ad_node *factors = ad_arange(ad_graph_of(y), 1, (double)x.dims[1] + 1, 1);
+	ad_node *factors = ad_arange(ad_graph_of(y), 1, x.dims[1] + 1, 1);
 
 	dx[0] = ad_mul(ad_unsqueeze(dy[0], 1), factors);
 }
