@@ -5,11 +5,11 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings \
 	-Wundef -Wvla -Wcast-qual -Wformat=2 -Wno-unused-parameter
-BASE = -std=c11 -D_GNU_SOURCE -fopenmp-simd -fPIC -pthread -fvisibility=hidden $(WARN) \
-	-Iautograd -Imodels -Itools -I$(BUILD)/gen -MMD -MP
+C11 = -std=c11 -D_GNU_SOURCE -fopenmp-simd -fPIC -pthread -fvisibility=hidden
+BASE = $(C11) $(WARN) -Iautograd -Imodels -Itools -I$(BUILD)/gen -MMD -MP
 # Loops of ops say `omp simd`; only the shared kernels need more of the compiler.
 KERNEL = -fno-math-errno -fno-trapping-math -ffp-contract=fast
-LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lpng -lm -ldl -pthread
+LIBS = -lyaml -lcgraph -lz -lcsv -lcjson -lpng -lelf -lm -ldl -pthread
 
 # SAN=1: address and undefined behaviour; SAN=thread: data races.
 ifeq ($(SAN),1)
@@ -46,7 +46,7 @@ LAYERS := $(sort $(wildcard models/layers/*.c))
 MODELS := $(sort $(wildcard models/*.c)) $(FORMATS) $(LAYERS)
 # What is installed draws; the rest is the command.
 DRAWING := $(sort $(wildcard tools/draw/*.c))
-TOOLS := $(sort $(wildcard tools/*.c tools/doctor/*.c tools/report/*.c))
+TOOLS := $(sort $(wildcard tools/*.c tools/doctor/*.c tools/op/*.c tools/report/*.c))
 # Tests are Criterion's, all in one runner, but for tests/plain: programs of their own, which also
 # run where Criterion cannot (the thread sanitizer).
 PLAIN := $(sort $(wildcard tests/plain/*.c))
@@ -62,9 +62,13 @@ LIBRARY := $(patsubst %.c,$(OBJ)/%.o,$(ENGINE)) \
 	$(patsubst %.c,$(OBJ)/%.o,$(MODELS) $(wildcard $(DRAWING))) \
 	$(foreach v,$(VARIANTS),$(patsubst %.c,$(OBJ)/%.$(v).o,$(OPS) $(KERNELS) $(OPTIMIZERS))) \
 	$(patsubst %.c,$(GEN)/%.o,$(TABLES))
-# The page of `autograd report`, put into the command.
+# Text that is put into the command: the page of `autograd report`, files of ops to begin with, and what a plugin
+# is made with.
 REPORT := tools/report/page.html tools/report/style.css tools/report/script.js
-COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS)) $(GEN)/report.o
+TEMPLATES := $(sort $(wildcard tools/op/templates/*.c))
+KIT := autograd/autograd.h autograd/op.h autograd/op_math.h autograd/plugin.h $(GEN)/autograd_ops.h tools/tables.sh \
+	tools/op/build.sh $(GEN)/flags.sh
+COMMAND := $(patsubst %.c,$(OBJ)/%.o,$(TOOLS)) $(GEN)/report.o $(GEN)/template.o $(GEN)/kit.o
 
 # V=1 shows the commands; else a line a file.
 ifeq ($(V),1)
@@ -101,6 +105,15 @@ $(GEN)/optimizers.c: FORCE
 
 $(GEN)/report.c: FORCE
 	$(call table,lines report $(REPORT))
+$(GEN)/template.c: FORCE
+	$(call table,lines template $(TEMPLATES))
+$(GEN)/kit.c: $(GEN)/autograd_ops.h $(GEN)/flags.sh FORCE
+	$(call table,lines kit $(KIT))
+$(GEN)/flags.sh: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' 'FLAGS="$(C11) -O2 -g $(KERNEL) -DAD_LEVELS=$(LEVELS)"' 'VARIANTS="$(VARIANTS)"' 'LEVEL_0="$(LEVEL_0)"' \
+		'LEVEL_1="$(LEVEL_1)"' 'LEVEL_2="$(LEVEL_2)"' > $@.new
+	@cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 
 # What the library is made of: a file added or deleted changes it.
 $(BUILD)/members: FORCE
@@ -140,15 +153,17 @@ $(BUILD)/libautograd.a: $(LIBRARY) $(BUILD)/members
 	$(Q)ar rcs $@ $(LIBRARY)
 
 # Calls that are compiled into programs (autograd.h) know how this version lays out what they compare with.
-SONAME := libautograd.so.$(shell sed -n 's/^\#define AD_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
+VERSION := $(shell sed -n 's/^\#define AD_VERSION "\(.*\)"/\1/p' autograd/autograd.h)
+SONAME := libautograd.so.$(VERSION)
 $(BUILD)/libautograd.so: $(LIBRARY) $(BUILD)/members
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) $(SANFLAGS) $(LIBRARY) -o $@ $(LIBS)
 	@ln -sf libautograd.so $(BUILD)/$(SONAME)
 
 # Not position-independent: the tables of ops hold 25,000 addresses, and relocating them touches 2,400 pages
-# at each start, 5 ms.
+# at each start, 5 ms. Plugins call what the library's headers declare, all of it.
 $(BUILD)/autograd: $(COMMAND) $(BUILD)/libautograd.a
-	$(Q)$(CC) $(if $(SAN),,-no-pie) $(SANFLAGS) $^ -o $@ $(LIBS)
+	$(Q)$(CC) $(if $(SAN),,-no-pie) -rdynamic $(SANFLAGS) $(COMMAND) \
+		-Wl,--whole-archive $(BUILD)/libautograd.a -Wl,--no-whole-archive -o $@ $(LIBS)
 
 # The command's own parts that are tested without it.
 TESTED_TOOLS := $(filter-out $(OBJ)/tools/main.o,$(COMMAND))
@@ -157,7 +172,7 @@ PLAIN_TESTS := $(patsubst %.c,$(OBJ)/%,$(PLAIN))
 BENCH_OBJECTS := $(patsubst %.c,$(OBJ)/%.o,$(BENCH))
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/libautograd.a
-	$(Q)$(CC) $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
+	$(Q)$(CC) -rdynamic $(SANFLAGS) $(TEST_OBJECTS) $(BUILD)/libautograd.a -o $@ -lcriterion $(LIBS)
 
 # The floors are measured on this machine alone, and compiled for it.
 $(OBJ)/tools/bench/floor/%.o: CFLAGS = -O3 -g -march=native $(if $(filter 3,$(LEVELS)),-mprefer-vector-width=512) $(KERNEL)
@@ -178,7 +193,7 @@ $(OBJ)/tests/conformance/main: $(patsubst %.c,$(OBJ)/%.o,$(CONFORMANCE)) $(BUILD
 
 # ---- running and testing ------------------------------------------------------------------------------
 
-PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libpng-dev libcsv-dev libcjson-dev \
+PACKAGES = gcc make pkg-config libc6-dev libyaml-dev libgraphviz-dev zlib1g-dev libpng-dev libelf-dev libcsv-dev libcjson-dev \
 	libcriterion-dev graphviz gnuplot-nox libopenblas0-pthread libdnnl2?
 
 setup:
@@ -232,10 +247,30 @@ conformance: $(OBJ)/tests/conformance/main
 gallery: all
 	@sh tools/gallery.sh draw '$(BUILD)'
 
+# The command, the libraries and what programs include: below PREFIX, and all of that below DESTDIR where it is given.
+PREFIX ?= /usr/local
+HEADERS := autograd/autograd.h $(GEN)/autograd_ops.h models/autograd_model.h tools/autograd_draw.h
+into = $(DESTDIR)$(PREFIX)
+
+install: all
+	install -d '$(into)/bin' '$(into)/include' '$(into)/lib/pkgconfig'
+	install $(BUILD)/autograd '$(into)/bin'
+	install -m 644 $(HEADERS) '$(into)/include'
+	install -m 644 $(BUILD)/libautograd.a '$(into)/lib'
+	install $(BUILD)/libautograd.so '$(into)/lib/$(SONAME)'
+	ln -sf $(SONAME) '$(into)/lib/libautograd.so'
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: autograd' 'Description: automatic differentiation on graphs' \
+		'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lautograd' \
+		'Libs.private: $(LIBS)' > '$(into)/lib/pkgconfig/autograd.pc'
+
+uninstall:
+	cd '$(into)' && rm -f bin/autograd $(addprefix include/,$(notdir $(HEADERS))) lib/libautograd.a \
+		lib/libautograd.so lib/$(SONAME) lib/pkgconfig/autograd.pc
+
 clean:
 	rm -rf build
 
 format:
 	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
-.PHONY: all setup data run test check node-setup node-test bench bench-peers accuracy docs conformance gallery clean format
+.PHONY: all setup data run test check node-setup node-test bench bench-peers accuracy docs conformance gallery install uninstall clean format

@@ -412,6 +412,7 @@ const char *ad_op_name(const ad_op *op);
 const char *ad_op_doc(const ad_op *op);         /* its file's opening comment */
 const ad_attr *ad_op_attrs(const ad_op *op);    /* ends with a name of NULL; may be NULL */
 const char *ad_op_inputs(const ad_op *op);      /* "x", "a b", "x w b?", "x..." */
+const char *ad_op_plugin(const ad_op *op);      /* the path of the plugin it came with; NULL: none */
 int ad_op_min_inputs(const ad_op *op);
 int ad_op_max_inputs(const ad_op *op);          /* -1: any number */
 
@@ -423,6 +424,18 @@ char *ad_print_attrs(char *text, size_t n, const ad_node *x);
  * layers, optimizers and formats by the same tables. */
 bool ad_fill_attrs(const ad_attr *table, void *to, size_t n, const ad_setting settings[],
                    char *message, size_t message_size);
+
+/* Adds the ops of a plugin, a shared library that `autograd op build` made, for as long as the process lives; they
+ * are then called by name (ad_call, YAML). path has a folder in it, "./libswish.so". One that is loaded already is
+ * not loaded again. On failure returns false with a sentence in message, and nothing is added. Before any of its code
+ * runs it is refused if it is missing, no plugin, not whole, of another version, if it calls what is not there, or
+ * if everybody may write to it or to its folder; afterwards, if a name is taken or a table of an op is wrong.
+ * Plugins call the library: a program that is linked with libautograd.a needs -rdynamic, and -lelf. Not to be
+ * called while other threads list ops by number. */
+bool ad_load_plugin(const char *path, char *message, size_t size);
+
+/* The path of plugin k in the order of loading, absolute; NULL: there are not so many. */
+const char *ad_plugin_at(size_t k);
 
 /* ---- checking gradients ------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 /* The instruction set of the graph's kernels: the AD_LEVEL of their variants. */
 int instruction_level(const ad_graph *g);
 
-/* ---- registry.c ------------------------------------------------------------------------------- */
+/* ---- attrs.c ---------------------------------------------------------------------------------- */
 
 /* Settings as text, "axis=1 shape=[2,3]", for ad_fill_attrs. What they hold lies in the struct. */
 struct settings {

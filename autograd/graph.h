@@ -347,9 +347,12 @@ void free_profile(ad_graph *g);
 
 bool watch_step(ad_node *y);
 
-/* ---- registry.c: the few ops that the engine itself needs -------------------------------------- */
+/* ---- registry.c ------------------------------------------------------------------------------------ */
 
 uint32_t number_of_op(const ad_op *op, size_t n_in); /* see op_number; 0: it has none, or with other inputs */
+
+/* ---- call.c: the few ops that the engine itself needs ----------------------------------------------- */
+
 const ad_op *engine_add_op(void);
 bool engine_splits(const ad_op *op); /* it cuts an array into parts along an axis */
 bool engine_joins(const ad_op *op);  /* it makes one of parts */
@@ -363,6 +366,8 @@ ad_node *engine_concat(ad_graph *g, size_t n, ad_node *const x[], int64_t axis);
 /* ad_call_text for an op that need not be in the registry. */
 ad_node *call_op_text(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[],
                       const char *text);
+
+/* ---- attrs.c ---------------------------------------------------------------------------------------- */
 
 /* Copies the struct of an op into the arena, with the lists and words in it; defaults if from is
  * NULL. NULL on failure. */

@@ -1,6 +1,7 @@
 /*
- * op: what the author of an op sees. An op is one file in ops/, written once against ad_real and
- * compiled once per variant: f32 and f64, each for several instruction sets.
+ * op: what the author of an op sees. An op is one file, written once against ad_real and compiled once
+ * per variant: f32 and f64, each for several instruction sets. It lies in ops/, or becomes a plugin by
+ * `autograd op build FILE.c`, which needs nothing but this header.
  *
  * The file holds, from top to bottom: a comment (name: formula; shapes; gradient), the kernels, the
  * gradient as a graph, the table AD_OP with samples, and the function that users call, marked AD_API.
@@ -60,6 +61,10 @@ typedef float ad_real;
 /* Mathematics in the variant's type: real_exp(x), real_sqrt(x), real_pow(a, b) ... */
 #ifndef __cplusplus
 #include "op_math.h"
+#endif
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* what the author of an op sees, a plugin's too */
 #endif
 
 /* ---- shape rules ------------------------------------------------------------------------------ */
@@ -326,5 +331,9 @@ ad_node *ad_record(const ad_op *op, size_t n, ad_node *const in[], const void *a
 
 /* The same for an op without inputs, which needs to be told its graph. */
 ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[], const void *attrs);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #endif

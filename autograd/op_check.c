@@ -1106,6 +1106,6 @@ bool ad_op_check(const ad_op *op, char *text, size_t size)
 	}
 	report_end(&r);
 	if (r.wrong == 0)
-		report_note(&r, "%s: %d samples, all right", op->name, n);
+		report_note(&r, "%s: %d sample%s, all right", op->name, n, n == 1 ? "" : "s");
 	return r.wrong == 0;
 }

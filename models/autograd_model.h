@@ -31,7 +31,8 @@ extern "C" {
 typedef struct ad_model ad_model;
 
 /* Reads, checks and builds a declaration. overrides: "train.epochs=3", in the file's own grammar.
- * Returns NULL only without memory; what is wrong with the file stands in its messages. */
+ * Returns NULL only without memory, which all functions take as a model with one error; what is wrong with
+ * the file stands in its messages. */
 ad_model *ad_model_open(const char *path, size_t n_overrides, const char *const overrides[]);
 void ad_model_close(ad_model *m);
 

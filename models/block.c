@@ -311,7 +311,7 @@ static void make_weights(struct call *c, const struct scope *block, struct scope
 			v.kind = VALUE_NODE;
 			v.from = new_origin(r, store_text(r->store, "is weight '%s'", name),
 			                    store_text(r->store, "%s%s", r->level->prefix, name),
-			                    y->keys[i]->at);
+			                    y->items[i]->at);
 			if (r->model->n_weights > before)
 				c->parameters += ad_count(v.node);
 		}

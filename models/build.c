@@ -57,7 +57,7 @@ static void build_declared(struct recording *r, struct scope *body)
 		if (v.node) {
 			v.kind = VALUE_NODE;
 			v.from = new_origin(r, store_text(r->store, "is weight '%s'", name), name,
-			                    y->keys[i]->at);
+			                    y->items[i]->at);
 		}
 		scope_add(r->store, body, name, NAME_VALUE, y->keys[i]->at, v);
 	}
@@ -217,7 +217,7 @@ static void warn_data(struct recording *r)
 		fed |= !r->model->inputs[i].scalar_leaf;
 	if (fed && r->model->build->loss && !yaml_get(root, "data") && yaml_pair(root, "train", &key))
 		message_warning(r->messages, key->at,
-		                "no key 'data': 'autograd train' will need --set data.train=...");
+		                "no key 'data': 'autograd train' will need --data");
 }
 
 static void warn_unused(struct recording *r, const struct scope *body)
@@ -340,6 +340,8 @@ void build_model(struct recording *r, struct instance *to)
 	}
 	if (r->messages)
 		check_unused_blocks(r);
-	if (r->messages && messages_errors(r->messages) == 0)
+	if (r->messages && messages_errors(r->messages) == 0) {
+		refuse_underived(r);
 		warn_unused(r, body);
+	}
 }

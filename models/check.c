@@ -496,7 +496,9 @@ static const char *folder_at(struct recording *r, struct place at)
 
 const char *file_path(struct recording *r, const struct yaml *y)
 {
-	return *y->text == '/' ? y->text : store_text(r->store, "%s/%s", folder_at(r, y->at), y->text);
+	const char *folder = folder_at(r, y->at);
+
+	return *y->text == '/' || strcmp(folder, ".") == 0 ? y->text : store_text(r->store, "%s/%s", folder, y->text);
 }
 
 static const char *folder_of(struct recording *r, const struct yaml *y)

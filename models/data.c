@@ -446,6 +446,7 @@ static bool read_source(const ad_model *m, const struct source *from, bool targe
 	s.messages = m->messages;
 	if (!make_columns(m, targets, to, error, n))
 		return false;
+	to->at = from->at;
 	if (m->memory_limit && m->memory_limit < DATA_MAX_BYTES)
 		to->limit = m->memory_limit > used ? m->memory_limit - used : 1;
 	if (!s.format->read(&s, to, error, n)) {
@@ -475,7 +476,7 @@ static bool read_source(const ad_model *m, const struct source *from, bool targe
 static bool take(const struct dataset *from, const size_t rows[], size_t count, struct dataset *to,
                  char *error, size_t n)
 {
-	*to = (struct dataset){ .columns = calloc((size_t)from->n_columns + 1, sizeof *to->columns) };
+	*to = (struct dataset){ .at = from->at, .columns = calloc((size_t)from->n_columns + 1, sizeof *to->columns) };
 	if (!to->columns)
 		return failure_memory(error, n, "columns", 0);
 	for (; to->n_columns < from->n_columns; to->n_columns++) {

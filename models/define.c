@@ -250,9 +250,8 @@ static void require_op(struct recording *r, const struct yaml *y)
 		        "'plugins' lists names of ops, not %s", shown(r, y));
 	else if (!ad_op_find(y->text))
 		message(r->messages, E_OP, y->at, NULL,
-		        store_text(r->store,
-		                   "this version loads no plugins; put the op's file, %s.c, into ops/ "
-		                   "and run make", y->text),
+		        store_text(r->store, "load it with --plugin ./lib%s.so, or from the folder that AUTOGRAD_PLUGINS "
+		                   "names; 'autograd op build %s.c' makes it", y->text, y->text),
 		        "the op '%s' is of a plugin that is not loaded", y->text);
 }
 

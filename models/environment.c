@@ -40,6 +40,14 @@ static void write_choices(FILE *to)
 		fprintf(to, "AUTOGRAD_LEVEL: %s\n", level);
 }
 
+static void write_plugins(FILE *to)
+{
+	const char *path;
+
+	for (size_t k = 0; (path = ad_plugin_at(k)); k++)
+		fprintf(to, "plugin: %s\n", path);
+}
+
 char *environment_text(const ad_model *m, size_t *length)
 {
 	char *text = NULL, name[256], when[64];
@@ -59,6 +67,7 @@ char *environment_text(const ad_model *m, size_t *length)
 	fprintf(to, "compiler: gcc %s\n", __VERSION__);
 #endif
 	write_choices(to);
+	write_plugins(to);
 	processor_name(name, sizeof name);
 	if (name[0])
 		fprintf(to, "processor: %s\n", name);

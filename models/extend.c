@@ -57,7 +57,9 @@ static struct yaml *read_guest(struct extension *x, const struct yaml *y, const 
 	}
 	char *text = read_model_file(path, &length, &wrong);
 	if (!text) {
-		message(m, E_FILE, y->at, NULL, NULL, "%s cannot be read: %s", path, wrong);
+		message(m, E_FILE, y->at, NULL,
+		        strstr(path, "${") ? "files are put together before params have values: write the path out" : NULL,
+		        "%s cannot be read: %s", path, wrong);
 		return NULL;
 	}
 	text[length] = '\0';

@@ -51,6 +51,9 @@ bool save_write(struct save *s, const void *data, size_t size, char *error, size
 bool save_end(struct save *s, char *error, size_t n);
 void save_cancel(struct save *s);
 
+/* All three at once. */
+bool save_text(const char *path, const char *text, size_t size, char *error, size_t n);
+
 /* What helps when a file cannot be written for this errno, "; free space or ..."; "": nothing known. */
 const char *save_help(int reason);
 

@@ -311,13 +311,11 @@ static bool write_whole(const struct run_folder *f, const char *name, const char
                         char *error, size_t n)
 {
 	char *path = text ? file_of(f, name) : NULL;
-	struct save save;
 	bool ok;
 
 	if (!path)
 		return failure_memory(error, n, name, 0);
-	ok = save_begin(&save, path, error, n) && save_write(&save, text, length, error, n) &&
-	     save_end(&save, error, n);
+	ok = save_text(path, text, length, error, n);
 	free(path);
 	return ok;
 }

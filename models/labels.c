@@ -61,7 +61,7 @@ static bool check_set(const ad_model *m, const struct dataset *d, const struct i
 	int64_t ignored = 0, least = INT64_MAX, most = INT64_MIN, first = 0;
 	bool ignores = ignored_label(loss, &ignored);
 	const char *name = ad_inputs(loss) > 1 ? ad_name_of(ad_input_of(loss, 0)) : NULL;
-	size_t wrong = 0, where = 0;
+	size_t wrong = 0, where = 0, used;
 	const struct yaml *value, *param = class_param(m, classes, &value);
 	char place[512], text[1200], from[256] = "";
 
@@ -87,18 +87,15 @@ static bool check_set(const ad_model *m, const struct dataset *d, const struct i
 		return true;
 	print_sample(d, where, place, sizeof place);
 	if (param && value->at.line > 0)
-		snprintf(from, sizeof from, " (line %d: %.100s: %zu)", value->at.line, param->text,
-		         classes);
-	snprintf(text, sizeof text,
-	         "the labels of '%s' run %lld..%lld, but %s%s%s has %zu classes, 0..%zu%s; %s has "
-	         "%lld%s", input->name, (long long)least, (long long)most, name ? "'" : "",
-	         name ? name : "the model", name ? "'" : "", classes, classes - 1, from, place,
-	         (long long)first, wrong > 1 ? ", the first of them" : "");
-	message_write(m->messages, E_DATA, input->at, text, error, n);
-	size_t used = strlen(error);
-	if (param && least >= 0)
-		snprintf(error + used, n - used, "\nhelp: --set params.%.100s=%lld", param->text,
-		         (long long)most + 1);
+		snprintf(from, sizeof from, " (line %d: %.100s: %zu)", value->at.line, param->text, classes);
+	snprintf(text, sizeof text, "labels run %lld..%lld but %s has %zu classes%s", (long long)least,
+	         (long long)most, name ? name : "the model", classes, from);
+	message_write(m->messages, E_DATA, d->at.line ? d->at : input->at, text, error, n);
+	used = strlen(error);
+	used += (size_t)snprintf(error + used, n - used, "\nnote: they are input '%.100s'; %s has %lld%s", input->name,
+	                         place, (long long)first, wrong > 1 ? ", the first that is no class" : "");
+	if (param && least >= 0 && used < n)
+		snprintf(error + used, n - used, "\nhelp: --set params.%.100s=%lld", param->text, (long long)most + 1);
 	return false;
 }
 

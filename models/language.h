@@ -368,6 +368,9 @@ struct value record(struct recording *r, const char *op, struct place at, struct
                     size_t n_in, const struct value in[], size_t n_settings,
                     const ad_setting settings[]);
 
+/* In the check, when the loss is there: refuses an op without a derivative that its gradient has to come through. */
+void refuse_underived(struct recording *r);
+
 /* The op that an operator records; // is two. */
 const char *op_of_sign(enum binary sign);
 
@@ -501,6 +504,11 @@ struct build {
 	const struct yaml *root, *model, *loss, *metrics, *output, *weights, *given; /* given: defaults */
 	size_t n_origins;
 	struct origin **origins; /* of items and equations, in the check */
+	size_t n_underived;
+	struct {
+		const char *op;
+		struct place at;
+	} * underived; /* ops without a derivative, in the check */
 	bool initialised;        /* the weights have their initial values */
 };
 

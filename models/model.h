@@ -125,6 +125,7 @@ struct dataset {
 	char *path;      /* of the text that the samples stand in, each at a line; NULL: they have none */
 	char *classes;   /* names of the classes that its targets are, in order, each with a line feed; NULL: numbers */
 	size_t *places;  /* of each sample: its line in path, else its number in its source, from 0 */
+	struct place at; /* of the source in the declaration */
 };
 
 /* Where an input's values come from in a source: `x: 0..63` for csv, a path for idx. */

@@ -285,6 +285,7 @@ static ad_model *open_with(const char *path, const struct overrides *o)
 		free(m);
 		return NULL;
 	}
+	path = path ? path : "";
 	char *text = read_model_file(path, &length, &wrong);
 	if (text)
 		text[length] = '\0';
@@ -366,40 +367,45 @@ bool model_ready(const ad_model *m)
 
 int ad_model_errors(const ad_model *m)
 {
-	return messages_errors(m->messages);
+	return m ? messages_errors(m->messages) : 1;
 }
 
 void ad_model_messages(const ad_model *m, FILE *to, bool json)
 {
-	messages_print(m->messages, to, json);
+	if (m)
+		messages_print(m->messages, to, json);
+	else
+		fputs(json ? "{\"message\": \"out of memory\"}\n" : "out of memory\n", to);
 }
 
 void ad_model_limit_memory(ad_model *m, size_t bytes)
 {
-	m->memory_limit = bytes;
-	if (m->graph)
+	if (m)
+		m->memory_limit = bytes;
+	if (m && m->graph)
 		ad_limit_memory(m->graph, bytes);
 }
 
 const char *ad_model_name(const ad_model *m)
 {
-	return m->name;
+	return m ? m->name : NULL;
 }
 
 ad_graph *ad_model_graph(const ad_model *m)
 {
-	model_ready(m);
-	return m->graph;
+	if (m)
+		model_ready(m);
+	return m ? m->graph : NULL;
 }
 
 size_t ad_model_weights(const ad_model *m)
 {
-	return (size_t)m->n_weights;
+	return m ? (size_t)m->n_weights : 0;
 }
 
 ad_node *ad_model_weight(const ad_model *m, size_t k, const char **path)
 {
-	if (k >= (size_t)m->n_weights)
+	if (k >= ad_model_weights(m))
 		return NULL;
 	if (path)
 		*path = m->weights[k].path;

@@ -95,7 +95,8 @@ void reader_close(struct reader *r)
 
 char *path_in(const char *folder, const char *path)
 {
-	size_t length = strlen(path), front = folder && path[0] != '/' ? strlen(folder) : 0;
+	bool joins = folder && strcmp(folder, ".") != 0 && path[0] != '/';
+	size_t length = strlen(path), front = joins ? strlen(folder) : 0;
 	bool slash = front && folder[front - 1] != '/';
 	char *joined = malloc(front + slash + length + 1);
 

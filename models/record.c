@@ -2,6 +2,7 @@
  * record: ops put into the graph, and its refusals in the words of the file.
  */
 #include "language.h"
+#include "op.h"
 
 #include <string.h>
 
@@ -136,6 +137,43 @@ void set_origin(struct recording *r, struct place at)
 		ad_set_origin(r->graph, messages_place(r->model->messages, at, text, sizeof text));
 }
 
+/* An op through which no gradient comes back, and which does not end its path either: refuse_underived looks
+ * whether the loss has one on the way. */
+static void note_underived(struct recording *r, const ad_op *op, struct place at)
+{
+	struct build *b = r->model->build;
+
+	if (!r->messages || op->grad || op->dmap || op->backward || op->compose || op->flat || op->gives_mask)
+		return;
+	b->underived = store_more(r->store, b->underived, b->n_underived, sizeof *b->underived);
+	b->underived[b->n_underived].op = ad_op_name(op);
+	b->underived[b->n_underived++].at = at;
+}
+
+void refuse_underived(struct recording *r)
+{
+	const struct build *b = r->model->build;
+	ad_node *loss = r->instance->loss;
+	const char *reason;
+
+	if (!loss || b->n_underived == 0 || ad_sweep(loss) != AD_ERROR_GRADIENT)
+		return;
+	reason = ad_errmsg(r->graph);
+	for (size_t k = 0; k < b->n_underived; k++) {
+		const char *op = b->underived[k].op;
+		size_t n = strlen(op);
+
+		if (strncmp(reason, op, n) != 0 || reason[n] != ':')
+			continue;
+		message(r->messages, E_TYPE, b->underived[k].at, NULL,
+		        "give it a .dmap or a .backward, or a .grad; 'freeze: true' for the weights before it, or "
+		        "stop_gradient, needs none",
+		        "the gradient of the loss has to come through '%s', which has no derivative", op);
+		break;
+	}
+	ad_clear(r->graph);
+}
+
 struct value record(struct recording *r, const char *op, struct place at, struct place span,
                     size_t n_in, const struct value in[], size_t n_settings,
                     const ad_setting settings[])
@@ -167,5 +205,6 @@ struct value record(struct recording *r, const char *op, struct place at, struct
 		say_failure(r, at, op, n_in, in);
 		return unknown;
 	}
+	note_underived(r, ad_op_find(op), at);
 	return (struct value){ .kind = VALUE_NODE, .node = y };
 }

@@ -173,6 +173,13 @@ bool save_end(struct save *s, char *error, size_t n)
 	return true;
 }
 
+bool save_text(const char *path, const char *text, size_t size, char *error, size_t n)
+{
+	struct save s;
+
+	return save_begin(&s, path, error, n) && save_write(&s, text, size, error, n) && save_end(&s, error, n);
+}
+
 void save_cancel(struct save *s)
 {
 	if (s->fd >= 0)

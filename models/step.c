@@ -39,6 +39,8 @@ void stepper_free(struct stepper *s)
 
 ad_node *ad_model_param(ad_model *m, const char *path)
 {
+	if (!m || !path)
+		return NULL;
 	model_ready(m);
 	for (int k = 0; k < m->n_weights; k++)
 		if (strcmp(m->weights[k].path, path) == 0)
@@ -46,17 +48,24 @@ ad_node *ad_model_param(ad_model *m, const char *path)
 	return NULL;
 }
 
+static bool usable(const ad_model *m, const char *path, char *error, size_t n)
+{
+	if (!m || !path)
+		return failure(error, n, "no %s is given", m ? "path" : "model");
+	return m->graph || failure(error, n, "%s has errors", m->path);
+}
+
 bool ad_model_load(ad_model *m, const char *path, char *error, size_t n)
 {
-	if (!m->graph)
-		return failure(error, n, "%s has errors", m->path);
+	if (!usable(m, path, error, n))
+		return false;
 	return checkpoint_read(m, path, NULL, error, n);
 }
 
 bool ad_model_save(ad_model *m, const char *path, char *error, size_t n)
 {
-	if (!m->graph)
-		return failure(error, n, "%s has errors", m->path);
+	if (!usable(m, path, error, n))
+		return false;
 	return checkpoint_write(m, path, error, n);
 }
 
@@ -71,17 +80,26 @@ static int find_input(const ad_model *m, const char *name)
 	return -1;
 }
 
+static bool has_values(ad_model *m, const ad_model_input inputs[], size_t i)
+{
+	if (inputs && inputs[i].name && inputs[i].values)
+		return true;
+	ad_fail(m->graph, AD_ERROR_ARGUMENT, "%s: input %zu of the list has no %s", m->path, i,
+	        inputs && inputs[i].name ? "values" : "name");
+	return false;
+}
+
 /* The sizes of the free dims by the shapes of the inputs. */
 static bool find_dims(ad_model *m, size_t n, const ad_model_input inputs[], int64_t dims[])
 {
 	for (int d = 0; d < m->n_dims; d++)
 		dims[d] = -1;
 	for (size_t i = 0; i < n; i++) {
-		int k = find_input(m, inputs[i].name);
-		ad_shape shape = inputs[i].shape;
+		int k = has_values(m, inputs, i) ? find_input(m, inputs[i].name) : -1;
 
 		if (k < 0)
 			return false;
+		ad_shape shape = inputs[i].shape;
 		if (shape.rank != m->inputs[k].rank) {
 			ad_fail(m->graph, AD_ERROR_SHAPE, "input '%s' has %d axes, not %d", inputs[i].name,
 			        m->inputs[k].rank, shape.rank);
@@ -95,8 +113,12 @@ static bool find_dims(ad_model *m, size_t n, const ad_model_input inputs[], int6
 				*dim = shape.dims[a];
 			if (*dim == shape.dims[a] && *dim >= 0)
 				continue;
-			ad_fail(m->graph, AD_ERROR_SHAPE, "axis %d of input '%s' is %lld, not %lld", a,
-			        inputs[i].name, (long long)*dim, (long long)shape.dims[a]);
+			if (shape.dims[a] < 0)
+				ad_fail(m->graph, AD_ERROR_SHAPE, "axis %d of input '%s' cannot be %lld", a,
+				        inputs[i].name, (long long)shape.dims[a]);
+			else
+				ad_fail(m->graph, AD_ERROR_SHAPE, "axis %d of input '%s' is %lld, not %lld", a,
+				        inputs[i].name, (long long)*dim, (long long)shape.dims[a]);
 			return false;
 		}
 	}
@@ -132,14 +154,14 @@ static struct instance *feed(ad_model *m, size_t n, const ad_model_input inputs[
 
 ad_node *ad_model_run(ad_model *m, size_t n, const ad_model_input inputs[])
 {
-	struct instance *in = m->graph ? feed(m, n, inputs, false) : NULL;
+	struct instance *in = m && m->graph ? feed(m, n, inputs, false) : NULL;
 
 	return in && in->output && ad_evaluate(m->graph, &in->output, 1) == AD_OK ? in->output : NULL;
 }
 
 ad_node *ad_model_value(ad_model *m, const char *name)
 {
-	const struct instance *in = m->active;
+	const struct instance *in = m && name ? m->active : NULL;
 
 	for (int k = 0; in && k < in->n_named; k++)
 		if (strcmp(in->named[k].name, name) == 0)
@@ -270,7 +292,7 @@ double ad_model_step(ad_model *m, size_t n, const ad_model_input inputs[])
 	double loss, norm, samples;
 	char error[256];
 
-	if (!m->graph || !open_stepper(m))
+	if (!m || !m->graph || !open_stepper(m))
 		return NAN;
 	in = feed(m, n, inputs, true);
 	if (in && !in->loss)

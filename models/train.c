@@ -1316,6 +1316,10 @@ ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error
 	double since = seconds_now();
 	ad_run_status status;
 
+	if (!m) {
+		failure(error, n, "no model is given");
+		return AD_RUN_FAILED;
+	}
 	m->timed = o && o->times;
 	m->times = (ad_train_times){ 0 };
 	status = train(m, o, error, n);

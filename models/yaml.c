@@ -193,6 +193,8 @@ static bool check_text(struct messages *m, int file, const char *text, size_t le
 	return !blank || say_empty(m, file);
 }
 
+static const char not_first[] = "an expression does not begin with '*': d*4";
+
 /* ---- libyaml's own errors -------------------------------------------------------------------- */
 
 static struct place mark_place(const struct yaml_tree *t, yaml_mark_t mark)
@@ -250,6 +252,26 @@ static const char *missing_colon(struct yaml_tree *t, int line)
 	return colon ? NULL
 	             : store_text(&t->store, "something stands below '%.*s' in line %d, so it needs a colon: '%.*s:'",
 	                          (int)length, s + from, line + 1, (int)length, s + from);
+}
+
+static bool line_has(const struct yaml_tree *t, int line, const char *part)
+{
+	size_t n;
+	const char *s = messages_line(t->messages, t->file, line, &n);
+
+	return s && memmem(s, n, part, strlen(part));
+}
+
+/* What to write instead of what libyaml stumbles over; NULL: nothing is known. */
+static const char *remedy(struct yaml_tree *t, int line, const char *problem, const char *context)
+{
+	if (strstr(problem, "cannot start any token"))
+		return "a value that begins with @, ` or % stands in quotes";
+	if (strstr(context, "scanning an alias"))
+		return not_first;
+	if (!strstr(problem, "mapping values are not allowed"))
+		return NULL;
+	return line_has(t, line, " ? ") ? "write if(condition, a, b)" : missing_colon(t, line);
 }
 
 /* Where the text goes on behind a quoted part that begins at s[i]; n: not in this line. */
@@ -342,7 +364,8 @@ static void say_yaml(struct yaml_tree *t)
 		if ((at.line == open->at.line && s && (size_t)at.col <= utf8_count(s, n)) ||
 		    is_closed(t, open->at)) {
 			message(t->messages, E_YAML, at, NULL,
-			        "quote a value that holds one of , [ ] { } or ': '",
+			        line_has(t, at.line, "${") ? "names stand bare, without ${ }"
+			                                   : "quote a value that holds one of , [ ] { } or ': '",
 			        "a ',' or a '%c' is due here", open->kind == YAML_LIST ? ']' : '}');
 			message_also(t->messages, open->at, "opened here");
 			return;
@@ -357,11 +380,7 @@ static void say_yaml(struct yaml_tree *t)
 	}
 	if (strstr(problem, "undefined alias"))
 		problem = "an alias of nothing";
-	message(t->messages, E_YAML, at, NULL,
-	        strstr(problem, "cannot start any token")
-	            ? "a value that begins with @, ` or % stands in quotes"
-	        : strstr(problem, "mapping values are not allowed") ? missing_colon(t, at.line)
-	                                                             : NULL,
+	message(t->messages, E_YAML, at, NULL, remedy(t, at.line, problem, context),
 	        "not readable as YAML: %s%s%s", problem, *context ? " " : "", context);
 	if (*context && p->context_mark.line != p->problem_mark.line)
 		message_also(t->messages, from, "it begins here");
@@ -632,7 +651,7 @@ static bool on_alias(struct yaml_tree *t, const yaml_event_t *e)
 			    MOST_DEPTH);
 		return place_node(t, node);
 	}
-	return message(t->messages, E_YAML, at, NULL, NULL,
+	return message(t->messages, E_YAML, at, NULL, not_first,
 	               "alias '*%s' has no anchor '&%s' before it", name, name);
 }
 

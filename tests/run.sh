@@ -27,6 +27,7 @@ for program in "$@"; do
 done
 if [ -z "$san" ]; then
 	sh tests/readme.sh "$build" || failed=1
+	sh tests/install.sh "$build" || failed=1
 	sh tests/node/run.sh "$build" || failed=1
 	sh tools/gallery.sh check "$build" || failed=1
 fi

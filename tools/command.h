@@ -30,6 +30,7 @@ enum option_kind {
 	OPTION_WHOLE,  /* int64_t, 0 or more */
 	OPTION_THREADS, /* nothing: it sets the threads of the process */
 	OPTION_MEMORY,  /* nothing: it sets the limit on memory of the models opened later */
+	OPTION_PLUGIN,  /* nothing: it loads the plugin */
 	OPTION_CHOICE  /* int, the position of the word in `value` */
 };
 
@@ -72,18 +73,23 @@ struct command {
 	const char *details;          /* paragraphs for `autograd NAME --help`; NULL: none */
 	const struct option *options; /* ends with a name of NULL; may be NULL */
 	size_t options_size;
+	bool bare; /* it runs without the plugins of AUTOGRAD_PLUGINS */
 	int (*run)(const void *options, int n, const char *const args[]);
 };
 
 extern const struct command command_check, command_show, command_eval, command_gradcheck,
     command_train, command_lr, command_sweep, command_test, command_predict, command_sample,
-    command_doctor, command_draw, command_plot, command_report, command_ops, command_new,
+    command_doctor, command_draw, command_plot, command_report, command_op, command_ops, command_new,
     command_diff, command_schema, command_config, command_explain;
 
 /* Reads the options and arguments behind the command's name and runs it; answers --help. */
 int command_run(const struct command *c, int n, char *const words[]);
 
 void command_help(const struct command *c, FILE *to);
+
+/* Loads the plugins in the folder that the variable AUTOGRAD_PLUGINS names, for the command of that name. Returns
+ * EXIT_DONE or, after a message, how to exit. */
+int load_plugins(const char *name);
 
 /* Prints words with lines of at most `width` columns, all but the first indented. */
 void print_wrapped(FILE *to, const char *text, int column, int indent, int width);

@@ -3,7 +3,6 @@
  */
 #include "html.h"
 #include "draw/drawing.h"
-#include "file.h"
 
 void html_text(FILE *to, const char *text)
 {
@@ -28,10 +27,3 @@ void html_text(FILE *to, const char *text)
 	}
 }
 
-bool save_text(const char *path, const char *text, size_t size, char *error, size_t n)
-{
-	struct save save;
-
-	return save_begin(&save, path, error, n) && save_write(&save, text, size, error, n) &&
-	       save_end(&save, error, n);
-}

@@ -1,5 +1,5 @@
 /*
- * html: text in pages, and the files that they become.
+ * html: text in pages.
  */
 #ifndef AUTOGRAD_HTML_H
 #define AUTOGRAD_HTML_H
@@ -10,8 +10,5 @@
 /* Text between tags or in an attribute in double quotes, also of XML: with entities for what has a meaning
  * there, U+FFFD for what is no character or not to be printed. */
 void html_text(FILE *to, const char *text);
-
-/* A file that appears whole or not at all. False: a sentence in error. */
-bool save_text(const char *path, const char *text, size_t size, char *error, size_t n);
 
 #endif

@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_eval,   &command_gradcheck, &command_train,  &command_lr,     &command_sweep,
 	&command_test,   &command_predict, &command_sample,   &command_doctor, &command_draw,
 	&command_plot,   &command_report, &command_diff,      &command_schema, &command_ops,
+	&command_op,
 };
 #define N_COMMANDS (sizeof commands / sizeof *commands)
 

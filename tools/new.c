@@ -245,14 +245,6 @@ static char *expand(const char *template, const char *name)
 	return NULL;
 }
 
-static bool write_text(const char *path, const char *text, char *error, size_t n)
-{
-	struct save s;
-
-	return save_begin(&s, path, error, n) && save_write(&s, text, strlen(text), error, n) &&
-	       save_end(&s, error, n);
-}
-
 /* folder/name of a path without its ending .yaml; the last part of it. */
 static char *stem_of(const char *path, const char **name)
 {
@@ -281,7 +273,7 @@ static bool write_schema(const char *stem, const char *name, char *error, size_t
 		return true;
 	}
 	text = schema_text(NULL);
-	ok = text ? write_text(path, text, error, n) : failure(error, n, "out of memory");
+	ok = text ? save_text(path, text, strlen(text), error, n) : failure(error, n, "out of memory");
 	free(text);
 	free(path);
 	return ok;
@@ -302,7 +294,7 @@ static int run(const void *given, int n, const char *const args[])
 	           (text = expand(templates[o->like], name))) {
 		if (access(path, F_OK) == 0)
 			status = misused("new", "there is a '%s' already", path);
-		else if (write_text(path, text, error, sizeof error) &&
+		else if (save_text(path, text, strlen(text), error, sizeof error) &&
 		         write_schema(stem, name, error, sizeof error)) {
 			printf("%s\n", path);
 			fprintf(stderr, "next: autograd train %s\n", path);

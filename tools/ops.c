@@ -4,21 +4,19 @@
 #include "command.h"
 #include "op_text.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct ops_options {
-	bool check, markdown;
+	bool markdown, man;
 };
 
 static const struct option options[] = {
-	{ "check", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, check),
-	  "checks the op NAME, or every op, on its samples: values, gradients, errors" },
 	{ "markdown", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, markdown),
 	  "prints the reference of all ops as Markdown" },
+	{ "man", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct ops_options, man),
+	  "prints the description of NAME as a manual page: autograd ops sigmoid --man | man -l -" },
 	{ 0 },
 };
 
@@ -109,7 +107,7 @@ static void print_list(const struct entries *all)
 	}
 }
 
-static void print_attrs(const struct entry *e)
+static void print_attrs(FILE *to, const struct entry *e)
 {
 	int name = 0, type = 0;
 
@@ -120,138 +118,163 @@ static void print_attrs(const struct entry *e)
 		length = (int)strlen(op_text_type(a->type));
 		type = length > type ? length : type;
 	}
-	printf(e->attrs && e->attrs->name ? "\narguments\n" : "\nno arguments\n");
 	for (const ad_attr *a = e->attrs; a && a->name; a++) {
-		printf("  %-*s  %-*s  ", name, a->name, type, op_text_type(a->type));
+		fprintf(to, "  %-*s  %-*s  ", name, a->name, type, op_text_type(a->type));
 		if (a->def)
-			printf("default %s", *a->def ? a->def : "\"\"");
+			fprintf(to, "default %s", *a->def ? a->def : "\"\"");
 		else
-			printf("must be given");
+			fputs("must be given", to);
 		if (a->choice)
-			printf("; one of: %s", a->choice);
+			fprintf(to, "; one of: %s", a->choice);
 		if (a->doc)
-			printf("; %s", a->doc);
-		printf("\n");
+			fprintf(to, "; %s", a->doc);
+		fputc('\n', to);
 	}
 }
 
-static void print_inputs(const ad_op *op, const char *inputs)
+static void print_inputs(FILE *to, const ad_op *op, const char *inputs)
 {
 	const char *rest = inputs + strspn(inputs, " ");
 
-	printf("\ninputs\n");
 	for (int i = 0; *rest; i++) {
 		size_t length = strcspn(rest, " ");
 		bool marked = rest[length - 1] == '?';
 		bool optional = marked || (op && op_text_optional(op, i));
 		bool many = length > 3 && memcmp(rest + length - 3, "...", 3) == 0;
 
-		printf("  %.*s%s%s\n",
-		       (int)(length - (marked ? 1
-		                       : many ? 3
-		                              : 0)),
-		       rest, optional ? "  may be left out" : "",
-		       many ? "  any number of them" : "");
+		fprintf(to, "  %.*s%s%s\n",
+		        (int)(length - (marked ? 1
+		                        : many ? 3
+		                               : 0)),
+		        rest, optional ? "  may be left out" : "",
+		        many ? "  any number of them" : "");
 		rest += length;
 		rest += strspn(rest, " ");
 	}
 }
 
-static void print_entry(const struct entry *e)
+/* Text for a manual page: nothing in it is a request. */
+static void put_escaped(const char *text, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		if ((k == 0 || text[k - 1] == '\n') && (text[k] == '.' || text[k] == '\''))
+			fputs("\\&", stdout);
+		if (text[k] == '\\')
+			fputs("\\e", stdout);
+		else if (text[k] == '-')
+			fputs("\\-", stdout);
+		else
+			putchar(text[k]);
+	}
+}
+
+/* A section, whose text lies in a stream in memory, which is closed. */
+static void put_section(bool man, const char *title, FILE *from, char **text)
+{
+	bool written = fclose(from) == 0;
+	size_t n = written ? strlen(*text) : 0;
+
+	while (n > 0 && (*text)[n - 1] == '\n')
+		n--;
+	if (man) {
+		printf(".SH ");
+		for (const char *s = title; *s; s++)
+			putchar(toupper((unsigned char)*s));
+		printf("\n.nf\n");
+		put_escaped(*text, n);
+		printf("\n.fi\n");
+	} else {
+		printf("%s%s\n%.*s%s", *title ? "\n" : "", title, (int)n, *text, n ? "\n" : "");
+	}
+	free(*text);
+}
+
+enum part { DESCRIPTION, INPUTS, ARGUMENTS, PLUGIN, DERIVATIVES, SAMPLES, PARTS };
+
+static const char *title_of(const struct entry *e, enum part part, bool man)
+{
+	static const char *const titles[] = { "description", "inputs", "arguments", "plugin", "derivatives", "samples" };
+
+	if (part == ARGUMENTS && (!e->attrs || !e->attrs->name))
+		return "no arguments";
+	return part == DESCRIPTION && !man ? "" : titles[part];
+}
+
+static bool has_part(const struct entry *e, const ad_op *op, enum part part)
+{
+	if (part == INPUTS)
+		return e->inputs && *e->inputs;
+	if (part == PLUGIN)
+		return op && ad_op_plugin(op);
+	return part < PLUGIN || op;
+}
+
+static void print_part(FILE *to, const struct entry *e, const ad_op *op, enum part part)
+{
+	switch (part) {
+	case DESCRIPTION:
+		fputs(e->doc ? e->doc : "", to);
+		break;
+	case INPUTS:
+		print_inputs(to, op, e->inputs);
+		break;
+	case ARGUMENTS:
+		print_attrs(to, e);
+		break;
+	case PLUGIN:
+		fprintf(to, "  %s\n", ad_op_plugin(op));
+		break;
+	case DERIVATIVES:
+		fprintf(to, "  %s\n", op_text_derivatives(op));
+		break;
+	default:
+		op_text_samples(to, op, "  ");
+	}
+}
+
+static bool print_entry(const struct entry *e, bool man)
 {
 	const ad_op *op = strcmp(e->kind, "op") == 0 ? ad_op_find(e->name) : NULL;
-	size_t length = e->doc ? strlen(e->doc) : 0;
+	const char *first;
+	size_t length = first_line(e, &first);
 
-	while (length > 0 && e->doc[length - 1] == '\n')
-		length--;
-	printf("%s %s\n\n%.*s\n", e->kind, e->name, (int)length, e->doc ? e->doc : "");
-	if (e->inputs && *e->inputs)
-		print_inputs(op, e->inputs);
-	print_attrs(e);
-	if (op) {
-		printf("\nderivatives\n  %s\n\nsamples\n", op_text_derivatives(op));
-		op_text_samples(stdout, op, "  ");
+	if (man) {
+		printf(".TH %s 7 \"\" \"autograd %s\" \"autograd %ss\"\n.SH NAME\n%s \\- ", e->name, AD_VERSION, e->kind,
+		       e->name);
+		put_escaped(first, length);
+		printf("\n");
+	} else {
+		printf("%s %s\n", e->kind, e->name);
 	}
-}
+	for (enum part part = 0; part < PARTS; part++) {
+		char *text = NULL;
+		size_t size;
+		FILE *to;
 
-/* ---- checking -------------------------------------------------------------------------------- */
-
-/* Checks in a process of its own, as a kernel that is wrong may take the process down. */
-static bool check_op(const ad_op *op)
-{
-	static char text[16384];
-	int status = 0;
-	bool right;
-	pid_t child;
-
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		right = ad_op_check(op, text, sizeof text);
-		printf("%s\n", text);
-		right &= fflush(stdout) == 0;
-		_exit(right ? EXIT_DONE : EXIT_FAILED);
-	}
-	if (child < 0) {
-		failed("ops", "no process can be started for the check of %s: %s", ad_op_name(op),
-		       strerror(errno));
-		return false;
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR) {
-			failed("ops", "the check of %s is lost: %s", ad_op_name(op),
-			       strerror(errno));
+		if (!has_part(e, op, part))
+			continue;
+		to = open_memstream(&text, &size);
+		if (!to)
 			return false;
-		}
-	if (WIFSIGNALED(status))
-		printf(
-		    "%s: the check ended by signal %d (%s): a kernel reads or writes outside its "
-		    "arrays, or one that is NULL because it is absent, unwanted or not declared "
-		    "in .reads\n",
-		    ad_op_name(op), WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
-}
-
-static int check_ops(const char *name)
-{
-	const char **names, *near;
-	size_t wrong = 0;
-
-	if (name && ad_op_find(name))
-		return check_op(ad_op_find(name)) ? EXIT_DONE : EXIT_FAILED;
-	if (name) {
-		names = calloc(ad_ops() + 1, sizeof *names);
-		if (!names)
-			return failed("ops", "out of memory");
-		for (size_t k = 0; k < ad_ops(); k++)
-			names[k] = ad_op_name(ad_op_at(k));
-		near = nearest(name, ad_ops(), names);
-		free(names);
-		if (near)
-			return misused("ops", "no op is named '%s'; did you mean '%s'?", name,
-			               near);
-		return misused("ops", "no op is named '%s'; 'autograd ops' lists what there is",
-		               name);
+		print_part(to, e, op, part);
+		put_section(man, title_of(e, part, man), to, &text);
 	}
-	for (size_t k = 0; k < ad_ops(); k++)
-		wrong += !check_op(ad_op_at(k));
-	if (wrong)
-		return failed("ops", "%zu of %zu ops are wrong", wrong, ad_ops());
-	return EXIT_DONE;
+	return true;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static int print_named(const struct entries *all, const char *name)
+static int print_named(const struct entries *all, const char *name, bool man)
 {
 	const char **names, *near;
 	int found = 0;
 
 	for (size_t k = 0; k < all->n; k++) {
 		if (strcmp(all->v[k].name, name) == 0) {
-			if (found++)
+			if (found++ && !man)
 				printf("\n");
-			print_entry(&all->v[k]);
+			if (!print_entry(&all->v[k], man))
+				return failed("ops", "out of memory");
 		}
 	}
 	if (found)
@@ -274,20 +297,20 @@ static int run(const void *given, int n, const char *const args[])
 	struct entries all;
 	int status = EXIT_DONE;
 
-	if (o->check)
-		return check_ops(n > 0 ? args[0] : NULL);
 	if (o->markdown && n > 0)
 		return misused("ops", "--markdown takes no name: it prints all ops");
 	if (o->markdown) {
 		op_text_reference(stdout);
 		return EXIT_DONE;
 	}
+	if (o->man && n == 0)
+		return misused("ops", "--man is of one NAME: autograd ops sigmoid --man");
 	if (!list_entries(&all))
 		return failed("ops", "out of memory");
 	if (n == 0)
 		print_list(&all);
 	else
-		status = print_named(&all, args[0]);
+		status = print_named(&all, args[0], o->man);
 	free(all.v);
 	return status;
 }

@@ -5,6 +5,7 @@
 #include "command.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -28,20 +29,22 @@ static size_t place_of(const char *text)
 	return column > line + 1 && text[column] == ':' ? column + 1 : line + 1;
 }
 
-/* A sentence about a place in a file begins with it, so that editors jump there. */
+/* A sentence about a place in a file, or a file alone, begins with it, so that editors jump there. */
 static __attribute__((format(printf, 2, 0))) void complain(const char *name, const char *format,
                                                            va_list values)
 {
 	char text[2048];
+	const char *code;
 	size_t place;
 
 	vsnprintf(text, sizeof text, format, values);
 	place = place_of(text);
+	code = strstr(text, ": error[E");
 	fflush(stdout);
-	if (!place)
-		fprintf(stderr, "autograd%s%s: %s\n", name ? " " : "", name ? name : "", text);
-	else if (strncmp(text + place, " error", 6) == 0)
+	if ((code && code < text + strcspn(text, "\n")) || (place && strncmp(text + place, " error", 6) == 0))
 		fprintf(stderr, "%s\n", text);
+	else if (!place)
+		fprintf(stderr, "autograd%s%s: %s\n", name ? " " : "", name ? name : "", text);
 	else
 		fprintf(stderr, "%.*s error:%s\n", (int)place, text, text + place);
 }
@@ -131,8 +134,14 @@ void print_wrapped(FILE *to, const char *text, int column, int indent, int width
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
-static const struct option help_option = { "help", 'h', OPTION_SWITCH,     NULL, NULL,
-	                                   false,  0,   "prints this help" };
+/* What every command takes. */
+static const struct option common_options[] = {
+	{ "plugin", 0, OPTION_PLUGIN, "PATH", NULL, false, 0,
+	  "loads the ops of a plugin, ./libswish.so (see autograd op); may be given several times" },
+	{ "help", 'h', OPTION_SWITCH, NULL, NULL, false, 0, "prints this help" },
+	{ 0 },
+};
+#define HELP_OPTION (&common_options[1])
 
 /* "-o, --output FILE"; returns its length. */
 static int print_form(char *text, size_t n, const struct option *o)
@@ -194,19 +203,25 @@ void command_help(const struct command *c, FILE *to)
 	fprintf(to, "\noptions:\n");
 	for (const struct option *o = c->options; o && o->name; o++)
 		print_option(to, o, indent, width);
-	print_option(to, &help_option, indent, width);
+	for (const struct option *o = common_options; o->name; o++)
+		print_option(to, o, indent, width);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static const struct option *find_option(const struct command *c, const char *name, size_t length)
+static const struct option *find_among(const struct option *o, const char *name, size_t length)
 {
-	for (const struct option *o = c->options; o && o->name; o++)
+	for (; o && o->name; o++)
 		if (strlen(o->name) == length && memcmp(o->name, name, length) == 0)
 			return o;
-	if (length == 4 && memcmp(name, "help", 4) == 0)
-		return &help_option;
 	return NULL;
+}
+
+static const struct option *find_option(const struct command *c, const char *name, size_t length)
+{
+	const struct option *own = find_among(c->options, name, length);
+
+	return own ? own : find_among(common_options, name, length);
 }
 
 static const struct option *find_letter(const struct command *c, char letter)
@@ -214,19 +229,20 @@ static const struct option *find_letter(const struct command *c, char letter)
 	for (const struct option *o = c->options; o && o->name; o++)
 		if (o->letter == letter)
 			return o;
-	return letter == help_option.letter ? &help_option : NULL;
+	return letter == HELP_OPTION->letter ? HELP_OPTION : NULL;
 }
 
 static int unknown_option(const struct command *c, const char *word, size_t length)
 {
-	const char *names[MOST_OPTIONS + 1];
+	const char *names[MOST_OPTIONS + sizeof common_options / sizeof *common_options];
 	size_t n = 0;
 	char given[64];
 	const char *near;
 
 	for (const struct option *o = c->options; o && o->name && n < MOST_OPTIONS; o++)
 		names[n++] = o->name;
-	names[n++] = help_option.name;
+	for (const struct option *o = common_options; o->name; o++)
+		names[n++] = o->name;
 	snprintf(given, sizeof given, "%.*s",
 	         (int)(length < sizeof given ? length : sizeof given - 1), word);
 	near = nearest(given, n, names);
@@ -294,6 +310,40 @@ static bool read_threads(const char *text, int *to)
 	return true;
 }
 
+static int is_library(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && n > 3 && strcmp(e->d_name + n - 3, ".so") == 0;
+}
+
+int load_plugins(const char *name)
+{
+	const char *folder = secure_getenv("AUTOGRAD_PLUGINS");
+	struct dirent **found;
+	char error[1024], *path;
+	int status = EXIT_DONE, n;
+
+	if (!folder || !*folder)
+		return EXIT_DONE;
+	n = scandir(folder, &found, is_library, alphasort);
+	if (n < 0)
+		return misused(name, "the variable AUTOGRAD_PLUGINS names '%s', which is no folder of plugins: %s",
+		               folder, strerror(errno));
+	for (int k = 0; k < n; k++) {
+		path = join_path(folder, found[k]->d_name);
+		if (!path)
+			status = failed(name, "out of memory");
+		else if (status == EXIT_DONE && !ad_load_plugin(path, error, sizeof error))
+			status = misused(name, "%s (it is in the folder that the variable AUTOGRAD_PLUGINS names)",
+			                 error);
+		free(path);
+		free(found[k]);
+	}
+	free(found);
+	return status;
+}
+
 /* The position of word in a list of words separated by single spaces; -1: none. */
 static int position_of(const char *word, const char *list)
 {
@@ -314,6 +364,7 @@ static int position_of(const char *word, const char *list)
 static int take(const struct command *c, const struct option *o, const char *value, char *options)
 {
 	void *to = options + o->offset;
+	char error[1024];
 	size_t bytes;
 	int threads;
 
@@ -346,6 +397,10 @@ static int take(const struct command *c, const struct option *o, const char *val
 			return misused(c->name, "--%s wants a size such as 500M, 4G or 80%%, not '%s'",
 			               o->name, value);
 		limit_memory(bytes);
+		return EXIT_DONE;
+	case OPTION_PLUGIN:
+		if (!ad_load_plugin(value, error, sizeof error))
+			return misused(c->name, "%s", error);
 		return EXIT_DONE;
 	case OPTION_CHOICE: {
 		int k = position_of(value, o->value);
@@ -396,7 +451,7 @@ static int read_long(struct reading *r, const char *word)
 
 	if (!o)
 		return unknown_option(r->c, word, length);
-	if (o == &help_option) {
+	if (o == HELP_OPTION) {
 		r->help = true;
 		return EXIT_DONE;
 	}
@@ -418,7 +473,7 @@ static int read_letters(struct reading *r, const char *word)
 
 		if (!o)
 			return misused(r->c->name, "there is no option '-%s'", word);
-		if (o == &help_option) {
+		if (o == HELP_OPTION) {
 			r->help = true;
 			continue;
 		}
@@ -500,10 +555,15 @@ int command_run(const struct command *c, int n, char *const words[])
 	}
 	if (status == EXIT_DONE)
 		status = read_words(&r);
-	if (status == EXIT_DONE && r.help)
+	if (status == EXIT_DONE && r.help) {
 		command_help(c, stdout);
-	else if (status == EXIT_DONE && (status = check_complete(&r)) == EXIT_DONE)
-		status = c->run(r.options, r.n_args, r.args);
+	} else if (status == EXIT_DONE) {
+		status = check_complete(&r);
+		if (status == EXIT_DONE && !c->bare)
+			status = load_plugins(c->name);
+		if (status == EXIT_DONE)
+			status = c->run(r.options, r.n_args, r.args);
+	}
 out:
 	free(r.options);
 	free(r.args);

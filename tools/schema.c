@@ -742,8 +742,8 @@ static void add_file(struct schema *s, const char *path, const char *prefix, int
 	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
 
 	for (size_t i = 0; plugins && plugins->kind == YAML_LIST && i < plugins->n; i++)
-		if (plugins->items[i]->kind == YAML_SCALAR)
-			add_name(s, "", plugins->items[i]->text, NULL, "an op of a plug-in");
+		if (plugins->items[i]->kind == YAML_SCALAR && !ad_op_find(plugins->items[i]->text))
+			add_name(s, "", plugins->items[i]->text, NULL, "an op of a plug-in that is not loaded");
 	for (size_t i = 0; defs && defs->kind == YAML_MAP && i < defs->n; i++)
 		add_block(s, prefix, defs->keys[i], defs->items[i]);
 	if (folder && base && base->kind == YAML_SCALAR) {

@@ -306,7 +306,6 @@ static bool write_results(const struct sweep *s, char *error, size_t n)
 	struct row *rows = sorted(s);
 	size_t length = 0;
 	FILE *to = path && rows ? open_memstream(&text, &length) : NULL;
-	struct save save;
 	bool good = to != NULL;
 
 	if (good)
@@ -317,8 +316,7 @@ static bool write_results(const struct sweep *s, char *error, size_t n)
 		good = fclose(to) == 0;
 	if (!good)
 		failure_memory(error, n, "results.csv", 0);
-	good = good && save_begin(&save, path, error, n) && save_write(&save, text, length, error, n) &&
-	       save_end(&save, error, n);
+	good = good && save_text(path, text, length, error, n);
 	free(text);
 	free(rows);
 	free(path);

@@ -2,6 +2,7 @@
 # tables: what is generated from the names and comments of the source files.
 #   tables.sh prototypes ops/*.c   the C functions of all ops, documented: autograd_ops.h
 #   tables.sh ops ops/*.c          the table of ops with their documentation
+#   tables.sh plugin FILES         the same of a plugin's ops, and with plugin-prototypes their C functions
 #   tables.sh list KIND FILES      the table of one kind (layer, format, optimizer), by file name
 #   tables.sh lines NAME FILES     the lines of each file: NAME_page for page.html
 set -eu
@@ -41,14 +42,8 @@ plain_calls() {
 	' "$@"
 }
 
-case $what in
-prototypes)
-	echo '/* Generated from the AD_API functions in ops/. Do not edit. */'
-	echo '#ifndef AUTOGRAD_OPS_H'
-	echo '#define AUTOGRAD_OPS_H'
-	echo '#ifdef __cplusplus'
-	echo 'extern "C" {'
-	echo '#endif'
+# The C functions of the ops in the files, documented.
+prototypes() {
 	awk '
 		/^\/\*/ { note = ""; inside = 1 }
 		inside { note = note $0 "\n"; if (/\*\//) inside = 0; next }
@@ -61,18 +56,12 @@ prototypes)
 		/^\/\*/ || /^ \*/ || /^$/ { if (held != "") { print held ";"; held = "" } print; next }
 		{ if (held != "") print held; held = $0 }
 		END { if (held != "") print held ";" }'
-	echo
-	echo '/* See ad_path in autograd.h. */'
-	calls=$(plain_calls "$@")
-	printf '%s\n' "$calls" | awk '
-		NF == 3 { printf "AD_SAME_CALL_1(%s, %su, %s)\n", $1, $2, $3 }
-		NF == 4 { printf "AD_SAME_CALL_2(%s, %su, %s, %s)\n", $1, $2, $3, $4 }'
-	echo '#ifdef __cplusplus'
-	echo '}'
-	echo '#endif'
-	echo '#endif'
-	;;
-ops)
+}
+
+# The rows of the ops of the files, which must be complete: NAME[] of struct op_row.
+rows() {
+	array=$1
+	shift
 	bad=0
 	for file in "$@"; do
 		name=$(basename "$file" .c)
@@ -85,30 +74,64 @@ ops)
 			bad=1
 		}
 		tr -d ' \t\n' <"$file" | grep -q "AD_OP($name," || {
-			echo "$file: no AD_OP($name, ...)" >&2
+			echo "$file: no AD_OP($name, ...); an op is named like its file" >&2
 			bad=1
 		}
 	done
 	[ $bad = 0 ] || exit 1
-	echo '/* Generated from the files in ops/. Do not edit. */'
-	echo '#include "registry.h"'
 	for file in "$@"; do
 		name=$(basename "$file" .c)
 		echo "extern const ad_op ad_op_${name}_f32_0;"
 	done
-	echo 'const struct op_row op_table[] = {'
+	echo "const struct op_row $array[] = {"
 	for file in "$@"; do
 		name=$(basename "$file" .c)
 		printf '\t{ &ad_op_%s_f32_0,\n' "$name"
 		awk 'NR == 1 { next } /^ \*\// { exit }
 			{ sub(/^ \* ?/, ""); gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); printf "\t  \"%s\\n\"\n", $0 }' "$file"
-		printf '\t},\n'
+		printf '\t  , NULL },\n'
 	done
-	printf '};\nconst size_t op_table_size = %d;\n' $#
+	printf '};\n'
+}
+
+case $what in
+prototypes)
+	echo '/* Generated from the AD_API functions in ops/. Do not edit. */'
+	echo '#ifndef AUTOGRAD_OPS_H'
+	echo '#define AUTOGRAD_OPS_H'
+	echo '#ifdef __cplusplus'
+	echo 'extern "C" {'
+	echo '#endif'
+	prototypes "$@"
+	echo
+	echo '/* See ad_path in autograd.h. */'
+	calls=$(plain_calls "$@")
+	printf '%s\n' "$calls" | awk '
+		NF == 3 { printf "AD_SAME_CALL_1(%s, %su, %s)\n", $1, $2, $3 }
+		NF == 4 { printf "AD_SAME_CALL_2(%s, %su, %s, %s)\n", $1, $2, $3, $4 }'
+	echo '#ifdef __cplusplus'
+	echo '}'
+	echo '#endif'
+	echo '#endif'
+	;;
+ops)
+	echo '/* Generated from the files in ops/. Do not edit. */'
+	echo '#include "registry.h"'
+	rows op_table "$@"
+	printf 'const size_t op_table_size = %d;\n' $#
 	calls=$(plain_calls "$@")
 	echo 'const struct op_number op_numbers[] = {'
 	printf '%s\n' "$calls" | awk '{ printf "\t{ &ad_op_%s_f32_0, %su, %d },\n", $1, $2, NF - 2 }
 		END { printf "\t{ NULL, 0, 0 }\n};\n" }'
+	;;
+plugin)
+	echo '#include "plugin.h"'
+	rows plugin_ops "$@"
+	echo 'AD_PLUGIN(plugin_ops);'
+	;;
+plugin-prototypes)
+	echo '#include "op.h"'
+	prototypes "$@"
 	;;
 list)
 	kind=$1

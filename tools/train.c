@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 struct train_options {
-	const char *run;
+	const char *run, *data;
 	bool dry, plain, quiet, anomaly, profile, live;
 	struct texts set;
 };
@@ -26,6 +26,9 @@ static const struct option options[] = {
 	{ "set", 0, OPTION_TEXTS, "KEY=VALUE", NULL, false, offsetof(struct train_options, set),
 	  "replaces a value of the file, in its own grammar: --set train.epochs=5; may be "
 	  "repeated" },
+	{ "data", 0, OPTION_TEXT, "SOURCE", NULL, false, offsetof(struct train_options, data),
+	  "what is learnt from, as the file says it: --data '{format: csv, file: a.csv, x: 0..3, y: 4}'; short for "
+	  "--set data.train=SOURCE" },
 	{ "run", 0, OPTION_TEXT, "DIR", NULL, false, offsetof(struct train_options, run),
 	  "the folder to make for the run; if not given, the first free of runs/NAME-1, "
 	  "runs/NAME-2 ..." },
@@ -222,6 +225,27 @@ static int train(ad_model *m, const struct train_options *o)
 	return status;
 }
 
+/* The file with the data of --data, which further values of --set may change. */
+static ad_model *open_with_data(const char *path, const struct train_options *o, int *status)
+{
+	struct texts set = { .v = calloc(o->set.n + 1, sizeof *set.v) };
+	char *data = NULL;
+	ad_model *m = NULL;
+
+	if (!set.v || (o->data && asprintf(&data, "data.train=%s", o->data) < 0)) {
+		*status = failed("train", "out of memory");
+	} else {
+		if (data)
+			set.v[set.n++] = data;
+		for (size_t k = 0; k < o->set.n; k++)
+			set.v[set.n++] = o->set.v[k];
+		m = open_file("train", path, &set, status);
+	}
+	free(data);
+	free(set.v);
+	return m;
+}
+
 static int run(const void *given, int n, const char *const args[])
 {
 	const struct train_options *o = given;
@@ -230,7 +254,7 @@ static int run(const void *given, int n, const char *const args[])
 
 	if (o->run && !*o->run)
 		return misused("train", "--run needs the name of a folder");
-	m = open_file("train", args[0], &o->set, &status);
+	m = open_with_data(args[0], o, &status);
 	if (!m)
 		return status;
 	status = train(m, o);

@@ -4,6 +4,7 @@
  */
 #include "model.h"
 
+#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <stdlib.h>
@@ -100,6 +101,41 @@ Test(errors, as_json)
 		  "\"message\":\"nothing is named 'hear' here\","
 		  "\"hint\":\"did you mean 'here' (line 5)?\",\"help\":null,\"notes\":[]}\n");
 	free(text);
+}
+
+/* As many objects as there are messages in the text, each on a line of its own with what an editor needs. */
+Test(errors, as_json_one_a_line)
+{
+	static const char *const keys[] = { "file", "line", "col", "end", "code", "message", "help" };
+	glob_t files;
+
+	cr_assert(chdir("tests/errors") == 0);
+	cr_assert(glob("*.yaml", 0, NULL, &files) == 0);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		const char *path = files.gl_pathv[i], *sets[MOST_SETS];
+		char *overrides = read_text(with_ending(path, ".set")), *rest = NULL;
+		size_t n = sets_of(overrides, sets);
+		char *text = messages_of(path, n, sets, true), *shown = messages_of(path, n, sets, false);
+		int lines = 0, messages = 0;
+
+		for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), lines++) {
+			cJSON *json = cJSON_Parse(line);
+
+			cr_assert(cJSON_IsObject(json), "%s: %s", path, line);
+			for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+				cr_expect(cJSON_GetObjectItem(json, keys[k]), "%s: no %s in %s", path, keys[k], line);
+			cJSON_Delete(json);
+		}
+		for (const char *s = shown; (s = strstr(s, ": error[E")) != NULL; s++)
+			messages++;
+		for (const char *s = shown; (s = strstr(s, ": warning: ")) != NULL; s++)
+			messages++;
+		cr_expect(lines == messages && messages > 0, "%s: %d lines for %d messages", path, lines, messages);
+		free(shown);
+		free(text);
+		free(overrides);
+	}
+	globfree(&files);
 }
 
 /* Files that are not there, or are none. */

@@ -7,6 +7,7 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <time.h>
 
 TestSuite(reference, .init = scratch_open, .fini = scratch_close);
 
@@ -107,6 +108,10 @@ static void check_all(const struct sentence s[], size_t n)
 
 #define CHECK(list) check_all(list, sizeof list / sizeof *list)
 #define X4 "inputs: {x: [B, 4]}\n"
+/* A param of type str, handed on to a field of words. */
+#define WORD(word)                                                                                                 \
+	"inputs: {x: [B, 1, 2, 2]}\ndefs: {b: {params: {m: str}, body: [{upsample: {scale: 2, mode: m}}]}}\n"         \
+	"model: [{b: " word "}]\n"
 
 /* ---- principles --------------------------------------------------------------------------------- */
 
@@ -138,10 +143,13 @@ static const struct sentence principles[] = {
 	{ "plus reserved words", X4 "model: [{relu: , az: h}]\n", SAYS, "unknown key 'az' in an item" },
 	{ "linear: 128 is short for linear: {out: 128}", X4 "model: [{linear: 3}, {linear: {out: 3}}]\n", WEIGHTS,
 	  "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
+	{ "at most one primary argument", X4 "model: [{linear: [3, false]}]\n", SAYS, "'out' wants a whole number, not a list" },
+	{ "at most one primary argument", "inputs: {x: [B, 3, 8, 8]}\nmodel: [{conv2d: 3}]\n", SAYS, "'conv2d' needs 'kernel'" },
 	{ "where a number is expected, a string is an expression: names", "params: {n: 3}\n" X4 "model: [{linear: 2*n - 1}]\n",
 	  WEIGHTS, "linear.weight[5, 4] linear.bias[5]" },
 	{ "where a truth value is expected", "params: {n: 3}\ninputs: {x: 3}\nmodel: [{neg: , when: n == 3}, {add: 1, when: n > 3}]\n",
 	  VALUES, "-3" },
+	{ "where a tensor is expected", "inputs: {x: 3}\nmodel: [{add: 2*x + 1, from: x - 1}]\n", VALUES, "9" },
 	{ "dims are names", "inputs: {x: [B, 3, 4]}\ndefs: {b: {inputs: {v: [B, S, D]}, body: [{linear: S*D}]}}\nmodel: [b]\n", WEIGHTS,
 	  "b.linear.weight[12, 4] b.linear.bias[12]" },
 	{ "+ - * / // % **", "model: {y: 1 + 2*3 - 8/4 + 7//2 - 7%4 + 2**3}\n", VALUES, "13" },
@@ -150,12 +158,17 @@ static const struct sentence principles[] = {
 	{ "indexing", "weights: {W: {shape: [2, 3], init: ones}}\nmodel: {y: '(W * 5)[0, 1:]'}\n", VALUES, "5 5" },
 	{ "function calls", "inputs: {x: 0}\nmodel: {y: 'exp(x) + max(x, 4)'}\n", VALUES, "5" },
 	{ "no ${}", "params: {n: 3}\n" X4 "model: [{linear: '${n}'}]\n", SAYS, "'${' is for paths only" },
+	{ "no marker", X4 "model: [{linear: '=3'}]\n", SAYS, "a value is due here" },
+	{ "no marker", "params: {n: 3}\n" X4 "model: [{linear: $n}]\n", SAYS, "a value is due here" },
+	{ "no eval", "inputs: {x: 3}\nmodel: {y: eval(x)}\n", SAYS, "no op or block named 'eval'" },
 	{ "integers exact: 7/2 where an integer is due is an error", X4 "model: [{linear: 7/2}]\n", SAYS,
 	  "7/2 is not a whole number" },
 	{ "7//2 is 3", X4 "model: [{linear: 7//2}]\n", WEIGHTS, "linear.weight[3, 4] linear.bias[3]" },
 	{ "string-valued fields are never expressions", "name: x-1\n" X4 "model: [{relu: , note: '1 + ('}]\n", CLEAN, NULL },
 	{ "${name} is allowed only inside paths", "params: {n: 3}\n" X4 "model: [{relu: , as: 'a${n}'}]\n", SAYS,
 	  "'a${n}' cannot be the name of a result" },
+	{ "${name} is allowed only inside paths", "params: {dir: a}\ninclude: ['${dir}/c.yaml']\nmodel: {y: 1}\n", SAYS,
+	  "help: files are put together before params have values: write the path out\n" },
 	{ "as names a result, prev is the item before",
 	  "inputs: {x: 3}\nmodel: [{mul: 2, as: h}, {add: 1}, {mul: prev}, {sub: h}]\n", VALUES, "43" },
 	{ "block[2].attn is not for wiring",
@@ -170,6 +183,7 @@ static const struct sentence principles[] = {
 	{ "everything is checked before any data is read",
 	  X4 "model: [{matmul: x}]\ndata: {train: {format: csv, file: there-is-none.csv, x: 0..3}}\n", LACKS, "there-is-none" },
 	{ "unknown key", "modle: []\nmodel: {y: 1}\n", SAYS, "unknown key 'modle' in the file" },
+	{ "duplicate key", "name: a\nname: b\nmodel: {y: 1}\n", SAYS, "m.yaml:3:1: error[E005]: key 'name' appears twice" },
 	{ "unused param (warning)", "params: {p: 1}\nmodel: {y: 1 + 1}\n", SAYS, "warning: params.p is never used" },
 	{ "unreachable item (warning)", X4 "model: [{relu: , from: x, as: lost}, {tanh: , from: x}]\n", SAYS,
 	  "warning: item 'lost' (line 3) feeds nothing" },
@@ -180,9 +194,17 @@ static const struct sentence principles[] = {
 	{ "YAML 1.2 core scalars", X4 "model: [{linear: {out: 3, bias: on}}]\n", SAYS, "'on' is neither of them" },
 	{ "YAML 1.2 core scalars: true", X4 "model: [{linear: {out: 3, bias: false}}, {linear: {out: 3, bias: False}}]\n", WEIGHTS,
 	  "linear.weight[3, 4] linear_2.weight[3, 3]" },
+	{ "YAML 1.2 core scalars: true", X4 "defaults: {linear: {bias: false}}\nmodel: [{linear: {out: 3, bias: true}}, {linear: {out: 3, bias: "
+	  "TRUE}}]\n", WEIGHTS, "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
 	{ "floats with or without a point", "inputs: {a: 1e3, b: .5, c: 5., d: -2.5E-1}\nmodel: {y: a + b + c + d}\n", VALUES,
 	  "1005.25" },
 	{ "null, ~", X4 "model: [{flatten: ~}, {flatten: null}, {flatten: }]\n", SHAPES, "flatten[B, 4] flatten_2[B, 4] flatten_3[B, 4]" },
+	{ "no, on, off are strings", WORD("no"), SAYS, "'mode' is one of: nearest linear bilinear bicubic; not 'no'" },
+	{ "no, on, off are strings", WORD("on"), SAYS, "'mode' is one of: nearest linear bilinear bicubic; not 'on'" },
+	{ "no, on, off are strings", WORD("off"), SAYS, "'mode' is one of: nearest linear bilinear bicubic; not 'off'" },
+	{ "blocks close over the file's params and their own",
+	  "params: {n: 3}\ndefs: {b: {params: {k: 2}, body: [{linear: n*k}]}}\n" X4 "model: [b]\n", WEIGHTS,
+	  "b.linear.weight[6, 4] b.linear.bias[6]" },
 	{ "no tags", X4 "model: !!seq [relu]\n", SAYS, "tags such as !!seq are not read" },
 	{ "anchors and aliases are allowed", X4 "model: [&l {linear: 3}, *l]\n", WEIGHTS,
 	  "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
@@ -235,6 +257,7 @@ static const struct sentence rules[] = {
 	{ "item > defaults > op table", X4 "defaults: {linear: {out: 3, bias: false}}\nmodel: [linear, {linear: {bias: true}}, {linear: 5}]\n",
 	  WEIGHTS, "linear.weight[3, 4] linear_2.weight[3, 3] linear_2.bias[3] linear_3.weight[5, 3]" },
 	{ "<< refused with a hint", "x-a: &a {kernel: 3}\n" X4 "model: [{linear: {<<: *a, out: 3}}]\n", SAYS, "merge keys '<<' are not read" },
+	{ "one parent", "extends: [a.yaml, b.yaml]\nmodel: {y: 1}\n", SAYS, "'extends' is the path of one file" },
 	{ "min max", "model: {y: 'min(3, 5) + max(3, 5)*10'}\n", VALUES, "53" },
 	{ "abs sqrt floor ceil log exp", "model: {y: abs(-2) + sqrt(16) + floor(2.7) + ceil(2.2) + log(exp(3))}\n", VALUES, "14" },
 	{ "if(c, a, b)", "params: {n: 3}\nmodel: {y: 'if(n > 2, 5, 7) + if(n > 3, 1, 2)'}\n", VALUES, "7" },
@@ -262,11 +285,15 @@ static const struct sentence keys[] = {
 	  "p.W[4, 3] b.W[4, 3]" },
 	{ "inputs may be written [B, D]", "inputs: {x: [B, 4], z: {shape: [B, 4], dtype: f32}}\nmodel: {y: x + z}\n", CLEAN, NULL },
 	{ "an input is a number", "inputs: {x: -2}\nmodel: {y: x}\n", VALUES, "-2" },
+	{ "dtype", "inputs: {x: {shape: [B], dtype: i32}}\nmodel: [{embed: {vocab: 5, dim: 3}}]\n", SHAPES, "embed[B, 3]" },
+	{ "dtype", "inputs: {x: {shape: [B], dtype: f32}}\nmodel: [{embed: {vocab: 5, dim: 3}}]\n", SAYS, "index must be of indices" },
+	{ "role", "inputs: {x: [B, 4], y: {shape: [B, 4], role: target}}\nmodel: [relu, {add: y}]\n", SHAPES, "relu[B, 4] add[B, 4]" },
+	{ "role", "inputs: {x: [B, 4], y: {shape: [B, 4], role: input}}\nmodel: [relu, {add: y}]\n", SAYS, "'relu' needs an input" },
 	{ "train: all of its keys",
 	  LINE "data: {train: {table: {columns: [x, y], rows: [[1, 2], [2, 4]]}}, valid: {split: 0.5, of: train}}\n"
-	       "train: {epochs: 2, steps: 9, seed: 3, optimizer: sgd, schedule: cosine, clip: {norm: 1}, groups: [{match: w, lr_scale: 2}], "
+	       "train: {epochs: 2, steps: 9, seed: 3, optimizer: {sgd: 0.1}, schedule: cosine, clip: {norm: 1}, groups: [{match: w, lr_scale: 2}], "
 	       "early_stop: {watch: valid.loss, patience: 2}, checkpoint: {every: 1 epoch, keep: 3, best: valid.acc}, gradients: {every: 5 "
-	       "steps}, precision: f64, accumulate: 2, eval: 3 steps, log: 5}\n", SAYS, "'sgd' needs 'lr'" },
+	       "steps}, precision: f64, accumulate: 2, eval: 3 steps, log: 5, from: runs/line-1}\n", CLEAN, NULL },
 	{ "train: no others", LINE POINTS "train: {steps: 1, optimizer: {sgd: 0.1}, batch: 3}\n", SAYS, "unknown key 'batch' in 'train'" },
 	{ "data: all of its keys",
 	  LINE "data:\n  train: {table: {columns: [x, y], rows: [[1, 2], [2, 4], [3, 6]]}}\n  valid: {split: 0.3, of: train}\n"
@@ -310,11 +337,20 @@ static const struct sentence rulings[] = {
 	{ "block params before file params", "params: {n: 7}\ndefs: {b: {params: {n: 2}, body: [{mul: n}]}}\ninputs: {x: 1}\n"
 	  "model: [b, {mul: n}]\n", VALUES, "14" },
 	{ "op names count only before (", "params: {exp: 3}\nmodel: {y: exp(0) + exp}\n", VALUES, "4" },
+	{ "or as an item", "params: {square: 3}\ninputs: {x: 2}\nmodel: [square, {mul: square}]\n", VALUES, "12" },
 	{ "a field's keywords win over params",
 	  "params: {same: 5}\ninputs: {x: [B, 1, 8]}\nmodel: [{conv1d: {out: 1, kernel: 3, padding: same}}]\n", SAYS, "params.same is never used" },
 	{ "paths are made of as names or op names; the second unnamed item is linear_2",
 	  X4 "model: [{linear: 4}, {linear: 4, as: mid}, {linear: 4}, {chain: [{linear: 4}], as: c}]\n", SHAPES,
 	  "linear[B, 4] mid[B, 4] linear_2[B, 4] c.linear[B, 4]" },
+	{ "[i] is for copies only", "inputs: {x: [B, 4, 8, 8]}\ndefs: {basic: {body: [{conv2d: {out: 4, kernel: 1, bias: false}}]}}\n"
+	  "model: [{chain: [basic, {basic: , repeat: 1}], repeat: 2, as: stage}]\n", WEIGHTS,
+	  "stage[0].basic.conv2d.weight[4, 4, 1, 1] stage[0].basic_2[0].conv2d.weight[4, 4, 1, 1] "
+	  "stage[1].basic.conv2d.weight[4, 4, 1, 1] stage[1].basic_2[0].conv2d.weight[4, 4, 1, 1]" },
+	{ "as makes a name immune to insertion", X4 "model: [{linear: {out: 4, bias: false}, as: mid}, {linear: {out: 4, bias: false}}]\n",
+	  WEIGHTS, "mid.weight[4, 4] linear.weight[4, 4]" },
+	{ "as makes a name immune to insertion", X4 "model: [{linear: {out: 4, bias: false}}, {linear: {out: 4, bias: false}, as: mid}, "
+	  "{linear: {out: 4, bias: false}}]\n", WEIGHTS, "linear.weight[4, 4] mid.weight[4, 4] linear_2.weight[4, 4]" },
 	{ "an unnamed residual or chain adds nothing to a path; its items count with the surrounding body's",
 	  X4 "model: [{linear: 4}, {chain: [{linear: 4}]}, {residual: [{linear: 4}]}, {chain: [relu], repeat: 1}]\n", SHAPES,
 	  "linear[B, 4] linear_2[B, 4] linear_3[B, 4] residual[B, 4] chain[0].relu[B, 4]" },
@@ -340,10 +376,20 @@ static const struct sentence rulings[] = {
 	{ "padding: same: out = ceil(in / stride)", "inputs: {x: [B, 1, 7]}\n"
 	  "model: [{conv1d: {out: 1, kernel: 4, stride: 2, padding: same}}, {max_pool1d: {kernel: 3, stride: 3, padding: 1}}]\n", SHAPES,
 	  "conv1d[B, 1, 4] max_pool1d[B, 1, 2]" },
+	{ "k//2 before", "weights: {W: {shape: [1, 1, 6], init: {values: [[[1, 2, 3, 4, 5, 6]]]}}}\n"
+	  "model: [{conv1d: {out: 1, kernel: 3, stride: 2, padding: same, bias: false}, init: ones, from: W}]\n", VALUES, "3 9 15" },
+	{ "the odd one after", "weights: {W: {shape: [1, 1, 5], init: {values: [[[1, 2, 3, 4, 5]]]}}}\n"
+	  "model: [{conv1d: {out: 1, kernel: 4, padding: same, bias: false}, init: ones, from: W}]\n", VALUES, "6 10 14 12 9" },
 	{ "skip: auto: a 1x1 convolution, no bias, the smallest stride",
 	  "inputs: {x: [B, 3, 9, 8]}\ndefaults: {conv2d: {bias: true, padding: same, kernel: 3}}\n"
 	  "model: [{residual: {body: [{conv2d: {out: 5, stride: 2}}], skip: auto}}]\n", WEIGHTS,
 	  "conv2d.weight[5, 3, 3, 3] conv2d.bias[5] skip.weight[5, 3, 1, 1]" },
+	{ "stride the smallest s with ceil(in / s) = out",
+	  "weights: {W: {shape: [1, 1, 10], init: {values: [[[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]]]}}}\ndefaults: {conv1d: {init: ones}}\n"
+	  "model:\n  - residual: {body: [{conv1d: {out: 1, kernel: 5, stride: 5}, init: zeros}], skip: auto}\n    from: W\n", VALUES,
+	  "1 6" },
+	{ "or linear", X4 "model: [{residual: {body: [{linear: 3}], skip: auto}}]\n", WEIGHTS,
+	  "linear.weight[3, 4] linear.bias[3] skip.weight[3, 4]" },
 	{ "dims unknown at file level are local to each instance of a block",
 	  "defs: {b: {inputs: {v: [B, D]}, body: [{linear: 2*D}]}}\n" X4 "model: [b, b]\n", SHAPES,
 	  "b[B, 8] b.linear[B, 8] b_2[B, 16] b_2.linear[B, 16]" },
@@ -360,7 +406,295 @@ static const struct sentence rulings[] = {
 	  "inputs: {x: 3}\nmodel: [{b: , as: [y, h]}, {add: h}]\n", VALUES, "15" },
 	{ "as: [y, h] names them", X4 "model: [{relu: , as: [y, h]}]\n", SAYS, "'relu' has 1 result" },
 	{ "no tags at all", "name: !!str a\nmodel: {y: 1}\n", SAYS, "error[E009]" },
-	{ "warning: no data", LINE "train: {steps: 1, optimizer: {sgd: 0.1}}\n", SAYS, "warning: no key 'data': 'autograd train' will need" },
+	{ "warning: no data", LINE "train: {steps: 1, optimizer: {sgd: 0.1}}\n", SAYS, "warning: no key 'data': 'autograd train' will need --data\n" },
 };
 
 Test(reference, rulings) { CHECK(rulings); }
+
+/* ---- beside others, messages ------------------------------------------------------------------------ */
+
+static const struct sentence beside[] = {
+	{ "add a layer in the middle: nothing else changes",
+	  X4 "model: [{linear: 8, as: a}, relu, {add: a, as: b}, {linear: 2}]\noutput: b\n", SHAPES,
+	  "a[B, 8] relu[B, 8] b[B, 8] linear[B, 2]" },
+	{ "add a layer in the middle: nothing else changes",
+	  X4 "model: [{linear: 8, as: a}, {layer_norm: }, relu, {add: a, as: b}, {linear: 2}]\noutput: b\n", SHAPES,
+	  "a[B, 8] layer_norm[B, 8] relu[B, 8] b[B, 8] linear[B, 2]" },
+	/* 'batch' is a key of data, 'epochs' one of train, 'bias' and 'kernel' arguments of other layers */
+	{ "only those legal at that place", X4 "model: [relu]\ntrain: {bacth: 3}\n", LACKS, "did you mean" },
+	{ "only those legal at that place", LINE "data: {train: {table: {columns: [x, y], rows: [[1, 2]]}}, epohcs: 3}\n", LACKS,
+	  "did you mean" },
+	{ "only those legal at that place", X4 "model: [{linear: {out: 3, kernle: 2}}]\n", LACKS, "did you mean" },
+	{ "only those legal at that place", X4 "model: [{mul: bias}, {relu: , from: linaer}]\n", LACKS, "did you mean" },
+};
+
+Test(reference, beside) { CHECK(beside); }
+
+/* ---- what libyaml gives and what it does not ---------------------------------------------------------- */
+
+#define FOUR "weights: {z: {shape: [4], init: {values: [1, 2, 3, 4]}}}\n"
+
+static const struct sentence libyaml[] = {
+	{ "columns count code points", X4 "model: [{note: 'aou \u00e4\u00f6\u00fc \u6f22', linear: {ot: 3}}]\n", SAYS,
+	  "m.yaml:3:38: error[E001]: 'linear' has no argument 'ot'\n"
+	  "    3 | model: [{note: 'aou \u00e4\u00f6\u00fc \u6f22', linear: {ot: 3}}]\n"
+	  "      |                                      ^^ did you mean 'out'?" },
+	{ "columns count code points", "name: '\u00e4\n", SAYS, "m.yaml:2:7: error[E007]: this quote is never closed" },
+	{ "an unclosed [ is reported at the end, the opening is in context_mark", X4 "model: [relu, [\n", SAYS,
+	  "m.yaml:3:15: error[E007]: this '[' is never closed\n    3 | model: [relu, [\n"
+	  "      |               ^ opened here; the parser gave up at 4:1\n" },
+	{ "{a: d:2} is the string d:2", "params: {d: 3}\n" X4 "model: [{linear: d:2}]\n", SAYS,
+	  "m.yaml:4:19: error[E021]: an operator is due here\n" },
+	{ "${d} is a syntax error", "params: {d: 3}\n" X4 "model: [{linear: ${d}}]\n", SAYS,
+	  "help: names stand bare, without ${ }\n" },
+	{ "*d is an alias", "params: {d: 3}\n" X4 "model:\n  - linear: *d\n", SAYS,
+	  "alias '*d' has no anchor '&d' before it\n    5 |   - linear: *d\n      |             ^^\n"
+	  "help: an expression does not begin with '*': d*4\n" },
+	{ "*d is an alias", "params: {d: 3}\n" X4 "model:\n  - linear: *d*4\n", SAYS,
+	  "help: an expression does not begin with '*': d*4\n" },
+	{ "d*4 not *-first", "params: {d: 3}\n" X4 "model:\n  - linear: d*4\n", WEIGHTS, "linear.weight[12, 4] linear.bias[12]" },
+	{ "@x and `x` cannot start a scalar", "inputs: {x: 3}\nmodel:\n  y: @x\n", SAYS,
+	  "help: a value that begins with @, ` or % stands in quotes" },
+	{ "@x and `x` cannot start a scalar", "inputs: {x: 3}\nmodel:\n  y: `x`\n", SAYS,
+	  "help: a value that begins with @, ` or % stands in quotes" },
+	{ "a ? b : c is an error", "inputs: {a: 1, b: 2, c: 3}\nmodel:\n  y: a ? b : c\n", SAYS, "help: write if(condition, a, b)\n" },
+	{ "i, f, g, o: split(z, 4) as a key", FOUR "model:\n  i, f, g, o: split(z, 4)\n  y: i + f\n", SAYS,
+	  "m.yaml:4:3: error[E004]: 4 names for 1 result" },
+	{ "i, f, g, o: split(z, 4) as a key", FOUR "model:\n  i, f, g, o: chunk(z, 4)\n  y: i + 10*f + 100*g + 1000*o\n", VALUES, "4321" },
+	{ "x @ W + b", "weights: {x: {shape: [1, 2], init: ones}, W: {shape: [2, 2], init: ones}, b: 3}\nmodel:\n  y: x @ W + b\n", VALUES,
+	  "5 5" },
+	{ "y[:, 0]", "weights: {y: {shape: [2, 2], init: {values: [[1, 2], [3, 4]]}}}\nmodel:\n  h: y[:, 0]\n", VALUES, "1 3" },
+	{ "(x + y) * z", "inputs: {x: 2, y: 3, z: 4}\nmodel:\n  h: (x + y) * z\n", VALUES, "20" },
+	{ "2**level", "params: {level: 3}\nmodel:\n  y: 2**level\n", VALUES, "8" },
+	{ "a // b", "params: {a: 7, b: 2}\nmodel:\n  y: a // b\n", VALUES, "3" },
+	{ "x % 2", "inputs: {x: 7}\nmodel:\n  y: x % 2\n", VALUES, "1" },
+	{ "1e-3 is a number", "inputs: {x: 1e-3}\nmodel: {y: x * 1000}\n", VALUES, "1" },
+	{ "0o17", X4 "model: [{linear: 0o17}]\n", SAYS, "numbers are decimal" },
+};
+
+Test(reference, libyaml) { CHECK(libyaml); }
+
+/* ---- what needs values of a training, files, or the lists of what there is ------------------------------- */
+
+Test(reference, all_ops_by_name)
+{
+	char text[256], *said;
+
+	cr_assert(ad_ops() > 100);
+	for (size_t k = 0; k < ad_ops(); k++) {
+		ad_model *m;
+
+		snprintf(text, sizeof text, "version: 1\ninputs: {x: [B, 4]}\nmodel: {y: '%s(x)'}\n", ad_op_name(ad_op_at(k)));
+		m = ad_model_open(scratch_text("m.yaml", text), 0, NULL);
+		said = messages_of(m);
+		cr_expect(!strstr(said, "error[E002]"), "%s", said);
+		free(said);
+		ad_model_close(m);
+	}
+}
+
+static ad_model *open_right(const char *text)
+{
+	ad_model *m = ad_model_open(scratch_text("m.yaml", text), 0, NULL);
+	char *said = messages_of(m);
+
+	cr_assert_eq(ad_model_errors(m), 0, "%s", said);
+	free(said);
+	return m;
+}
+
+/* Random numbers come from the one seed of the training and the place in the graph: no item can be given a seed, so
+ * no two can share one. */
+Test(reference, no_item_has_a_seed)
+{
+	ad_model *m = open_right("version: 1\ninputs: {x: [B, 64]}\nmodel:\n  - {dropout: 0.5, from: x, as: a}\n"
+	                         "  - {dropout: 0.5, from: x, as: b}\noutput: a + 4*b\n");
+	const int64_t batch = 4;
+	struct instance *in = model_instance(m, &batch, true);
+	int seen[16] = { 0 };
+
+	for (size_t k = 0; k < ad_ops(); k++)
+		for (const ad_attr *a = ad_op_attrs(ad_op_at(k)); a && a->name; a++)
+			cr_expect(!strstr(a->name, "seed"), "%s", ad_op_name(ad_op_at(k)));
+	for (size_t k = 0; layers[k]; k++)
+		for (const ad_attr *a = layers[k]->attrs; a && a->name; a++)
+			cr_expect(!strstr(a->name, "seed"), "%s", layers[k]->name);
+	cr_assert(in);
+	ad_set_item(in->inputs[0], 1);
+	cr_assert_eq(ad_forward(in->output), AD_OK, "%s", ad_errmsg(ad_model_graph(m)));
+	for (size_t k = 0; k < ad_count(in->output); k++)
+		seen[(int)ad_at(in->output, k)]++;
+	/* 0 or 2 of each: masks that were one would have no 2 and no 8 */
+	cr_expect(seen[0] > 30 && seen[2] > 30 && seen[8] > 30 && seen[10] > 30, "%d %d %d %d", seen[0], seen[2], seen[8],
+	          seen[10]);
+	ad_model_close(m);
+}
+
+static ad_model *train_text(const char *text)
+{
+	ad_train_options o = { .run = scratch_path("run") };
+	ad_model *m = open_right(text);
+	char error[1024] = "";
+
+	cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DONE, "%s", error);
+	return m;
+}
+
+/* A weight's only element, by its path. */
+static double weight_at(const ad_model *m, const char *path)
+{
+	for (int k = 0; k < m->n_weights; k++)
+		if (strcmp(m->weights[k].path, path) == 0)
+			return ad_item(m->weights[k].node);
+	cr_assert_fail("there is no weight '%s'", path);
+	return 0;
+}
+
+#define ONE_OF_1 "data: {train: {table: {columns: [x], rows: [[1]]}}}\ntrain: {steps: 1, precision: f64, optimizer: {sgd: 0.1}"
+
+/* Frozen by the path of a copy, shared by another: x w0 w1 w1. */
+Test(reference, paths_select)
+{
+	ad_model *m = train_text("version: 1\ninputs: {x: [B, 1]}\ndefaults: {linear: {out: 1, bias: false, init: ones}}\n"
+	                         "model:\n  - {chain: [linear], repeat: 2, as: block}\n"
+	                         "  - {linear: , share: 'block[1].linear', as: y}\nloss: mean(y)\n"
+	                         ONE_OF_1 ", groups: [{match: 'block[0].*', lr: 0}]}\n");
+
+	cr_expect_eq(m->n_weights, 2);
+	cr_expect_float_eq(weight_at(m, "block[0].linear.weight"), 1, 1e-12);
+	cr_expect_float_eq(weight_at(m, "block[1].linear.weight"), 1 - 0.1 * 2, 1e-12);
+	ad_model_close(m);
+}
+
+/* y = x w w: one step of the gradient 2 w, not two of w. */
+Test(reference, the_optimiser_sees_a_shared_weight_once)
+{
+	ad_model *m = train_text("version: 1\ninputs: {x: [B, 1]}\ndefaults: {linear: {out: 1, bias: false, init: ones}}\n"
+	                         "model:\n  - {linear: , as: a}\n  - {linear: , share: {weight: a.weight}, as: y}\nloss: mean(y)\n"
+	                         "data: {train: {table: {columns: [x], rows: [[1]]}}}\n"
+	                         "train: {steps: 1, precision: f64, optimizer: {sgd: {lr: 0.1, weight_decay: 0.5}}}\n");
+
+	cr_expect_eq(m->n_weights, 1);
+	cr_expect_float_eq(weight_at(m, "a.weight"), 1 - 0.1 * (2 + 0.5), 1e-12);
+	ad_model_close(m);
+}
+
+/* A weight goes down by the mean of the samples of a batch, which are powers of 100: its digits tell how often each
+ * was drawn. */
+Test(reference, draw_random_takes_batch_samples_each_step)
+{
+	ad_model *m = train_text("version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: {out: 1, bias: false}, init: zeros, as: y}]\n"
+	                         "loss: mean(y)\ndata:\n  train: {table: {columns: [x], rows: [[1], [100], [10000], [1000000], "
+	                         "[100000000]]}}\n  batch: 2\n  draw: random\n"
+	                         "train: {steps: 30, precision: f64, optimizer: {sgd: 1}}\n");
+	int64_t all = llround(-2 * weight_at(m, "y.weight")), total = 0;
+	int other = 0;
+
+	for (int k = 0; k < 5; k++, all /= 100) {
+		int64_t drawn = all % 100;
+
+		cr_expect(drawn > 0, "sample %d was not drawn", k);
+		total += drawn;
+		other += drawn != 12;
+	}
+	cr_expect_eq(total, 60, "30 steps of 2, the last of an 'epoch' of 5 too, but %lld", (long long)total);
+	cr_expect(other > 0, "at random, not in turn");
+	ad_model_close(m);
+}
+
+/* The sample that is left over for the last batch counts twice: another in other epochs, all once in each. */
+Test(reference, shuffle_changes_the_order_of_all_samples)
+{
+	bool last[5] = { false };
+	int others = 0;
+
+	for (int seed = 0; seed < 24; seed++) {
+		ad_train_options o = { .dry = false };
+		char text[1024], run[16], error[512] = "";
+		ad_model *m;
+
+		snprintf(run, sizeof run, "run%d", seed);
+		o.run = scratch_path(run);
+		snprintf(text, sizeof text,
+		         "version: 1\ninputs: {x: [B, 1]}\nmodel: [{linear: {out: 1, bias: false}, init: zeros, as: y}]\n"
+		         "loss: mean(y)\ndata:\n  train: {table: {columns: [x], rows: [[1], [10], [100], [1000], [10000]]}}\n"
+		         "  batch: 2\n  shuffle: %s\ntrain: {epochs: 1, seed: %d, precision: f64, optimizer: {sgd: 1}}\n",
+		         seed % 2 ? "true" : "false", seed);
+		m = open_right(text);
+		cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DONE, "%s", error);
+		int64_t all = llround(-2 * weight_at(m, "y.weight"));
+		int twice = 0, digits = 0;
+		for (int k = 0; k < 5; k++, all /= 10) {
+			digits += (int)(all % 10);
+			if (all % 10 == 2)
+				twice = k;
+			cr_expect(all % 10 == 1 || all % 10 == 2, "sample %d: %d", k, (int)(all % 10));
+		}
+		cr_expect_eq(digits, 6);
+		cr_expect(seed % 2 || twice == 4, "in order the last is left over");
+		if (seed % 2)
+			last[twice] = true;
+		ad_model_close(m);
+	}
+	for (int k = 0; k < 5; k++)
+		others += last[k];
+	cr_expect(others >= 3, "%d of 5 were the last of twelve orders", others);
+}
+
+/* Many keys in one mapping: time goes with their number, not with its square. */
+Test(reference, wide_files_are_fine)
+{
+	char *text = malloc(1 << 20), *s = stpcpy(text, "version: 1\ninputs: {x: 1}\nmodel: {y: x}\nx-wide:\n");
+	clock_t begun;
+	double seconds;
+	ad_model *m;
+
+	for (int k = 0; k < 45000; k++)
+		s += sprintf(s, "  k%d: %d\n", k, k);
+	begun = clock();
+	m = open_right(text);
+	seconds = (double)(clock() - begun) / CLOCKS_PER_SEC;
+#ifdef __SANITIZE_ADDRESS__
+	seconds = 0; /* not the time that counts */
+#endif
+	cr_expect(seconds < 1, "%g s", seconds);
+	ad_model_close(m);
+	free(text);
+}
+
+/* A line for every second epoch, and for the last. */
+Test(reference, log_says_which_epochs_are_shown)
+{
+	ad_model *m = open_right("version: 1\nweights: {w: 5}\nloss: (w - 1)**2\n"
+	                         "train: {epochs: 5, log: 2, optimizer: {sgd: 0.1}}\n");
+	ad_train_options o = { .run = scratch_path("run"), .plain = true };
+	char error[512] = "", *shown = NULL;
+	size_t size;
+	int lines = 0;
+
+	o.progress = open_memstream(&shown, &size);
+	cr_assert(o.progress);
+	cr_assert_eq(ad_model_train(m, &o, error, sizeof error), AD_RUN_DONE, "%s", error);
+	fclose(o.progress);
+	for (const char *p = shown; (p = strstr(p, "epoch ")) != NULL; p++)
+		lines++;
+	cr_expect(lines == 3 && strstr(shown, "epoch 2/5") && strstr(shown, "epoch 4/5") && strstr(shown, "epoch 5/5"), "%s",
+	          shown);
+	free(shown);
+	ad_model_close(m);
+}
+
+Test(reference, names_in_paths)
+{
+	ad_model *m = open_right("version: 1\nparams: {part: a, n: 3}\ninputs: {x: [B, 1]}\nmodel: [{linear: 1, as: y}]\nloss: mean(y)\n"
+	                         "data: {train: {format: csv, file: \"${part}_${n}.csv\", x: 0}}\n"
+	                         "train: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	struct parts parts;
+	char error[512] = "";
+
+	scratch_text("a_3.csv", "7\n8\n");
+	cr_assert(data_read(m, &parts, error, sizeof error), "%s", error);
+	cr_expect(parts.train.n == 2);
+	data_free(&parts);
+	ad_model_close(m);
+}

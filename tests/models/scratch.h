@@ -6,9 +6,11 @@
 
 #include <criterion/criterion.h>
 #include <ftw.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char scratch[64];
@@ -67,6 +69,31 @@ static inline char *scratch_read(const char *path, size_t *size)
 	cr_assert(file && text, "cannot read %s", path);
 	*size = fread(text, 1, (1 << 20) - 1, file);
 	fclose(file);
+	return text;
+}
+
+/* Runs a line of the shell in the project's top folder, with the command as $A and the scratch folder as $S; what it
+ * prints on both streams, until the next call, and how it exits (128 and more: by a signal). */
+static inline const char *scratch_shell(int *status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static inline const char *scratch_shell(int *status, const char *format, ...)
+{
+	const char *bin = getenv("AUTOGRAD_BIN");
+	static char text[1 << 16];
+	char line[4096];
+	size_t n = (size_t)snprintf(line, sizeof line, "A=%s; S=%s; exec 2>&1; ", bin ? bin : "build/autograd", scratch);
+	va_list args;
+	FILE *pipe;
+
+	va_start(args, format);
+	vsnprintf(line + n, sizeof line - n, format, args);
+	va_end(args);
+	pipe = popen(line, "r");
+	cr_assert(pipe);
+	n = fread(text, 1, sizeof text - 1, pipe);
+	text[n] = '\0';
+	*status = pclose(pipe);
+	*status = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
 	return text;
 }
 

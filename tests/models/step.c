@@ -163,3 +163,44 @@ Test(step, a_failure_leaves_running_statistics)
 	cr_expect_float_eq(after[0], 0.57, 1e-6);
 	ad_model_close(m);
 }
+
+/* What is left out of an input, and no model at all, are failures like others. */
+Test(step, nothing_given)
+{
+	ad_model *m = open_line();
+	ad_graph *g = ad_model_graph(m);
+	const ad_model_input wrong[] = { { "x", { 2, { 2, 2 } }, NULL },
+		                         { NULL, { 2, { 2, 2 } }, x },
+		                         { "x", { 2, { -1, 2 } }, x } };
+	static const char *const say[] = { "has no values", "has no name", "axis 0 of input 'x' cannot be -1" };
+	char error[100] = "";
+
+	for (int k = 0; k < 3; k++) {
+		cr_expect_null(ad_model_run(m, 1, &wrong[k]));
+		cr_expect(strstr(ad_errmsg(g), say[k]), "%s", ad_errmsg(g));
+		ad_clear(g);
+		cr_expect(isnan(ad_model_step(m, 1, &wrong[k])));
+		ad_clear(g);
+	}
+	cr_expect_null(ad_model_run(m, 1, NULL));
+	ad_clear(g);
+	cr_expect_not_null(ad_model_run(m, 1, batch), "the model is as before");
+	cr_expect_null(ad_model_value(m, NULL));
+	cr_expect_null(ad_model_param(m, NULL));
+	cr_expect_not(ad_model_load(m, NULL, error, sizeof error));
+	cr_expect_str_eq(error, "no path is given");
+	ad_model_close(m);
+
+	m = ad_model_open(NULL, 0, NULL);
+	cr_expect_eq(ad_model_errors(m), 1);
+	ad_model_close(m);
+	cr_expect_eq(ad_model_errors(NULL), 1);
+	cr_expect_null(ad_model_graph(NULL));
+	cr_expect_null(ad_model_name(NULL));
+	cr_expect_eq(ad_model_weights(NULL), 0);
+	cr_expect_null(ad_model_run(NULL, 1, batch));
+	cr_expect(isnan(ad_model_step(NULL, 1, batch)));
+	cr_expect_not(ad_model_save(NULL, "w", error, sizeof error));
+	cr_expect_eq(ad_model_train(NULL, NULL, error, sizeof error), AD_RUN_FAILED);
+	cr_expect_str_eq(error, "no model is given");
+}

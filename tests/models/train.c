@@ -321,12 +321,13 @@ Test(train, refusals)
 		{ line, "data.train.y=3", "'x' is not a number", AD_RUN_REFUSED },
 		{ line, "data.test.split=0.001", "leaves nothing for 'test'", AD_RUN_REFUSED },
 		{ descent, "loss=17", "no weight gets a gradient", AD_RUN_REFUSED },
-		{ classes, NULL, "m.yaml:4:3: error[E020]: the labels of 'y' run 0..3, but 'logits' has 2 "
-		  "classes, 0..1; ", AD_RUN_REFUSED },
-		{ classes, NULL, "m.yaml:8 has 3", AD_RUN_REFUSED },
-		{ classes, "data.train.rows=[[1, 0], [2, -1], [3, 2]]", "0..1; sample 1, counted from 0, has "
-		  "-1, the first of them", AD_RUN_REFUSED },
-		{ classes, "loss=multi_margin_loss(logits, y)", "run 0..3, but the model has 2 classes",
+		{ classes, NULL, "m.yaml:8:10: error[E020]: labels run 0..3 but logits has 2 classes\n", AD_RUN_REFUSED },
+		{ classes, NULL, "/m.yaml:8 has 3", AD_RUN_REFUSED },
+		{ classes, "data.train.rows=[[1, 0], [2, -1], [3, 2]]", "labels run -1..2 but logits has 2 classes",
+		  AD_RUN_REFUSED },
+		{ classes, "data.train.rows=[[1, 0], [2, -1], [3, 2]]", "sample 1, counted from 0, has -1, the first "
+		  "that is no class", AD_RUN_REFUSED },
+		{ classes, "loss=multi_margin_loss(logits, y)", "labels run 0..3 but the model has 2 classes",
 		  AD_RUN_REFUSED },
 	};
 

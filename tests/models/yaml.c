@@ -208,4 +208,23 @@ Test(yaml, suggestions)
 	cr_expect_str_eq(nearest("hear", 5, names), "here");
 	cr_expect(nearest("optimizer", 5, names) == NULL);
 	cr_expect(nearest("x", 5, names) == NULL);
+
+	/* up to a third of the letters, and one of three: deleted, added, changed, or two that have changed places */
+	static const struct {
+		const char *word, *near, *far;
+	} limits[] = {
+		{ "abc", "abd", "axy" },
+		{ "abc", "acb", "cba" },
+		{ "abcdef", "abcxyf", "abxyzf" },
+		{ "abcdef", "badcef", "badcfe" },
+		{ "abcdef", "abcd", "abc" },
+		{ "abcdefghi", "abcdefxyz", "abcdewxyz" },
+		{ "abcdefghi", "badcfeghi", "badcfehgi" },
+		{ "abcdefghi", "abcdefghixyz", "abcdefghiwxyz" },
+	};
+
+	for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+		cr_expect(nearest(limits[k].word, 1, &limits[k].near), "%s %s", limits[k].word, limits[k].near);
+		cr_expect_null(nearest(limits[k].word, 1, &limits[k].far), "%s %s", limits[k].word, limits[k].far);
+	}
 }

@@ -214,8 +214,8 @@ Test(command, usage)
 		  "'configs' is not the folder of a run: it has no config.yaml" },
 		{ "predict nowhere", 2, "", "--input needs a value: --input FILE" },
 		{ "ops sigmiod", 2, "", "nothing is named 'sigmiod'; did you mean 'sigmoid'?" },
-		{ "ops relu6 --check extra", 2, "", "'extra' is one argument too many" },
-		{ "ops linaer --check", 2, "", "no op is named 'linaer'; did you mean 'linear'?" },
+		{ "ops relu6 extra", 2, "", "'extra' is one argument too many" },
+		{ "ops linaer", 2, "", "nothing is named 'linaer'; did you mean 'linear'?" },
 		{ "ops xyzzyxyzzy", 2, "", "nothing is named 'xyzzyxyzzy'; 'autograd ops' lists" },
 	};
 
@@ -243,7 +243,9 @@ Test(command, files)
 		{ "ops sigmoid", 0, "y = 1 / (1 + exp(-x))", "" },
 		{ "ops sigmoid", 0, "sigmoid([-1, 0, 100, -1000]) = [0.268941, 0.5, 1, 0]", "" },
 		{ "ops sigmoid --markdown", 2, "", "--markdown takes no name" },
-		{ "ops sigmoid --check", 0, "samples, all right\n", "" },
+		{ "op check sigmoid", 0, "samples, all right\n", "" },
+		{ "ops --man", 2, "", "--man is of one NAME" },
+		{ "ops sigmiod --man", 2, "", "did you mean 'sigmoid'?" },
 		{ "ops csv", 0, "must be given", "" },
 		{ "draw configs/gates.yaml -o -", 0, "digraph", "" },
 		{ "draw configs/gates.yaml --grad --text", 0, "add", "" },
@@ -453,6 +455,38 @@ Test(command, check_json, .init = make_folder, .fini = remove_folder)
 	cr_expect_str_eq(r.out, "");
 	cr_expect_not_null(strstr(r.err, "did you mean 'inputs'?"));
 	done(&r);
+}
+
+/* From an op's table alone: its name, formula, inputs, arguments, derivatives and samples; nothing in it is taken for a
+ * request. */
+Test(command, manual_pages)
+{
+	static const struct {
+		const char *name, *has[6];
+	} pages[] = {
+		{ "softmax", { ".TH softmax 7 \"\"", "\n.SH NAME\nsoftmax \\- ", "\n.SH INPUTS\n", "\n.SH ARGUMENTS\n.nf\n  axis  ",
+			       "\n.SH DERIVATIVES\n", "\n.SH SAMPLES\n.nf\n  softmax([" } },
+		{ "sigmoid", { "y = 1 / (1 + exp(\\-x))", "\n.SH NO ARGUMENTS\n", ".fi\n", "", "", "" } },
+		{ "csv", { "\"autograd data formats\"", "  header  true or false  default false", "", "", "", "" } },
+		{ "linear", { "\"autograd ops\"", "\"autograd layers\"", "", "", "", "" } },
+	};
+
+	for (size_t k = 0; k < sizeof pages / sizeof *pages; k++) {
+		char line[64];
+		struct result r;
+
+		snprintf(line, sizeof line, "ops %s --man", pages[k].name);
+		r = run(line);
+		cr_expect_eq(r.status, 0, "%s", r.err);
+		for (int i = 0; i < 6 && pages[k].has[i]; i++)
+			cr_expect(strstr(r.out, pages[k].has[i]), "%s lacks %s:\n%s", line, pages[k].has[i], r.out);
+		for (const char *s = r.out; (s = strchr(s, '\\')) != NULL; s++)
+			cr_expect(strchr("-e&", s[1]), "%s: %.20s", line, s);
+		for (const char *s = r.out; (s = strstr(s, "\n.")) != NULL; s++)
+			cr_expect(strncmp(s, "\n.SH ", 5) == 0 || strncmp(s, "\n.nf\n", 5) == 0 || strncmp(s, "\n.fi\n", 5) == 0 ||
+			          strncmp(s, "\n.TH ", 5) == 0, "%s: %.20s", line, s);
+		done(&r);
+	}
 }
 
 /* Results that cannot be written are a failure, told once; a reader that has gone is not told. */

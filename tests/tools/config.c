@@ -155,6 +155,70 @@ Test(config, mistakes)
 	       "child.yaml: ok, 2 items, 35 parameters, f32\n");
 }
 
+/* Data that is not there is no matter before the shapes fit. */
+Test(config, shapes_before_data)
+{
+	scratch_text("m.yaml", "version: 1\ninputs: {x: [B, 4]}\nmodel: [{linear: 2}, {linear: 1, shape: [B, 2]}, {mean: , as: y}]\n"
+	                       "loss: y\ndata: {train: {format: csv, file: there-is-none.csv, x: 0..3}}\n"
+	                       "train: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	for (int k = 0; k < 2; k++) {
+		int status;
+		char *text = output_of("", k ? "train m.yaml --dry-run --set model.1.linear=2" : "train m.yaml --dry-run", &status);
+
+		cr_expect_eq(status, k ? 1 : 2, "%s", text);
+		cr_expect_eq(strstr(text, "the shape is [B, 1], not [B, 2]") != NULL, k == 0, "%s", text);
+		cr_expect_eq(strstr(text, "there-is-none") != NULL, k == 1, "%s", text);
+		free(text);
+	}
+}
+
+/* What the reader of weights says arrives as it is, and the command that it names shows the change. */
+Test(config, weights_of_another_shape)
+{
+	int status;
+	char *text;
+
+	scratch_text("net.yaml", "version: 1\nparams: {hidden: 3}\ninputs: {x: [B, 4]}\nmodel: [{linear: hidden}, {mean: , as: y}]\n"
+	                         "loss: y\ndata: {train: {table: {columns: [x], rows: [[[1, 2, 1, 2]]]}}}\n"
+	                         "train: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	text = output_of("PATH=/nonexistent", "train net.yaml --quiet --run runs/a", &status);
+	cr_assert_eq(status, 0, "%s", text);
+	free(text);
+	text = output_of("sed -i s/3/5/ net.yaml &&", "train net.yaml --quiet --run runs/b --set train.from=runs/a", &status);
+	cr_expect_eq(status, 2);
+	cr_expect_str_eq(text, "runs/a/last.safetensors: error[E030]: 'linear.weight' is [3, 4] there and [5, 4] here "
+	                       "(net.yaml:2:18, params.hidden)\nhelp: 'autograd diff runs/a/config.yaml net.yaml'\n", "%s", text);
+	free(text);
+	expect("", "diff runs/a/config.yaml net.yaml", 1,
+	       "  params.hidden: 3 -> 5\n  linear: linear [B, 3] -> linear [B, 5]\n");
+}
+
+/* A file without data is trained on what --data says, which --set may change. */
+Test(config, data_on_the_command_line)
+{
+	int status;
+	char *text;
+
+	scratch_text("line.yaml", "version: 1\ninputs: {x: [B], y: {shape: [B], role: target}}\nweights: {w: 1}\nmodel: {h: w*x}\n"
+	                          "loss: mse_loss(h, y)\ntrain: {steps: 1, optimizer: {sgd: 0.1}}\n");
+	scratch_text("a.csv", "1,3\n2,6\n");
+	expect("", "check line.yaml", 0,
+	       "line.yaml:6:1: warning: no key 'data': 'autograd train' will need --data\n"
+	       "    6 | train: {steps: 1, optimizer: {sgd: 0.1}}\n"
+	       "      | ^^^^^\n"
+	       "line.yaml: ok, 1 item, 1 parameter, f32\n");
+	text = output_of("", "train line.yaml --dry-run --quiet --data '{format: csv, file: a.csv, x: 0, y: 1}'", &status);
+	cr_expect(status == 0 && !strstr(text, "warning"), "%s", text);
+	free(text);
+	text = output_of("", "train line.yaml --dry-run --data '{format: csv, file: a.csv, x: 0, y: 1}' --set "
+	                     "data.train.file=b.csv", &status);
+	cr_expect(status == 1 && strstr(text, "b.csv"), "%s", text);
+	free(text);
+	text = output_of("", "train line.yaml --dry-run --data '{format: cvs, file: a.csv}'", &status);
+	cr_expect(status == 2 && strstr(text, "no data format named 'cvs'"), "%s", text);
+	free(text);
+}
+
 Test(config, explained)
 {
 	int status;

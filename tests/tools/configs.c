@@ -99,6 +99,7 @@ static const struct {
 	{ "vanishing", "test", "accuracy", 0, 0.3 },
 	{ "residual", "test", "accuracy", 0.9, 1 },
 	{ "autoencoder", "test", "explained", 0.73, 1 },
+	{ "vae", "test", "explained", 0.38, 0.5 },
 	{ "wide_and_deep", "test", "accuracy", 0.96, 1 },
 	{ "resnet", "test", "accuracy", 0.96, 1 },
 	{ "inception", "test", "accuracy", 0.96, 1 },

@@ -425,3 +425,68 @@ Test(declarations, schema_for_a_file)
 	cJSON_Delete(json);
 	free(text);
 }
+
+static bool allows(const cJSON *argument, const char *type)
+{
+	const cJSON *kind;
+
+	cJSON_ArrayForEach(kind, cJSON_GetObjectItem(argument, "type"))
+		if (strcmp(kind->valuestring, type) == 0)
+			return true;
+	return false;
+}
+
+/* Where a number is due an expression may stand, the reserved words are offered, what cannot be known is let pass:
+ * an op may be a block of a file, if the schema is for none. */
+Test(declarations, schema_lets_expressions_and_blocks_pass)
+{
+	static const char *const words[] = { "as", "from", "repeat", "each", "when", "share",
+		                             "freeze", "lr_scale", "init", "shape", "note" };
+	const char *const lines[] = { "schema", "schema --for configs/digits.yaml" };
+
+	for (int k = 0; k < 2; k++) {
+		int status;
+		char *text = run(&status, "%s", lines[k]);
+		cJSON *json = cJSON_Parse(text);
+		const cJSON *keys, *conv2d, *forms;
+
+		cr_assert(status == 0 && json, "%s", text);
+		keys = item_keys(json);
+		conv2d = at(keys, "conv2d", "properties", NULL);
+		cr_expect(allows(cJSON_GetObjectItem(conv2d, "out"), "integer") &&
+		          allows(cJSON_GetObjectItem(conv2d, "out"), "string") &&
+		          !allows(cJSON_GetObjectItem(conv2d, "out"), "object"));
+		cr_expect_eq(cJSON_GetArraySize(conv2d), 8, "seven arguments and init");
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+			cr_expect(cJSON_GetObjectItemCaseSensitive(keys, words[i]), "%s", words[i]);
+		forms = at(json, "definitions", "item", "anyOf");
+		cr_expect_eq(cJSON_IsTrue(cJSON_GetObjectItem(
+		                 cJSON_GetArrayItem(forms, 0), "additionalProperties")),
+		             k == 0, "%s", lines[k]);
+		cJSON_Delete(json);
+		free(text);
+	}
+}
+
+Test(declarations, templates_need_no_setting_up)
+{
+	for (size_t k = 0; k < sizeof templates / sizeof *templates; k++) {
+		int status;
+		size_t size;
+		char name[64], *text = run(&status, "new %s/t-%s --like %s 2>/dev/null", scratch, templates[k].like,
+		                           templates[k].like);
+		cJSON *json;
+
+		cr_assert_eq(status, 0, "%s", text);
+		free(text);
+		snprintf(name, sizeof name, "t-%s.yaml", templates[k].like);
+		text = scratch_read(scratch_path(name), &size);
+		cr_expect(strncmp(text, "# yaml-language-server: $schema=model.schema.json\n", 50) == 0, "%.80s", text);
+		free(text);
+		text = scratch_read(scratch_path("model.schema.json"), &size);
+		json = cJSON_Parse(text);
+		cr_expect_not_null(json);
+		cJSON_Delete(json);
+		free(text);
+	}
+}

@@ -202,7 +202,7 @@ Test(doctor, healthy_models)
 		                             "inception",    "iris_hinge",     "iris_softmax",
 		                             "max_gate",     "neural_ode",     "perceptron_nand",
 		                             "residual",     "resnet",         "sigmoid_circuit",
-		                             "wide_and_deep" };
+		                             "vae",          "wide_and_deep" };
 	char path[128];
 
 	for (size_t k = 0; k < sizeof names / sizeof *names; k++) {

@@ -71,3 +71,31 @@ Test(draw_file, options_win)
 		free(text);
 	}
 }
+
+/* One tensor in two places: drawn once more with a dashed arc between, and counted once. */
+Test(draw_file, a_tied_weight_has_a_dashed_arc)
+{
+	static const char *const shares[] = { ", share: {weight: tok.weight}", "" };
+
+	for (int k = 0; k < 2; k++) {
+		const char *bin = getenv("AUTOGRAD_BIN"), *path;
+		char yaml[1024], command[512], *text = calloc(1, 1 << 20);
+		FILE *pipe;
+
+		cr_assert(text);
+		snprintf(yaml, sizeof yaml,
+		         "version: 1\ninputs: {ids: {shape: [B, T], dtype: i32}, y: {shape: [B, T], dtype: i32, role: target}}\n"
+		         "model:\n  - {embed: {vocab: 5, dim: 3}, from: ids, as: tok}\n  - tanh\n"
+		         "  - {linear: {out: 5, bias: false}, as: logits%s}\nloss: cross_entropy(logits, y)\n", shares[k]);
+		path = scratch_text("m.yaml", yaml);
+		bin = bin ? bin : "build/autograd";
+		snprintf(command, sizeof command, "%s draw %s -o - && %s show %s", bin, path, bin, path);
+		pipe = popen(command, "r");
+		cr_assert(pipe && fread(text, 1, (1 << 20) - 1, pipe) > 0);
+		cr_expect_eq(pclose(pipe), 0);
+		cr_expect_eq(strstr(text, "label=\"same tensor\",\n\t\tlabeltooltip=\"same tensor\",\n\t\tstyle=dashed") != NULL,
+		             k == 0, "%s", text);
+		cr_expect(strstr(text, k == 0 ? "15 parameters in 1 weight," : "30 parameters in 2 weights,"), "%s", text);
+		free(text);
+	}
+}

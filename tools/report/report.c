@@ -206,7 +206,6 @@ int report_write(const char *command, const char *folder, const char *path, bool
 {
 	struct report r = { .folder = folder, .live = live };
 	char error[1024];
-	struct save save;
 	size_t size = 0;
 	char *page;
 	int status;
@@ -217,9 +216,7 @@ int report_write(const char *command, const char *folder, const char *path, bool
 	page = page_text(&r, &size);
 	if (!page)
 		status = failed(command, "out of memory");
-	else if (!save_begin(&save, path, error, sizeof error) ||
-	         !save_write(&save, page, size, error, sizeof error) ||
-	         !save_end(&save, error, sizeof error))
+	else if (!save_text(path, page, size, error, sizeof error))
 		status = failed(command, "%s%s", error,
 		                strchr(error, ';') ? "" : "; name a folder that is there, by --output");
 	free(page);

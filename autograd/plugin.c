@@ -1,0 +1,290 @@
+/*
+ * plugin: ops from shared libraries. A file is looked at, and its note compared with this build, before it is loaded:
+ * loading runs whatever code it has.
+ */
+#include "registry.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+
+/* A plugin that is being loaded. */
+struct candidate {
+	const char *path; /* as given */
+	char *real;       /* without links, from malloc */
+	void *library;
+	char *message;
+	size_t size;
+};
+
+static __attribute__((format(printf, 2, 3))) bool refuse(struct candidate *c, const char *format, ...)
+{
+	int used = snprintf(c->message, c->size, "%s: ", c->path);
+	va_list values;
+
+	va_start(values, format);
+	if (used >= 0 && (size_t)used < c->size)
+		vsnprintf(c->message + used, c->size - (size_t)used, format, values);
+	va_end(values);
+	return false;
+}
+
+static bool is_loaded(const char *real)
+{
+	const char *path;
+
+	for (size_t k = 0; (path = ad_plugin_at(k)); k++)
+		if (strcmp(path, real) == 0)
+			return true;
+	return false;
+}
+
+/* ---- before it is loaded ------------------------------------------------------------------------- */
+
+static bool find_file(struct candidate *c)
+{
+	if (!strchr(c->path, '/'))
+		return refuse(c, "a plugin is named with its folder, ./%s, as it is not searched for", c->path);
+	c->real = realpath(c->path, NULL);
+	return c->real || refuse(c, "the plugin cannot be opened: %s", strerror(errno));
+}
+
+/* Whoever may write to a file decides what runs here. */
+static bool is_guarded(struct candidate *c, const struct stat *file)
+{
+	char *copy = strdup(c->real), *folder = copy ? dirname(copy) : NULL;
+	struct stat s;
+	bool good = false;
+
+	if (!folder)
+		refuse(c, "out of memory");
+	else if (file->st_mode & S_IWOTH)
+		refuse(c, "everybody may write to this file, so anybody's code could run: chmod o-w '%s'", c->real);
+	else if (stat(folder, &s) != 0)
+		refuse(c, "its folder '%s' cannot be looked at: %s", folder, strerror(errno));
+	else if (s.st_mode & S_IWOTH && !(s.st_mode & S_ISVTX))
+		refuse(c, "everybody may write to its folder, so anybody's code could run: chmod o-w '%s'", folder);
+	else
+		good = true;
+	free(copy);
+	return good;
+}
+
+/* The note among those of one part of the file; false: it is not there. */
+static bool find_note(Elf_Data *part, struct plugin_build *to)
+{
+	size_t name, content, at = 0;
+	GElf_Nhdr note;
+
+	while ((at = gelf_getnote(part, at, &note, &name, &content)) > 0) {
+		const char *bytes = part->d_buf;
+
+		if (note.n_type == AD_PLUGIN_NOTE && note.n_namesz == sizeof AD_PLUGIN_OWNER &&
+		    memcmp(bytes + name, AD_PLUGIN_OWNER, sizeof AD_PLUGIN_OWNER) == 0) {
+			memset(to, 0, sizeof *to);
+			memcpy(to, bytes + content, note.n_descsz < sizeof *to ? note.n_descsz : sizeof *to);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether the file has what is to be loaded of it: the loader maps what is not there, and reading that ends the
+ * process. */
+static bool is_whole(Elf *elf, uint64_t size)
+{
+	size_t n = 0;
+	GElf_Phdr part;
+
+	if (elf_getphdrnum(elf, &n) != 0 || n == 0 || n > INT_MAX)
+		return false;
+	for (size_t k = 0; k < n; k++)
+		if (!gelf_getphdr(elf, (int)k, &part) ||
+		    (part.p_type == PT_LOAD && (part.p_filesz > size || part.p_offset > size - part.p_filesz)))
+			return false;
+	return true;
+}
+
+static bool read_note(Elf *elf, struct plugin_build *to)
+{
+	size_t n = 0;
+
+	elf_getphdrnum(elf, &n);
+	for (size_t k = 0; k < n; k++) {
+		GElf_Phdr part;
+		Elf_Data *data;
+
+		if (!gelf_getphdr(elf, (int)k, &part) || part.p_type != PT_NOTE)
+			continue;
+		data = elf_getdata_rawchunk(elf, (int64_t)part.p_offset, part.p_filesz,
+		                            part.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+		if (data && find_note(data, to))
+			return true;
+	}
+	return false;
+}
+
+static bool is_same_build(struct candidate *c, const struct plugin_build *plugin)
+{
+#define NAME(name, value) name,
+	static const char *const names[] = { AD_PLUGIN_SAME(NAME) };
+	const struct plugin_build here = AD_PLUGIN_BUILD;
+
+	if (memcmp(plugin->version, here.version, sizeof here.version) != 0)
+		return refuse(c, "the plugin was built for autograd %.*s, and this is %s: build it anew with 'autograd op "
+		              "build'", (int)sizeof plugin->version, plugin->version, here.version);
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+		if (plugin->same[k] != here.same[k])
+			return refuse(c, "the plugin was built with other headers than this autograd (%s: %u, and %u here): "
+			              "build it anew with 'autograd op build'", names[k], plugin->same[k], here.same[k]);
+	return true;
+}
+
+static bool has_good_note(struct candidate *c, int fd, uint64_t size)
+{
+	Elf *elf = elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
+	struct plugin_build build;
+	GElf_Ehdr header;
+	bool good = false;
+
+	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) || header.e_type != ET_DYN)
+		refuse(c, "this is no shared library; 'autograd op build FILE.c' makes a plugin of an op's file");
+	else if (!is_whole(elf, size))
+		refuse(c, "this is a part of a shared library, and its end is missing");
+	else if (!read_note(elf, &build))
+		refuse(c, "this is no plugin: it lacks the note that 'autograd op build' puts into one");
+	else
+		good = is_same_build(c, &build);
+	elf_end(elf);
+	return good;
+}
+
+static bool is_good_file(struct candidate *c)
+{
+	/* a pipe must not hold us up */
+	int fd = open(c->real, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat s;
+	bool good;
+
+	if (fd < 0)
+		return refuse(c, "the plugin cannot be opened: %s", strerror(errno));
+	if (fstat(fd, &s) != 0 || !S_ISREG(s.st_mode))
+		good = refuse(c, S_ISDIR(s.st_mode) ? "this is a folder; name a plugin in it, or give the folder as the "
+		                                      "variable AUTOGRAD_PLUGINS"
+		                                    : "this is no regular file");
+	else
+		good = is_guarded(c, &s) && has_good_note(c, fd, (uint64_t)s.st_size);
+	close(fd);
+	return good;
+}
+
+/* ---- after it is loaded -------------------------------------------------------------------------- */
+
+static bool is_op_name(const char *name)
+{
+	if (!name || *name < 'a' || *name > 'z')
+		return false;
+	return name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+static bool has_good_attrs(struct candidate *c, const ad_op *op)
+{
+	static const size_t sizes[] = { [AD_INT] = sizeof(int64_t),      [AD_NUM] = sizeof(double),
+		                        [AD_FLAG] = sizeof(bool),        [AD_WORD] = sizeof(const char *),
+		                        [AD_INTLIST] = sizeof(ad_ints), [AD_NUMLIST] = sizeof(ad_reals) };
+
+	for (const ad_attr *a = op->attrs; a && a->name; a++)
+		if ((size_t)a->type >= sizeof sizes / sizeof *sizes ||
+		    a->offset > op->attrs_size || sizes[a->type] > op->attrs_size - a->offset)
+			return refuse(c, "op '%s': its argument '%s' has no place in a struct of .attrs_size = %zu bytes",
+			              op->name, a->name, op->attrs_size);
+	return true;
+}
+
+/* What the engine takes for granted of an op. */
+static bool is_good_op(struct candidate *c, const ad_op *op)
+{
+	if (!op || !is_op_name(op->name))
+		return refuse(c, "an op in it has no name of small letters, digits and _");
+	if (!op->variants)
+		return refuse(c, "op '%s' has no list of variants: declare it by AD_OP", op->name);
+	if (op->arity < 0 || op->optional < -1)
+		return refuse(c, "op '%s' has a negative number of inputs", op->name);
+	if (!op->shape && !op->compose)
+		return refuse(c, "op '%s' has neither .shape nor .compose", op->name);
+	if (!op->map && !op->forward && !op->compose)
+		return refuse(c, "op '%s' computes nothing: it has neither .map nor .forward nor .compose", op->name);
+	return has_good_attrs(c, op);
+}
+
+static bool have_free_names(struct candidate *c, const struct ad_plugin *plugin)
+{
+	for (size_t k = 0; k < plugin->n; k++) {
+		const char *name = plugin->ops[k].op->name;
+		const ad_op *other = ad_op_find(name);
+
+		if (other && ad_op_plugin(other))
+			return refuse(c, "the op '%s' came with the plugin %s before: load one of the two, or rename it",
+			              name, ad_op_plugin(other));
+		if (other)
+			return refuse(c, "autograd has an op '%s' of its own: rename the plugin's", name);
+		for (size_t j = 0; j < k; j++)
+			if (strcmp(plugin->ops[j].op->name, name) == 0)
+				return refuse(c, "it has two ops named '%s'", name);
+	}
+	return true;
+}
+
+/* What dlopen says begins with the path. */
+static const char *reason_of(const char *said, const char *path)
+{
+	size_t n = strlen(path);
+
+	return strncmp(said, path, n) == 0 && said[n] == ':' ? said + n + 1 + strspn(said + n + 1, " ") : said;
+}
+
+static bool load(struct candidate *c)
+{
+	const struct ad_plugin *plugin;
+	const char *said;
+
+	c->library = dlopen(c->real, RTLD_NOW | RTLD_LOCAL);
+	if (!c->library) {
+		said = dlerror();
+		return refuse(c, "the plugin cannot be loaded: %s", said ? reason_of(said, c->real) : "no reason is given");
+	}
+	plugin = dlsym(c->library, "ad_plugin");
+	if (!plugin || !plugin->n || !plugin->ops)
+		return refuse(c, "the plugin has no table of ops");
+	for (size_t k = 0; k < plugin->n; k++)
+		if (!is_good_op(c, plugin->ops[k].op))
+			return false;
+	return have_free_names(c, plugin) &&
+	       (registry_add(c->real, plugin->n, plugin->ops) || refuse(c, "out of memory"));
+}
+
+bool ad_load_plugin(const char *path, char *message, size_t size)
+{
+	struct candidate c = { .path = path ? path : "(NULL)", .message = message, .size = size };
+	bool good;
+
+	if (size)
+		message[0] = '\0';
+	pthread_mutex_lock(&loading);
+	good = find_file(&c) && (is_loaded(c.real) || (is_good_file(&c) && load(&c)));
+	if (!good && c.library)
+		dlclose(c.library);
+	pthread_mutex_unlock(&loading);
+	free(c.real);
+	return good;
+}
