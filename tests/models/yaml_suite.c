@@ -53,7 +53,7 @@ static const char *take_line(struct events *e, char *line)
 /* The text of "=VAL :a\nb" with its escapes resolved, in place. */
 static void unescape(char *s)
 {
-	static const char from[] = "nt0brx\\e", to[] = "\n\t\0\b\rx\\\033";
+	static const char from[] = "ntbr\\", to[] = "\n\t\b\r\\";
 	char *out = s;
 
 	for (; *s; s++) {
