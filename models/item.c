@@ -354,10 +354,17 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 
 	call_take(c);
 	call_complete(c);
+	if (c->init && r->messages)
+		init_check(r, c->init_scope, c->init);
+	if (item->init && c->shared)
+		message_warning(r->messages, item->init->at,
+		                "'init' has no effect on weights that are shared: give it to '%s'", c->shared);
 	if (c->known && check_shared(r, c)) {
 		y = call_build(c, component);
 		if (y.kind == VALUE_NODE)
 			check_share_used(r, c);
+		if (y.kind == VALUE_NODE && c->init && c->init == item->init && r->messages)
+			init_check_names(r, c->name, c->init, c->n_asked, c->asked);
 	}
 	if (y.kind == VALUE_NODE)
 		y.from = item_origin(r, component, path, item->key->at);
