@@ -18,7 +18,7 @@ static const char *const init_names[] = { "zeros",          "ones",    "xavier",
 static bool number_arg(struct recording *r, const struct scope *in, const struct yaml *y,
                        const char *what, double *to)
 {
-	return number_of(r, field_of(r, in, y, what, "a number"), y->at, what, to);
+	return known_before(r, in, y, what) && number_of(r, field_of(r, in, y, what, "a number"), y->at, what, to);
 }
 
 /* {mean: 0, std: 1}, {lo: -1, hi: 1}: two numbers by name. */

@@ -250,14 +250,16 @@ static bool weight_words(struct call *c, const struct item *item)
 		    "'share' names an item%s", layer ? " or tensors" : "");
 	}
 	if (item->freeze) {
-		if (!flag_of(r, c->in, item->freeze, "freeze", &flag))
+		if (!known_before(r, c->in, item->freeze, "freeze") ||
+		    !flag_of(r, c->in, item->freeze, "freeze", &flag))
 			return false;
 		r->frozen = r->frozen || flag;
 	}
 	if (item->lr_scale) {
 		double scale;
 
-		if (!number_of(r, field_of(r, c->in, item->lr_scale, "lr_scale", "a number"),
+		if (!known_before(r, c->in, item->lr_scale, "lr_scale") ||
+		    !number_of(r, field_of(r, c->in, item->lr_scale, "lr_scale", "a number"),
 		               item->lr_scale->at, "lr_scale", &scale))
 			return false;
 		if (!(scale >= 0))
@@ -440,6 +442,8 @@ static bool happens(struct recording *r, const struct scope *in, const struct ya
 	*on = true;
 	if (!when)
 		return true;
+	if (!known_before(r, in, when, "when"))
+		return false;
 	v = field_of(r, in, when, "when", "true or false");
 	if (v.kind == VALUE_UNKNOWN)
 		return r->probing;
@@ -521,13 +525,9 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 		to->at = y->keys[0]->at;
 		y = y->items[0];
 	}
+	if (!known_before(r, in, y, "repeat"))
+		return false;
 	struct value v = field_of(r, in, y, "repeat", "a whole number");
-	if (v.kind == VALUE_INT && is_free(r, v.i))
-		return message(
-		    r->messages, E_TYPE, y->at, NULL, "'scan' goes along an axis of any length",
-		    "'repeat' wants a number that is known before the data; '%s' is a free "
-		    "dim",
-		    y->text);
 	to->n = 1;
 	if (v.kind == VALUE_UNKNOWN && r->probing)
 		return true;

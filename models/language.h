@@ -392,6 +392,9 @@ void note_param(struct recording *r, struct place at);
 struct value field_of(struct recording *r, const struct scope *in, const struct yaml *y,
                       const char *what, const char *wants);
 
+/* False after a message that the value cannot depend on a free dim, where a name in it is one. */
+bool known_before(struct recording *r, const struct scope *in, const struct yaml *y, const char *what);
+
 /* True or false; false after a message, with *to as it was. */
 bool flag_of(struct recording *r, const struct scope *in, const struct yaml *y, const char *what,
              bool *to);
