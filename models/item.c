@@ -29,6 +29,37 @@ static bool is_kind(struct recording *r, const struct scope *in, const char *nam
 	return kind_find(r, in, name, &kind);
 }
 
+/* Whether the key is an argument of the item's op, layer or block, beside it instead of below it; said. */
+static bool beside(struct recording *r, const struct scope *in, const struct yaml *op, const struct yaml *arg,
+                   const struct yaml *key)
+{
+	struct kind kind;
+	const ad_attr *table = NULL;
+	bool found = false;
+
+	if (!kind_find(r, in, op->text, &kind))
+		return false;
+	if (kind.what == KIND_LAYER)
+		table = kind.layer->attrs;
+	else if (kind.what == KIND_OP)
+		table = ad_op_attrs(kind.op);
+	const char *primary = table ? table->name : NULL;
+	for (; table && table->name; table++)
+		found = found || strcmp(table->name, key->text) == 0;
+	for (size_t k = 0; kind.what == KIND_BLOCK && k < kind.block->n_params; k++)
+		found = found || strcmp(kind.block->params[k].name, key->text) == 0;
+	if (kind.what == KIND_BLOCK && kind.block->n_params > 0)
+		primary = kind.block->params[0].name;
+	if (!found)
+		return false;
+	const bool single = arg->kind == YAML_SCALAR && !yaml_is_null(arg) && strcmp(primary, key->text) != 0;
+	return !message(r->messages, E_KEY, key->at, NULL,
+	                store_text(r->store, "write {%s: {%s%s: ...}}, or indent it by two columns more than '%s:'", op->text,
+	                           single ? store_text(r->store, "%s: %s, ", primary, arg->text) : "", key->text,
+	                           op->text),
+	                "'%s' is an argument of '%s': it stands below it, not beside it", key->text, op->text);
+}
+
 /* Takes a mapping apart: exactly one key is an op; the others are reserved words. */
 static bool open_map(struct recording *r, const struct scope *in, const struct yaml *y,
                      struct item *to)
@@ -67,7 +98,8 @@ static bool open_map(struct recording *r, const struct scope *in, const struct y
 		return false;
 	}
 	if (other) {
-		unknown_key(r->messages, other, "an item", COUNT(item_keys), item_keys);
+		if (!beside(r, in, to->key, to->arg, other))
+			unknown_key(r->messages, other, "an item", COUNT(item_keys), item_keys);
 		good = false;
 	}
 	if (!to->key && good)

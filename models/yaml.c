@@ -249,6 +249,35 @@ static const char *missing_colon(struct yaml_tree *t, int line)
 	                          (int)length, s + from, line + 1, (int)length, s + from);
 }
 
+/* What is wrong with the column in which a line begins that YAML takes for no key: `from` is where the keys
+ * before it begin. */
+static const char *indentation(struct yaml_tree *t, struct place at, struct place from)
+{
+	size_t n, k, start = (size_t)at.col - 1, before = (size_t)from.col - 1;
+	const char *line = messages_line(t->messages, t->file, at.line, &n);
+
+	for (k = 0; line && k < n && line[k] == ' ';)
+		k++;
+	if (!line || k != start || k >= n)
+		return NULL;
+	const bool item = line[k] == '-' && (k + 1 == n || line[k + 1] == ' ');
+	const char *first = messages_line(t->messages, t->file, from.line, &n);
+	if (first && before + 1 < n && first[before] == '-' && first[before + 1] != ' ')
+		return store_text(&t->store, "a space is due behind the '-' in line %d", from.line);
+	if (item)
+		return "the items of a list begin, with their '-', in one column";
+	if (start == before)
+		return NULL;
+	line = messages_line(t->messages, t->file, at.line - 1, &n);
+	for (k = 0; line && k < n && line[k] == ' ';)
+		k++;
+	return line && k < n && k != before && k != start
+	           ? store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d or %zu",
+	                        at.col, from.col, k + 1)
+	           : store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d", at.col,
+	                        from.col);
+}
+
 static void say_yaml(struct yaml_tree *t)
 {
 	const yaml_parser_t *p = &t->parser;
@@ -286,11 +315,21 @@ static void say_yaml(struct yaml_tree *t)
 	}
 	if (strstr(problem, "undefined alias"))
 		problem = "an alias of nothing";
-	message(t->messages, E_YAML, at, NULL,
-	        strstr(problem, "cannot start any token")
-	            ? "a value that begins with @, ` or % stands in quotes"
-	        : strstr(problem, "mapping values are not allowed") ? missing_colon(t, at.line)
-	                                                             : NULL,
+	size_t n;
+	const char *line = messages_line(t->messages, t->file, at.line, &n), *help = NULL;
+	if (strstr(problem, "cannot start any token") && line && strcspn(line, "\t") < n) {
+		message(t->messages, E_TAB, at, "use spaces", NULL, "YAML does not allow a tab here");
+		return;
+	}
+	if (strstr(problem, "cannot start any token"))
+		help = "a value that begins with @, ` or % stands in quotes";
+	else if (strstr(problem, "did not find expected key"))
+		help = indentation(t, at, from);
+	else if (strstr(problem, "mapping values are not allowed"))
+		help = missing_colon(t, at.line);
+	if (!help && strstr(problem, "mapping values are not allowed"))
+		help = "quote a value that holds ': '";
+	message(t->messages, E_YAML, at, NULL, help,
 	        "not readable as YAML: %s%s%s", problem, *context ? " " : "", context);
 	if (*context && p->context_mark.line != p->problem_mark.line)
 		message_also(t->messages, from, "it begins here");

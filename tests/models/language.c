@@ -1002,7 +1002,7 @@ Test(language, extends)
 	expect_said("version: 1\nmodel: [relu]\nunset: [train]\n",
 	            "'unset' is for a file that extends");
 	scratch_text("self.yaml", "extends: self.yaml\n");
-	expect_said("extends: self.yaml\n", "more than 8 deep");
+	expect_said("extends: self.yaml\n", "self.yaml names itself");
 	scratch_text("bad.yaml", "version: 1\nmodel: [relu\n");
 	expect_said("extends: bad.yaml\n", "bad.yaml:2:8: error[E007]: this '[' is never closed");
 	/* a mistake in a value of the parent is reported in the parent's file */
