@@ -306,9 +306,23 @@ static struct yaml *fill_train(struct filling *f, struct yaml *train)
 
 static struct yaml *fill_source(struct filling *f, struct yaml *y, const struct source *s)
 {
-	if (!s->format || !yaml_get(y, "format"))
+	if (!s->format)
 		return y;
-	return fill_attrs(f, y, y, s->format->attrs, NULL);
+	if (yaml_get(y, "format"))
+		return fill_attrs(f, y, y, s->format->attrs, NULL);
+	/* the short form, {csv: {...}} */
+	for (size_t i = 0; y->kind == YAML_MAP && i < y->n; i++) {
+		if (!yaml_is(y->keys[i], s->format->name))
+			continue;
+		struct yaml *map = new_map(f, y->at),
+			    *args = fill_attrs(f, y->keys[i], y->items[i], s->format->attrs, NULL);
+
+		yaml_put(f->store, map, yaml_scalar(f->store, y->keys[i]->at, "format"), y->keys[i]);
+		for (size_t k = 0; args->kind == YAML_MAP && k < args->n; k++)
+			yaml_put(f->store, map, args->keys[k], args->items[k]);
+		return map;
+	}
+	return y;
 }
 
 static struct yaml *fill_data(struct filling *f, struct yaml *data)
