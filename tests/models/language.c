@@ -1264,3 +1264,28 @@ Test(language, hostile_files_end)
 	expect_limit(text, "more than 100000 items and operations");
 	free(text);
 }
+
+/* A keyword or the name of a block among the arguments is no equation of that name; and who shares weights
+ * comes after who owns them, in whatever order they stand. */
+Test(language, equations_called_like_words)
+{
+	ad_model *m = open_text("version: 1\ninputs: {x: [B, 3, 8, 8]}\n"
+	                        "defs: {f: {params: {act: op}, body: [{linear: 24, as: l}, act]}}\n"
+	                        "model:\n"
+	                        "  tanh: {f: {act: tanh}, from: same}\n"
+	                        "  same: {conv2d: {out: 3, kernel: 3, padding: same}, from: x}\n"
+	                        "  zeros: {lstm: {hidden: 3, outputs: last}, from: q}\n"
+	                        "  q: reshape(same, [-1, 8, 24])\n"
+	                        "  f: {ode: {field: {f: {act: tanh}}, steps: 1}, from: q, share: g}\n"
+	                        "  g: {ode: {field: {f: {act: tanh}}, steps: 1}, from: q}\n"
+	                        "  b: {linear: 24, share: o.l, from: q}\n"
+	                        "  c: {linear: {out: 24, bias: false}, share: {weight: o.l.weight}, from: q}\n"
+	                        "  o: {f: {act: relu}, from: q}\n"
+	                        "  last: sum(zeros) + sum(b) + sum(c) + sum(o) + sum(f) + sum(g)\noutput: last\n");
+
+	cr_expect_eq(m->n_weights, 2 + 2 + 4 + 2 + 2, "%d", m->n_weights);
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  a: {linear: 4, from: x, share: c}\n"
+	            "  c: {linear: 4, from: a}\n",
+	            "help: of items that share weights the first one owns them: put 'share' on the others");
+}
