@@ -150,10 +150,12 @@ bool check_name(struct recording *r, const struct yaml *key, const char *what)
 {
 	if (is_name(key->text))
 		return true;
+	const bool is_long = strlen(key->text) > LONGEST_NAME;
 	return message(
 	    r->messages, E_TYPE, key->at, NULL,
-	    "letters, digits and '_', not a digit first, none of: true false null if prev",
-	    "'%s' cannot be the name of %s", key->text, what);
+	    is_long ? store_text(r->store, "a name has at most %d letters", LONGEST_NAME)
+	            : "letters, digits and '_', not a digit first, none of: true false null if prev",
+	    is_long ? "'%.40s...' cannot be the name of %s" : "'%s' cannot be the name of %s", key->text, what);
 }
 
 /* ---- what a --set may name ------------------------------------------------------------------- */

@@ -263,15 +263,15 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	r->field_at = y->at;
 	if (e->kind == EXPR_NAME && !name) {
 		struct name *near = scope_nearest(r->messages, in, e->text, true);
-		const char *params = param_list(r, in);
+		const char *params = messages_suggest(r->messages) ? param_list(r, in) : "";
 		const char *such = flag                     ? "write true or false"
 		                   : strstr(wants, "whole") ? "write a number such as 64"
 		                                            : "write a number such as 1e-3";
 
 		message(r->messages, E_TYPE, e->at,
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
-		        *params ? store_text(r->store, "%s, or one of the params: %s", such, params)
-		                : such,
+		        store_text(r->store, "%s%s%s%s", such, *params ? ", or one of the params: " : "", params,
+		                   *r->space ? "; a block of an included file sees its own params only" : ""),
 		        "'%s' wants %s; '%s' is neither %s nor the name of a param", what, wants,
 		        e->text, flag ? "of them" : "a number");
 		return unknown;

@@ -557,6 +557,9 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 		to->at = y->keys[0]->at;
 		y = y->items[0];
 	}
+	if (y->kind == YAML_MAP)
+		return message(r->messages, E_TYPE, y->at, NULL, "write repeat: {j: 3}",
+		               "'repeat' has one counter, not %zu", y->n);
 	if (!known_before(r, in, y, "repeat"))
 		return false;
 	struct value v = field_of(r, in, y, "repeat", "a whole number");
