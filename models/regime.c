@@ -94,6 +94,7 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 	struct train_spec *t = &r->model->train;
 	struct choice c = { .key = "optimizer", .example = "{sgd: {lr: 0.1}}" };
 	const struct yaml *key, *args;
+	char error[256];
 	int k;
 
 	for (; optimizers[c.n] && c.n < COUNT(c.names); c.n++)
@@ -104,6 +105,8 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 	t->optimizer_attrs =
 	    read_attrs(r, optimizers[k]->name, optimizers[k]->attrs, optimizers[k]->attrs_size, key, args);
 	t->optimizer = t->optimizer_attrs ? optimizers[k] : NULL;
+	if (t->optimizer && !t->optimizer->check(t->optimizer_attrs, error, sizeof error))
+		message(r->messages, E_RANGE, key->at, NULL, NULL, "%s", error);
 }
 
 static void check_schedule(struct recording *r, const struct yaml *y)
