@@ -557,7 +557,9 @@ struct value no_input(struct call *c)
 		        "'%s' needs an input: the model has %d, and 'from' has to choose", c->name,
 		        n);
 	else
-		message(c->r->messages, E_MISSING, c->at, NULL, "write {..., from: NAME}",
+		message(c->r->messages, E_MISSING, c->at, NULL,
+		        m->n_inputs == 0 && c->r->blocks == 0 ? "declare one: inputs: {x: [B, 784]}"
+		                                              : "write {..., from: NAME}",
 		        "'%s' needs an input, and nothing stands before it", c->name);
 	return unknown;
 }

@@ -94,7 +94,9 @@ static bool check_conditions(struct call *c, const struct scope *block)
 
 	for (size_t i = 0; i < n && r->messages; i++) {
 		const struct yaml *y = check->kind == YAML_LIST ? check->items[i] : check;
-		struct value v = field_of(r, block, y, "check", "true or false");
+		struct value v = known_before(r, block, y, "check")
+		                     ? field_of(r, block, y, "check", "true or false")
+		                     : unknown;
 
 		if (v.kind == VALUE_UNKNOWN) {
 			good = false;

@@ -215,7 +215,8 @@ static void warn_data(struct recording *r)
 
 	for (int i = 0; i < r->model->n_inputs; i++)
 		fed |= !r->model->inputs[i].scalar_leaf;
-	if (fed && r->model->build->loss && !yaml_get(root, "data") && yaml_pair(root, "train", &key))
+	if (fed && r->model->build->loss && !yaml_get(root, "data") && yaml_pair(root, "train", &key) &&
+	    key->at.line > 0)
 		message_warning(r->messages, key->at,
 		                "no key 'data': 'autograd train' will need --data");
 }

@@ -56,6 +56,8 @@ static struct value call_range(struct recording *r, const struct expr *e, size_t
 		             n);
 	to = v[n - 1].i;
 	from = n == 2 ? v[0].i : 0;
+	if (is_free(r, to) || is_free(r, from))
+		return wrong(r, E_TYPE, e->at, "'range' wants numbers that are known before the data, not a free dim");
 	if (to > from && (uint64_t)to - (uint64_t)from > MOST_STEPS)
 		return wrong(r, E_LIMIT, e->at, "a range of more than %d numbers", MOST_STEPS);
 	if (to > from && !count_steps(r, e->at, (size_t)(to - from)))

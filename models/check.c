@@ -51,8 +51,11 @@ static bool is_among(const char *word, size_t n, const char *const list[])
 /* The section that a key belongs to which stands in another, "" for the top level; NULL: none has it. */
 static const char *section_of(const char *key, const char *where)
 {
+	static const char *const settings[] = { "lr", "learning_rate", "momentum", "weight_decay", "betas", "nesterov" };
 	bool train = strcmp(where, "train") == 0, data = strcmp(where, "data") == 0;
 
+	if (train && is_among(key, COUNT(settings), settings))
+		return "optimizer: {sgd: {...}}";
 	if (!train && !data && strcmp(where, "the file") != 0)
 		return NULL;
 	if (!train && is_among(key, COUNT(train_keys), train_keys))
@@ -137,7 +140,8 @@ bool check_map(struct recording *r, const struct yaml *y, const char *where, siz
                       const char *const list[])
 {
 	if (y->kind != YAML_MAP)
-		return message(r->messages, E_TYPE, y->at, NULL, NULL,
+		return message(r->messages, E_TYPE, y->at, NULL,
+		               store_text(r->store, "write %s: {%s: ...}", where, list[0]),
 		               "'%s' is a mapping of keys, not a %s", where,
 		               y->kind == YAML_LIST ? "list" : "single value");
 	for (size_t i = 0; i < y->n; i++)
@@ -150,10 +154,12 @@ bool check_name(struct recording *r, const struct yaml *key, const char *what)
 {
 	if (is_name(key->text))
 		return true;
+	const bool is_long = strlen(key->text) > LONGEST_NAME;
 	return message(
 	    r->messages, E_TYPE, key->at, NULL,
-	    "letters, digits and '_', not a digit first, none of: true false null if prev",
-	    "'%s' cannot be the name of %s", key->text, what);
+	    is_long ? store_text(r->store, "a name has at most %d letters", LONGEST_NAME)
+	            : "letters, digits and '_', not a digit first, none of: true false null if prev",
+	    is_long ? "'%.40s...' cannot be the name of %s" : "'%s' cannot be the name of %s", key->text, what);
 }
 
 /* ---- what a --set may name ------------------------------------------------------------------- */

@@ -157,11 +157,6 @@ static struct value add_residual(struct recording *r, const struct scope *in,
 	struct value v[2] = { x, f }, y;
 	int64_t strides[AD_MAX_RANK];
 
-	if (x.kind == VALUE_NULL) {
-		struct call c = { .r = r, .at = item->key->at, .name = item->key->text };
-
-		return no_input(&c);
-	}
 	if (x.kind != VALUE_NODE || f.kind != VALUE_NODE)
 		return unknown;
 	ad_shape a = ad_shape_of(x.node), b = ad_shape_of(f.node);
@@ -216,6 +211,11 @@ struct value build_residual(struct recording *r, const struct scope *in, const s
 	}
 	if (!body)
 		return unknown;
+	if (x.kind == VALUE_NULL) {
+		struct call c = { .r = r, .at = item->key->at, .name = item->key->text };
+
+		x = no_input(&c);
+	}
 	f = build_list(r, in, body, x);
 	return add_residual(r, in, item, path, project_x, r->spatial > spatial, x, f);
 }

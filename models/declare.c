@@ -136,6 +136,9 @@ void declare_inputs(struct recording *r, const struct yaml *y)
 			good = input_shape(r, v, &in) && good;
 		} else if (v->kind == YAML_MAP) {
 			good = input_map(r, v, &in) && good;
+		} else if (yaml_is_null(v)) {
+			good = message(r->messages, E_MISSING, v->at, NULL, "write [B, 784], or a number",
+			               "input '%s' has no shape", in.name);
 		} else {
 			in.scalar_leaf = true;
 			good =

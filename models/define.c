@@ -112,6 +112,9 @@ static void read_block(struct recording *r, struct definition *d, const struct y
 	d->body = yaml_get(y, "body");
 	d->outputs = yaml_get(y, "outputs");
 	d->check = yaml_get(y, "check");
+	if (d->check && (d->check->kind == YAML_MAP || yaml_is_null(d->check)))
+		message(r->messages, E_TYPE, d->check->at, NULL, "write check: [out % 8 == 0]",
+		        "'check' is a condition or a list of these, not %s", shown(r, d->check));
 	is_map(r, params, "params", "params: {out: int, stride: 1}");
 	is_map(r, d->inputs, "inputs", "inputs: {x: [B, D], h: [B, hidden]}");
 	is_map(r, d->weights, "weights", "weights: {W: {shape: [4, 3], init: xavier}}");

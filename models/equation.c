@@ -15,6 +15,7 @@ struct equation {
 	struct need {
 		size_t which;
 		struct place at;
+		bool shares; /* its weights only */
 	} * needs;
 	size_t next; /* need to be visited */
 	enum { NEW, OPEN, DONE } state;
@@ -29,35 +30,105 @@ struct equations {
 	struct scope *body;
 };
 
-static void found_name(void *to, const struct expr *name)
+static void add_need(struct equations *q, const char *text, struct place at, bool shares)
 {
-	struct equations *q = to;
-	struct name *other = scope_own(&q->names, name->text);
+	struct name *other = scope_own(&q->names, text);
 	struct equation *e = q->current;
 
 	if (!other)
 		return;
 	e->needs = store_more(q->r->store, e->needs, e->n_needs, sizeof *e->needs);
-	e->needs[e->n_needs++] = (struct need){ (size_t)other->value.i, name->at };
+	e->needs[e->n_needs++] = (struct need){ (size_t)other->value.i, at, shares };
 }
 
-/* The names in an item: those of all its scalars, except where a scalar is no expression. */
+static void found_name(void *to, const struct expr *name)
+{
+	add_need(to, name->text, name->at, false);
+}
+
+static void expression_names(struct equations *q, const struct yaml *y)
+{
+	if (y->kind == YAML_SCALAR)
+		expr_names(expr_parse(q->r->store, NULL, y), found_name, q);
+	for (size_t i = 0; y->kind != YAML_SCALAR && i < y->n; i++)
+		expression_names(q, y->items[i]);
+}
+
+/* `share: a.l`, `share: {weight: a.weight}`: paths, which begin with the name of an item. */
+static void shared_names(struct equations *q, const struct yaml *y)
+{
+	if (y->kind == YAML_SCALAR)
+		add_need(q, store_copy(q->r->store, y->text, strcspn(y->text, ".[")), y->at, true);
+	for (size_t i = 0; y->kind != YAML_SCALAR && i < y->n; i++)
+		shared_names(q, y->items[i]);
+}
+
+static void item_names(struct equations *q, const struct yaml *y);
+
+/* Whether the argument `name`, here the word y, is a keyword or what a kind is called: no name of a value. */
+static bool is_word(const struct kind *kind, const ad_attr *table, const char *name, const struct yaml *y)
+{
+	const ad_attr *attr = table ? attr_find(table, name) : NULL;
+
+	if (y->kind != YAML_SCALAR)
+		return false;
+	for (size_t k = 0; kind->what == KIND_BLOCK && k < kind->block->n_params; k++)
+		if (strcmp(kind->block->params[k].name, name) == 0)
+			return word_in("op block str", kind->block->params[k].type);
+	if (kind->what >= KIND_CHAIN)
+		return word_in("cell join skip", name) || word_in("zeros ones", y->text);
+	return attr && (attr->type == AD_WORD || word_in(attr->choice, y->text));
+}
+
+/* The names in the arguments of an op, layer, block, or of what holds items. */
+static void argument_names(struct equations *q, const struct kind *kind, const struct yaml *y)
+{
+	const ad_attr *table = kind->what == KIND_LAYER ? kind->layer->attrs
+	                       : kind->what == KIND_OP  ? ad_op_attrs(kind->op)
+	                                                : NULL;
+	const char *blocks = kind->what == KIND_LAYER ? kind->layer->blocks : NULL;
+
+	if (y->kind != YAML_MAP) {
+		if (y->kind == YAML_LIST && kind->what >= KIND_CHAIN)
+			item_names(q, y);
+		else if (!table || !table->name || !is_word(kind, table, table->name, y))
+			expression_names(q, y);
+		return;
+	}
+	for (size_t i = 0; i < y->n; i++) {
+		const char *name = y->keys[i]->text;
+
+		if (is_word(kind, table, name, y->items[i]))
+			continue;
+		if (kind->what == KIND_SCAN && y->items[i]->kind == YAML_MAP)
+			argument_names(q, kind, y->items[i]); /* args, state */
+		else if (kind->what >= KIND_CHAIN || word_in(blocks, name))
+			item_names(q, y->items[i]);
+		else
+			expression_names(q, y->items[i]);
+	}
+}
+
+/* The names in an item, or in lists of items. */
 static void item_names(struct equations *q, const struct yaml *y)
 {
 	struct kind kind;
 
 	if (y->kind == YAML_SCALAR) {
-		expr_names(expr_parse(q->r->store, NULL, y), found_name, q);
+		expression_names(q, y);
 		return;
 	}
 	for (size_t i = 0; i < y->n; i++) {
-		if (y->keys && (yaml_is(y->keys[i], "as") || yaml_is(y->keys[i], "note") ||
-		                yaml_is(y->keys[i], "init")))
+		const struct yaml *key = y->keys ? y->keys[i] : NULL, *item = y->items[i];
+
+		if (key && word_in("as note init", key->text))
 			continue;
-		if (!y->keys && y->items[i]->kind == YAML_SCALAR &&
-		    kind_find(q->r, q->body, y->items[i]->text, &kind))
-			continue;
-		item_names(q, y->items[i]);
+		if (key && yaml_is(key, "share"))
+			shared_names(q, item);
+		else if (key && !is_item_key(key->text) && kind_find(q->r, q->body, key->text, &kind))
+			argument_names(q, &kind, item);
+		else if (key || item->kind != YAML_SCALAR || !kind_find(q->r, q->body, item->text, &kind))
+			item_names(q, item);
 	}
 }
 
@@ -117,8 +188,12 @@ static void say_cycle(struct equations *q, const size_t stack[], size_t from, si
 		path = store_text(r->store, "%s%s%s", path, i ? " -> " : "", e->key->text);
 	}
 	const struct equation *e = &q->list[stack[first]];
+	bool shares = false;
+	for (size_t i = from; i < n; i++)
+		shares = shares || q->list[stack[i]].needs[q->list[stack[i]].next - 1].shares;
 	message(r->messages, E_CYCLE, e->needs[e->next - 1].at, NULL,
-	        "for a recurrence use 'scan', which carries state from step to step",
+	        shares ? "of items that share weights the first one owns them: put 'share' on the others"
+	               : "for a recurrence use 'scan', which carries state from step to step",
 	        "'%s' needs itself: %s", e->key->text, path);
 	for (size_t i = 1; i < count && i < 8; i++)
 		message_also(r->messages, q->list[stack[from + (first - from + i) % count]].key->at,

@@ -69,28 +69,46 @@ static const char *not_in_blocks(struct recording *r, const char *text)
 	           : NULL;
 }
 
-/* Whether an item of this body without a name has the op's for its path. */
-static bool is_item(const struct recording *r, const char *text)
+/* Whether the component of a path is that of a kind: "linear", "linear_2" of linear. */
+static bool is_of_kind(const char *component, const char *kind)
+{
+	const char *dot = strrchr(kind, '.');
+
+	kind = dot ? dot + 1 : kind;
+	const size_t n = strlen(kind);
+	return strncmp(component, kind, n) == 0 &&
+	       (!component[n] || (component[n] == '_' && component[n + 1 + strspn(component + n + 1, "0123456789")] == '\0'));
+}
+
+/* What helps where an item of this body has the name for its path: one without `as`, or one of a list inside. */
+static const char *help_of_item(struct recording *r, const char *text)
 {
 	const ad_model *m = r->model;
 	const size_t length = r->level ? strlen(r->level->prefix) : 0;
 
-	for (int k = 0; r->messages && r->level && k < m->n_rows; k++)
-		if (strncmp(m->rows[k].path, r->level->prefix, length) == 0 &&
-		    strcmp(m->rows[k].path + length, text) == 0)
-			return true;
-	return false;
+	for (int k = 0; r->messages && r->level && k < m->n_rows; k++) {
+		const struct layer_row *row = &m->rows[k];
+
+		if (strncmp(row->path, r->level->prefix, length) != 0 || strcmp(row->path + length, text) != 0)
+			continue;
+		if (!is_of_kind(text, row->kind))
+			return store_text(r->store, "'%s' is seen only in the list that it stands in; name the item that "
+			                  "holds this list, which gives its last result", text);
+		return store_text(r->store, "an item is named by 'as': {%s: ..., as: h}, and here h", row->kind);
+	}
+	return NULL;
 }
 
 /* What helps with a name that stands for nothing; NULL: nothing does. */
 static const char *why_unknown(struct recording *r, const struct scope *in, const char *text)
 {
 	struct kind kind;
+	const char *help;
 
 	if (strcmp(text, "prev") == 0)
-		return "'prev' is the item before in a list; an equation names what it reads";
-	if (is_item(r, text))
-		return store_text(r->store, "an item is named by 'as': {%s: ..., as: h}, and here h", text);
+		return "'prev' is the item before in a list; elsewhere an item is read by its name, 'as: NAME'";
+	if ((help = help_of_item(r, text)) != NULL)
+		return help;
 	if (kind_find(r, in, text, &kind) && (kind.what == KIND_BLOCK || ad_op_find(text)))
 		return store_text(r->store, "'%s' is %s; call it, %s(...)", text,
 		                  kind.what == KIND_BLOCK ? "a block" : "an op", text);

@@ -123,6 +123,57 @@ static struct expr *fail(struct parser *p, const char *from, const char *to, con
 	return NULL;
 }
 
+/* What other languages have, and what is written here. */
+static const struct {
+	const char *theirs, *help;
+} foreign[] = {
+	{ "and", "both of two is a product: (a < b) * (b < c)" },
+	{ "&&", "both of two is a product: (a < b) * (b < c)" },
+	{ "&", "both of two is a product: (a < b) * (b < c)" },
+	{ "or", "one of two or both: max(a < b, b < c)" },
+	{ "||", "one of two or both: max(a < b, b < c)" },
+	{ "|", "one of two or both: max(a < b, b < c)" },
+	{ "not", "the opposite of a condition: (a < b) == false" },
+	{ "!", "the opposite of a condition: (a < b) == false" },
+	{ "^", "a power is written '**'" },
+	{ "?", "write if(condition, a, b)" },
+	{ "=", "equality is written '=='" },
+	{ "\u2212", "minus is written '-'" },
+	{ "\u2013", "minus is written '-'" },
+	{ "\u00d7", "a product is written '*'" },
+	{ "\u00b7", "a product is written '*'" },
+	{ "\u00f7", "a quotient is written '/'" },
+	{ "\u00b2", "a square is written '**2'" },
+	{ "\u2264", "written '<='" },
+	{ "\u2265", "written '>='" },
+	{ "\u2260", "written '!='" },
+	{ "\u201c", "quotes are ' or \"" },
+	{ "\u2018", "quotes are ' or \"" },
+};
+
+/* What stands where `due` would: a sign of another language, a letter of another alphabet, or something that
+ * needs no help. */
+static struct expr *unexpected(struct parser *p, const char *due)
+{
+	const char *end = p->s;
+	bool valid;
+
+	for (size_t k = 0; k < sizeof foreign / sizeof *foreign; k++) {
+		const char *sign = foreign[k].theirs;
+		const size_t n = strlen(sign);
+
+		if (strncmp(p->s, sign, n) == 0 && !(is_start(*sign) && (is_start(p->s[n]) || is_digit(p->s[n]))))
+			return fail(p, p->s, p->s + n, foreign[k].help,
+			            *sign == '=' ? "a single '=' does not compare"
+			                         : store_text(p->store, "'%s' is no operator here", sign));
+	}
+	end += utf8_next(end, strlen(end), &valid);
+	if ((unsigned char)*p->s >= 128)
+		return fail(p, p->s, end, "names are made of the letters a to z and A to Z, digits and '_'",
+		            store_text(p->store, "'%.*s' is no part of an expression", (int)(end - p->s), p->s));
+	return fail(p, p->s, *p->s ? end : p->s, NULL, due);
+}
+
 static void skip(struct parser *p)
 {
 	while (*p->s == ' ' || *p->s == '\t' || *p->s == '\n')
@@ -263,9 +314,8 @@ static struct expr *call(struct parser *p, const char *from, const char *name, s
 			return NULL;
 	} while (take(p, ','));
 	if (!take(p, ')'))
-		return fail(p, p->s, p->s + (*p->s != 0), NULL,
-		            *p->s ? "expected ',' or ')' here"
-		                  : "the expression ends inside a call: a ')' is missing");
+		return unexpected(p, *p->s ? "expected ',' or ')' here"
+		                           : "the expression ends inside a call: a ')' is missing");
 	return e;
 }
 
@@ -338,6 +388,8 @@ static struct expr *primary(struct parser *p)
 		e->text = store_copy(p->store, from + 1, (size_t)(end - from - 1));
 		return e;
 	}
+	if (strncmp(from, "not ", 4) == 0)
+		return unexpected(p, "");
 	if (is_start(*from)) {
 		while (is_start(*p->s) || is_digit(*p->s) || (*p->s == '.' && is_start(p->s[1])))
 			p->s++;
@@ -362,10 +414,7 @@ static struct expr *primary(struct parser *p)
 	if (from[0] == '$' && from[1] == '{')
 		return fail(p, from, from + 2, "names stand bare, without ${ }",
 		            "'${' is for paths only");
-	const char *end = from;
-	bool valid;
-	end += utf8_next(from, strlen(from), &valid);
-	return fail(p, from, end, NULL, "a value is due here: a number, a name or '('");
+	return unexpected(p, "a value is due here: a number, a name or '('");
 }
 
 static const struct sign *sign_at(struct parser *p)
@@ -382,6 +431,8 @@ static struct expr *binary(struct parser *p, const struct sign *sign, struct exp
 {
 	const char *at = p->s;
 
+	if (strncmp(at, "<>", 2) == 0)
+		return fail(p, at, at + 2, "unequal is written '!='", "'<>' is no operator here");
 	p->s += strlen(sign->text);
 	struct expr *e = new_expr(p, EXPR_BINARY, at);
 	e->op = sign->op;
@@ -430,8 +481,7 @@ static struct expr *parse(struct parser *p, int least)
 					return NULL;
 			while (take(p, ','));
 			if (!take(p, ']'))
-				return fail(p, p->s, p->s + (*p->s != 0), NULL,
-				            "expected ',' or ']' here");
+				return unexpected(p, "expected ',' or ']' here");
 			e->span = between(p, from, p->s);
 			left = e;
 			continue;
@@ -467,19 +517,8 @@ struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *
 	                                                   : -1;
 	struct expr *e = parse(&p, 0);
 	skip(&p);
-	if (e && *p.s) {
-		const char *end = p.s;
-		bool valid;
-
-		end += utf8_next(end, strlen(end), &valid);
-		if (p.s[0] == '=' && p.s[1] != '=')
-			return fail(&p, p.s, end, "equality is written '=='",
-			            "a single '=' does not compare");
-		if (*p.s == '?')
-			return fail(&p, p.s, end, "write if(condition, a, b)",
-			            "an operator is due here, not '?'");
-		return fail(&p, p.s, end, NULL, "an operator is due here");
-	}
+	if (e && *p.s)
+		return unexpected(&p, "an operator is due here");
 	if (scalar->expr)
 		*scalar->expr = e;
 	return e;

@@ -20,6 +20,7 @@ struct extension {
 	struct store *store;
 	struct messages *messages;
 	int depth;   /* of files that extend or include each other */
+	const char *open[MOST_PARENTS + 1]; /* these files, by their real paths */
 	bool failed; /* a file is missing: what it would bring is not known */
 };
 
@@ -35,6 +36,26 @@ static const char *path_beside(struct store *s, const char *file, const char *na
 	return store_text(s, "%.*s%s", (int)(slash + 1 - file), file, name);
 }
 
+/* The path without links and '..', as a name of the file; itself where there is none. */
+static const char *real_path(struct extension *x, const char *path)
+{
+	char *real = realpath(path, NULL);
+	const char *copy = store_text(x->store, "%s", real ? real : path);
+
+	free(real);
+	return copy;
+}
+
+/* Whether the file is one of those that are being read; said. */
+static bool reaches_itself(struct extension *x, const struct yaml *y, const char *path, const char *real)
+{
+	for (int k = 0; k <= x->depth; k++)
+		if (strcmp(x->open[k], real) == 0)
+			return !message(x->messages, E_CYCLE, y->at, NULL, "put what both need into a file of its own",
+			                k == x->depth ? "%s names itself" : "%s is reached from itself", path);
+	return false;
+}
+
 /* The tree of another file, with what it extends and includes. NULL after a message at `y`. */
 static struct yaml *read_guest(struct extension *x, const struct yaml *y, const char *path)
 {
@@ -43,10 +64,12 @@ static struct yaml *read_guest(struct extension *x, const struct yaml *y, const 
 	size_t length = 0;
 	struct yaml_tree *guest;
 	int file, before = messages_errors(m);
+	const char *real = real_path(x, path);
 
+	if (reaches_itself(x, y, path, real))
+		return NULL;
 	if (x->depth == MOST_PARENTS) {
-		message(m, E_LIMIT, y->at, NULL,
-		        "a file that is reached from itself would never end",
+		message(m, E_LIMIT, y->at, NULL, NULL,
 		        "files extend or include each other more than %d deep", MOST_PARENTS);
 		return NULL;
 	}
@@ -76,7 +99,7 @@ static struct yaml *read_guest(struct extension *x, const struct yaml *y, const 
 		        root->kind == YAML_LIST ? "list" : "single value");
 	if (!root || root->kind != YAML_MAP || messages_errors(m) > before)
 		return NULL;
-	x->depth++;
+	x->open[++x->depth] = real;
 	root = resolve(x, root, path);
 	x->depth--;
 	return root;
@@ -196,6 +219,7 @@ static struct yaml *extended(struct extension *x, struct yaml *root, const char 
 	if (extends->kind != YAML_SCALAR || yaml_is_null(extends)) {
 		message(x->messages, E_TYPE, extends->at, NULL, "extends: base.yaml",
 		        "'extends' is the path of one file");
+		x->failed = true;
 		return root;
 	}
 	parent = load(x, extends, path_beside(x->store, path, extends->text));
@@ -310,6 +334,7 @@ bool extend_tree(struct yaml_tree *t, struct messages *m, const char *path)
 {
 	struct extension x = { .tree = t, .store = yaml_store(t), .messages = m };
 
+	x.open[0] = real_path(&x, path);
 	yaml_set_root(t, resolve(&x, yaml_root(t), path));
 	return !x.failed;
 }

@@ -72,6 +72,43 @@ void note_param(struct recording *r, struct place at)
 		message_note(r->messages, value->at, "params.%s is set here", name->text);
 }
 
+struct free_dim {
+	struct recording *r;
+	const struct scope *in;
+	const char *name;
+};
+
+static void take_free(void *to, const struct expr *e)
+{
+	struct free_dim *f = to;
+	const struct name *name = scope_find(f->in, e->text);
+
+	if (!f->name && name && name->value.kind == VALUE_INT && is_free(f->r, name->value.i))
+		f->name = e->text;
+}
+
+static const char *free_name(struct recording *r, const struct scope *in, const struct expr *e)
+{
+	struct free_dim f = { r, in, NULL };
+
+	if (r->messages && e)
+		expr_names(e, take_free, &f);
+	return f.name;
+}
+
+bool known_before(struct recording *r, const struct scope *in, const struct yaml *y, const char *what)
+{
+	const char *name = y->kind == YAML_SCALAR ? free_name(r, in, expr_parse(r->store, NULL, y)) : NULL;
+
+	if (!name)
+		return true;
+	scope_find(in, name)->used = true;
+	return message(r->messages, E_TYPE, y->at, NULL,
+	               strcmp(what, "repeat") == 0 ? "'scan' goes along an axis of any length"
+	                                           : store_text(r->store, "give the input a size for %s there", name),
+	               "'%s' wants a value that is known before the data; '%s' is a free dim", what, name);
+}
+
 const char *divisors_text(struct recording *r, int64_t n)
 {
 	const char *text = store_text(r->store, "%lld divides by", (long long)n);
@@ -99,9 +136,11 @@ static bool say_quotient(struct recording *r, struct place at, const char *what,
 	b = eval(r, r->field_in, e->args[1]);
 	if (a.kind != VALUE_INT || b.kind != VALUE_INT)
 		return false;
+	const bool numbers = e->args[0]->kind == EXPR_INT && e->args[1]->kind == EXPR_INT;
 	message(r->messages, E_WHOLE, at, NULL, a.i > 0 ? divisors_text(r, a.i) : NULL,
-	        "%s = %lld/%lld is not a whole number, and %s%s%s must be", source, (long long)a.i,
-	        (long long)b.i, quote, what, quote);
+	        "%s%s is not a whole number, and %s%s%s must be", source,
+	        numbers ? "" : store_text(r->store, " = %lld/%lld", (long long)a.i, (long long)b.i), quote, what,
+	        quote);
 	note_overrides(r, r->field_in, e);
 	return true;
 }
@@ -114,6 +153,13 @@ static bool made_whole(struct recording *r, struct value *v, struct place at, co
 	bool plain = !source || strspn(source, "0123456789.eE+-") == strlen(source);
 
 	if (v->r != floor(v->r)) {
+		const bool here = r->field_at.line == at.line && r->field_at.col == at.col;
+		const char *name = here ? free_name(r, r->field_in, r->field) : NULL;
+
+		if (name)
+			return message(r->messages, E_WHOLE, at, NULL, "'//' divides down to a whole number",
+			               "%s need not be a whole number, as '%s' is a free dim, and %s%s%s must be",
+			               source ? source : "this", name, quote, what, quote);
 		if (say_quotient(r, at, what, quote, source))
 			return false;
 		if (plain)
@@ -145,11 +191,11 @@ static bool whole_number(struct recording *r, struct value v, struct place at, c
 		return false;
 	}
 	if (v.i < least)
-		wrong(r, E_RANGE, at, "%s%s%s must be %lld or more, not %lld", quote, what, quote,
-		      (long long)least, (long long)v.i);
+		wrong(r, E_RANGE, at, "%s%s%s must be %lld or more, not %s", quote, what, quote,
+		      (long long)least, dim_text(r, v.i));
 	else if (v.i > most)
-		wrong(r, E_RANGE, at, "%s%s%s must be at most %lld, not %lld", quote, what, quote,
-		      (long long)most, (long long)v.i);
+		wrong(r, E_RANGE, at, "%s%s%s must be at most %lld, not %s", quote, what, quote,
+		      (long long)most, dim_text(r, v.i));
 	*to = v.i;
 	return v.i >= least && v.i <= most;
 }
@@ -217,15 +263,15 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	r->field_at = y->at;
 	if (e->kind == EXPR_NAME && !name) {
 		struct name *near = scope_nearest(r->messages, in, e->text, true);
-		const char *params = param_list(r, in);
+		const char *params = messages_suggest(r->messages) ? param_list(r, in) : "";
 		const char *such = flag                     ? "write true or false"
 		                   : strstr(wants, "whole") ? "write a number such as 64"
 		                                            : "write a number such as 1e-3";
 
 		message(r->messages, E_TYPE, e->at,
 		        near ? store_text(r->store, "did you mean '%s'?", near->text) : NULL,
-		        *params ? store_text(r->store, "%s, or one of the params: %s", such, params)
-		                : such,
+		        store_text(r->store, "%s%s%s%s", such, *params ? ", or one of the params: " : "", params,
+		                   *r->space ? "; a block of an included file sees its own params only" : ""),
 		        "'%s' wants %s; '%s' is neither %s nor the name of a param", what, wants,
 		        e->text, flag ? "of them" : "a number");
 		return unknown;

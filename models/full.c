@@ -412,12 +412,17 @@ static struct yaml *fill_source(struct filling *f, struct yaml *y, const struct 
 {
 	const ad_attr *attrs = s->format ? s->format->attrs : NULL;
 	struct yaml *map, *args;
+	size_t k = 0;
 
 	if (!s->format || yaml_get(y, "format"))
 		return s->format ? fill_attrs(f, y, y, attrs, NULL) : y;
+	while (k < y->n && !yaml_is(y->keys[k], s->format->name))
+		k++;
+	if (k == y->n)
+		return y;
 	map = new_map(f, y->at);
-	yaml_put(f->store, map, default_scalar(f, "format"), y->keys[0]);
-	args = as_map(f, y->keys[0], y->items[0], attrs && attrs->name ? attrs->name : "");
+	yaml_put(f->store, map, default_scalar(f, "format"), y->keys[k]);
+	args = as_map(f, y->keys[k], y->items[k], attrs && attrs->name ? attrs->name : "");
 	for (size_t i = 0; i < args->n; i++)
 		yaml_put(f->store, map, args->keys[i], args->items[i]);
 	return fill_attrs(f, y, map, attrs, NULL);

@@ -81,8 +81,8 @@ struct value index_eval(struct recording *r, const struct scope *in, const struc
 				return unknown;
 			if (starts[n] < -size || starts[n] >= size)
 				return wrong(r, E_RANGE, a->span,
-				             "index %lld is out of range: axis %d of %s has %s",
-				             (long long)starts[n], i, shape_text(r, shape),
+				             "index %s is out of range: axis %d of %s has %s",
+				             dim_text(r, starts[n]), i, shape_text(r, shape),
 				             dim_text(r, size));
 			starts[n] += starts[n] < 0 ? size : 0;
 			stops[n] = starts[n] + 1;

@@ -18,7 +18,7 @@ static const char *const init_names[] = { "zeros",          "ones",    "xavier",
 static bool number_arg(struct recording *r, const struct scope *in, const struct yaml *y,
                        const char *what, double *to)
 {
-	return number_of(r, field_of(r, in, y, what, "a number"), y->at, what, to);
+	return known_before(r, in, y, what) && number_of(r, field_of(r, in, y, what, "a number"), y->at, what, to);
 }
 
 /* {mean: 0, std: 1}, {lo: -1, hi: 1}: two numbers by name. */
@@ -27,6 +27,10 @@ static bool pair_args(struct recording *r, const struct scope *in, const struct 
 {
 	bool good = true;
 
+	if (y->kind == YAML_LIST)
+		return message(r->messages, E_TYPE, y->at, NULL,
+		               store_text(r->store, "write %s: 0.1, or %s: {%s: 0, %s: 1}", kind, kind, names[0], names[1]),
+		               "'%s' takes a number or a mapping, not a list", kind);
 	for (size_t i = 0; i < y->n; i++) {
 		int k = yaml_is(y->keys[i], names[0]) ? 0 : yaml_is(y->keys[i], names[1]) ? 1 : -1;
 
@@ -95,6 +99,62 @@ static bool init_args(struct recording *r, const struct scope *in, const struct 
 	               name->text);
 }
 
+static bool is_init(const char *word)
+{
+	for (size_t k = 0; k < sizeof init_names / sizeof *init_names; k++)
+		if (strcmp(init_names[k], word) == 0)
+			return true;
+	return false;
+}
+
+bool init_by_weight(const struct yaml *y)
+{
+	return y->kind == YAML_MAP && !(y->n == 1 && is_init(y->keys[0]->text));
+}
+
+static const char *all_inits(struct recording *r)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < sizeof init_names / sizeof *init_names; i++)
+		all = store_text(r->store, "%s%s%s", all, i ? ", " : "", init_names[i]);
+	return all;
+}
+
+void init_check(struct recording *r, const struct scope *in, const struct yaml *y)
+{
+	struct init init;
+
+	if (!init_by_weight(y))
+		init_of(r, in, y, &init);
+	for (size_t i = 0; init_by_weight(y) && y->n > 1 && i < y->n; i++)
+		init_of(r, in, y->items[i], &init);
+}
+
+void init_check_names(struct recording *r, const char *layer, const struct yaml *y, size_t n,
+                      const char *const weights[])
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < n; i++)
+		all = store_text(r->store, "%s%s%s", all, i ? ", " : "", weights[i]);
+	for (size_t i = 0; init_by_weight(y) && i < y->n; i++) {
+		const char *key = y->keys[i]->text, *near = nearest(key, n, weights);
+		size_t k = 0;
+
+		while (k < n && strcmp(weights[k], key) != 0)
+			k++;
+		if (k < n)
+			continue;
+		if (!near && y->n == 1)
+			near = nearest(key, sizeof init_names / sizeof *init_names, init_names);
+		message(r->messages, E_OP, y->keys[i]->at, near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+		        y->n > 1 ? store_text(r->store, "its weights here: %s", all)
+		                 : store_text(r->store, "its weights here: %s; or for all: %s", all, all_inits(r)),
+		        "'%s' has no weight '%s'%s", layer, key, y->n > 1 ? "" : ", and no initialisation is called so");
+	}
+}
+
 bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, struct init *to)
 {
 	const struct yaml *name = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;
@@ -111,13 +171,11 @@ bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, 
 	while (k < n && strcmp(init_names[k], name->text) != 0)
 		k++;
 	if (k == n) {
-		const char *near = nearest(name->text, n, init_names), *all = "";
+		const char *near = nearest(name->text, n, init_names);
 
-		for (size_t i = 0; i < n; i++)
-			all = store_text(r->store, "%s%s%s", all, i ? ", " : "", init_names[i]);
 		return message(r->messages, E_OP, name->at,
 		               near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
-		               near ? NULL : store_text(r->store, "write one of: %s", all),
+		               near ? NULL : store_text(r->store, "write one of: %s", all_inits(r)),
 		               "no initialisation named '%s'", name->text);
 	}
 	*to = (struct init){ .kind = kinds[k], .std = 1, .lo = -1, .hi = 1 };

@@ -15,9 +15,14 @@ void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value)
 	in->assigned[in->n_assigned++] = (struct assigned){ buffer, value };
 }
 
+bool layer_checked(const struct layer_site *site)
+{
+	return site->recording->messages != NULL;
+}
+
 bool layer_open_size(struct layer_site *site, int64_t size)
 {
-	return site->recording->messages && is_free(site->recording, size);
+	return layer_checked(site) && is_free(site->recording, size);
 }
 
 void *layer_room(struct layer_site *site, size_t bytes)

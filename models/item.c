@@ -29,6 +29,37 @@ static bool is_kind(struct recording *r, const struct scope *in, const char *nam
 	return kind_find(r, in, name, &kind);
 }
 
+/* Whether the key is an argument of the item's op, layer or block, beside it instead of below it; said. */
+static bool beside(struct recording *r, const struct scope *in, const struct yaml *op, const struct yaml *arg,
+                   const struct yaml *key)
+{
+	struct kind kind;
+	const ad_attr *table = NULL;
+	bool found = false;
+
+	if (!kind_find(r, in, op->text, &kind))
+		return false;
+	if (kind.what == KIND_LAYER)
+		table = kind.layer->attrs;
+	else if (kind.what == KIND_OP)
+		table = ad_op_attrs(kind.op);
+	const char *primary = table ? table->name : NULL;
+	for (; table && table->name; table++)
+		found = found || strcmp(table->name, key->text) == 0;
+	for (size_t k = 0; kind.what == KIND_BLOCK && k < kind.block->n_params; k++)
+		found = found || strcmp(kind.block->params[k].name, key->text) == 0;
+	if (kind.what == KIND_BLOCK && kind.block->n_params > 0)
+		primary = kind.block->params[0].name;
+	if (!found)
+		return false;
+	const bool single = arg->kind == YAML_SCALAR && !yaml_is_null(arg) && strcmp(primary, key->text) != 0;
+	return !message(r->messages, E_KEY, key->at, NULL,
+	                store_text(r->store, "write {%s: {%s%s: ...}}, or indent it by two columns more than '%s:'", op->text,
+	                           single ? store_text(r->store, "%s: %s, ", primary, arg->text) : "", key->text,
+	                           op->text),
+	                "'%s' is an argument of '%s': it stands below it, not beside it", key->text, op->text);
+}
+
 /* Takes a mapping apart: exactly one key is an op; the others are reserved words. */
 static bool open_map(struct recording *r, const struct scope *in, const struct yaml *y,
                      struct item *to)
@@ -67,7 +98,8 @@ static bool open_map(struct recording *r, const struct scope *in, const struct y
 		return false;
 	}
 	if (other) {
-		unknown_key(r->messages, other, "an item", COUNT(item_keys), item_keys);
+		if (!beside(r, in, to->key, to->arg, other))
+			unknown_key(r->messages, other, "an item", COUNT(item_keys), item_keys);
 		good = false;
 	}
 	if (!to->key && good)
@@ -250,14 +282,16 @@ static bool weight_words(struct call *c, const struct item *item)
 		    "'share' names an item%s", layer ? " or tensors" : "");
 	}
 	if (item->freeze) {
-		if (!flag_of(r, c->in, item->freeze, "freeze", &flag))
+		if (!known_before(r, c->in, item->freeze, "freeze") ||
+		    !flag_of(r, c->in, item->freeze, "freeze", &flag))
 			return false;
 		r->frozen = r->frozen || flag;
 	}
 	if (item->lr_scale) {
 		double scale;
 
-		if (!number_of(r, field_of(r, c->in, item->lr_scale, "lr_scale", "a number"),
+		if (!known_before(r, c->in, item->lr_scale, "lr_scale") ||
+		    !number_of(r, field_of(r, c->in, item->lr_scale, "lr_scale", "a number"),
 		               item->lr_scale->at, "lr_scale", &scale))
 			return false;
 		if (!(scale >= 0))
@@ -354,10 +388,17 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 
 	call_take(c);
 	call_complete(c);
+	if (c->init && r->messages)
+		init_check(r, c->init_scope, c->init);
+	if (item->init && c->shared)
+		message_warning(r->messages, item->init->at,
+		                "'init' has no effect on weights that are shared: give it to '%s'", c->shared);
 	if (c->known && check_shared(r, c)) {
 		y = call_build(c, component);
 		if (y.kind == VALUE_NODE)
 			check_share_used(r, c);
+		if (y.kind == VALUE_NODE && c->init && c->init == item->init && r->messages)
+			init_check_names(r, c->name, c->init, c->n_asked, c->asked);
 	}
 	if (y.kind == VALUE_NODE)
 		y.from = item_origin(r, component, path, item->key->at);
@@ -433,6 +474,8 @@ static bool happens(struct recording *r, const struct scope *in, const struct ya
 	*on = true;
 	if (!when)
 		return true;
+	if (!known_before(r, in, when, "when"))
+		return false;
 	v = field_of(r, in, when, "when", "true or false");
 	if (v.kind == VALUE_UNKNOWN)
 		return r->probing;
@@ -514,13 +557,12 @@ static bool repeat_of(struct recording *r, const struct scope *in, const struct 
 		to->at = y->keys[0]->at;
 		y = y->items[0];
 	}
+	if (y->kind == YAML_MAP)
+		return message(r->messages, E_TYPE, y->at, NULL, "write repeat: {j: 3}",
+		               "'repeat' has one counter, not %zu", y->n);
+	if (!known_before(r, in, y, "repeat"))
+		return false;
 	struct value v = field_of(r, in, y, "repeat", "a whole number");
-	if (v.kind == VALUE_INT && is_free(r, v.i))
-		return message(
-		    r->messages, E_TYPE, y->at, NULL, "'scan' goes along an axis of any length",
-		    "'repeat' wants a number that is known before the data; '%s' is a free "
-		    "dim",
-		    y->text);
 	to->n = 1;
 	if (v.kind == VALUE_UNKNOWN && r->probing)
 		return true;

@@ -395,6 +395,9 @@ void note_param(struct recording *r, struct place at);
 struct value field_of(struct recording *r, const struct scope *in, const struct yaml *y,
                       const char *what, const char *wants);
 
+/* False after a message that the value cannot depend on a free dim, where a name in it is one. */
+bool known_before(struct recording *r, const struct scope *in, const struct yaml *y, const char *what);
+
 /* True or false; false after a message, with *to as it was. */
 bool flag_of(struct recording *r, const struct scope *in, const struct yaml *y, const char *what,
              bool *to);
@@ -567,6 +570,14 @@ bool check_name(struct recording *r, const struct yaml *key, const char *what);
 /* The initial values that y declares (init.c). False after a message. */
 bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, struct init *to);
 
+/* Whether `init:` is {weight: he, bias: ones}, not he or {normal: 0.1}. */
+bool init_by_weight(const struct yaml *y);
+
+/* Says what is wrong with it, whatever the layer; and which of its names are not the layer's weights. */
+void init_check(struct recording *r, const struct scope *in, const struct yaml *y);
+void init_check_names(struct recording *r, const char *layer, const struct yaml *y, size_t n,
+                      const char *const weights[]);
+
 /* ---- building: arguments (argument.c) -------------------------------------------------------- */
 
 /* Whether it is a word that may stand beside an item's op, "as". */
@@ -593,6 +604,8 @@ struct call {
 	const struct yaml *arg;  /* of an item; may be NULL */
 	const struct yaml *init; /* for weights: of the item, of its argument, of defaults */
 	const struct scope *init_scope;
+	size_t n_asked; /* weights that the layer has asked for, by name */
+	const char **asked;
 	const struct yaml *share; /* single tensors of others: {weight: tok.weight} */
 	bool *share_used;         /* which of them the layer has asked for */
 	const char *shared;       /* the path of the item whose weights these are; NULL */

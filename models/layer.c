@@ -31,8 +31,8 @@ int64_t layer_quotient(struct layer_site *site, const char *what, int64_t size, 
 	if (r->messages) {
 		message(r->messages, E_WHOLE, argument_place(site, attr), NULL,
 		        divisors_text(r, size),
-		        "%s/%s = %lld/%lld is not a whole number, and a dimension must be", what,
-		        attr, (long long)size, (long long)by);
+		        "%s/%s = %s/%s is not a whole number, and a dimension must be", what,
+		        attr, dim_text(r, size), dim_text(r, by));
 		note_overrides_of(r, site->call->in,
 		                  arg && arg->kind == YAML_MAP ? yaml_get(arg, attr) : arg);
 	} else {

@@ -429,9 +429,12 @@ void layer_assign(struct layer_site *site, ad_node *buffer, ad_node *value);
 void *layer_room(struct layer_site *site, size_t bytes);
 struct layer_site *layer_keep(const struct layer_site *site);
 
-/* Whether a size stands for one that only the data tells. The recording is then for its shapes alone:
- * a layer that unrolls over such an axis records as little as gives the shapes. (instance.c) */
+/* Whether the recording is the check's, which is for shapes alone: a layer that unrolls records as little as
+ * gives them. And whether a size in it stands for one that only the data tells. (instance.c) */
+bool layer_checked(const struct layer_site *site);
 bool layer_open_size(struct layer_site *site, int64_t size);
+
+enum { MOST_UNROLLED = 1000000 }; /* steps of a sequence that are recorded one by one */
 
 /* What the attribute `attr` of `blocks` names, applied to n_in inputs. Its weights have paths below
  * the layer's, "ode.field.linear.weight"; they are made at the first application and shared by all

@@ -69,13 +69,13 @@ struct value number_binary(struct recording *r, const struct expr *e, struct val
 	bool whole = a.kind != VALUE_REAL && b.kind != VALUE_REAL;
 	int64_t i;
 
-	if (e->op >= EQUAL) {
-		if (whole && e->op == EQUAL)
-			return value_flag(a.i == b.i);
-		if (whole && e->op == NOT_EQUAL)
-			return value_flag(a.i != b.i);
+	if (e->op >= EQUAL && whole)
+		return value_flag(compare(e->op, (a.i > b.i) - (a.i < b.i), 0));
+	if (e->op >= EQUAL)
 		return value_flag(compare(e->op, a.r, b.r));
-	}
+	/* (a < b) * (b < c): both */
+	if (e->op == MUL && a.kind == VALUE_FLAG && b.kind == VALUE_FLAG)
+		return value_flag(a.b && b.b);
 	if (e->op == MATMUL)
 		return wrong(r, E_TYPE, e->at,
 		             "'@' multiplies matrices; numbers are multiplied by '*'");

@@ -99,7 +99,7 @@ static bool is_strange(const char *text, int64_t n)
 static void choose_primes(ad_model *m, size_t n, const char *const overrides[])
 {
 	struct build *b = m->build;
-	int64_t p = m->n_dims <= 2 ? 100000 : m->n_dims == 3 ? 10000 : 1000;
+	int64_t p = m->n_dims <= 2 ? 100200 : m->n_dims == 3 ? 10200 : 1200; /* near no limit that is named */
 
 	b->primes = store_take(&b->store, (size_t)m->n_dims * sizeof *b->primes);
 	b->dim_names = store_take(&b->store, (size_t)m->n_dims * sizeof(*b->dim_names));

@@ -235,6 +235,27 @@ static bool of_plugin(struct recording *r, const char *name)
 	return false;
 }
 
+/* "linear(4)", "linear 4", "linear=4": the op whose argument stands otherwise than behind a colon; "nn.Linear":
+ * the last part, where that is like something. NULL: neither. */
+static const char *otherwise_written(struct recording *r, const char *name, size_t n, const char *const names[],
+                                     const char **help)
+{
+	const size_t length = strcspn(name, "( =");
+	const char *word = store_copy(r->store, name, length), *dot = strrchr(word, '.'), *found;
+	const char *rest = name + length + strspn(name + length, "( =");
+
+	word = dot ? dot + 1 : word;
+	found = nearest(word, n, names);
+	for (size_t k = 0; k < n && !found; k++)
+		found = strcmp(names[k], word) == 0 ? names[k] : NULL;
+	if (found && name[length])
+		*help = *rest && !strpbrk(rest, "=, ")
+		            ? store_text(r->store, "an argument stands behind a colon: {%s: %.*s}", found,
+		                         (int)strcspn(rest, ")"), rest)
+		            : store_text(r->store, "arguments stand behind a colon: {%s: ...}", found);
+	return name[length] || dot ? found : NULL;
+}
+
 void say_op(struct recording *r, struct place at, const char *name, enum op_place place)
 {
 	size_t n = 0, room = ad_ops() + r->model->build->n_definitions + 256;
@@ -264,6 +285,8 @@ void say_op(struct recording *r, struct place at, const char *name, enum op_plac
 		                            "'autograd ops' lists the ops; blocks of this file: %s",
 		                            blocks)
 		               : "'autograd ops' lists the ops";
+	const char *other = place == AS_ITEM && (!near || strpbrk(name, "( =")) ? otherwise_written(r, name, n, names, &help) : NULL;
+	near = other ? other : near;
 	message(r->messages, E_OP, at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL, help,
 	        place == AS_BLOCK ? "no block named '%s'" : "no op or block named '%s'", name);

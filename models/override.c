@@ -47,7 +47,9 @@ static void say_no_key(struct yaml_tree *t, struct messages *m, int number, size
 
 	for (size_t i = 0; i < k; i++)
 		where = store_text(s, "%s%s%s", where ? where : "", where ? "." : "", parts[i]);
-	if (near) {
+	if (strchr(parts[k], '[')) {
+		help = "an item of a list is a part of the path by its number: model.0.linear";
+	} else if (near) {
 		const char *path = "";
 		const char *old = parts[k];
 
@@ -173,6 +175,11 @@ void override_apply(struct yaml_tree *t, struct messages *m, int number, const c
 	if (n == 0) {
 		message(m, E_SYNTAX, at, NULL, "write --set train.epochs=3",
 		        "an override is a path, '=' and a value");
+		return;
+	}
+	if (word_in("extends include unset", parts[0])) {
+		message(m, E_KEY, at, NULL, "write it into the file",
+		        "'%s' is read before overrides are, so that this changes nothing", parts[0]);
 		return;
 	}
 	/* Messages of its own: the value's places are not the file's. */

@@ -16,6 +16,20 @@ struct choice {
 	const char *names[64];
 };
 
+/* The remedy where y names two because what lies above it added to it. */
+static const char *two_choices(struct recording *r, const struct yaml *y, const struct choice *c)
+{
+	const struct yaml *first = y->keys[0], *second = y->keys[1];
+
+	if (second->at.line < 0)
+		return store_text(r->store, "'%s' stands in the file; this replaces all: --set 'train.%s=%s'",
+		                  first->text, c->key, c->example);
+	if (first->at.file != second->at.file)
+		return store_text(r->store, "'%s' comes from the file that is extended; this removes it: unset: [train.%s]",
+		                  first->text, c->key);
+	return store_text(r->store, "write one, %s", c->example);
+}
+
 /* Which one y names, and its arguments; -1 after a message. */
 static int read_choice(struct recording *r, const struct yaml *y, const struct choice *c,
                        const struct yaml **key, const struct yaml **args)
@@ -26,8 +40,10 @@ static int read_choice(struct recording *r, const struct yaml *y, const struct c
 	*args = NULL;
 	if (y->kind == YAML_LIST || (y->kind == YAML_MAP && y->n != 1)) {
 		message(r->messages, E_TYPE, y->kind == YAML_MAP && y->n > 1 ? y->keys[1]->at : y->at,
-		        NULL, store_text(r->store, "write one, %s", c->example), "'%s' names one %s",
-		        c->key, c->key);
+		        NULL,
+		        y->kind == YAML_MAP && y->n > 1 ? two_choices(r, y, c)
+		                                        : store_text(r->store, "write one, %s", c->example),
+		        "'%s' names one %s", c->key, c->key);
 		return -1;
 	}
 	if (y->kind == YAML_MAP) {
@@ -78,6 +94,7 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 	struct train_spec *t = &r->model->train;
 	struct choice c = { .key = "optimizer", .example = "{sgd: {lr: 0.1}}" };
 	const struct yaml *key, *args;
+	char error[256];
 	int k;
 
 	for (; optimizers[c.n] && c.n < COUNT(c.names); c.n++)
@@ -88,6 +105,8 @@ static void check_optimizer(struct recording *r, const struct yaml *y)
 	t->optimizer_attrs =
 	    read_attrs(r, optimizers[k]->name, optimizers[k]->attrs, optimizers[k]->attrs_size, key, args);
 	t->optimizer = t->optimizer_attrs ? optimizers[k] : NULL;
+	if (t->optimizer && !t->optimizer->check(t->optimizer_attrs, error, sizeof error))
+		message(r->messages, E_RANGE, key->at, NULL, NULL, "%s", error);
 }
 
 static void check_schedule(struct recording *r, const struct yaml *y)

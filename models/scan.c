@@ -139,8 +139,17 @@ static bool find_axis(struct scan *s)
 			    dim_text(r, shape.dims[s->axis]));
 		s->steps = shape.dims[s->axis];
 	}
-	return s->steps > 0 ||
-	       message(r->messages, E_SHAPE, at, NULL, NULL, "'scan' over no steps");
+	if (s->steps > 0 && s->steps <= MOST_UNROLLED)
+		return true;
+	if (s->steps == 0)
+		message(r->messages, E_SHAPE, at, NULL, NULL, "'scan' over no steps");
+	else
+		message(r->messages, E_LIMIT, at, NULL, "let the data have shorter pieces of the sequences",
+		        "'scan' over %lld steps; at most %d can be unrolled", (long long)s->steps, MOST_UNROLLED);
+	if (!r->messages)
+		ad_fail(r->graph, AD_ERROR_ARGUMENT, "scan: %lld steps; it takes 1 to %d", (long long)s->steps,
+		        MOST_UNROLLED);
+	return false;
 }
 
 /* ---- the places of an axis ------------------------------------------------------------------- */

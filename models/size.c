@@ -42,6 +42,11 @@ const char *dim_text(struct recording *r, int64_t dim)
 	snprintf(text, sizeof text, "%lld", (long long)dim);
 	if (!primes || dim <= 0 || product_text(r, dim, text, sizeof text))
 		return store_text(r->store, "%s", text);
+	/* B // 2 */
+	for (int k = 0; k < r->model->n_dims; k++)
+		for (int64_t by = 2; by <= 16; by++)
+			if (dim == primes[k] / by)
+				return store_text(r->store, "%s // %lld", r->model->dims[k], (long long)by);
 	/* B + 1, B - 2, 2*B + 3 */
 	for (int k = 0; k < r->model->n_dims; k++) {
 		int64_t times = (dim + primes[k] / 2) / primes[k], rest = dim - times * primes[k];
@@ -74,8 +79,9 @@ const char *sizes_by_name(struct recording *r, const char *text)
 	while (*text) {
 		size_t digits = strspn(text, "0123456789");
 
-		if (digits > 0 && digits < 19) {
-			to = stpcpy(to, dim_text(r, strtoll(text, NULL, 10)));
+		if (digits > 0) {
+			to = digits < 19 ? stpcpy(to, dim_text(r, strtoll(text, NULL, 10)))
+			                 : mempcpy(to, text, digits);
 			text += digits;
 			continue;
 		}

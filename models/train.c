@@ -504,6 +504,14 @@ static bool *find_used(ad_graph *g, ad_node *const roots[], size_t n_roots)
 	return used;
 }
 
+/* Whether "stage[0].o." ends with the scope "o.": the result of an item with a name is called like its scope. */
+static bool is_last_scope(const char *scopes, const char *name)
+{
+	const size_t n = strlen(scopes), k = strlen(name);
+
+	return n > k && memcmp(scopes + n - 1 - k, name, k) == 0 && (n == k + 1 || scopes[n - k - 2] == '.');
+}
+
 static void describe(const ad_node *x, char *text, size_t n)
 {
 	const char *name = ad_name_of(x), *op = ad_op_of(x);
@@ -512,6 +520,8 @@ static void describe(const ad_node *x, char *text, size_t n)
 	print_scopes(ad_graph_of(x), ad_scope_of(x), scopes, sizeof scopes);
 	if (!op)
 		snprintf(text, n, "'%s%s' itself is not finite", scopes, name ? name : "a leaf");
+	else if (name && is_last_scope(scopes, name))
+		snprintf(text, n, "it first appears in '%.*s', op %s", (int)strlen(scopes) - 1, scopes, op);
 	else if (name)
 		snprintf(text, n, "it first appears in '%s%s', op %s", scopes, name, op);
 	else if (scopes[0])

@@ -28,7 +28,7 @@ const char *value_text(struct recording *r, struct value v)
 {
 	switch (v.kind) {
 	case VALUE_INT:
-		return store_text(r->store, "%lld", (long long)v.i);
+		return dim_text(r, v.i);
 	case VALUE_REAL:
 		return store_text(r->store, "%g", v.r);
 	case VALUE_FLAG:

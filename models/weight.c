@@ -129,20 +129,18 @@ static ad_node *check_weight(struct recording *r, const struct wanted *want, boo
 /* ---- of a layer ------------------------------------------------------------------------------ */
 
 /* What the item says about the initial values of this weight: `init: he` is for the layer's main
- * one, `init: {weight: he, bias: ones}` for each by name. */
+ * ones, "weight", "weight_ih_l0", "in_proj_weight"; `init: {weight: he, bias: ones}` for each by name. */
 static bool site_init(struct layer_site *site, const char *name, struct init *to)
 {
-	const struct yaml *y = site->call->init, *own = y ? yaml_get(y, name) : NULL;
-	const struct scope *in = site->call->init_scope;
+	struct call *c = site->call;
+	const struct yaml *y = c->init, *own;
 
 	if (!y)
 		return true;
-	if (own)
-		return init_of(site->recording, in, own, to);
-	/* "weight", "weight_ih_l0", "in_proj_weight" */
-	if (yaml_get(y, "weight") || yaml_get(y, "bias") || !strstr(name, "weight"))
-		return true;
-	return init_of(site->recording, in, y, to);
+	c->asked = store_more(c->r->store, c->asked, c->n_asked, sizeof(*c->asked));
+	c->asked[c->n_asked++] = store_text(c->r->store, "%s", name);
+	own = init_by_weight(y) ? yaml_get(y, name) : strstr(name, "weight") ? y : NULL;
+	return !own || init_of(c->r, c->init_scope, own, to);
 }
 
 /* The path that `share: {weight: tok.weight}` gives for this one; NULL: it is not shared. Paths are
@@ -212,8 +210,10 @@ static ad_node *site_weight(struct layer_site *site, struct wanted *want)
 		return w ? w->node : NULL;
 	}
 	want->param = param_of(r, site->call);
-	if (!want->buffer && !site_init(site, want->name, &want->init))
-		return NULL;
+	/* A wrong init is no reason not to know the shapes of what follows. */
+	struct init init = want->init;
+	if (!want->buffer && site_init(site, want->name, &init))
+		want->init = init;
 	node = check_weight(r, want, &made);
 	if (made && !want->buffer)
 		site->parameters += ad_count(node);

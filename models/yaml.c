@@ -262,16 +262,53 @@ static bool line_has(const struct yaml_tree *t, int line, const char *part)
 	return s && memmem(s, n, part, strlen(part));
 }
 
-/* What to write instead of what libyaml stumbles over; NULL: nothing is known. */
-static const char *remedy(struct yaml_tree *t, int line, const char *problem, const char *context)
+/* What is wrong with the column in which a line begins that YAML takes for no key: `from` is where the keys
+ * before it begin. */
+static const char *indentation(struct yaml_tree *t, struct place at, struct place from)
 {
+	size_t n, k, start = (size_t)at.col - 1, before = (size_t)from.col - 1;
+	const char *line = messages_line(t->messages, t->file, at.line, &n);
+
+	for (k = 0; line && k < n && line[k] == ' ';)
+		k++;
+	if (!line || k != start || k >= n)
+		return NULL;
+	const bool item = line[k] == '-' && (k + 1 == n || line[k + 1] == ' ');
+	const char *first = messages_line(t->messages, t->file, from.line, &n);
+	if (first && before + 1 < n && first[before] == '-' && first[before + 1] != ' ')
+		return store_text(&t->store, "a space is due behind the '-' in line %d", from.line);
+	if (item)
+		return "the items of a list begin, with their '-', in one column";
+	if (start == before)
+		return NULL;
+	line = messages_line(t->messages, t->file, at.line - 1, &n);
+	for (k = 0; line && k < n && line[k] == ' ';)
+		k++;
+	return line && k < n && k != before && k != start
+	           ? store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d or %zu",
+	                        at.col, from.col, k + 1)
+	           : store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d", at.col,
+	                        from.col);
+}
+
+/* What to write instead of what libyaml stumbles over; NULL: nothing is known. */
+static const char *remedy(struct yaml_tree *t, struct place at, struct place from, const char *problem,
+                          const char *context)
+{
+	const char *colon;
+
 	if (strstr(problem, "cannot start any token"))
 		return "a value that begins with @, ` or % stands in quotes";
 	if (strstr(context, "scanning an alias"))
 		return not_first;
+	if (strstr(problem, "did not find expected key"))
+		return indentation(t, at, from);
 	if (!strstr(problem, "mapping values are not allowed"))
 		return NULL;
-	return line_has(t, line, " ? ") ? "write if(condition, a, b)" : missing_colon(t, line);
+	if (line_has(t, at.line, " ? "))
+		return "write if(condition, a, b)";
+	colon = missing_colon(t, at.line);
+	return colon ? colon : "quote a value that holds ': '";
 }
 
 /* Where the text goes on behind a quoted part that begins at s[i]; n: not in this line. */
@@ -380,7 +417,11 @@ static void say_yaml(struct yaml_tree *t)
 	}
 	if (strstr(problem, "undefined alias"))
 		problem = "an alias of nothing";
-	message(t->messages, E_YAML, at, NULL, remedy(t, at.line, problem, context),
+	if (strstr(problem, "cannot start any token") && line_has(t, at.line, "\t")) {
+		message(t->messages, E_TAB, at, "use spaces", NULL, "YAML does not allow a tab here");
+		return;
+	}
+	message(t->messages, E_YAML, at, NULL, remedy(t, at, from, problem, context),
 	        "not readable as YAML: %s%s%s", problem, *context ? " " : "", context);
 	if (*context && p->context_mark.line != p->problem_mark.line)
 		message_also(t->messages, from, "it begins here");

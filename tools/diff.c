@@ -205,14 +205,36 @@ static bool add_leaf(struct side *s, const char *path, const char *text)
 	return true;
 }
 
-/* All scalars below y. */
+/* A list of single values as one text, "[0.9, 0.999]". NULL: it is no such list, or there is no memory. */
+static char *list_text(const struct side *s, const struct yaml *y)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *to = NULL;
+
+	for (size_t i = 0; i < y->n; i++)
+		if (y->kind != YAML_LIST || y->items[i]->kind != YAML_SCALAR)
+			return NULL;
+	to = open_memstream(&text, &length);
+	if (!to)
+		return NULL;
+	for (size_t i = 0; i < y->n; i++)
+		fprintf(to, "%s%s", i ? ", " : "[", resolved(s->m, y->items[i]));
+	fputs(y->n ? "]" : "[]", to);
+	return fclose(to) == 0 ? text : NULL;
+}
+
+/* All values below y. */
 static bool add_leaves(struct side *s, const char *path, const struct yaml *y, int depth)
 {
 	bool ok = true;
-	char *inner = NULL;
+	char *inner = NULL, *list = y->kind == YAML_LIST ? list_text(s, y) : NULL;
 
-	if (y->kind == YAML_SCALAR)
-		return add_leaf(s, path, resolved(s->m, y));
+	if (y->kind == YAML_SCALAR || list) {
+		ok = add_leaf(s, path, list ? list : resolved(s->m, y));
+		free(list);
+		return ok;
+	}
 	if (depth > 64)
 		return false;
 	for (size_t i = 0; ok && i < y->n; i++) {
@@ -228,6 +250,7 @@ static bool add_leaves(struct side *s, const char *path, const struct yaml *y, i
 	return ok;
 }
 
+/* With all defaults, so that it does not count whether one is written. */
 static bool add_trees(struct side *s)
 {
 	static const char *const keys[] = { "data", "train", "sweep" };
@@ -241,7 +264,7 @@ static bool add_trees(struct side *s)
 		if (y && !add_leaves(s, keys[k], y, 0))
 			return false;
 	}
-	return true;
+	return root != NULL;
 }
 
 /* ---- a side --------------------------------------------------------------------------------- */
@@ -450,13 +473,16 @@ static void compare_weights(const ad_model *a, const ad_model *b)
 				differ("  weight %s: %s -> %s", w->path,
 				       ad_print_shape(p, sizeof p, x),
 				       ad_print_shape(q, sizeof q, y));
-		} else if (!same_init(&w->init, &other->init)) {
+			continue;
+		}
+		if (!same_init(&w->init, &other->init))
 			differ("  weight %s: other initial values", w->path);
-		} else if (ad_wants_gradient(w->node) != ad_wants_gradient(other->node)) {
+		if (ad_wants_gradient(w->node) != ad_wants_gradient(other->node))
 			differ("  weight %s: %s", w->path,
 			       ad_wants_gradient(w->node) ? "trained -> not trained"
 			                                  : "not trained -> trained");
-		}
+		if (w->lr_scale != other->lr_scale)
+			differ("  weight %s: lr_scale %g -> %g", w->path, w->lr_scale, other->lr_scale);
 	}
 	for (int i = 0; i < b->n_weights; i++) {
 		bool found = strchr(b->weights[i].path, '.') != NULL;
@@ -497,16 +523,27 @@ static void compare_inputs(const ad_model *a, const ad_model *b)
 	}
 }
 
+/* Whether two texts are the same but for how numbers in them are written: "[0.9, 1e-3]" and "[0.90, 0.001]". */
 static bool same_text(const char *a, const char *b)
 {
-	char *end_a, *end_b;
-	double x, y;
+	while (*a && *b) {
+		size_t n = strcspn(a, ", []"), k = strcspn(b, ", []");
+		char *end_a, *end_b;
+		double x = strtod(a, &end_a), y = strtod(b, &end_b);
+		bool numbers = n && k && end_a == a + n && end_b == b + k;
 
-	if (strcmp(a, b) == 0)
-		return true;
-	x = strtod(a, &end_a);
-	y = strtod(b, &end_b);
-	return *a && *b && !*end_a && !*end_b && x == y;
+		if ((n != k || memcmp(a, b, n) != 0) && !(numbers && x == y))
+			return false;
+		a += n + strspn(a + n, ", ");
+		b += k + strspn(b + k, ", ");
+		while (*a && *a == *b && strchr("[]", *a)) {
+			a += 1 + strspn(a + 1, ", ");
+			b += 1 + strspn(b + 1, ", ");
+		}
+		if (*a && *b && (strchr("[]", *a) || strchr("[]", *b)))
+			return false;
+	}
+	return *a == *b;
 }
 
 static const struct leaf *leaf_of(const struct side *s, const char *path)

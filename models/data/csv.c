@@ -8,6 +8,7 @@
 #include "op.h"
 
 #include <csv.h>
+#include <ctype.h>
 #include <stdarg.h>
 
 #define MAX_CELL ((size_t)1 << 20)
@@ -276,7 +277,10 @@ static void on_cell(void *text, size_t length, void *data)
 	}
 	wrong = data_number(cell, length, &c->row[column]);
 	if (wrong)
-		refuse(c, column + 1, "'%s' %s", data_show(shown, cell, length), wrong);
+		refuse(c, column + 1, "'%s' %s%s", data_show(shown, cell, length), wrong,
+		       c->to->n == 0 && !c->attrs->header && isalpha((unsigned char)*cell)
+		           ? "; a first row of names needs 'header: true'"
+		           : "");
 }
 
 static void keep_row(struct csv *c)

@@ -173,14 +173,16 @@ static inline ad_node *convolve(struct layer_site *site, ad_node *x, const char 
 	                   : ad_conv3d(x, weight, bias, stride, padding, dilation, a->groups);
 }
 
-/* A transposed convolution; output_padding may be NULL. same: the output has size * stride. */
+/* A transposed convolution; output_padding may be NULL. same: the output has size * stride; an even window that
+ * moves by one would give one element more, which is cut off at the end. */
 static inline ad_node *convolve_transposed(struct layer_site *site, ad_node *x, const char *layer,
                                            int axes, const struct convolution *a,
                                            ad_ints output_padding)
 {
-	int64_t more[MOST_AXES], in, window, strides = 1;
+	int64_t more[MOST_AXES], start[MOST_AXES] = { 0 }, stop[MOST_AXES], axis[MOST_AXES], in, window, strides = 1;
 	struct windows w;
-	ad_node *weight, *bias;
+	ad_node *weight, *bias, *y;
+	int cuts = 0;
 
 	if (!convolution_windows(x, layer, axes, a, &w) ||
 	    !convolution_list(x, layer, "output_padding", axes, output_padding, 0, more))
@@ -196,6 +198,12 @@ static inline ad_node *convolve_transposed(struct layer_site *site, ad_node *x, 
 			continue;
 		w.padding[i] = over > 0 ? (over + 1) / 2 : 0;
 		more[i] = 2 * w.padding[i] - over;
+		if (more[i] < w.stride[i] || more[i] < w.dilation[i])
+			continue;
+		w.padding[i] = over / 2;
+		more[i] = 0;
+		axis[cuts] = 2 + i;
+		stop[cuts++] = ad_shape_of(x).dims[2 + i] * w.stride[i];
 	}
 	if (!convolution_weights(site, axes, a, &w, in, a->out / a->groups,
 	                         window / strides + (window % strides != 0),
@@ -203,12 +211,11 @@ static inline ad_node *convolve_transposed(struct layer_site *site, ad_node *x, 
 		return NULL;
 	const ad_ints stride = { axes, w.stride }, padding = { axes, w.padding },
 		      dilation = { axes, w.dilation }, out = { axes, more };
-	return axes == 1
-	           ? ad_conv_transpose1d(x, weight, bias, stride, padding, out, dilation, a->groups)
-	       : axes == 2
-	           ? ad_conv_transpose2d(x, weight, bias, stride, padding, out, dilation, a->groups)
-	           : ad_conv_transpose3d(x, weight, bias, stride, padding, out, dilation,
-	                                 a->groups);
+	y = axes == 1   ? ad_conv_transpose1d(x, weight, bias, stride, padding, out, dilation, a->groups)
+	    : axes == 2 ? ad_conv_transpose2d(x, weight, bias, stride, padding, out, dilation, a->groups)
+	                : ad_conv_transpose3d(x, weight, bias, stride, padding, out, dilation, a->groups);
+	return cuts ? ad_slice(y, (ad_ints){ cuts, axis }, (ad_ints){ cuts, start }, (ad_ints){ cuts, stop }, AD_ALL)
+	            : y;
 }
 
 #endif

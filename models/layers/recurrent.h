@@ -107,7 +107,7 @@ static inline ad_node *run_direction(struct layer_site *site, const struct recur
 	const ad_shape shape = ad_shape_of(x);
 	ad_node *y;
 
-	if (layer_open_size(site, shape.dims[0])) {
+	if (layer_checked(site)) {
 		y = kind->step(ad_select(x, 0, 0), p, attrs);
 		if (ad_is_error(y))
 			return y;
@@ -188,6 +188,9 @@ static inline ad_node *recur(struct layer_site *site, const struct recurrence *k
 	if (shape.rank != 3)
 		return ad_fail(g, AD_ERROR_SHAPE, "%s: x is [batch, steps, size], not %s",
 		               kind->name, ad_print_shape(text, sizeof text, shape));
+	if (shape.dims[1] > MOST_UNROLLED)
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: %lld steps are more than %d, as many as can be unrolled",
+		               kind->name, (long long)shape.dims[1], MOST_UNROLLED);
 	if (a->layers < 1 || a->layers > 1000)
 		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: 'layers' is %lld, not in 1..1000",
 		               kind->name, (long long)a->layers);

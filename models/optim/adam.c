@@ -32,7 +32,7 @@ static bool check(const void *attributes, char *error, size_t n)
 	if (!(isfinite(a->lr) && a->lr >= 0))
 		return failure(error, n, "adam: lr is %g; it is a number from 0", a->lr);
 	if (a->betas.n != 2)
-		return failure(error, n, "adam: betas has %lld numbers; it takes two", (long long)a->betas.n);
+		return failure(error, n, "adam: betas is a list of two numbers, not of %lld", (long long)a->betas.n);
 	for (int k = 0; k < 2; k++)
 		if (!(a->betas.v[k] >= 0 && a->betas.v[k] < 1))
 			return failure(error, n, "adam: a beta is %g; it goes from 0 to below 1",

@@ -31,7 +31,7 @@ static bool check(const void *attributes, char *error, size_t n)
 	if (!(isfinite(a->lr) && a->lr >= 0))
 		return failure(error, n, "adamw: lr is %g; it is a number from 0", a->lr);
 	if (a->betas.n != 2)
-		return failure(error, n, "adamw: betas has %lld numbers; it takes two",
+		return failure(error, n, "adamw: betas is a list of two numbers, not of %lld",
 		               (long long)a->betas.n);
 	for (int k = 0; k < 2; k++)
 		if (!(a->betas.v[k] >= 0 && a->betas.v[k] < 1))

@@ -110,6 +110,8 @@ static const struct csv_case csv_cases[] = {
 	{ "1,2,0\n3,4,5,6\n", "0..1", "2", .error = ":2:4: this row has 4 columns" },
 	{ "1,2,0\n\n3,,1\n", "0..1", "2", .error = ":3:2: the cell is empty" },
 	{ "1,2,0\nnan,4,1\n", "0..1", "2", .error = ":2:1: 'nan' is not a number" },
+	{ "a,b,y\n1,2,0\n", "0..1", "2",
+	  .error = ":1:1: 'a' is not a number; a first row of names needs 'header: true'" },
 	{ "1,0x10,0\n", "0..1", "2", .error = ":1:2: '0x10' is not a number" },
 	{ "1,1e999,0\n", "0..1", "2", .error = ":1:2: '1e999' is out of range" },
 	{ "1,2,0.5\n", "0..1", "2", .error = ":1:3: 0.5 is not a whole number" },

@@ -1002,7 +1002,18 @@ Test(language, extends)
 	expect_said("version: 1\nmodel: [relu]\nunset: [train]\n",
 	            "'unset' is for a file that extends");
 	scratch_text("self.yaml", "extends: self.yaml\n");
-	expect_said("extends: self.yaml\n", "more than 8 deep");
+	expect_said("extends: self.yaml\n", "self.yaml names itself");
+	/* eight files in a row, and one more */
+	scratch_text("p1.yaml", "version: 1\ninputs: {x: [B, 4]}\nmodel: [relu]\n");
+	for (int k = 2; k <= 9; k++) {
+		char name[16], parent[32];
+
+		snprintf(name, sizeof name, "p%d.yaml", k);
+		snprintf(parent, sizeof parent, "extends: p%d.yaml\n", k - 1);
+		scratch_text(name, parent);
+	}
+	ad_model_close(open_text("extends: p8.yaml\n"));
+	expect_said("extends: p9.yaml\n", "more than 8 deep");
 	scratch_text("bad.yaml", "version: 1\nmodel: [relu\n");
 	expect_said("extends: bad.yaml\n", "bad.yaml:2:8: error[E007]: this '[' is never closed");
 	/* a mistake in a value of the parent is reported in the parent's file */
@@ -1340,4 +1351,29 @@ Test(language, hostile_files_end)
 	snprintf(text, 1 << 20, "%smodel: [{linear: 4, repeat: 99999}]\n", head);
 	expect_limit(text, "more than 100000 items and operations");
 	free(text);
+}
+
+/* A keyword or the name of a block among the arguments is no equation of that name; and who shares weights
+ * comes after who owns them, in whatever order they stand. */
+Test(language, equations_called_like_words)
+{
+	ad_model *m = open_text("version: 1\ninputs: {x: [B, 3, 8, 8]}\n"
+	                        "defs: {f: {params: {act: op}, body: [{linear: 24, as: l}, act]}}\n"
+	                        "model:\n"
+	                        "  tanh: {f: {act: tanh}, from: same}\n"
+	                        "  same: {conv2d: {out: 3, kernel: 3, padding: same}, from: x}\n"
+	                        "  zeros: {lstm: {hidden: 3, outputs: last}, from: q}\n"
+	                        "  q: reshape(same, [-1, 8, 24])\n"
+	                        "  f: {ode: {field: {f: {act: tanh}}, steps: 1}, from: q, share: g}\n"
+	                        "  g: {ode: {field: {f: {act: tanh}}, steps: 1}, from: q}\n"
+	                        "  b: {linear: 24, share: o.l, from: q}\n"
+	                        "  c: {linear: {out: 24, bias: false}, share: {weight: o.l.weight}, from: q}\n"
+	                        "  o: {f: {act: relu}, from: q}\n"
+	                        "  last: sum(zeros) + sum(b) + sum(c) + sum(o) + sum(f) + sum(g)\noutput: last\n");
+
+	cr_expect_eq(m->n_weights, 2 + 2 + 4 + 2 + 2, "%d", m->n_weights);
+	ad_model_close(m);
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  a: {linear: 4, from: x, share: c}\n"
+	            "  c: {linear: 4, from: a}\n",
+	            "help: of items that share weights the first one owns them: put 'share' on the others");
 }

@@ -133,6 +133,14 @@ static ad_node *transpose2d(ad_node *x, ad_node *const w[])
 	return ad_conv_transpose2d(x, w[0], w[1], ONE(2), ONE(1), ONE(1), ONE(1), 2);
 }
 
+/* windows of 2 x 4 that move by one over 3 x 2: 4 x 5 elements, of which the first 3 rows and 2 of the middle are kept */
+static ad_node *transpose2d_even(ad_node *x, ad_node *const w[])
+{
+	ad_node *all = ad_conv_transpose2d(x, w[0], w[1], ONE(1), ONE(0), ONE(0), ONE(1), 1);
+
+	return ad_slice(all, AD_INTS(2, 3), AD_INTS(0, 1), AD_INTS(3, 3), AD_ALL);
+}
+
 static ad_node *transpose3d(ad_node *x, ad_node *const w[])
 {
 	return ad_conv_transpose3d(x, w[0], NULL, ONE(2), ONE(0), ONE(0), ONE(1), 1);
@@ -316,6 +324,8 @@ static const struct layer_case {
 	  "weight [3, 2, 3], bias [2]", transpose1d },
 	{ "conv_transpose2d: {out: 4, kernel: 3, stride: 2, padding: same, groups: 2}",
 	  "[2, 2, 3, 3]", "weight [2, 2, 3, 3], bias [4]", transpose2d },
+	{ "conv_transpose2d: {out: 2, kernel: [2, 4], padding: same}", "[2, 3, 3, 2]",
+	  "weight [3, 2, 2, 4], bias [2]", transpose2d_even },
 	{ "conv_transpose3d: {out: 1, kernel: 2, stride: 2, bias: false}", "[1, 2, 2, 2, 1]",
 	  "weight [2, 1, 2, 2, 2]", transpose3d },
 	{ "batch_norm", "[4, 3, 2]", "weight [3], bias [3], running_mean [3], running_var [3]",

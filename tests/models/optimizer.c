@@ -199,7 +199,7 @@ Test(optimizer, refusals)
 		{ "sgd", "lr=-1", "sgd: lr is -1; it is a number from 0" },
 		{ "adam", "lr", "adam: cannot read the settings at 'lr'" },
 		{ "adam", "beta=1", "adam: " },
-		{ "adam", "betas=[0.9]", "adam: betas has 1 numbers; it takes two" },
+		{ "adam", "betas=[0.9]", "adam: betas is a list of two numbers, not of 1" },
 	};
 	ad_graph *g = ad_open(), *other = ad_open();
 	ad_node *p = ad_param(g, "p", AD_SCALAR), *x = ad_param(other, "x", AD_SCALAR);

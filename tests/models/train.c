@@ -250,6 +250,18 @@ Test(train, a_loss_that_is_not_finite_stops)
 	ad_model_close(m);
 }
 
+/* The result of a named item is called by that name, once. */
+Test(train, what_is_not_finite_has_the_name_of_its_item)
+{
+	ad_model *m = open_text("version: 1\nweights: {w: 1.5}\nmodel:\n  - log:\n    from: w\n    as: bad\nloss: bad\n"
+	                        "train: {epochs: 20, optimizer: {sgd: {lr: 0.3}}}\n", NULL);
+	char error[512];
+
+	cr_assert_eq(train(m, "run", error), AD_RUN_DIVERGED);
+	cr_assert(strstr(error, "it first appears in 'bad', op log;"), "%s", error);
+	ad_model_close(m);
+}
+
 /* What is kept is bit for bit what a training of fewer steps gives. */
 Test(train, keeps_the_weights_of_the_last_finite_step)
 {

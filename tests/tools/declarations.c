@@ -274,7 +274,11 @@ Test(declarations, diff_by_meaning)
 		{ "  x: [B, 1, 8, 8]\n  y: {shape: [B],",
 		  "  x: {shape: [N, 1, 8, 8]}\n  y: {shape: [N],", "" },
 		{ "kernel: 3", "kernel: [3, 3]", "" },
+		{ "{epochs: 3, optimizer: {adam: 1e-3}}",
+		  "{epochs: 3, seed: 0, precision: f32, optimizer: {adam: {lr: 1e-3, betas: [0.90, 0.999]}}}", "" },
 		/* something else */
+		{ "adam: 1e-3", "adam: {lr: 1e-3, betas: [0.8, 0.999]}",
+		  "  train.optimizer.adam.betas: [0.9, 0.999] -> [0.8, 0.999]\n" },
 		{ "  - relu\n", "  - tanh\n", "- relu: relu [B, 4, 8, 8]\n" },
 		{ "  - relu\n", "  - relu\n  - {dropout: 0.2}\n",
 		  "+ dropout: dropout [B, 4, 8, 8]\n" },
@@ -319,6 +323,37 @@ Test(declarations, diff_of_equations)
 		snprintf(name, sizeof name, "e%d.yaml", k);
 		out = run(&status, "diff %s/e0.yaml %s/%s", scratch, scratch, name);
 		cr_expect_eq(status, k > 0, "%s: %s", texts[k], out);
+		free(out);
+	}
+}
+
+/* Data: a default that is written, the short form of a source; of a weight all that differs. */
+Test(declarations, diff_of_data_and_weights)
+{
+	static const char text[] = "version: 1\ninputs: {x: [B, 2], y: {shape: [B, 1], role: target}}\n"
+	                           "model: [{linear: 1, as: o%s}]\nloss: mse_loss(o, y)\n"
+	                           "data: {train: {%s}, batch: 32%s}\n";
+	static const char csv[] = "format: csv, file: d.csv, x: [0, 1], y: 2";
+	static const struct {
+		const char *item, *source, *rest, *want;
+	} files[] = {
+		{ "", csv, "", "" },
+		{ "", "csv: {file: d.csv, x: [0, 1], y: 2}", "", "" },
+		{ "", "format: csv, y: 2, x: [0, 1], file: d.csv, header: false, skip: 0", ", shuffle: true", "" },
+		{ "", "format: csv, file: d.csv, x: [1, 0], y: 2", "", "  data.train.x: [0, 1] -> [1, 0]\n" },
+		{ "", csv, ", shuffle: false", "  data.shuffle: true -> false\n" },
+		{ ", freeze: true, init: ones", csv, "",
+		  "  weight o.weight: other initial values\n  weight o.weight: trained -> not trained\n"
+		  "  weight o.bias: trained -> not trained\n" },
+	};
+	char whole[1024], *out;
+	int status;
+
+	for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+		snprintf(whole, sizeof whole, text, files[k].item, files[k].source, files[k].rest);
+		scratch_text(k ? "other.yaml" : "m.yaml", whole);
+		out = run(&status, "diff %s/m.yaml %s/%s", scratch, scratch, k ? "other.yaml" : "m.yaml");
+		cr_expect_str_eq(out, files[k].want, "%s", whole);
 		free(out);
 	}
 }
