@@ -262,14 +262,15 @@ Test(plugins, refused_unrun)
 		{ "$S/text.so", "text.so: this is no shared library; 'autograd op build FILE.c' makes a plugin of an op's file" },
 		{ "$S/empty.so", "this is no shared library" },
 		{ "$S/mark.c", "this is no shared library" },
-		{ "$S/head.so", "this is a part of a shared library, and its end is missing" },
-		{ "$S/half.so", "this is a part of a shared library, and its end is missing" },
+		{ "$S/head.so", "this is no plugin: it lacks the note" },
+		{ "$S/half.so", "the plugin is damaged or cut off, or was changed since it was built: build it anew with" },
 		{ "$S/plain.so", "this is no plugin: it lacks the note that 'autograd op build' puts into one" },
 		{ "$S/old.so", "the plugin was built for autograd 0.0.9, and this is " AD_VERSION ": build it anew" },
 		{ "$S/long.so", "the plugin was built for autograd 0.0.10-and-more, and this is" },
 		{ "$S/other.so", "built with other headers than this autograd (sets of instructions: 7, and " },
 		{ "$S/open.so", "everybody may write to this file, so anybody's code could run: chmod o-w '/" },
 		{ "$S/open/libmark.so", "everybody may write to its folder, so anybody's code could run: chmod o-w '/" },
+		{ "$S/open/shut/libmark.so", "everybody may write to its folder, so anybody's code could run: chmod o-w '/" },
 		{ "$S/link.so", "everybody may write to this file" },
 	};
 	char line[256], mark[256];
@@ -289,7 +290,7 @@ Test(plugins, refused_unrun)
 	      12 + sizeof AD_VERSION - 1);
 	expect(0, "", "cd $S; mkfifo pipe.so; echo text >text.so; : >empty.so; head -c 100 libmark.so >head.so; "
 	              "head -c 2000 libmark.so >half.so; cp libmark.so open.so; chmod o+w open.so; ln -s open.so link.so; "
-	              "mkdir open; cp libmark.so open; chmod 777 open");
+	              "mkdir -p open/shut; cp libmark.so open; cp libmark.so open/shut; chmod 777 open");
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
 		snprintf(line, sizeof line, "$A eval $S/m.yaml --plugin \"%s\"", cases[k].path);
 		expect(2, cases[k].said, line);
@@ -298,6 +299,34 @@ Test(plugins, refused_unrun)
 	/* a folder in which only the owner of a file may replace it is none of these */
 	expect(0, "f = 10", "chmod 1777 $S/open; $A eval $S/m.yaml --plugin $S/open/libmark.so");
 	cr_expect(access(scratch_path("ran"), F_OK) == 0);
+}
+
+/* Whatever byte of a plugin is another, or missing at the end, it is refused: of the dynamic loader, which believes all
+ * of them, it would be the end. */
+Test(plugins, damaged)
+{
+	char path[128], message[256], *bytes;
+	size_t size, n = 0;
+
+	strcpy(path, scratch_path("libgood.so"));
+	write_op("good", ".grad = grad,", GRAD);
+	build("good");
+	bytes = scratch_read(path, &size);
+	for (size_t k = 0; k < size; k += k < 1024 ? 1 : 211) {
+		bytes[k] ^= (char)(1 << k % 8);
+		scratch_write("libgood.so", bytes, size);
+		cr_expect(!ad_load_plugin(path, message, sizeof message), "byte %zu", k);
+		bytes[k] ^= (char)(1 << k % 8);
+		n += strstr(message, "damaged") != NULL;
+	}
+	cr_expect(n > size / 211, "%zu of %zu bytes", n, size);
+	for (size_t k = 0; k < size; k += 997) {
+		scratch_write("libgood.so", bytes, k);
+		cr_expect(!ad_load_plugin(path, message, sizeof message), "%zu bytes", k);
+	}
+	scratch_write("libgood.so", bytes, size);
+	cr_expect(ad_load_plugin(path, message, sizeof message), "%s", message);
+	free(bytes);
 }
 
 Test(plugins, refused)
@@ -328,6 +357,15 @@ Test(plugins, refused)
 	         "static const ad_attr table[] = { { \"scale\", AD_NUM, \"1\", 0, \"\", NULL }, { 0 } };");
 	expect(2, "op 'misfit': its argument 'scale' has no place in a struct of .attrs_size = 4 bytes",
 	       "$A op build $S/misfit.c -o $S/libm.so");
+
+	write_op("twice", ".attrs = table, .attrs_size = 8,",
+	         "static const ad_attr table[] = { { \"a\", AD_FLAG, \"true\", 0, \"\", NULL },\n"
+	         "	{ \"a\", AD_FLAG, \"true\", 1, \"\", NULL }, { 0 } };");
+	expect(2, "libt.so: op 'twice' has two arguments named 'a'\n", "$A op build $S/twice.c -o $S/libt.so");
+	write_op("typeless", ".attrs = table, .attrs_size = 8,",
+	         "static const ad_attr table[] = { { \"a\", AD_NOTHING, \"null\", 0, \"\", NULL }, { 0 } };");
+	expect(2, "op 'typeless': its argument 'a' is of no type that an argument has",
+	       "$A op build $S/typeless.c -o $S/libt.so");
 
 	/* the folder of plugins */
 	expect(2, "the variable AUTOGRAD_PLUGINS names '/nowhere', which is no folder of plugins",

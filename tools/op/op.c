@@ -4,6 +4,7 @@
 #include "command.h"
 #include "file.h"
 #include "op_text.h"
+#include "plugin.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -171,13 +172,24 @@ static int check_ops(const char *plugin)
 	return EXIT_DONE;
 }
 
-/* Loads a plugin; its path as it is known from then on, from malloc. NULL: a message was printed. */
-static char *loaded(const char *path)
+/* The plugin of that path was refused; the sentence begins with it, and the reader knows it as `name`. */
+static void say_refused(const char *sentence, const char *path, const char *name)
+{
+	size_t n = strlen(path);
+
+	if (strncmp(sentence, path, n) == 0)
+		failed("op", "%s%s", name, sentence + n);
+	else
+		failed("op", "%s", sentence);
+}
+
+/* Loads a plugin; its path as it is known from then on, from malloc. NULL: a message was printed, of `name`. */
+static char *loaded(const char *path, const char *name)
 {
 	char error[1024], *real = NULL;
 
 	if (!ad_load_plugin(path, error, sizeof error))
-		misused("op", "%s", error);
+		say_refused(error, path, name);
 	else if (!(real = realpath(path, NULL)))
 		failed("op", "%s: %s", path, strerror(errno));
 	return real;
@@ -215,7 +227,7 @@ static int check_named(const char *name)
 		return misused("op", "'%s' is to be built first: autograd op build %s", name, name);
 	if (!strchr(name, '/') && !ends_in(name, ".so"))
 		return ad_op_find(name) ? (check_op(ad_op_find(name)) ? EXIT_DONE : EXIT_FAILED) : unknown_op(name);
-	plugin = loaded(name);
+	plugin = loaded(name, name);
 	if (plugin)
 		status = check_ops(plugin);
 	free(plugin);
@@ -363,9 +375,13 @@ static bool can_write(const char *path)
 /* The plugin comes to its place when it could be loaded. */
 static int finish(const char *made, const char *path)
 {
-	char *plugin = loaded(made);
+	char error[1024], *plugin = NULL;
 	int status = EXIT_USAGE;
 
+	if (plugin_seal(made, error, sizeof error))
+		plugin = loaded(made, path);
+	else
+		say_refused(error, made, path);
 	if (plugin && rename(made, path) != 0)
 		status = failed("op", "cannot write '%s': %s", path, strerror(errno));
 	else if (plugin) {
