@@ -144,12 +144,30 @@ Test(plugins, several_files)
 	                         "AD_OP(thrice, .arity = 1, .shape = ad_same_shape, .compose = compose,\n"
 	                         "      .samples = { { .in = { AD_DIM0 }, .give = { AD_LIST(3) }, .want = { AD_LIST(9) } } });\n"
 	                         "/* Three times x. */\n"
-	                         "AD_API ad_node *ad_thrice(ad_node *x)\n{\n\treturn AD_CALL(thrice, x);\n}\n");
+	                         "AD_API ad_node *ad_thrice(ad_node *x) {\n\treturn AD_CALL(thrice, x);\n}\n");
 	expect(0, "thrice: 1 sample, all right\ntwice: 1 sample, all right",
 	       "$A op build $S/twice.c $S/thrice.c -o $S/libboth.so");
 	scratch_text("m.yaml", "version: 1\nplugins: [twice, thrice]\ninputs: {x: 5}\nmodel: {f: twice(x) * thrice(x)}\n");
 	expect(0, "f = 150", "$A eval $S/m.yaml --plugin $S/libboth.so");
 	expect(0, "df/dx = 60", "$A eval $S/m.yaml --plugin $S/libboth.so");
+}
+
+/* Where a file lies and what its comment says is no matter of the shell, of awk or of C; a file of a name that the build
+ * uses itself is not mistaken for it, and a plugin is not for everybody to write. */
+Test(plugins, anywhere)
+{
+	char *folder = strdup(scratch_path("it's a \xc3\xa9, lr=0.1"));
+
+	write_op("good", ".grad = grad,", GRAD);
+	mkdir(folder, 0777);
+	scratch_shell(&(int){ 0 }, "cd \"%s\"; echo '#error no' >plugin_ops.h; mkdir tmp a=b; cp ../good.c a=b", folder);
+	expect(0, "good: 1 sample, all right",
+	       "A=$(realpath $A); cd $S/it*; umask 0; TMPDIR=$PWD/tmp $A op build a=b/good.c && ! ls -d tmp/autograd* 2>&-");
+	expect(0, "good: 1 sample, all right", "$A op check $S/it*/libgood.so");
+	scratch_text("edit", "2s|.*| * good: y = \\\\0 \"2\" ?" "?/ x.|\n");
+	expect(0, "good: y = \\0 \"2\" ?" "?/ x.\n",
+	       "sed -i -f $S/edit $S/good.c; $A op build $S/good.c -o $S/libgood.so && $A ops good --plugin $S/libgood.so");
+	free(folder);
 }
 
 /* What the compiler has against a file is told, and a plugin that was there stays. */
@@ -160,6 +178,7 @@ Test(plugins, does_not_compile)
 	scratch_shell(&(int){ 0 }, "mkdir $S/tmp; cp $S/libgood.so $S/before.so");
 	write_op("good", ".grad = grat,", GRAD);
 	expect(2, "good.c:10:", "TMPDIR=$S/tmp $A op build $S/good.c -o $S/libgood.so");
+	expect(2, "error: implicit declaration of function", "sed -i 's/ad_add/ad_ad/' $S/good.c; $A op build $S/good.c -o $S/libgood.so");
 	expect(2, "grat", "TMPDIR=$S/tmp $A op build $S/good.c -o $S/libgood.so");
 	expect(2, "libgood.so' is not made, for the reason above", "$A op build $S/good.c -o $S/libgood.so");
 	expect(0, "", "cmp $S/libgood.so $S/before.so && rmdir $S/tmp && ! ls $S/*.tmp 2>/dev/null");
@@ -185,6 +204,20 @@ Test(plugins, wrong)
 	         "#define AD_DIMS(n) { 1, { n }, AD_REAL, true } }, .dwant = { AD_LIST(2, 2)");
 	expect(1, "1 of 1 ops is wrong", "$A op build $S/wrong.c -o $S/libwrong.so");
 	expect(0, "libwrong.so", "ls $S");
+	write_op("silent", ".shape = shape,", "#pragma GCC diagnostic ignored \"-Woverride-init\"\n"
+	                                      "static bool shape(ad_infer *s) { return false; }");
+	expect(1, "silent: its shape rule refuses this and does not say why", "$A op build $S/silent.c -o $S/libsilent.so");
+	write_op("deep", ".shape = shape,", "#pragma GCC diagnostic ignored \"-Woverride-init\"\n"
+	                                    "static bool shape(ad_infer *s) { s->out[0].rank = 9; return true; }");
+	expect(1, "deep: its shape rule gives output 0 9 axes, of 0 to 8", "$A op build $S/deep.c -o $S/libdeep.so");
+	write_op("many", ".shape = shape,", "#pragma GCC diagnostic ignored \"-Woverride-init\"\n"
+	                                    "static bool shape(ad_infer *s) { s->n_out = 65; return true; }");
+	expect(1, "many: its shape rule gives 65 outputs, of 1 to 64", "$A op build $S/many.c -o $S/libmany.so");
+	write_op("none", ".compose = none,",
+	         "static ad_node *none(ad_graph *g, ad_node *const in[], int n, const void *attrs) { return NULL; }");
+	expect(1, "none: its .compose returns NULL, no node", "$A op build $S/none.c -o $S/libnone.so");
+	scratch_text("m.yaml", "version: 1\ninputs: {x: 5}\nmodel: {f: none(x)}\n");
+	expect(2, "m.yaml:3:12: error[E018]: none: its .compose returns NULL", "$A eval $S/m.yaml --plugin $S/libnone.so");
 	write_op("crash", ".dmap = crash,",
 	         "static void crash(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,\n"
 	         "                  ad_real *const dx[], const void *attrs)\n"

@@ -8,6 +8,7 @@ kit=$1 plugin=$2
 shift 2
 . "$kit/flags.sh"
 CC=${CC:-cc}
+umask o-w # a plugin that everybody may write to is not loaded
 
 command -v "${CC%% *}" >/dev/null || {
 	echo "autograd op: the compiler '${CC%% *}' is missing: install the package gcc, or name another in \$CC" >&2
@@ -27,23 +28,39 @@ compile() {
 	$CC $FLAGS $set $real -DAD_LEVEL="${variant#*_}" -I"$kit" ${CFLAGS-} "$@" -c "$file" -o "$kit/$object"
 }
 
+# A path such as lr=0.1/swish.c would be an assignment to awk.
+for source in "$@"; do
+	shift
+	case $source in
+	/* | ./*) ;;
+	*=*) source=./$source ;;
+	esac
+	set -- "$@" "$source"
+done
+
 sh "$kit/tables.sh" plugin-prototypes "$@" >"$kit/plugin_ops.h"
 sh "$kit/tables.sh" plugin "$@" >"$kit/plugin.c"
 compile "$kit/plugin.c" plugin.o f32_0
 
 base=${VARIANTS%% *}
+running=
+# shellcheck disable=SC2086
+trap 'kill $running 2>/dev/null; wait; rm -rf "$kit" "$plugin"; exit 130' INT TERM HUP
 for source in "$@"; do
 	name=$(basename "$source" .c)
 	# what the compiler has to say it says once
-	compile "$source" "$name.$base.o" "$base" -Wall -Wextra -Wno-unused-parameter -include plugin_ops.h
+	compile "$source" "$name.$base.o" "$base" -Wall -Wextra -Wno-unused-parameter \
+		-Werror=implicit-function-declaration -include "$kit/plugin_ops.h"
 	running=
 	for other in ${VARIANTS#* }; do
-		compile "$source" "$name.$other.o" "$other" -w -include plugin_ops.h &
+		compile "$source" "$name.$other.o" "$other" -w -include "$kit/plugin_ops.h" &
 		running="$running $!"
 	done
+	failed=0
 	for one in $running; do
-		wait "$one"
+		wait "$one" || failed=1
 	done
+	[ $failed = 0 ]
 done
 
 # shellcheck disable=SC2086
