@@ -293,15 +293,29 @@ static const char *reason_of(const char *said, const char *path)
 	return strncmp(said, path, n) == 0 && said[n] == ':' ? said + n + 1 + strspn(said + n + 1, " ") : said;
 }
 
+/* A plugin finds the library's functions among those that all may see. A program that loads libautograd.so by dlopen, as
+ * Python's ctypes does, keeps them to itself. */
+static void show_library(void)
+{
+	Dl_info here;
+
+	if (dladdr(&loading, &here) != 0)
+		dlopen(here.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);
+}
+
 static bool load(struct candidate *c)
 {
 	const struct ad_plugin *plugin;
 	const char *said;
+	bool seen;
 
+	show_library();
+	seen = dlsym(RTLD_DEFAULT, "ad_record") != NULL;
 	c->library = dlopen(c->real, RTLD_NOW | RTLD_LOCAL);
 	if (!c->library) {
 		said = dlerror();
-		return refuse(c, "the plugin cannot be loaded: %s", said ? reason_of(said, c->real) : "no reason is given");
+		return refuse(c, "the plugin cannot be loaded: %s%s", said ? reason_of(said, c->real) : "no reason is given",
+		              seen ? "" : "; a program with libautograd.a in it is linked by -rdynamic");
 	}
 	plugin = dlsym(c->library, "ad_plugin");
 	if (!plugin || !plugin->n || !plugin->ops)

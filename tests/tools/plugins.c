@@ -451,3 +451,44 @@ Test(plugins, from_c)
 	cr_expect(ad_gradcheck(y, 1, &x, &(ad_gradcheck_options){ .order = 2 }, message, sizeof message), "%s", message);
 	ad_close(g);
 }
+
+/* Loads a plugin and calls its op, by functions that it looks up in libautograd.so, or is linked with. */
+#define PROGRAM                                                                                                   \
+	"#include <autograd.h>\n"                                                                                 \
+	"#include <dlfcn.h>\n"                                                                                    \
+	"#include <stdio.h>\n"                                                                                    \
+	"#ifdef BY_DLOPEN\n"                                                                                      \
+	"#define F(name) ((__typeof__(name) *)dlsym(library, #name))\n"                                           \
+	"#else\n"                                                                                                 \
+	"#define F(name) name\n"                                                                                  \
+	"#endif\n"                                                                                                \
+	"int main(int argc, char **argv)\n"                                                                       \
+	"{\n"                                                                                                     \
+	"	void *library = argc > 2 ? dlopen(argv[2], RTLD_NOW | RTLD_LOCAL) : argv;\n"                      \
+	"	char message[256];\n"                                                                             \
+	"	if (!library || !F(ad_load_plugin)(argv[1], message, sizeof message))\n"                          \
+	"		return puts(library ? message : dlerror()), 2;\n"                                         \
+	"	ad_graph *g = F(ad_open)();\n"                                                                    \
+	"	ad_node *x = F(ad_leaf)(g, \"x\", 3), *y = F(ad_call)(g, \"good\", 1, &x, 0, NULL);\n"            \
+	"	if (F(ad_backward)(y) != AD_OK)\n"                                                                \
+	"		return puts(F(ad_errmsg)(g)), 1;\n"                                                       \
+	"	printf(\"%g %g\\n\", F(ad_item)(y), F(ad_item)(F(ad_gradient)(x)));\n"                            \
+	"	F(ad_close)(g);\n"                                                                                \
+	"	return 0;\n"                                                                                      \
+	"}\n"
+
+Test(plugins, linked)
+{
+#ifdef __SANITIZE_ADDRESS__
+	cr_skip_test("a library with sanitizers is for programs that have them");
+#endif
+	write_op("good", ".grad = grad,", GRAD);
+	build("good");
+	scratch_text("program.c", PROGRAM);
+	scratch_text("in", "B=$(realpath $(dirname $A)); P=\"-std=gnu11 -Iautograd -I$B/gen $S/program.c -o $S/program\"; "
+	                   "D=$S/libgood.so; Z=\"$B/libautograd.a -lelf -lz -lm -ldl -pthread\"\n");
+	expect(0, "6 2\n", ". $S/in; cc $P -L$B -lautograd -Wl,-rpath,$B && $S/program $D");
+	expect(0, "6 2\n", ". $S/in; cc -DBY_DLOPEN $P -ldl && $S/program $D $B/libautograd.so");
+	expect(0, "6 2\n", ". $S/in; cc -rdynamic $P $Z && $S/program $D");
+	expect(2, "; a program with libautograd.a in it is linked by -rdynamic\n", ". $S/in; cc $P $Z && $S/program $D");
+}

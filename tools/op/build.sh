@@ -4,8 +4,11 @@
 # KIT is the folder with this file, tables.sh, flags.sh and the headers; what is made on the way goes there. The
 # compiler is $CC, else cc; $CFLAGS and $LDLIBS are added to what it is given.
 set -eu
-kit=$1 plugin=$2
+kit=$1 plugin=$2 running=
 shift 2
+# Who waits for this ends at once by such a signal.
+# shellcheck disable=SC2086
+trap 'kill $running 2>/dev/null || :; wait; rm -rf "$kit" "$plugin"; exit 130' INT TERM HUP
 . "$kit/flags.sh"
 CC=${CC:-cc}
 umask o-w # a plugin that everybody may write to is not loaded
@@ -43,9 +46,6 @@ sh "$kit/tables.sh" plugin "$@" >"$kit/plugin.c"
 compile "$kit/plugin.c" plugin.o f32_0
 
 base=${VARIANTS%% *}
-running=
-# shellcheck disable=SC2086
-trap 'kill $running 2>/dev/null; wait; rm -rf "$kit" "$plugin"; exit 130' INT TERM HUP
 for source in "$@"; do
 	name=$(basename "$source" .c)
 	# what the compiler has to say it says once
