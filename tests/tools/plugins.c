@@ -244,6 +244,17 @@ Test(plugins, without_derivative)
 	scratch_text("m.yaml", text);
 	expect(2, "m.yaml:4:22: error[E004]: the gradient of the loss has to come through 'nograd', which has no derivative",
 	       "$A check $S/m.yaml --plugin $S/libnograd.so");
+	/* the one that is to blame, which is not the first; and one inside another op */
+	scratch_text("two.yaml", "version: 1\ninputs: {x: [B, 2], y: {shape: [B, 1], role: target}}\n"
+	                         "model: [nograd, {linear: 3}, nograd, {linear: 1, as: h}]\nloss: mse_loss(h, y)\n");
+	expect(2, "two.yaml:3:30: error[E004]: the gradient of the loss has to come through 'nograd'",
+	       "$A check $S/two.yaml --plugin $S/libnograd.so");
+	write_op("around", ".compose = around,",
+	         "static ad_node *around(ad_graph *g, ad_node *const in[], int n, const void *attrs)\n"
+	         "{ return ad_call(g, \"nograd\", 1, in, 0, NULL); }");
+	expect(2, "two.yaml:3:30: error[E004]: the gradient of the loss has to come through 'nograd'",
+	       "sed -i 's/, nograd/, around/' $S/two.yaml; $A op build $S/around.c $S/nograd.c -o $S/libaround.so >&2; "
+	       "$A check $S/two.yaml --plugin $S/libaround.so");
 	snprintf(text, sizeof text, model, "}, {stop_gradient: {}");
 	scratch_text("m.yaml", text);
 	expect(0, "m.yaml: ok", "$A check $S/m.yaml --plugin $S/libnograd.so");
