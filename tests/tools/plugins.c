@@ -391,6 +391,9 @@ Test(plugins, refused)
 	                                       "__attribute__((used)) static void call(void) { nowhere(); }");
 	expect(2, "the plugin cannot be loaded: undefined symbol: nowhere", "$A op build $S/lost.c -o $S/liblost.so");
 	expect(2, "No such file", "ls $S/librelu.so $S/liblost.so");
+	write_op("ends", ".grad = grad,", GRAD "\n__attribute__((constructor)) static void end(void) { abort(); }");
+	expect(1, "libends.so' is not made: loading it ends the process", "$A op build $S/ends.c -o $S/libends.so");
+	expect(1, "", "ls $S | grep ends.so");
 	write_op("empty", ".grad = grad,\n#define map NULL\n.map = map,", GRAD);
 	expect(2, "op 'empty' computes nothing: it has neither .map nor .forward nor .compose",
 	       "sed 's/\\.map = map, \\.grad/.grad/' $S/empty.c | sed '/define/d; s/^\\.map = map,//' >$S/e; "

@@ -122,36 +122,45 @@ static int new_op(const struct op_options *o, const char *given)
 
 /* ---- check --------------------------------------------------------------------------------------- */
 
-/* Checks in a process of its own, as a kernel that is wrong may take the process down. */
-static bool check_op(const ad_op *op)
+/* Does this in a process of its own, which the code of an op may take down. Returns how it exits, or 128 and more where a
+ * signal ended it; -1: it could not be started, or is lost, and a message was printed. */
+static int apart(int (*work)(const void *of), const void *of)
 {
-	static char text[16384];
 	int status = 0;
-	bool right;
 	pid_t child;
 
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		right = ad_op_check(op, text, sizeof text);
-		printf("%s\n", text);
-		right &= fflush(stdout) == 0;
-		_exit(right ? EXIT_DONE : EXIT_FAILED);
+		status = work(of);
+		_exit(fflush(stdout) == 0 ? status : EXIT_FAILED);
 	}
-	if (child < 0) {
-		failed("op", "no process can be started for the check of %s: %s", ad_op_name(op), strerror(errno));
-		return false;
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR) {
-			failed("op", "the check of %s is lost: %s", ad_op_name(op), strerror(errno));
-			return false;
-		}
-	if (WIFSIGNALED(status))
+	while (child >= 0 && waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			child = -1;
+	if (child < 0)
+		return failed("op", "the check needs a process of its own: %s", strerror(errno)), -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int try_samples(const void *op)
+{
+	static char text[16384];
+	bool right = ad_op_check(op, text, sizeof text);
+
+	printf("%s\n", text);
+	return right ? EXIT_DONE : EXIT_FAILED;
+}
+
+static bool check_op(const ad_op *op)
+{
+	int status = apart(try_samples, op);
+
+	if (status > 128)
 		printf("%s: the check ended by signal %d (%s): a kernel reads or writes outside its arrays, or one that is "
 		       "NULL because it is absent, unwanted or not declared in .reads\n",
-		       ad_op_name(op), WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
+		       ad_op_name(op), status - 128, strsignal(status - 128));
+	return status == EXIT_DONE;
 }
 
 /* Checks the ops of a plugin, or all where it is NULL. */
@@ -372,22 +381,28 @@ static bool can_write(const char *path)
 	return good && !is_folder(path);
 }
 
+/* What the compiler has made, and what it is to be. */
+struct made {
+	const char *file, *path;
+};
+
 /* The plugin comes to its place when it could be loaded. */
-static int finish(const char *made, const char *path)
+static int finish(const void *of)
 {
+	const struct made *m = of;
 	char error[1024], *plugin = NULL;
 	int status = EXIT_USAGE;
 
-	if (plugin_seal(made, error, sizeof error))
-		plugin = loaded(made, path);
+	if (plugin_seal(m->file, error, sizeof error))
+		plugin = loaded(m->file, m->path);
 	else
-		say_refused(error, made, path);
-	if (plugin && rename(made, path) != 0)
-		status = failed("op", "cannot write '%s': %s", path, strerror(errno));
+		say_refused(error, m->file, m->path);
+	if (plugin && rename(m->file, m->path) != 0)
+		status = failed("op", "cannot write '%s': %s", m->path, strerror(errno));
 	else if (plugin) {
 		status = check_ops(plugin);
 		fprintf(stderr, status == EXIT_DONE ? "next: autograd check FILE --plugin %s\n"
-		                                    : "%s is written nevertheless\n", path);
+		                                    : "%s is written nevertheless\n", m->path);
 	}
 	free(plugin);
 	return status;
@@ -410,9 +425,11 @@ static int build(const struct op_options *o, int n, const char *const files[])
 	} else if (!can_write(path)) {
 		status = EXIT_USAGE;
 	} else if ((folder = make_kit())) {
-		if (run_build(folder, made, n, files))
-			status = finish(made, path);
-		else {
+		if (run_build(folder, made, n, files)) {
+			status = apart(finish, &(struct made){ made, path });
+			if (status < 0 || status > 128)
+				status = failed("op", "'%s' is not made: loading it ends the process", path);
+		} else {
 			failed("op", "'%s' is not made, for the reason above", path);
 			status = EXIT_USAGE;
 		}
