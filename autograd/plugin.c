@@ -151,10 +151,15 @@ static bool is_same_build(struct candidate *c, const struct plugin_build *plugin
 #define NAME(name, value) name,
 	static const char *const names[] = { AD_PLUGIN_SAME(NAME) };
 	const struct plugin_build here = AD_PLUGIN_BUILD;
+	char version[sizeof plugin->version + 1] = "";
 
-	if (memcmp(plugin->version, here.version, sizeof here.version) != 0)
-		return refuse(c, "the plugin was built for autograd %.*s, and this is %s: build it anew with 'autograd op "
-		              "build'", (int)sizeof plugin->version, plugin->version, here.version);
+	if (memcmp(plugin->version, here.version, sizeof here.version) != 0) {
+		/* a terminal may do what such bytes tell it */
+		for (size_t k = 0; k < sizeof plugin->version && plugin->version[k]; k++)
+			version[k] = plugin->version[k] > ' ' && plugin->version[k] <= '~' ? plugin->version[k] : '?';
+		return refuse(c, "the plugin was built for autograd %s, and this is %s: build it anew with 'autograd op "
+		              "build'", version, here.version);
+	}
 	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
 		if (plugin->same[k] != here.same[k])
 			return refuse(c, "the plugin was built with other headers than this autograd (%s: %u, and %u here): "

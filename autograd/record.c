@@ -505,13 +505,21 @@ static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *cons
 	return y;
 }
 
+/* Ops put together from ops that are put together, and so on: as many levels as nobody needs. */
+#define MOST_LEVELS 64
+
 static ad_node *compose(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[], const void *attrs)
 {
+	static _Thread_local int level;
 	ad_node *y;
 
 	if (!check_words(g, op, attrs))
 		return g->error;
+	if (level == MOST_LEVELS)
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: its .compose comes back to the op itself", op->name);
+	level++;
 	y = op->compose(g, in, (int)n, attrs);
+	level--;
 	if (y && y->graph == g)
 		return y;
 	return ad_fail(g, AD_ERROR_ARGUMENT, "%s: its .compose returns %s", op->name,

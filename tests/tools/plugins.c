@@ -184,6 +184,7 @@ Test(plugins, does_not_compile)
 	expect(0, "", "cmp $S/libgood.so $S/before.so && rmdir $S/tmp && ! ls $S/*.tmp 2>/dev/null");
 	expect(2, "the compiler 'nocc' is missing: install the package gcc, or name another in $CC",
 	       "CC='nocc -m64' $A op build $S/good.c -o $S/libgood.so");
+	expect(1, "cannot make the folder '/nowhere/autograd-op-", "TMPDIR=/nowhere $A op build $S/good.c -o $S/libgood.so");
 	expect(2, "'/nowhere/x.so' cannot be written", "$A op build $S/good.c -o /nowhere/x.so");
 	expect(2, "is a folder; -o names the file", "$A op build $S/good.c -o $S");
 	expect(2, "none.c' cannot be read: No such file", "$A op build $S/none.c");
@@ -218,6 +219,10 @@ Test(plugins, wrong)
 	expect(1, "none: its .compose returns NULL, no node", "$A op build $S/none.c -o $S/libnone.so");
 	scratch_text("m.yaml", "version: 1\ninputs: {x: 5}\nmodel: {f: none(x)}\n");
 	expect(2, "m.yaml:3:12: error[E018]: none: its .compose returns NULL", "$A eval $S/m.yaml --plugin $S/libnone.so");
+	write_op("again", ".compose = again,",
+	         "static ad_node *again(ad_graph *g, ad_node *const in[], int n, const void *attrs)\n"
+	         "{ return ad_call(g, \"again\", 1, in, 0, NULL); }");
+	expect(1, "again: its .compose comes back to the op itself", "$A op build $S/again.c -o $S/libagain.so");
 	write_op("crash", ".dmap = crash,",
 	         "static void crash(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,\n"
 	         "                  ad_real *const dx[], const void *attrs)\n"
@@ -311,6 +316,7 @@ Test(plugins, refused_unrun)
 		{ "$S/plain.so", "this is no plugin: it lacks the note that 'autograd op build' puts into one" },
 		{ "$S/old.so", "the plugin was built for autograd 0.0.9, and this is " AD_VERSION ": build it anew" },
 		{ "$S/long.so", "the plugin was built for autograd 0.0.10-and-more, and this is" },
+		{ "$S/bell.so", "the plugin was built for autograd 0.1?[31m?, and this is" },
 		{ "$S/other.so", "built with other headers than this autograd (sets of instructions: 7, and " },
 		{ "$S/open.so", "everybody may write to this file, so anybody's code could run: chmod o-w '/" },
 		{ "$S/open/libmark.so", "everybody may write to its folder, so anybody's code could run: chmod o-w '/" },
@@ -329,6 +335,7 @@ Test(plugins, refused_unrun)
 	scratch_text("m.yaml", "version: 1\ninputs: {x: 5}\nmodel: {f: mark(x)}\n");
 	patch_note("libmark.so", "old.so", "0.0.9", AD_LEVELS);
 	patch_note("libmark.so", "long.so", "0.0.10-and-more", AD_LEVELS);
+	patch_note("libmark.so", "bell.so", "0.1\033[31m\xff", AD_LEVELS);
 	patch_note("libmark.so", "other.so", AD_VERSION, 7);
 	patch("libmark.so", "plain.so", "autograd\0\0\0\0" AD_VERSION, "autogram\0\0\0\0" AD_VERSION,
 	      12 + sizeof AD_VERSION - 1);

@@ -285,7 +285,8 @@ static char *make_kit(void)
 		return NULL;
 	}
 	if (!mkdtemp(folder)) {
-		failed("op", "cannot make the folder '%s': %s", folder, strerror(errno));
+		failed("op", "cannot make the folder '%s': %s; the variable TMPDIR says where it is to be", folder,
+		       strerror(errno));
 		free(folder);
 		return NULL;
 	}
