@@ -19,6 +19,12 @@
 
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
+/* What ops may call and nothing in the engine does: a program with libautograd.a in it would lack them. */
+__attribute__((used)) static void (*const for_plugins[])(void) = {
+	(void (*)(void))ad_philox,
+	(void (*)(void))ad_uniform_at,
+};
+
 /* A plugin that is being loaded. */
 struct candidate {
 	const char *path; /* as given */
