@@ -428,10 +428,10 @@ bool ad_fill_attrs(const ad_attr *table, void *to, size_t n, const ad_setting se
 /* Adds the ops of a plugin, a shared library that `autograd op build` made, for as long as the process lives; they
  * are then called by name (ad_call, YAML). path has a folder in it, "./libswish.so". One that is loaded already is
  * not loaded again. On failure returns false with a sentence in message, and nothing is added. Before any of its code
- * runs it is refused if it is missing, no plugin, not whole, of another version, if it calls what is not there, or
- * if everybody may write to it or to its folder; afterwards, if a name is taken or a table of an op is wrong.
- * Plugins call the library: a program that is linked with libautograd.a needs -rdynamic, and -lelf. Not to be
- * called while other threads list ops by number. */
+ * runs it is refused if it is missing, no plugin, of another version, not what was built to the byte, if it calls what
+ * is not there, or if everybody may write to it or to a folder on its path; afterwards, if a name is taken or a table
+ * of an op is wrong. Plugins call the library: a program that is linked with libautograd.a needs -rdynamic, and
+ * -lelf -lz. Not to be called while other threads list ops by number. */
 bool ad_load_plugin(const char *path, char *message, size_t size);
 
 /* The path of plugin k in the order of loading, absolute; NULL: there are not so many. */

@@ -1,6 +1,6 @@
 /*
- * plugin: ops from shared libraries. A file is looked at, and its note compared with this build, before it is loaded:
- * loading runs whatever code it has.
+ * plugin: ops from shared libraries. A file is looked at, and its note compared with this build and with the file itself,
+ * before it is loaded: loading runs whatever code it has.
  */
 #include "registry.h"
 
@@ -15,8 +15,15 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+
+/* What ops may call and nothing in the engine does: a program with libautograd.a in it would lack them. */
+__attribute__((used)) static void (*const for_plugins[])(void) = {
+	(void (*)(void))ad_philox,
+	(void (*)(void))ad_uniform_at,
+};
 
 /* A plugin that is being loaded. */
 struct candidate {
@@ -59,67 +66,63 @@ static bool find_file(struct candidate *c)
 	return c->real || refuse(c, "the plugin cannot be opened: %s", strerror(errno));
 }
 
-/* Whoever may write to a file decides what runs here. */
+/* Whoever may write to a file decides what runs here; who may write to a folder replaces what is in it, but for a
+ * sticky one such as /tmp, where only the owner of a thing does. */
 static bool is_guarded(struct candidate *c, const struct stat *file)
 {
-	char *copy = strdup(c->real), *folder = copy ? dirname(copy) : NULL;
+	char *copy = strdup(c->real), *folder = copy;
 	struct stat s;
-	bool good = false;
+	bool good = true;
 
-	if (!folder)
-		refuse(c, "out of memory");
-	else if (file->st_mode & S_IWOTH)
-		refuse(c, "everybody may write to this file, so anybody's code could run: chmod o-w '%s'", c->real);
-	else if (stat(folder, &s) != 0)
-		refuse(c, "its folder '%s' cannot be looked at: %s", folder, strerror(errno));
-	else if (s.st_mode & S_IWOTH && !(s.st_mode & S_ISVTX))
-		refuse(c, "everybody may write to its folder, so anybody's code could run: chmod o-w '%s'", folder);
-	else
-		good = true;
+	if (!copy)
+		return refuse(c, "out of memory");
+	if (file->st_mode & S_IWOTH)
+		good = refuse(c, "everybody may write to this file, so anybody's code could run: chmod o-w '%s'", c->real);
+	while (good && strcmp(folder, "/") != 0) {
+		folder = dirname(folder);
+		if (stat(folder, &s) != 0)
+			good = refuse(c, "its folder '%s' cannot be looked at: %s", folder, strerror(errno));
+		else if (s.st_mode & S_IWOTH && !(s.st_mode & S_ISVTX))
+			good = refuse(c, "everybody may write to its folder, so anybody's code could run: chmod o-w '%s'",
+			              folder);
+	}
 	free(copy);
 	return good;
 }
 
-/* The note among those of one part of the file; false: it is not there. */
-static bool find_note(Elf_Data *part, struct plugin_build *to)
+/* A note, and where in the file its sum lies; 0: it is too short to have one. */
+struct found {
+	struct plugin_build build;
+	size_t sum_at;
+};
+
+/* The note among those of one part of the file, which begins there; false: it is not among them. */
+static bool find_note(Elf_Data *part, size_t begin, struct found *to)
 {
 	size_t name, content, at = 0;
 	GElf_Nhdr note;
 
 	while ((at = gelf_getnote(part, at, &note, &name, &content)) > 0) {
 		const char *bytes = part->d_buf;
+		bool full = note.n_descsz >= sizeof to->build;
 
 		if (note.n_type == AD_PLUGIN_NOTE && note.n_namesz == sizeof AD_PLUGIN_OWNER &&
 		    memcmp(bytes + name, AD_PLUGIN_OWNER, sizeof AD_PLUGIN_OWNER) == 0) {
 			memset(to, 0, sizeof *to);
-			memcpy(to, bytes + content, note.n_descsz < sizeof *to ? note.n_descsz : sizeof *to);
+			memcpy(&to->build, bytes + content, full ? sizeof to->build : note.n_descsz);
+			to->sum_at = full ? begin + content + offsetof(struct plugin_build, sum) : 0;
 			return true;
 		}
 	}
 	return false;
 }
 
-/* Whether the file has what is to be loaded of it: the loader maps what is not there, and reading that ends the
- * process. */
-static bool is_whole(Elf *elf, uint64_t size)
+static bool read_note(Elf *elf, struct found *to)
 {
 	size_t n = 0;
-	GElf_Phdr part;
 
-	if (elf_getphdrnum(elf, &n) != 0 || n == 0 || n > INT_MAX)
+	if (elf_getphdrnum(elf, &n) != 0 || n > INT_MAX)
 		return false;
-	for (size_t k = 0; k < n; k++)
-		if (!gelf_getphdr(elf, (int)k, &part) ||
-		    (part.p_type == PT_LOAD && (part.p_filesz > size || part.p_offset > size - part.p_filesz)))
-			return false;
-	return true;
-}
-
-static bool read_note(Elf *elf, struct plugin_build *to)
-{
-	size_t n = 0;
-
-	elf_getphdrnum(elf, &n);
 	for (size_t k = 0; k < n; k++) {
 		GElf_Phdr part;
 		Elf_Data *data;
@@ -128,10 +131,25 @@ static bool read_note(Elf *elf, struct plugin_build *to)
 			continue;
 		data = elf_getdata_rawchunk(elf, (int64_t)part.p_offset, part.p_filesz,
 		                            part.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
-		if (data && find_note(data, to))
+		if (data && find_note(data, part.p_offset, to))
 			return true;
 	}
 	return false;
+}
+
+/* The sum that a file with such a note has to have; false if it cannot be read. */
+static bool sum_of(Elf *elf, const struct found *note, uint32_t *sum)
+{
+	const uint32_t zero = 0;
+	size_t size, end = note->sum_at + sizeof zero;
+	const unsigned char *bytes = (const unsigned char *)elf_rawfile(elf, &size);
+
+	if (!bytes || note->sum_at == 0 || end > size)
+		return false;
+	*sum = (uint32_t)crc32_z(0, bytes, note->sum_at);
+	*sum = (uint32_t)crc32_z(*sum, (const unsigned char *)&zero, sizeof zero);
+	*sum = (uint32_t)crc32_z(*sum, bytes + end, size - end);
+	return true;
 }
 
 static bool is_same_build(struct candidate *c, const struct plugin_build *plugin)
@@ -139,10 +157,15 @@ static bool is_same_build(struct candidate *c, const struct plugin_build *plugin
 #define NAME(name, value) name,
 	static const char *const names[] = { AD_PLUGIN_SAME(NAME) };
 	const struct plugin_build here = AD_PLUGIN_BUILD;
+	char version[sizeof plugin->version + 1] = "";
 
-	if (memcmp(plugin->version, here.version, sizeof here.version) != 0)
-		return refuse(c, "the plugin was built for autograd %.*s, and this is %s: build it anew with 'autograd op "
-		              "build'", (int)sizeof plugin->version, plugin->version, here.version);
+	if (memcmp(plugin->version, here.version, sizeof here.version) != 0) {
+		/* a terminal may do what such bytes tell it */
+		for (size_t k = 0; k < sizeof plugin->version && plugin->version[k]; k++)
+			version[k] = plugin->version[k] > ' ' && plugin->version[k] <= '~' ? plugin->version[k] : '?';
+		return refuse(c, "the plugin was built for autograd %s, and this is %s: build it anew with 'autograd op "
+		              "build'", version, here.version);
+	}
 	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
 		if (plugin->same[k] != here.same[k])
 			return refuse(c, "the plugin was built with other headers than this autograd (%s: %u, and %u here): "
@@ -150,22 +173,45 @@ static bool is_same_build(struct candidate *c, const struct plugin_build *plugin
 	return true;
 }
 
-static bool has_good_note(struct candidate *c, int fd, uint64_t size)
+static bool has_good_note(struct candidate *c, int fd)
 {
 	Elf *elf = elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
-	struct plugin_build build;
+	struct found note;
 	GElf_Ehdr header;
+	uint32_t sum;
 	bool good = false;
 
 	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header) || header.e_type != ET_DYN)
 		refuse(c, "this is no shared library; 'autograd op build FILE.c' makes a plugin of an op's file");
-	else if (!is_whole(elf, size))
-		refuse(c, "this is a part of a shared library, and its end is missing");
-	else if (!read_note(elf, &build))
+	else if (!read_note(elf, &note))
 		refuse(c, "this is no plugin: it lacks the note that 'autograd op build' puts into one");
-	else
-		good = is_same_build(c, &build);
+	else if (is_same_build(c, &note.build))
+		good = (sum_of(elf, &note, &sum) && sum == note.build.sum) ||
+		       refuse(c, "the plugin is damaged or cut off, or was changed since it was built: build it anew with "
+		                 "'autograd op build'");
 	elf_end(elf);
+	return good;
+}
+
+bool plugin_seal(const char *path, char *message, size_t size)
+{
+	struct candidate c = { .path = path, .message = message, .size = size };
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	Elf *elf = fd < 0 || elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_begin(fd, ELF_C_READ, NULL);
+	struct found note;
+	uint32_t sum;
+	bool good = false;
+
+	if (fd < 0)
+		return refuse(&c, "cannot be opened: %s", strerror(errno));
+	if (!elf || !read_note(elf, &note) || !sum_of(elf, &note, &sum))
+		refuse(&c, "the linker has not put a plugin's note into it; does $CC make ELF files?");
+	else if (pwrite(fd, &sum, sizeof sum, (off_t)note.sum_at) != sizeof sum)
+		refuse(&c, "cannot be written: %s", strerror(errno));
+	else
+		good = true;
+	elf_end(elf);
+	close(fd);
 	return good;
 }
 
@@ -183,7 +229,7 @@ static bool is_good_file(struct candidate *c)
 		                                      "variable AUTOGRAD_PLUGINS"
 		                                    : "this is no regular file");
 	else
-		good = is_guarded(c, &s) && has_good_note(c, fd, (uint64_t)s.st_size);
+		good = is_guarded(c, &s) && has_good_note(c, fd);
 	close(fd);
 	return good;
 }
@@ -203,11 +249,16 @@ static bool has_good_attrs(struct candidate *c, const ad_op *op)
 		                        [AD_FLAG] = sizeof(bool),        [AD_WORD] = sizeof(const char *),
 		                        [AD_INTLIST] = sizeof(ad_ints), [AD_NUMLIST] = sizeof(ad_reals) };
 
-	for (const ad_attr *a = op->attrs; a && a->name; a++)
-		if ((size_t)a->type >= sizeof sizes / sizeof *sizes ||
-		    a->offset > op->attrs_size || sizes[a->type] > op->attrs_size - a->offset)
+	for (const ad_attr *a = op->attrs; a && a->name; a++) {
+		if ((size_t)a->type >= sizeof sizes / sizeof *sizes)
+			return refuse(c, "op '%s': its argument '%s' is of no type that an argument has", op->name, a->name);
+		if (a->offset > op->attrs_size || sizes[a->type] > op->attrs_size - a->offset)
 			return refuse(c, "op '%s': its argument '%s' has no place in a struct of .attrs_size = %zu bytes",
 			              op->name, a->name, op->attrs_size);
+		for (const ad_attr *b = op->attrs; b < a; b++)
+			if (strcmp(a->name, b->name) == 0)
+				return refuse(c, "op '%s' has two arguments named '%s'", op->name, a->name);
+	}
 	return true;
 }
 
@@ -253,15 +304,29 @@ static const char *reason_of(const char *said, const char *path)
 	return strncmp(said, path, n) == 0 && said[n] == ':' ? said + n + 1 + strspn(said + n + 1, " ") : said;
 }
 
+/* A plugin finds the library's functions among those that all may see. A program that loads libautograd.so by dlopen, as
+ * Python's ctypes does, keeps them to itself. */
+static void show_library(void)
+{
+	Dl_info here;
+
+	if (dladdr(&loading, &here) != 0)
+		dlopen(here.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL);
+}
+
 static bool load(struct candidate *c)
 {
 	const struct ad_plugin *plugin;
 	const char *said;
+	bool seen;
 
+	show_library();
+	seen = dlsym(RTLD_DEFAULT, "ad_record") != NULL;
 	c->library = dlopen(c->real, RTLD_NOW | RTLD_LOCAL);
 	if (!c->library) {
 		said = dlerror();
-		return refuse(c, "the plugin cannot be loaded: %s", said ? reason_of(said, c->real) : "no reason is given");
+		return refuse(c, "the plugin cannot be loaded: %s%s", said ? reason_of(said, c->real) : "no reason is given",
+		              seen ? "" : "; a program with libautograd.a in it is linked by -rdynamic");
 	}
 	plugin = dlsym(c->library, "ad_plugin");
 	if (!plugin || !plugin->n || !plugin->ops)

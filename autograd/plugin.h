@@ -35,9 +35,12 @@ struct ad_plugin {
 #define AD_PLUGIN_VALUE(name, value) (uint32_t)(value),
 #define AD_PLUGIN_ONE(name, value) +1
 
+/* sum: the CRC-32 of the whole file with 0 in place of this number. The dynamic loader believes what a file says, and
+ * one that is damaged or cut off takes the process down in it. */
 struct plugin_build {
 	char version[16];
 	uint32_t same[0 AD_PLUGIN_SAME(AD_PLUGIN_ONE)];
+	uint32_t sum;
 };
 
 /* The note as ELF has it: sizes and type, the owner with its zero, the content; each a multiple of 4 bytes. */
@@ -64,5 +67,8 @@ struct plugin_note {
 	__attribute__((visibility("default"))) const struct ad_plugin ad_plugin = {                \
 		sizeof(rows) / sizeof *(rows), rows                                                \
 	}
+
+/* Writes the sum into a plugin that the linker has made. False, and a sentence in message, if it cannot. */
+bool plugin_seal(const char *path, char *message, size_t size);
 
 #endif

@@ -434,6 +434,30 @@ static bool inputs_fit(ad_graph *g, const ad_op *op, size_t n, ad_node *const in
 	return arity_fits(g, op, n, in);
 }
 
+/* Whether the shape rule has set a result that there can be; a failure of the graph if not. */
+static bool rule_holds(ad_infer *s)
+{
+	const char *op = s->op->name;
+
+	if (!s->op->shape(s)) {
+		if (ad_status_of(s->graph) == AD_OK)
+			ad_fail(s->graph, AD_ERROR_SHAPE, "%s: its shape rule refuses this and does not say why: see ad_refuse", op);
+		return false;
+	}
+	if (s->n_out < 1 || s->n_out > AD_MAX_OUTPUTS) {
+		ad_fail(s->graph, AD_ERROR_SHAPE, "%s: its shape rule gives %d outputs, of 1 to %d", op, s->n_out,
+		        AD_MAX_OUTPUTS);
+		return false;
+	}
+	for (int k = 0; k < s->n_out; k++)
+		if (s->out[k].rank < 0 || s->out[k].rank > AD_MAX_RANK) {
+			ad_fail(s->graph, AD_ERROR_SHAPE, "%s: its shape rule gives output %d %d axes, of 0 to %d", op, k,
+			        s->out[k].rank, AD_MAX_RANK);
+			return false;
+		}
+	return true;
+}
+
 /* A call that did not follow here before: the shape rule, a new node. in: as the kernel takes them. */
 static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[],
                            const void *attrs)
@@ -467,8 +491,7 @@ static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *cons
 	s.out_type[0] = op->map ? map_type(op, n, types, shapes) : AD_REAL;
 	for (int k = 1; k < AD_MAX_OUTPUTS; k++)
 		s.out_type[k] = AD_REAL;
-	y = op->shape(&s) ? new_node(g, op, n, in, attrs, (size_t)s.n_out, s.out, s.out_type) :
-	                    g->error;
+	y = rule_holds(&s) ? new_node(g, op, n, in, attrs, (size_t)s.n_out, s.out, s.out_type) : g->error;
 	if (!y->is_error) {
 		y->work = s.work;
 		y->plain = n > 0 && n <= 2 && s.n_out == 1 && !op->attrs && !op->random;
@@ -482,6 +505,27 @@ static ad_node *record_new(ad_graph *g, const ad_op *op, size_t n, ad_node *cons
 	return y;
 }
 
+/* Ops put together from ops that are put together, and so on: as many levels as nobody needs. */
+#define MOST_LEVELS 64
+
+static ad_node *compose(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[], const void *attrs)
+{
+	static _Thread_local int level;
+	ad_node *y;
+
+	if (!check_words(g, op, attrs))
+		return g->error;
+	if (level == MOST_LEVELS)
+		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: its .compose comes back to the op itself", op->name);
+	level++;
+	y = op->compose(g, in, (int)n, attrs);
+	level--;
+	if (y && y->graph == g)
+		return y;
+	return ad_fail(g, AD_ERROR_ARGUMENT, "%s: its .compose returns %s", op->name,
+	               y ? "a node of another graph" : "NULL, no node");
+}
+
 ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[], const void *attrs)
 {
 	ad_node *few[8], **taken = few, *y = NULL;
@@ -493,7 +537,7 @@ ad_node *ad_record_on(ad_graph *g, const ad_op *op, size_t n, ad_node *const in[
 	if (op->attrs && !attrs && !(attrs = default_attrs(g, op)))
 		return g->error;
 	if (op->compose)
-		return check_words(g, op, attrs) ? op->compose(g, in, (int)n, attrs) : g->error;
+		return compose(g, op, n, in, attrs);
 	if (n > 8 && !(taken = malloc(n * sizeof *taken)))
 		return out_of_memory(g, n * sizeof *taken);
 	for (size_t i = 0; i < n; i++) {

@@ -509,9 +509,9 @@ struct build {
 	struct origin **origins; /* of items and equations, in the check */
 	size_t n_underived;
 	struct {
-		const char *op;
+		ad_node *y;
 		struct place at;
-	} * underived; /* ops without a derivative, in the check */
+	} * underived; /* see refuse_underived */
 	bool initialised;        /* the weights have their initial values */
 };
 

@@ -2,6 +2,7 @@
  * record: ops put into the graph, and its refusals in the words of the file.
  */
 #include "language.h"
+#include "autograd_ops.h"
 #include "op.h"
 
 #include <string.h>
@@ -137,17 +138,32 @@ void set_origin(struct recording *r, struct place at)
 		ad_set_origin(r->graph, messages_place(r->model->messages, at, text, sizeof text));
 }
 
-/* An op through which no gradient comes back, and which does not end its path either: refuse_underived looks
- * whether the loss has one on the way. */
-static void note_underived(struct recording *r, const ad_op *op, struct place at)
+/* A call through which perhaps no gradient comes back, and which does not end its path either: of an op without a
+ * derivative, or of a plugin's that is put together from others. */
+static void note_underived(struct recording *r, const ad_op *op, struct place at, ad_node *y)
 {
 	struct build *b = r->model->build;
 
-	if (!r->messages || op->grad || op->dmap || op->backward || op->compose || op->flat || op->gives_mask)
+	if (!r->messages || op->grad || op->dmap || op->backward || op->flat || op->gives_mask)
+		return;
+	if (op->compose && !ad_op_plugin(op))
 		return;
 	b->underived = store_more(r->store, b->underived, b->n_underived, sizeof *b->underived);
-	b->underived[b->n_underived].op = ad_op_name(op);
+	b->underived[b->n_underived].y = y;
 	b->underived[b->n_underived++].at = at;
+}
+
+/* Whether a sweep from y finds no way back to the weights before it; what it says of that, for as long as the store. */
+static bool is_underived(struct recording *r, ad_node *y, const char **reason)
+{
+	size_t mark = ad_mark(r->graph);
+	bool is = ad_sweep(ad_sum(y, AD_ALL, false)) == AD_ERROR_GRADIENT;
+
+	if (is)
+		*reason = store_text(r->store, "%s", ad_errmsg(r->graph));
+	ad_clear(r->graph);
+	ad_release(r->graph, mark);
+	return is;
 }
 
 void refuse_underived(struct recording *r)
@@ -158,20 +174,16 @@ void refuse_underived(struct recording *r)
 
 	if (!loss || b->n_underived == 0 || ad_sweep(loss) != AD_ERROR_GRADIENT)
 		return;
-	reason = ad_errmsg(r->graph);
-	for (size_t k = 0; k < b->n_underived; k++) {
-		const char *op = b->underived[k].op;
-		size_t n = strlen(op);
-
-		if (strncmp(reason, op, n) != 0 || reason[n] != ':')
-			continue;
-		message(r->messages, E_TYPE, b->underived[k].at, NULL,
-		        "give it a .dmap or a .backward, or a .grad; 'freeze: true' for the weights before it, or "
-		        "stop_gradient, needs none",
-		        "the gradient of the loss has to come through '%s', which has no derivative", op);
-		break;
-	}
 	ad_clear(r->graph);
+	for (size_t k = 0; k < b->n_underived; k++)
+		if (is_underived(r, b->underived[k].y, &reason)) {
+			message(r->messages, E_TYPE, b->underived[k].at, NULL,
+			        "give it a .dmap or a .backward, or a .grad; 'freeze: true' for the weights before it, or "
+			        "stop_gradient, needs none",
+			        "the gradient of the loss has to come through '%.*s', which has no derivative",
+			        (int)strcspn(reason, ":"), reason);
+			break;
+		}
 }
 
 struct value record(struct recording *r, const char *op, struct place at, struct place span,
@@ -205,6 +217,6 @@ struct value record(struct recording *r, const char *op, struct place at, struct
 		say_failure(r, at, op, n_in, in);
 		return unknown;
 	}
-	note_underived(r, ad_op_find(op), at);
+	note_underived(r, ad_op_find(op), at, y);
 	return (struct value){ .kind = VALUE_NODE, .node = y };
 }

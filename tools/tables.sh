@@ -48,9 +48,14 @@ prototypes() {
 		/^\/\*/ { note = ""; inside = 1 }
 		inside { note = note $0 "\n"; if (/\*\//) inside = 0; next }
 		/^AD_API/ { sub(/^AD_API /, ""); printf "\n%s", note; open = 1 }
-		open && /^\{/ { print ""; open = 0; note = "" }
-		open { if (seen == FILENAME FNR) next; line = $0; nextline = line; printf "%s%s", sep, line; sep = "\n" }
-		!open { sep = "" ; if ($0 !~ /^[ \t]*$/) note = "" }
+		open {
+			last = /[{;]/
+			sub(/[ \t]*[{;].*/, "")
+			if ($0 != "") print
+			if (last) { open = 0; note = "" }
+			next
+		}
+		!/^[ \t]*$/ { note = "" }
 	' "$@" | awk '
 		# a prototype ends where the body began: put the semicolon there
 		/^\/\*/ || /^ \*/ || /^$/ { if (held != "") { print held ";"; held = "" } print; next }
@@ -69,7 +74,7 @@ rows() {
 			echo "$file:1: an op's file opens with a comment '/*', ' * $name: formula'" >&2
 			bad=1
 		fi
-		grep -q '\.samples = ' "$file" || {
+		grep -q '\.samples *=' "$file" || {
 			echo "$file: an op needs .samples, with known values" >&2
 			bad=1
 		}
@@ -88,7 +93,7 @@ rows() {
 		name=$(basename "$file" .c)
 		printf '\t{ &ad_op_%s_f32_0,\n' "$name"
 		awk 'NR == 1 { next } /^ \*\// { exit }
-			{ sub(/^ \* ?/, ""); gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); printf "\t  \"%s\\n\"\n", $0 }' "$file"
+			{ sub(/^ \* ?/, ""); gsub(/[\\"?]/, "\\\\&"); printf "\t  \"%s\\n\"\n", $0 }' "$file"
 		printf '\t  , NULL },\n'
 	done
 	printf '};\n'

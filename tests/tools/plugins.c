@@ -181,12 +181,30 @@ Test(plugins, several_files)
 	                         "AD_OP(thrice, .arity = 1, .shape = ad_same_shape, .compose = compose,\n"
 	                         "      .samples = { { .in = { AD_DIM0 }, .give = { AD_LIST(3) }, .want = { AD_LIST(9) } } });\n"
 	                         "/* Three times x. */\n"
-	                         "AD_API ad_node *ad_thrice(ad_node *x)\n{\n\treturn AD_CALL(thrice, x);\n}\n");
+	                         "AD_API ad_node *ad_thrice(ad_node *x) {\n\treturn AD_CALL(thrice, x);\n}\n");
 	expect(0, "thrice: 1 sample, all right\ntwice: 1 sample, all right",
 	       "$A op build $S/twice.c $S/thrice.c -o $S/libboth.so");
 	scratch_text("m.yaml", "version: 1\nplugins: [twice, thrice]\ninputs: {x: 5}\nmodel: {f: twice(x) * thrice(x)}\n");
 	expect(0, "f = 150", "$A eval $S/m.yaml --plugin $S/libboth.so");
 	expect(0, "df/dx = 60", "$A eval $S/m.yaml --plugin $S/libboth.so");
+}
+
+/* Where a file lies and what its comment says is no matter of the shell, of awk or of C; a file of a name that the build
+ * uses itself is not mistaken for it, and a plugin is not for everybody to write. */
+Test(plugins, anywhere)
+{
+	char *folder = strdup(scratch_path("it's a \xc3\xa9, lr=0.1"));
+
+	write_op("good", ".grad = grad,", GRAD);
+	mkdir(folder, 0777);
+	scratch_shell(&(int){ 0 }, "cd \"%s\"; echo '#error no' >plugin_ops.h; mkdir tmp a=b; cp ../good.c a=b", folder);
+	expect(0, "good: 1 sample, all right",
+	       "A=$(realpath $A); cd $S/it*; umask 0; TMPDIR=$PWD/tmp $A op build a=b/good.c && ! ls -d tmp/autograd* 2>&-");
+	expect(0, "good: 1 sample, all right", "$A op check $S/it*/libgood.so");
+	scratch_text("edit", "2s|.*| * good: y = \\\\0 \"2\" ?" "?/ x.|\n");
+	expect(0, "good: y = \\0 \"2\" ?" "?/ x.\n",
+	       "sed -i -f $S/edit $S/good.c; $A op build $S/good.c -o $S/libgood.so && $A ops good --plugin $S/libgood.so");
+	free(folder);
 }
 
 /* What the compiler has against a file is told, and a plugin that was there stays. */
@@ -197,11 +215,13 @@ Test(plugins, does_not_compile)
 	scratch_shell(&(int){ 0 }, "mkdir $S/tmp; cp $S/libgood.so $S/before.so");
 	write_op("good", ".grad = grat,", GRAD);
 	expect(2, "good.c:10:", "TMPDIR=$S/tmp $A op build $S/good.c -o $S/libgood.so");
+	expect(2, "error: implicit declaration of function", "sed -i 's/ad_add/ad_ad/' $S/good.c; $A op build $S/good.c -o $S/libgood.so");
 	expect(2, "grat", "TMPDIR=$S/tmp $A op build $S/good.c -o $S/libgood.so");
 	expect(2, "libgood.so' is not made, for the reason above", "$A op build $S/good.c -o $S/libgood.so");
 	expect(0, "", "cmp $S/libgood.so $S/before.so && rmdir $S/tmp && ! ls $S/*.tmp 2>/dev/null");
 	expect(2, "the compiler 'nocc' is missing: install the package gcc, or name another in $CC",
 	       "CC='nocc -m64' $A op build $S/good.c -o $S/libgood.so");
+	expect(1, "cannot make the folder '/nowhere/autograd-op-", "TMPDIR=/nowhere $A op build $S/good.c -o $S/libgood.so");
 	expect(2, "'/nowhere/x.so' cannot be written", "$A op build $S/good.c -o /nowhere/x.so");
 	expect(2, "is a folder; -o names the file", "$A op build $S/good.c -o $S");
 	expect(2, "none.c' cannot be read: No such file", "$A op build $S/none.c");
@@ -222,6 +242,24 @@ Test(plugins, wrong)
 	         "#define AD_DIMS(n) { 1, { n }, AD_REAL, true } }, .dwant = { AD_LIST(2, 2)");
 	expect(1, "1 of 1 ops is wrong", "$A op build $S/wrong.c -o $S/libwrong.so");
 	expect(0, "libwrong.so", "ls $S");
+	write_op("silent", ".shape = shape,", "#pragma GCC diagnostic ignored \"-Woverride-init\"\n"
+	                                      "static bool shape(ad_infer *s) { return false; }");
+	expect(1, "silent: its shape rule refuses this and does not say why", "$A op build $S/silent.c -o $S/libsilent.so");
+	write_op("deep", ".shape = shape,", "#pragma GCC diagnostic ignored \"-Woverride-init\"\n"
+	                                    "static bool shape(ad_infer *s) { s->out[0].rank = 9; return true; }");
+	expect(1, "deep: its shape rule gives output 0 9 axes, of 0 to 8", "$A op build $S/deep.c -o $S/libdeep.so");
+	write_op("many", ".shape = shape,", "#pragma GCC diagnostic ignored \"-Woverride-init\"\n"
+	                                    "static bool shape(ad_infer *s) { s->n_out = 65; return true; }");
+	expect(1, "many: its shape rule gives 65 outputs, of 1 to 64", "$A op build $S/many.c -o $S/libmany.so");
+	write_op("none", ".compose = none,",
+	         "static ad_node *none(ad_graph *g, ad_node *const in[], int n, const void *attrs) { return NULL; }");
+	expect(1, "none: its .compose returns NULL, no node", "$A op build $S/none.c -o $S/libnone.so");
+	scratch_text("m.yaml", "version: 1\ninputs: {x: 5}\nmodel: {f: none(x)}\n");
+	expect(2, "m.yaml:3:12: error[E018]: none: its .compose returns NULL", "$A eval $S/m.yaml --plugin $S/libnone.so");
+	write_op("again", ".compose = again,",
+	         "static ad_node *again(ad_graph *g, ad_node *const in[], int n, const void *attrs)\n"
+	         "{ return ad_call(g, \"again\", 1, in, 0, NULL); }");
+	expect(1, "again: its .compose comes back to the op itself", "$A op build $S/again.c -o $S/libagain.so");
 	write_op("crash", ".dmap = crash,",
 	         "static void crash(size_t n, const ad_real *const in[], const ad_real *y, const ad_real *dy,\n"
 	         "                  ad_real *const dx[], const void *attrs)\n"
@@ -248,6 +286,17 @@ Test(plugins, without_derivative)
 	scratch_text("m.yaml", text);
 	expect(2, "m.yaml:4:22: error[E004]: the gradient of the loss has to come through 'nograd', which has no derivative",
 	       "$A check $S/m.yaml --plugin $S/libnograd.so");
+	/* the one that is to blame, which is not the first; and one inside another op */
+	scratch_text("two.yaml", "version: 1\ninputs: {x: [B, 2], y: {shape: [B, 1], role: target}}\n"
+	                         "model: [nograd, {linear: 3}, nograd, {linear: 1, as: h}]\nloss: mse_loss(h, y)\n");
+	expect(2, "two.yaml:3:30: error[E004]: the gradient of the loss has to come through 'nograd'",
+	       "$A check $S/two.yaml --plugin $S/libnograd.so");
+	write_op("around", ".compose = around,",
+	         "static ad_node *around(ad_graph *g, ad_node *const in[], int n, const void *attrs)\n"
+	         "{ return ad_call(g, \"nograd\", 1, in, 0, NULL); }");
+	expect(2, "two.yaml:3:30: error[E004]: the gradient of the loss has to come through 'nograd'",
+	       "sed -i 's/, nograd/, around/' $S/two.yaml; $A op build $S/around.c $S/nograd.c -o $S/libaround.so >&2; "
+	       "$A check $S/two.yaml --plugin $S/libaround.so");
 	snprintf(text, sizeof text, model, "}, {stop_gradient: {}");
 	scratch_text("m.yaml", text);
 	expect(0, "m.yaml: ok", "$A check $S/m.yaml --plugin $S/libnograd.so");
@@ -299,14 +348,16 @@ Test(plugins, refused_unrun)
 		{ "$S/text.so", "text.so: this is no shared library; 'autograd op build FILE.c' makes a plugin of an op's file" },
 		{ "$S/empty.so", "this is no shared library" },
 		{ "$S/mark.c", "this is no shared library" },
-		{ "$S/head.so", "this is a part of a shared library, and its end is missing" },
-		{ "$S/half.so", "this is a part of a shared library, and its end is missing" },
+		{ "$S/head.so", "this is no plugin: it lacks the note" },
+		{ "$S/half.so", "the plugin is damaged or cut off, or was changed since it was built: build it anew with" },
 		{ "$S/plain.so", "this is no plugin: it lacks the note that 'autograd op build' puts into one" },
 		{ "$S/old.so", "the plugin was built for autograd 0.0.9, and this is " AD_VERSION ": build it anew" },
 		{ "$S/long.so", "the plugin was built for autograd 0.0.10-and-more, and this is" },
+		{ "$S/bell.so", "the plugin was built for autograd 0.1?[31m?, and this is" },
 		{ "$S/other.so", "built with other headers than this autograd (sets of instructions: 7, and " },
 		{ "$S/open.so", "everybody may write to this file, so anybody's code could run: chmod o-w '/" },
 		{ "$S/open/libmark.so", "everybody may write to its folder, so anybody's code could run: chmod o-w '/" },
+		{ "$S/open/shut/libmark.so", "everybody may write to its folder, so anybody's code could run: chmod o-w '/" },
 		{ "$S/link.so", "everybody may write to this file" },
 	};
 	char line[256], mark[256];
@@ -321,12 +372,13 @@ Test(plugins, refused_unrun)
 	scratch_text("m.yaml", "version: 1\ninputs: {x: 5}\nmodel: {f: mark(x)}\n");
 	patch_note("libmark.so", "old.so", "0.0.9", AD_LEVELS);
 	patch_note("libmark.so", "long.so", "0.0.10-and-more", AD_LEVELS);
+	patch_note("libmark.so", "bell.so", "0.1\033[31m\xff", AD_LEVELS);
 	patch_note("libmark.so", "other.so", AD_VERSION, 7);
 	patch("libmark.so", "plain.so", "autograd\0\0\0\0" AD_VERSION, "autogram\0\0\0\0" AD_VERSION,
 	      12 + sizeof AD_VERSION - 1);
 	expect(0, "", "cd $S; mkfifo pipe.so; echo text >text.so; : >empty.so; head -c 100 libmark.so >head.so; "
 	              "head -c 2000 libmark.so >half.so; cp libmark.so open.so; chmod o+w open.so; ln -s open.so link.so; "
-	              "mkdir open; cp libmark.so open; chmod 777 open");
+	              "mkdir -p open/shut; cp libmark.so open; cp libmark.so open/shut; chmod 777 open");
 	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
 		snprintf(line, sizeof line, "$A eval $S/m.yaml --plugin \"%s\"", cases[k].path);
 		expect(2, cases[k].said, line);
@@ -335,6 +387,34 @@ Test(plugins, refused_unrun)
 	/* a folder in which only the owner of a file may replace it is none of these */
 	expect(0, "f = 10", "chmod 1777 $S/open; $A eval $S/m.yaml --plugin $S/open/libmark.so");
 	cr_expect(access(scratch_path("ran"), F_OK) == 0);
+}
+
+/* Whatever byte of a plugin is another, or missing at the end, it is refused: of the dynamic loader, which believes all
+ * of them, it would be the end. */
+Test(plugins, damaged)
+{
+	char path[128], message[256], *bytes;
+	size_t size, n = 0;
+
+	strcpy(path, scratch_path("libgood.so"));
+	write_op("good", ".grad = grad,", GRAD);
+	build("good");
+	bytes = scratch_read(path, &size);
+	for (size_t k = 0; k < size; k += k < 1024 ? 1 : 211) {
+		bytes[k] ^= (char)(1 << k % 8);
+		scratch_write("libgood.so", bytes, size);
+		cr_expect(!ad_load_plugin(path, message, sizeof message), "byte %zu", k);
+		bytes[k] ^= (char)(1 << k % 8);
+		n += strstr(message, "damaged") != NULL;
+	}
+	cr_expect(n > size / 211, "%zu of %zu bytes", n, size);
+	for (size_t k = 0; k < size; k += 997) {
+		scratch_write("libgood.so", bytes, k);
+		cr_expect(!ad_load_plugin(path, message, sizeof message), "%zu bytes", k);
+	}
+	scratch_write("libgood.so", bytes, size);
+	cr_expect(ad_load_plugin(path, message, sizeof message), "%s", message);
+	free(bytes);
 }
 
 Test(plugins, refused)
@@ -355,6 +435,9 @@ Test(plugins, refused)
 	                                       "__attribute__((used)) static void call(void) { nowhere(); }");
 	expect(2, "the plugin cannot be loaded: undefined symbol: nowhere", "$A op build $S/lost.c -o $S/liblost.so");
 	expect(2, "No such file", "ls $S/librelu.so $S/liblost.so");
+	write_op("ends", ".grad = grad,", GRAD "\n__attribute__((constructor)) static void end(void) { abort(); }");
+	expect(1, "libends.so' is not made: loading it ends the process", "$A op build $S/ends.c -o $S/libends.so");
+	expect(1, "", "ls $S | grep ends.so");
 	write_op("empty", ".grad = grad,\n#define map NULL\n.map = map,", GRAD);
 	expect(2, "op 'empty' computes nothing: it has neither .map nor .forward nor .compose",
 	       "sed 's/\\.map = map, \\.grad/.grad/' $S/empty.c | sed '/define/d; s/^\\.map = map,//' >$S/e; "
@@ -365,6 +448,15 @@ Test(plugins, refused)
 	         "static const ad_attr table[] = { { \"scale\", AD_NUM, \"1\", 0, \"\", NULL }, { 0 } };");
 	expect(2, "op 'misfit': its argument 'scale' has no place in a struct of .attrs_size = 4 bytes",
 	       "$A op build $S/misfit.c -o $S/libm.so");
+
+	write_op("twice", ".attrs = table, .attrs_size = 8,",
+	         "static const ad_attr table[] = { { \"a\", AD_FLAG, \"true\", 0, \"\", NULL },\n"
+	         "	{ \"a\", AD_FLAG, \"true\", 1, \"\", NULL }, { 0 } };");
+	expect(2, "libt.so: op 'twice' has two arguments named 'a'\n", "$A op build $S/twice.c -o $S/libt.so");
+	write_op("typeless", ".attrs = table, .attrs_size = 8,",
+	         "static const ad_attr table[] = { { \"a\", AD_NOTHING, \"null\", 0, \"\", NULL }, { 0 } };");
+	expect(2, "op 'typeless': its argument 'a' is of no type that an argument has",
+	       "$A op build $S/typeless.c -o $S/libt.so");
 
 	/* the folder of plugins */
 	expect(2, "the variable AUTOGRAD_PLUGINS names '/nowhere', which is no folder of plugins",
@@ -416,4 +508,51 @@ Test(plugins, from_c)
 	cr_expect_eq(ad_item(ad_gradient(x)), 12);
 	cr_expect(ad_gradcheck(y, 1, &x, &(ad_gradcheck_options){ .order = 2 }, message, sizeof message), "%s", message);
 	ad_close(g);
+}
+
+/* Loads a plugin and calls its op, by functions that it looks up in libautograd.so, or is linked with. */
+#define PROGRAM                                                                                                   \
+	"#include <autograd.h>\n"                                                                                 \
+	"#include <dlfcn.h>\n"                                                                                    \
+	"#include <stdio.h>\n"                                                                                    \
+	"#ifdef BY_DLOPEN\n"                                                                                      \
+	"#define F(name) ((__typeof__(name) *)dlsym(library, #name))\n"                                           \
+	"#else\n"                                                                                                 \
+	"#define F(name) name\n"                                                                                  \
+	"#endif\n"                                                                                                \
+	"int main(int argc, char **argv)\n"                                                                       \
+	"{\n"                                                                                                     \
+	"	void *library = argc > 2 ? dlopen(argv[2], RTLD_NOW | RTLD_LOCAL) : argv;\n"                      \
+	"	char message[256];\n"                                                                             \
+	"	if (!library || !F(ad_load_plugin)(argv[1], message, sizeof message))\n"                          \
+	"		return puts(library ? message : dlerror()), 2;\n"                                         \
+	"	ad_graph *g = F(ad_open)();\n"                                                                    \
+	"	ad_node *x = F(ad_leaf)(g, \"x\", 3), *y = F(ad_call)(g, \"good\", 1, &x, 0, NULL);\n"            \
+	"	if (F(ad_backward)(y) != AD_OK)\n"                                                                \
+	"		return puts(F(ad_errmsg)(g)), 1;\n"                                                       \
+	"	printf(\"%g %g\\n\", F(ad_item)(y), F(ad_item)(F(ad_gradient)(x)));\n"                            \
+	"	F(ad_close)(g);\n"                                                                                \
+	"	return 0;\n"                                                                                      \
+	"}\n"
+
+Test(plugins, linked)
+{
+#ifdef __SANITIZE_ADDRESS__
+	cr_skip_test("a library with sanitizers is for programs that have them");
+#endif
+	/* all that op.h declares is there, whatever the program uses of the library itself */
+	write_op("good", ".grad = grad,",
+	         GRAD "\n#define F(name) (void (*)(void))name,\n"
+	              "__attribute__((used)) static void (*const all[])(void) = { F(ad_refuse) F(ad_show) F(ad_show_shape)\n"
+	              "	F(ad_broadcast_shape) F(ad_broadcast) F(ad_axis) F(ad_axes) F(ad_equal_shapes) F(ad_count_of)\n"
+	              "	F(ad_around_axis) F(ad_finish) F(ad_run_failed) F(ad_parallel) F(ad_philox) F(ad_uniform_at)\n"
+	              "	F(ad_wants) F(ad_attrs_of) F(ad_record) F(ad_record_on) };");
+	build("good");
+	scratch_text("program.c", PROGRAM);
+	scratch_text("in", "B=$(realpath $(dirname $A)); P=\"-std=gnu11 -Iautograd -I$B/gen $S/program.c -o $S/program\"; "
+	                   "D=$S/libgood.so; Z=\"$B/libautograd.a -lelf -lz -lm -ldl -pthread\"\n");
+	expect(0, "6 2\n", ". $S/in; cc $P -L$B -lautograd -Wl,-rpath,$B && $S/program $D");
+	expect(0, "6 2\n", ". $S/in; cc -DBY_DLOPEN $P -ldl && $S/program $D $B/libautograd.so");
+	expect(0, "6 2\n", ". $S/in; cc -rdynamic $P $Z && $S/program $D");
+	expect(2, "; a program with libautograd.a in it is linked by -rdynamic\n", ". $S/in; cc $P $Z && $S/program $D");
 }

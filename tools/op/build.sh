@@ -4,10 +4,14 @@
 # KIT is the folder with this file, tables.sh, flags.sh and the headers; what is made on the way goes there. The
 # compiler is $CC, else cc; $CFLAGS and $LDLIBS are added to what it is given.
 set -eu
-kit=$1 plugin=$2
+kit=$1 plugin=$2 running=
 shift 2
+# Who waits for this ends at once by such a signal.
+# shellcheck disable=SC2086
+trap 'kill $running 2>/dev/null || :; wait; rm -rf "$kit" "$plugin"; exit 130' INT TERM HUP
 . "$kit/flags.sh"
 CC=${CC:-cc}
+umask o-w # a plugin that everybody may write to is not loaded
 
 command -v "${CC%% *}" >/dev/null || {
 	echo "autograd op: the compiler '${CC%% *}' is missing: install the package gcc, or name another in \$CC" >&2
@@ -27,6 +31,16 @@ compile() {
 	$CC $FLAGS $set $real -DAD_LEVEL="${variant#*_}" -I"$kit" ${CFLAGS-} "$@" -c "$file" -o "$kit/$object"
 }
 
+# A path such as lr=0.1/swish.c would be an assignment to awk.
+for source in "$@"; do
+	shift
+	case $source in
+	/* | ./*) ;;
+	*=*) source=./$source ;;
+	esac
+	set -- "$@" "$source"
+done
+
 sh "$kit/tables.sh" plugin-prototypes "$@" >"$kit/plugin_ops.h"
 sh "$kit/tables.sh" plugin "$@" >"$kit/plugin.c"
 compile "$kit/plugin.c" plugin.o f32_0
@@ -35,15 +49,18 @@ base=${VARIANTS%% *}
 for source in "$@"; do
 	name=$(basename "$source" .c)
 	# what the compiler has to say it says once
-	compile "$source" "$name.$base.o" "$base" -Wall -Wextra -Wno-unused-parameter -include plugin_ops.h
+	compile "$source" "$name.$base.o" "$base" -Wall -Wextra -Wno-unused-parameter \
+		-Werror=implicit-function-declaration -include "$kit/plugin_ops.h"
 	running=
 	for other in ${VARIANTS#* }; do
-		compile "$source" "$name.$other.o" "$other" -w -include plugin_ops.h &
+		compile "$source" "$name.$other.o" "$other" -w -include "$kit/plugin_ops.h" &
 		running="$running $!"
 	done
+	failed=0
 	for one in $running; do
-		wait "$one"
+		wait "$one" || failed=1
 	done
+	[ $failed = 0 ]
 done
 
 # shellcheck disable=SC2086

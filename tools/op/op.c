@@ -4,6 +4,7 @@
 #include "command.h"
 #include "file.h"
 #include "op_text.h"
+#include "plugin.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -113,36 +114,45 @@ static int new_op(const struct op_options *o, const char *given)
 
 /* ---- check --------------------------------------------------------------------------------------- */
 
-/* Checks in a process of its own, as a kernel that is wrong may take the process down. */
-static bool check_op(const ad_op *op)
+/* Does this in a process of its own, which the code of an op may take down. Returns how it exits, or 128 and more where a
+ * signal ended it; -1: it could not be started, or is lost, and a message was printed. */
+static int apart(int (*work)(const void *of), const void *of)
 {
-	static char text[16384];
 	int status = 0;
-	bool right;
 	pid_t child;
 
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		right = ad_op_check(op, text, sizeof text);
-		printf("%s\n", text);
-		right &= fflush(stdout) == 0;
-		_exit(right ? EXIT_DONE : EXIT_FAILED);
+		status = work(of);
+		_exit(fflush(stdout) == 0 ? status : EXIT_FAILED);
 	}
-	if (child < 0) {
-		failed("op", "no process can be started for the check of %s: %s", ad_op_name(op), strerror(errno));
-		return false;
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR) {
-			failed("op", "the check of %s is lost: %s", ad_op_name(op), strerror(errno));
-			return false;
-		}
-	if (WIFSIGNALED(status))
+	while (child >= 0 && waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			child = -1;
+	if (child < 0)
+		return failed("op", "the check needs a process of its own: %s", strerror(errno)), -1;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int try_samples(const void *op)
+{
+	static char text[16384];
+	bool right = ad_op_check(op, text, sizeof text);
+
+	printf("%s\n", text);
+	return right ? EXIT_DONE : EXIT_FAILED;
+}
+
+static bool check_op(const ad_op *op)
+{
+	int status = apart(try_samples, op);
+
+	if (status > 128)
 		printf("%s: the check ended by signal %d (%s): a kernel reads or writes outside its arrays, or one that is "
 		       "NULL because it is absent, unwanted or not declared in .reads\n",
-		       ad_op_name(op), WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DONE;
+		       ad_op_name(op), status - 128, strsignal(status - 128));
+	return status == EXIT_DONE;
 }
 
 /* Checks the ops of a plugin, or all where it is NULL. */
@@ -163,13 +173,24 @@ static int check_ops(const char *plugin)
 	return EXIT_DONE;
 }
 
-/* Loads a plugin; its path as it is known from then on, from malloc. NULL: a message was printed. */
-static char *loaded(const char *path)
+/* The plugin of that path was refused; the sentence begins with it, and the reader knows it as `name`. */
+static void say_refused(const char *sentence, const char *path, const char *name)
+{
+	size_t n = strlen(path);
+
+	if (strncmp(sentence, path, n) == 0)
+		failed("op", "%s%s", name, sentence + n);
+	else
+		failed("op", "%s", sentence);
+}
+
+/* Loads a plugin; its path as it is known from then on, from malloc. NULL: a message was printed, of `name`. */
+static char *loaded(const char *path, const char *name)
 {
 	char error[1024], *real = NULL;
 
 	if (!ad_load_plugin(path, error, sizeof error))
-		misused("op", "%s", error);
+		say_refused(error, path, name);
 	else if (!(real = realpath(path, NULL)))
 		failed("op", "%s: %s", path, strerror(errno));
 	return real;
@@ -207,7 +228,7 @@ static int check_named(const char *name)
 		return misused("op", "'%s' is to be built first: autograd op build %s", name, name);
 	if (!strchr(name, '/') && !ends_in(name, ".so"))
 		return ad_op_find(name) ? (check_op(ad_op_find(name)) ? EXIT_DONE : EXIT_FAILED) : unknown_op(name);
-	plugin = loaded(name);
+	plugin = loaded(name, name);
 	if (plugin)
 		status = check_ops(plugin);
 	free(plugin);
@@ -256,7 +277,8 @@ static char *make_kit(void)
 		return NULL;
 	}
 	if (!mkdtemp(folder)) {
-		failed("op", "cannot make the folder '%s': %s", folder, strerror(errno));
+		failed("op", "cannot make the folder '%s': %s; the variable TMPDIR says where it is to be", folder,
+		       strerror(errno));
 		free(folder);
 		return NULL;
 	}
@@ -352,18 +374,28 @@ static bool can_write(const char *path)
 	return good && !is_folder(path);
 }
 
+/* What the compiler has made, and what it is to be. */
+struct made {
+	const char *file, *path;
+};
+
 /* The plugin comes to its place when it could be loaded. */
-static int finish(const char *made, const char *path)
+static int finish(const void *of)
 {
-	char *plugin = loaded(made);
+	const struct made *m = of;
+	char error[1024], *plugin = NULL;
 	int status = EXIT_USAGE;
 
-	if (plugin && rename(made, path) != 0)
-		status = failed("op", "cannot write '%s': %s", path, strerror(errno));
+	if (plugin_seal(m->file, error, sizeof error))
+		plugin = loaded(m->file, m->path);
+	else
+		say_refused(error, m->file, m->path);
+	if (plugin && rename(m->file, m->path) != 0)
+		status = failed("op", "cannot write '%s': %s", m->path, strerror(errno));
 	else if (plugin) {
 		status = check_ops(plugin);
 		fprintf(stderr, status == EXIT_DONE ? "next: autograd check FILE --plugin %s\n"
-		                                    : "%s is written nevertheless\n", path);
+		                                    : "%s is written nevertheless\n", m->path);
 	}
 	free(plugin);
 	return status;
@@ -386,9 +418,11 @@ static int build(const struct op_options *o, int n, const char *const files[])
 	} else if (!can_write(path)) {
 		status = EXIT_USAGE;
 	} else if ((folder = make_kit())) {
-		if (run_build(folder, made, n, files))
-			status = finish(made, path);
-		else {
+		if (run_build(folder, made, n, files)) {
+			status = apart(finish, &(struct made){ made, path });
+			if (status < 0 || status > 128)
+				status = failed("op", "'%s' is not made: loading it ends the process", path);
+		} else {
 			failed("op", "'%s' is not made, for the reason above", path);
 			status = EXIT_USAGE;
 		}

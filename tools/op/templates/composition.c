@@ -2,7 +2,8 @@
  * NAME: y = log(cosh(a - b)), element by element, by way of other ops.
  *
  *   a, b   shapes that broadcast         y   their common shape
- *   d = |a - b|; y = d + log(1 + exp(-2 d)) - log(2), which does not overflow
+ *   d = |a - b|; y = d + log(1 + exp(-2 d)) - log(2), which does not overflow; right to a rounding of 1, so that
+ *   y of a small d has few digits
  */
 #include "op.h"
 
