@@ -162,6 +162,8 @@ static struct expr *unexpected(struct parser *p, const char *due)
 		const char *sign = foreign[k].theirs;
 		const size_t n = strlen(sign);
 
+		if (*sign == '=' && p->s == p->text)
+			continue; /* nothing is compared: it was taken for a marker */
 		if (strncmp(p->s, sign, n) == 0 && !(is_start(*sign) && (is_start(p->s[n]) || is_digit(p->s[n]))))
 			return fail(p, p->s, p->s + n, foreign[k].help,
 			            *sign == '=' ? "a single '=' does not compare"
