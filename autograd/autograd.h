@@ -155,7 +155,7 @@ const char *ad_bf16_missing(const ad_graph *g);
 
 /* Random numbers are a function of (seed, step, ordinal of the random op in the recording, element),
  * so evaluating again gives the same mask until the step moves, and what is recorded again after
- * ad_release has the ordinals that it had. */
+ * ad_release has the ordinals that it had. ad_seed counts them from 0 again, too. */
 void ad_seed(ad_graph *g, uint64_t seed);
 void ad_step(ad_graph *g, uint64_t step);
 

@@ -227,6 +227,7 @@ static bool record_twin(ad_node *y)
 	ad_type few_types[8], *types = few_types;
 	uint32_t ordinal = g->ordinal;
 
+	g->ordinal = y->ordinal; /* the same random numbers, not new ones */
 	take_precision(g, y);
 	if (y->n_in > 8)
 		in = malloc(y->n_in * sizeof *in);
@@ -245,7 +246,7 @@ static bool record_twin(ad_node *y)
 	} else {
 		twin = out_of_memory(g, y->n_out * sizeof *shapes);
 	}
-	g->ordinal = ordinal; /* the same random numbers, not new ones */
+	g->ordinal = ordinal;
 	for (int k = 0; !twin->is_error && k < y->n_out; k++) {
 		twin[k].work = y[k].work;
 		twin[k].ordinal = y[k].ordinal;
@@ -708,7 +709,7 @@ static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
 		return NULL;
 	for (struct sweep *s = y->sweeps; s; s = s->next)
 		if (s->from == g->path.n && s->before == (g->path.n ? g->nodes[g->path.n - 1] : NULL) &&
-		    s->context == g->context && s->watch == g->watch && s->wanting == g->wanting &&
+		    s->ordinal_before == g->ordinal && s->context == g->context && s->watch == g->watch && s->wanting == g->wanting &&
 		    s->wanting_lasting == g->wanting_lasting)
 			return s;
 	return NULL;
@@ -734,7 +735,7 @@ static void take_up(ad_graph *g, const struct sweep *s)
 }
 
 /* Notes the sweep that has been recorded from y since from, for the leaves x. */
-static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
+static void note_sweep(ad_node *y, size_t from, uint32_t ordinal, size_t n, ad_node *const x[])
 {
 	ad_graph *g = y->graph;
 	size_t nodes = g->path.n - from;
@@ -750,7 +751,7 @@ static void note_sweep(ad_node *y, size_t from, size_t n, ad_node *const x[])
 		             .before = from ? g->nodes[from - 1] : NULL,
 		             .context = g->context, .watch = g->watch,
 		             .wanting = g->wanting, .wanting_lasting = g->wanting_lasting,
-		             .ordinal = g->ordinal };
+		             .ordinal_before = ordinal, .ordinal = g->ordinal };
 	s->nodes = (ad_node **)(void *)(s + 1);
 	s->x = s->nodes + nodes;
 	s->dx = s->x + n;
@@ -780,6 +781,7 @@ static ad_status record_sweep(ad_node *y)
 	ad_graph *g = y->graph;
 	size_t n = 0, total = g->n_lasting + g->path.n, from = g->path.n;
 	ad_node **x = malloc((total ? total : 1) * sizeof *x), *tape;
+	uint32_t ordinal = g->ordinal;
 	bool ok;
 
 	if (!x) {
@@ -807,7 +809,7 @@ static ad_status record_sweep(ad_node *y)
 		}
 	reset_sums(g);
 	if (ok)
-		note_sweep(y, from, n, x);
+		note_sweep(y, from, ordinal, n, x);
 	else
 		forget_gradients(g);
 	free(x);

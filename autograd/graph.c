@@ -270,7 +270,7 @@ ad_precision ad_precision_of(const ad_graph *g)
 void ad_seed(ad_graph *g, uint64_t seed)
 {
 	if (!g->dead)
-		g->seed = seed, g->stepped = ++g->clock;
+		g->seed = seed, g->ordinal = 0, g->stepped = ++g->clock;
 }
 
 void ad_step(ad_graph *g, uint64_t step)

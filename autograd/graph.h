@@ -316,7 +316,8 @@ struct sweep {
 	ad_node **x, **dx;        /* leaves and their gradients */
 	ad_node **nodes;          /* from to to */
 	ad_node **roots;          /* y and the gradients */
-	uint32_t ordinal;         /* of the next random op afterwards */
+	uint32_t ordinal_before;  /* of the next random op */
+	uint32_t ordinal;         /* of the next one afterwards */
 };
 
 /* Forgets gradients and sweeps of nodes that are not recorded. */

@@ -198,6 +198,13 @@ static bool same_inputs(const ad_node *x, size_t n_in, ad_node *const in[])
 	return x->n_in == n_in && (n_in == 0 || memcmp(x->in, in, n_in * sizeof *in) == 0);
 }
 
+/* Whether x is what this call would record now, but for the attributes. */
+static bool is_same(const ad_graph *g, const ad_node *x, const ad_op *op, size_t n_in, ad_node *const in[])
+{
+	return x->op == op && x->context == g->context && (!op->random || x->ordinal == g->ordinal) &&
+	       same_inputs(x, n_in, in);
+}
+
 ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], const void *attrs,
                 bool (*same)(const ad_op *op, const void *a, const void *b))
 {
@@ -208,8 +215,7 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 	if (g->path.n < g->n_path) {
 		ad_node *x = g->nodes[g->path.n];
 
-		if (x->op == op && x->context == g->context && same_inputs(x, n_in, in) &&
-		    same(op, x->attrs, attrs)) {
+		if (is_same(g, x, op, n_in, in) && same(op, x->attrs, attrs)) {
 			g->path.n += x->n_out;
 			g->ordinal += op->random;
 			return x;
@@ -218,8 +224,7 @@ ad_node *replay(ad_graph *g, const ad_op *op, size_t n_in, ad_node *const in[], 
 	for (ad_node **at = children(g); *at && looked < MOST_SIBLINGS; at = &(*at)->sibling, looked++) {
 		ad_node *x = *at;
 
-		if (x->op != op || x->context != g->context || !same_inputs(x, n_in, in) ||
-		    !same(op, x->attrs, attrs))
+		if (!is_same(g, x, op, n_in, in) || !same(op, x->attrs, attrs))
 			continue;
 		follow(g, at);
 		g->ordinal += op->random;

@@ -181,6 +181,8 @@ bool model_measure(ad_model *m, const struct dataset *d, double values[], char *
 
 			for (size_t k = 0; k < count; k++)
 				rows[k] = at + k;
+			/* noise of its own for each batch, the same in every measurement */
+			ad_step(m->graph, at / batch);
 			ok = measure_batch(m, d, rows, count, dims, roots, part, error, n);
 			accumulate(values, part, n_values, count);
 		}

@@ -150,6 +150,7 @@ static int predict(ad_model *m, const struct predict_options *o)
 	for (size_t first = 0; first < d.n && status == EXIT_DONE; first += batch) {
 		size_t count = d.n - first < batch ? d.n - first : batch;
 
+		ad_step(m->graph, first / batch); /* noise of its own for each batch */
 		if (!predict_batch(m, &d, first, count, o, error, sizeof error))
 			status = failed("predict", "%s", error);
 	}

@@ -183,3 +183,32 @@ Test(random_ops, gradients_pass_by)
 	          "%s", text);
 	ad_close(g);
 }
+
+/* ad_seed counts ops from 0 again; a step that is recorded again behind another seeding is another step. */
+Test(random_ops, seeding)
+{
+	enum { FEW = 8 };
+	double first[FEW], second[FEW], again[FEW];
+	ad_graph *g = ad_open();
+	ad_node *x = ad_param(g, "x", AD_SHAPE(FEW));
+	size_t mark;
+
+	ad_seed(g, 3);
+	values(ad_randn(g, AD_SHAPE(FEW)), first);
+	values(ad_randn(g, AD_SHAPE(FEW)), second);
+	cr_expect_arr_neq(first, second, sizeof first);
+	ad_seed(g, 3);
+	values(ad_randn(g, AD_SHAPE(FEW)), again);
+	cr_expect_arr_eq(first, again, sizeof first);
+
+	mark = ad_mark(g);
+	for (int k = 0; k < 6; k++) {
+		if (k % 2)
+			ad_seed(g, 3);
+		values(ad_mul(ad_randn(g, AD_SHAPE(FEW)), ad_full(g, AD_SHAPE(FEW), 1)), again);
+		cr_expect_arr_eq(k % 2 ? first : second, again, sizeof first, "step %d", k);
+		cr_assert_eq(ad_backward(ad_sum(ad_mul(x, ad_dropout(x, 0.5)), AD_ALL, false)), AD_OK, "%s", ad_errmsg(g));
+		ad_release(g, mark);
+	}
+	ad_close(g);
+}

@@ -83,6 +83,41 @@ Test(configs, circuits)
 	}
 }
 
+/* Noise in a model is another in each batch, and the same whenever the same is asked. */
+Test(configs, noise)
+{
+	char folder[] = "/tmp/autograd-configs-XXXXXX", run[256], path[300], remove[300], want[64];
+	char *text, *line;
+	const cJSON *loss;
+	cJSON *json;
+	size_t n = 0, equal = 0;
+
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(run, sizeof run, "%s/run", folder);
+	output_of("train configs/vae.yaml --quiet --set train.epochs=1 --run %s 2>&1", run);
+	snprintf(path, sizeof path, "%s/result.json", run);
+	json = read_json(path);
+	loss = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "test"), "loss");
+	cr_assert(cJSON_IsNumber(loss));
+	snprintf(want, sizeof want, "test: loss %.6g ", loss->valuedouble);
+	text = output_of("test %s", run);
+	cr_expect(strstr(text, want), "%s: not %s", text, want);
+	cJSON_Delete(json);
+	snprintf(path, sizeof path, "%s/x.csv", folder);
+	cr_assert_eq(system(strcat(strcpy(remove, "gzip -dc configs/data/digits.csv.gz | head -600 | cut -d, -f1-64 >"), path)), 0);
+	text = strdup(output_of("predict %s --input %s", run, path));
+	cr_assert(text);
+	/* the invented digit of the first sample is that of no other */
+	line = strchr(text, '\n') + 1;
+	for (char *at = line; *at; at += strcspn(at, "\n") + 1, n++)
+		equal += strncmp(at, line, strcspn(line, "\n") + 1) == 0;
+	cr_expect(n == 600 && equal == 1, "%zu of %zu", equal, n);
+	cr_expect_str_eq(output_of("predict %s --input %s", run, path), text);
+	free(text);
+	snprintf(remove, sizeof remove, "rm -rf %s", folder);
+	cr_assert_eq(system(remove), 0);
+}
+
 /* Trainings: a number of result.json and the limits that any processor must keep. */
 static const struct {
 	const char *file, *part, *name;
