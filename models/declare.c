@@ -112,7 +112,7 @@ static bool input_shape(struct recording *r, const struct yaml *y, struct input 
 			to->dims[i] = -1 - free_dim(r, d);
 			continue;
 		}
-		struct value v = field_of(r, file, d, "shape", "a size");
+		struct value v = field_of(r, file, d, "a size", "a size");
 		good = whole_of(r, v, d->at, "a size", d->text, 1, INT32_MAX, &to->dims[i]) && good;
 	}
 	return good;

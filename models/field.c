@@ -83,7 +83,10 @@ static void take_free(void *to, const struct expr *e)
 	struct free_dim *f = to;
 	const struct name *name = scope_find(f->in, e->text);
 
-	if (!f->name && name && name->value.kind == VALUE_INT && is_free(f->r, name->value.i))
+	/* one of the file is free also before there are primes */
+	if (!f->name && name &&
+	    (name == scope_own(&f->r->model->build->file, e->text) ? name->kind == NAME_DIM
+	                                                         : name->value.kind == VALUE_INT && is_free(f->r, name->value.i)))
 		f->name = e->text;
 }
 
@@ -102,11 +105,14 @@ bool known_before(struct recording *r, const struct scope *in, const struct yaml
 
 	if (!name)
 		return true;
+	const bool size = strcmp(what, "a size") == 0;
 	scope_find(in, name)->used = true;
 	return message(r->messages, E_TYPE, y->at, NULL,
 	               strcmp(what, "repeat") == 0 ? "'scan' goes along an axis of any length"
+	               : size                      ? "an axis of another size has a name of its own: [B, N]"
 	                                           : store_text(r->store, "give the input a size for %s there", name),
-	               "'%s' wants a value that is known before the data; '%s' is a free dim", what, name);
+	               "%s%s%s wants a value that is known before the data; '%s' is a free dim", size ? "" : "'", what,
+	               size ? "" : "'", name);
 }
 
 const char *divisors_text(struct recording *r, int64_t n)
@@ -255,7 +261,8 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	if (yaml_is_null(y))
 		return (struct value){ .kind = VALUE_NULL };
 	e = expr_parse(r->store, r->messages, y);
-	if (!e)
+	/* a field that is no part of the model */
+	if (!e || (in == &r->model->build->file && !known_before(r, in, y, what)))
 		return unknown;
 	struct name *name = e->kind == EXPR_NAME ? scope_find(in, e->text) : NULL;
 	r->field = e;

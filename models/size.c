@@ -103,7 +103,8 @@ const char *sizes_by_name(struct recording *r, const char *text)
 
 bool is_free(struct recording *r, int64_t size)
 {
-	for (int k = 0; k < r->model->n_dims && r->messages; k++)
+	/* no primes: the inputs are being declared */
+	for (int k = 0; k < r->model->n_dims && r->messages && r->model->build->primes; k++)
 		if (size > 0 && size % r->model->build->primes[k] == 0)
 			return true;
 	return false;
