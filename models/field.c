@@ -143,9 +143,9 @@ static bool say_quotient(struct recording *r, struct place at, const char *what,
 	if (a.kind != VALUE_INT || b.kind != VALUE_INT)
 		return false;
 	const bool numbers = e->args[0]->kind == EXPR_INT && e->args[1]->kind == EXPR_INT;
-	message(r->messages, E_WHOLE, at, NULL, a.i > 0 ? divisors_text(r, a.i) : NULL,
+	message(r->messages, E_WHOLE, at, NULL, a.i > 0 && !is_free(r, a.i) ? divisors_text(r, a.i) : NULL,
 	        "%s%s is not a whole number, and %s%s%s must be", source,
-	        numbers ? "" : store_text(r->store, " = %lld/%lld", (long long)a.i, (long long)b.i), quote, what,
+	        numbers ? "" : store_text(r->store, " = %s/%s", dim_text(r, a.i), dim_text(r, b.i)), quote, what,
 	        quote);
 	note_overrides(r, r->field_in, e);
 	return true;

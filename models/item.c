@@ -248,7 +248,7 @@ static struct value only_input(struct call *c, const struct item *item)
 /* ---- what holds for its weights -------------------------------------------------------------- */
 
 /* What `init`, `share`, `freeze`, `lr_scale` say; false after a message. */
-static bool weight_words(struct call *c, const struct item *item)
+static bool weight_words(struct call *c, const struct item *item, const char *component)
 {
 	struct recording *r = c->r;
 	const char *kind = item->kind.name;
@@ -268,7 +268,7 @@ static bool weight_words(struct call *c, const struct item *item)
 	c->init = item->init;
 	c->init_scope = c->in;
 	if (item->share && item->share->kind == YAML_SCALAR && !yaml_is_null(item->share)) {
-		c->shared = share_item(r, item->share, &item->kind);
+		c->shared = share_item(r, item->share, &item->kind, component);
 		if (!c->shared)
 			return false;
 	} else if (item->share && item->share->kind == YAML_MAP && layer) {
@@ -517,7 +517,7 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 		r->prev = outer;
 		return prev;
 	}
-	if (weight_words(&c, item)) {
+	if (weight_words(&c, item, component)) {
 		bool opened = open_checkpoint(r, in, item);
 
 		if (component)
