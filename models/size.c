@@ -40,6 +40,8 @@ const char *dim_text(struct recording *r, int64_t dim)
 	const int64_t *primes = r->messages ? r->model->build->primes : NULL;
 
 	snprintf(text, sizeof text, "%lld", (long long)dim);
+	if (primes && dim < 0 && dim > INT64_MIN && is_free(r, -dim))
+		return store_text(r->store, "-%s", dim_text(r, -dim));
 	if (!primes || dim <= 0 || product_text(r, dim, text, sizeof text))
 		return store_text(r->store, "%s", text);
 	/* B // 2 */
