@@ -63,7 +63,9 @@ void declare_params(struct recording *r, const struct yaml *y)
 			    "a param is a number, true or false, a word or a list, not a mapping");
 		else if (check_name(r, y->keys[i], "a param"))
 			scope_add(r->store, file, y->keys[i]->text, NAME_PARAM, y->keys[i]->at,
-			          names_later(r, &numbers, y->keys[i], y->items[i]) ? unknown : eval_loose(r, file, y->items[i]));
+			          names_later(r, &numbers, y->keys[i], y->items[i])
+			              ? unknown
+			              : eval_loose(r, file, y->items[i]));
 }
 
 /* ---- inputs and weights ---------------------------------------------------------------------- */

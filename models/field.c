@@ -83,10 +83,12 @@ static void take_free(void *to, const struct expr *e)
 	struct free_dim *f = to;
 	const struct name *name = scope_find(f->in, e->text);
 
+	if (!name || f->name)
+		return;
 	/* one of the file is free also before there are primes */
-	if (!f->name && name &&
-	    (name == scope_own(&f->r->model->build->file, e->text) ? name->kind == NAME_DIM
-	                                                         : name->value.kind == VALUE_INT && is_free(f->r, name->value.i)))
+	if (name == scope_own(&f->r->model->build->file, e->text)
+	        ? name->kind == NAME_DIM
+	        : name->value.kind == VALUE_INT && is_free(f->r, name->value.i))
 		f->name = e->text;
 }
 

@@ -54,7 +54,8 @@ static bool beside(struct recording *r, const struct scope *in, const struct yam
 		return false;
 	const bool single = arg->kind == YAML_SCALAR && !yaml_is_null(arg) && strcmp(primary, key->text) != 0;
 	return !message(r->messages, E_KEY, key->at, NULL,
-	                store_text(r->store, "write {%s: {%s%s: ...}}, or indent it by two columns more than '%s:'", op->text,
+	                store_text(r->store, "write {%s: {%s%s: ...}}, or indent it by two columns more than '%s:'",
+	                           op->text,
 	                           single ? store_text(r->store, "%s: %s, ", primary, arg->text) : "", key->text,
 	                           op->text),
 	                "'%s' is an argument of '%s': it stands below it, not beside it", key->text, op->text);

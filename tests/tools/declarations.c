@@ -247,7 +247,8 @@ Test(declarations, show_counts_work_and_memory)
 	/* a weight that the file declares has a row, so that the rows sum to the total */
 	text = run(&status, "show %s", scratch_text("w.yaml", "version: 1\ninputs: {x: [B, 8]}\n"
 	           "weights: {w: {shape: [8, 3]}}\nmodel: [{matmul: w}, {linear: 2}]\n"));
-	cr_expect(strstr(text, "\nw       weight  [8, 3]          24\n") && strstr(text, "\n32 parameters in 3 weights"), "%s", text);
+	cr_expect(strstr(text, "\nw       weight  [8, 3]          24\n") &&
+	                  strstr(text, "\n32 parameters in 3 weights"), "%s", text);
 	free(text);
 	text = run(&status, "show %s --size C=3 2>&1", scratch_path("m.yaml"));
 	cr_expect(status == 2 && strstr(text, "the file has no free size 'C'"), "%s", text);
