@@ -398,7 +398,9 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 		y = call_build(c, component);
 		if (y.kind == VALUE_NODE)
 			check_share_used(r, c);
-		if (y.kind == VALUE_NODE && c->init && c->init == item->init && r->messages)
+		/* what `defaults` say is for weights that some items have not */
+		const struct yaml *inner = item->arg && item->arg->kind == YAML_MAP ? yaml_get(item->arg, "init") : NULL;
+		if (y.kind == VALUE_NODE && c->init && (c->init == item->init || c->init == inner) && r->messages)
 			init_check_names(r, c->name, c->init, c->n_asked, c->asked);
 	}
 	if (y.kind == VALUE_NODE)
