@@ -51,7 +51,8 @@ static bool is_among(const char *word, size_t n, const char *const list[])
 /* The section that a key belongs to which stands in another, "" for the top level; NULL: none has it. */
 static const char *section_of(const char *key, const char *where)
 {
-	static const char *const settings[] = { "lr", "learning_rate", "momentum", "weight_decay", "betas", "nesterov" };
+	static const char *const settings[] = { "lr",           "learning_rate", "momentum",
+		                                "weight_decay", "betas",         "nesterov" };
 	bool train = strcmp(where, "train") == 0, data = strcmp(where, "data") == 0;
 
 	if (train && is_among(key, COUNT(settings), settings))

@@ -9,9 +9,43 @@
 
 static const char *const input_keys[] = { "shape", "dtype", "role" };
 
+struct later {
+	const struct scope *numbers; /* of all params, by name */
+	int64_t own;
+	const struct name *found;
+};
+
+static void take_later(void *to, const struct expr *e)
+{
+	struct later *l = to;
+	const struct name *name = scope_own(l->numbers, e->text);
+
+	if (name && name->value.i > l->own)
+		l->found = name;
+}
+
+/* A value that names a param below it would be a word. */
+static bool names_later(struct recording *r, const struct scope *numbers, const struct yaml *key, const struct yaml *y)
+{
+	struct later l = { numbers, scope_own(numbers, key->text)->value.i, NULL };
+	bool found = false;
+
+	for (size_t i = 0; y->kind == YAML_LIST && i < y->n; i++)
+		found = names_later(r, numbers, key, y->items[i]) || found;
+	if (y->kind != YAML_SCALAR || y->quoted || yaml_is_null(y))
+		return found;
+	expr_names(expr_parse(r->store, NULL, y), take_later, &l);
+	if (!l.found)
+		return false;
+	message(r->messages, E_NAME, y->at, NULL, store_text(r->store, "put it above '%s'", key->text),
+	        "params are read from top to bottom, and '%s' stands below", l.found->text);
+	message_also(r->messages, l.found->at, "here");
+	return true;
+}
+
 void declare_params(struct recording *r, const struct yaml *y)
 {
-	struct scope *file = &r->model->build->file;
+	struct scope *file = &r->model->build->file, numbers = { .up = NULL };
 
 	if (!y || (y->kind == YAML_SCALAR && yaml_is_null(y)))
 		return;
@@ -21,13 +55,17 @@ void declare_params(struct recording *r, const struct yaml *y)
 		return;
 	}
 	for (size_t i = 0; i < y->n; i++)
+		scope_add(r->store, &numbers, y->keys[i]->text, NAME_PARAM, y->keys[i]->at, value_int((int64_t)i));
+	for (size_t i = 0; i < y->n; i++)
 		if (y->items[i]->kind == YAML_MAP)
 			message(
 			    r->messages, E_TYPE, y->items[i]->at, NULL, NULL,
 			    "a param is a number, true or false, a word or a list, not a mapping");
 		else if (check_name(r, y->keys[i], "a param"))
 			scope_add(r->store, file, y->keys[i]->text, NAME_PARAM, y->keys[i]->at,
-			          eval_loose(r, file, y->items[i]));
+			          names_later(r, &numbers, y->keys[i], y->items[i])
+			              ? unknown
+			              : eval_loose(r, file, y->items[i]));
 }
 
 /* ---- inputs and weights ---------------------------------------------------------------------- */
@@ -76,7 +114,7 @@ static bool input_shape(struct recording *r, const struct yaml *y, struct input 
 			to->dims[i] = -1 - free_dim(r, d);
 			continue;
 		}
-		struct value v = field_of(r, file, d, "shape", "a size");
+		struct value v = field_of(r, file, d, "a size", "a size");
 		good = whole_of(r, v, d->at, "a size", d->text, 1, INT32_MAX, &to->dims[i]) && good;
 	}
 	return good;

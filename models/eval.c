@@ -76,8 +76,10 @@ static bool is_of_kind(const char *component, const char *kind)
 
 	kind = dot ? dot + 1 : kind;
 	const size_t n = strlen(kind);
-	return strncmp(component, kind, n) == 0 &&
-	       (!component[n] || (component[n] == '_' && component[n + 1 + strspn(component + n + 1, "0123456789")] == '\0'));
+	if (strncmp(component, kind, n) != 0)
+		return false;
+	component += n;
+	return !*component || (*component == '_' && !component[1 + strspn(component + 1, "0123456789")]);
 }
 
 /* What helps where an item of this body has the name for its path: one without `as`, or one of a list inside. */
@@ -92,8 +94,8 @@ static const char *help_of_item(struct recording *r, const char *text)
 		if (strncmp(row->path, r->level->prefix, length) != 0 || strcmp(row->path + length, text) != 0)
 			continue;
 		if (!is_of_kind(text, row->kind))
-			return store_text(r->store, "'%s' is seen only in the list that it stands in; name the item that "
-			                  "holds this list, which gives its last result", text);
+			return store_text(r->store, "'%s' is seen only in the list that it stands in; name the item "
+			                  "that holds this list, which gives its last result", text);
 		return store_text(r->store, "an item is named by 'as': {%s: ..., as: h}, and here h", row->kind);
 	}
 	return NULL;

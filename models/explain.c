@@ -170,9 +170,9 @@ const struct explanation explanations[] = {
 	  "  - {linear: 4, as: h1}\n"
 	  "  - {linear: 4, as: h2}\n" },
 	{ E_CYCLE, "a cycle",
-	  "An equation needs its own result, directly or through others; or an alias stands inside "
-	  "of "
-	  "what it names. For a recurrence use 'scan', which carries state from step to step.",
+	  "An equation needs its own result, directly or through others; an alias stands inside of what it "
+	  "names; or a file extends or includes itself. For a recurrence use 'scan', which carries state from "
+	  "step to step. Of equations that share weights one owns them, and the others have 'share'.",
 	  "version: 1\n"
 	  "inputs: {x: 3}\n"
 	  "model:\n"

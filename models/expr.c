@@ -400,7 +400,8 @@ static struct expr *primary(struct parser *p)
 		if (take(p, '('))
 			return call(p, from, e->text, e->at);
 		if (strchr(e->text, '.'))
-			return fail(p, from, p->s, NULL,
+			return fail(p, from, p->s,
+			            "what a tensor has is asked of a function: len(x), transpose(x, 0, 1)",
 			            "a name with a '.' is a block of an included file; it is called, "
 			            "file.block(x)");
 		if (is_constant(e->text)) {

@@ -83,7 +83,12 @@ static void take_free(void *to, const struct expr *e)
 	struct free_dim *f = to;
 	const struct name *name = scope_find(f->in, e->text);
 
-	if (!f->name && name && name->value.kind == VALUE_INT && is_free(f->r, name->value.i))
+	if (!name || f->name)
+		return;
+	/* one of the file is free also before there are primes */
+	if (name == scope_own(&f->r->model->build->file, e->text)
+	        ? name->kind == NAME_DIM
+	        : name->value.kind == VALUE_INT && is_free(f->r, name->value.i))
 		f->name = e->text;
 }
 
@@ -102,11 +107,14 @@ bool known_before(struct recording *r, const struct scope *in, const struct yaml
 
 	if (!name)
 		return true;
+	const bool size = strcmp(what, "a size") == 0;
 	scope_find(in, name)->used = true;
 	return message(r->messages, E_TYPE, y->at, NULL,
 	               strcmp(what, "repeat") == 0 ? "'scan' goes along an axis of any length"
+	               : size                      ? "an axis of another size has a name of its own: [B, N]"
 	                                           : store_text(r->store, "give the input a size for %s there", name),
-	               "'%s' wants a value that is known before the data; '%s' is a free dim", what, name);
+	               "%s%s%s wants a value that is known before the data; '%s' is a free dim", size ? "" : "'", what,
+	               size ? "" : "'", name);
 }
 
 const char *divisors_text(struct recording *r, int64_t n)
@@ -137,9 +145,9 @@ static bool say_quotient(struct recording *r, struct place at, const char *what,
 	if (a.kind != VALUE_INT || b.kind != VALUE_INT)
 		return false;
 	const bool numbers = e->args[0]->kind == EXPR_INT && e->args[1]->kind == EXPR_INT;
-	message(r->messages, E_WHOLE, at, NULL, a.i > 0 ? divisors_text(r, a.i) : NULL,
+	message(r->messages, E_WHOLE, at, NULL, a.i > 0 && !is_free(r, a.i) ? divisors_text(r, a.i) : NULL,
 	        "%s%s is not a whole number, and %s%s%s must be", source,
-	        numbers ? "" : store_text(r->store, " = %lld/%lld", (long long)a.i, (long long)b.i), quote, what,
+	        numbers ? "" : store_text(r->store, " = %s/%s", dim_text(r, a.i), dim_text(r, b.i)), quote, what,
 	        quote);
 	note_overrides(r, r->field_in, e);
 	return true;
@@ -255,7 +263,8 @@ struct value field_of(struct recording *r, const struct scope *in, const struct 
 	if (yaml_is_null(y))
 		return (struct value){ .kind = VALUE_NULL };
 	e = expr_parse(r->store, r->messages, y);
-	if (!e)
+	/* a field that is no part of the model */
+	if (!e || (in == &r->model->build->file && !known_before(r, in, y, what)))
 		return unknown;
 	struct name *name = e->kind == EXPR_NAME ? scope_find(in, e->text) : NULL;
 	r->field = e;

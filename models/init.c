@@ -29,7 +29,8 @@ static bool pair_args(struct recording *r, const struct scope *in, const struct 
 
 	if (y->kind == YAML_LIST)
 		return message(r->messages, E_TYPE, y->at, NULL,
-		               store_text(r->store, "write %s: 0.1, or %s: {%s: 0, %s: 1}", kind, kind, names[0], names[1]),
+		               store_text(r->store, "write %s: 0.1, or %s: {%s: 0, %s: 1}", kind, kind,
+		                          names[0], names[1]),
 		               "'%s' takes a number or a mapping, not a list", kind);
 	for (size_t i = 0; i < y->n; i++) {
 		int k = yaml_is(y->keys[i], names[0]) ? 0 : yaml_is(y->keys[i], names[1]) ? 1 : -1;
@@ -148,10 +149,12 @@ void init_check_names(struct recording *r, const char *layer, const struct yaml 
 			continue;
 		if (!near && y->n == 1)
 			near = nearest(key, sizeof init_names / sizeof *init_names, init_names);
-		message(r->messages, E_OP, y->keys[i]->at, near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+		message(r->messages, E_OP, y->keys[i]->at,
+		        near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
 		        y->n > 1 ? store_text(r->store, "its weights here: %s", all)
 		                 : store_text(r->store, "its weights here: %s; or for all: %s", all, all_inits(r)),
-		        "'%s' has no weight '%s'%s", layer, key, y->n > 1 ? "" : ", and no initialisation is called so");
+		        "'%s' has no weight '%s'%s", layer, key,
+		        y->n > 1 ? "" : ", and no initialisation is called so");
 	}
 }
 

@@ -54,7 +54,8 @@ static bool beside(struct recording *r, const struct scope *in, const struct yam
 		return false;
 	const bool single = arg->kind == YAML_SCALAR && !yaml_is_null(arg) && strcmp(primary, key->text) != 0;
 	return !message(r->messages, E_KEY, key->at, NULL,
-	                store_text(r->store, "write {%s: {%s%s: ...}}, or indent it by two columns more than '%s:'", op->text,
+	                store_text(r->store, "write {%s: {%s%s: ...}}, or indent it by two columns more than '%s:'",
+	                           op->text,
 	                           single ? store_text(r->store, "%s: %s, ", primary, arg->text) : "", key->text,
 	                           op->text),
 	                "'%s' is an argument of '%s': it stands below it, not beside it", key->text, op->text);
@@ -248,7 +249,7 @@ static struct value only_input(struct call *c, const struct item *item)
 /* ---- what holds for its weights -------------------------------------------------------------- */
 
 /* What `init`, `share`, `freeze`, `lr_scale` say; false after a message. */
-static bool weight_words(struct call *c, const struct item *item)
+static bool weight_words(struct call *c, const struct item *item, const char *component)
 {
 	struct recording *r = c->r;
 	const char *kind = item->kind.name;
@@ -268,7 +269,7 @@ static bool weight_words(struct call *c, const struct item *item)
 	c->init = item->init;
 	c->init_scope = c->in;
 	if (item->share && item->share->kind == YAML_SCALAR && !yaml_is_null(item->share)) {
-		c->shared = share_item(r, item->share, &item->kind);
+		c->shared = share_item(r, item->share, &item->kind, component);
 		if (!c->shared)
 			return false;
 	} else if (item->share && item->share->kind == YAML_MAP && layer) {
@@ -397,7 +398,9 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 		y = call_build(c, component);
 		if (y.kind == VALUE_NODE)
 			check_share_used(r, c);
-		if (y.kind == VALUE_NODE && c->init && c->init == item->init && r->messages)
+		/* what `defaults` say is for weights that some items have not */
+		const struct yaml *inner = item->arg && item->arg->kind == YAML_MAP ? yaml_get(item->arg, "init") : NULL;
+		if (y.kind == VALUE_NODE && c->init && (c->init == item->init || c->init == inner) && r->messages)
 			init_check_names(r, c->name, c->init, c->n_asked, c->asked);
 	}
 	if (y.kind == VALUE_NODE)
@@ -517,7 +520,7 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 		r->prev = outer;
 		return prev;
 	}
-	if (weight_words(&c, item)) {
+	if (weight_words(&c, item, component)) {
 		bool opened = open_checkpoint(r, in, item);
 
 		if (component)

@@ -679,7 +679,8 @@ void add_site(struct recording *r, const char *component, const struct kind *kin
               const char *shared, struct place at);
 
 /* The path of the weights of the item that `share: NAME` means, NULL after a message. */
-const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind);
+const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind,
+                       const char *component);
 
 /* ---- building: bodies (item.c, equation.c, compose.c, scan.c, block.c, build.c) --------------- */
 

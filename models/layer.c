@@ -30,7 +30,7 @@ int64_t layer_quotient(struct layer_site *site, const char *what, int64_t size, 
 		return size / by;
 	if (r->messages) {
 		message(r->messages, E_WHOLE, argument_place(site, attr), NULL,
-		        divisors_text(r, size),
+		        is_free(r, size) ? NULL : divisors_text(r, size),
 		        "%s/%s = %s/%s is not a whole number, and a dimension must be", what,
 		        attr, dim_text(r, size), dim_text(r, by));
 		note_overrides_of(r, site->call->in,

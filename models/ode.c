@@ -379,6 +379,8 @@ ad_node *ode_solve(const struct ode *o, ad_node *x, double t0, double t1)
 		y[0] = ad_stop_gradient(x);
 	/* a field that gives nothing has said why */
 	if (!integrate(&forward, t0, t1, y))
-		return ad_status_of(forward.g) == AD_OK ? NULL : ad_fail(forward.g, AD_ERROR_SHAPE, "ode: the field failed");
+		return ad_status_of(forward.g) == AD_OK
+		           ? NULL
+		           : ad_fail(forward.g, AD_ERROR_SHAPE, "ode: the field failed");
 	return o->adjoint ? with_adjoint(o, x, y[0], t0, t1) : y[0];
 }

@@ -245,9 +245,11 @@ static const char *otherwise_written(struct recording *r, const char *name, size
 	const char *rest = name + length + strspn(name + length, "( =");
 
 	word = dot ? dot + 1 : word;
-	found = nearest(word, n, names);
+	found = NULL;
 	for (size_t k = 0; k < n && !found; k++)
 		found = strcmp(names[k], word) == 0 ? names[k] : NULL;
+	if (!found)
+		found = nearest(word, n, names);
 	if (found && name[length])
 		*help = *rest && !strpbrk(rest, "=, ")
 		            ? store_text(r->store, "an argument stands behind a colon: {%s: %.*s}", found,
@@ -285,7 +287,13 @@ void say_op(struct recording *r, struct place at, const char *name, enum op_plac
 		                            "'autograd ops' lists the ops; blocks of this file: %s",
 		                            blocks)
 		               : "'autograd ops' lists the ops";
-	const char *other = place == AS_ITEM && (!near || strpbrk(name, "( =")) ? otherwise_written(r, name, n, names, &help) : NULL;
+	const char *dot = strrchr(name, '.');
+	const bool method = place == IN_EXPRESSION && dot && ad_op_find(dot + 1);
+	const char *other = method || (place == AS_ITEM && (!near || strpbrk(name, "( =")))
+	                        ? otherwise_written(r, name, n, names, &help)
+	                        : NULL;
+	if (other && method)
+		help = store_text(r->store, "an op is a function: %s(x)", other);
 	near = other ? other : near;
 	message(r->messages, E_OP, at,
 	        near ? store_text(r->store, "did you mean '%s'?", near) : NULL, help,

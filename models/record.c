@@ -114,7 +114,12 @@ void say_failure(struct recording *r, struct place at, const char *op, size_t n_
 	if (!r->messages)
 		return; /* the recording ends; the graph has the sentence */
 	if (!(status == AD_ERROR_SHAPE && n_in == 2 && say_mismatch(r, at, op, in))) {
-		message(r->messages, codes[status], at, NULL, index_help(r, n_in, in), "%s",
+		const char *help = index_help(r, n_in, in);
+
+		if (!help && n_in > 1 && value_is_number(in[1]) && layer_find(op))
+			help = store_text(r->store, "with weights of its own it is an item: {%s: %s, from: ...}", op,
+			                  value_text(r, in[1]));
+		message(r->messages, codes[status], at, NULL, help, "%s",
 		        sizes_by_name(r, ad_errmsg(r->graph)));
 		for (size_t i = 0; i < n_in && i < 4 && status == AD_ERROR_SHAPE; i++)
 			if (in[i].kind == VALUE_NODE && in[i].from)

@@ -25,7 +25,8 @@ static const char *two_choices(struct recording *r, const struct yaml *y, const 
 		return store_text(r->store, "'%s' stands in the file; this replaces all: --set 'train.%s=%s'",
 		                  first->text, c->key, c->example);
 	if (first->at.file != second->at.file)
-		return store_text(r->store, "'%s' comes from the file that is extended; this removes it: unset: [train.%s]",
+		return store_text(r->store,
+		                  "'%s' comes from the file that is extended; this removes it: unset: [train.%s]",
 		                  first->text, c->key);
 	return store_text(r->store, "write one, %s", c->example);
 }

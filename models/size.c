@@ -40,6 +40,8 @@ const char *dim_text(struct recording *r, int64_t dim)
 	const int64_t *primes = r->messages ? r->model->build->primes : NULL;
 
 	snprintf(text, sizeof text, "%lld", (long long)dim);
+	if (primes && dim < 0 && dim > INT64_MIN && is_free(r, -dim))
+		return store_text(r->store, "-%s", dim_text(r, -dim));
 	if (!primes || dim <= 0 || product_text(r, dim, text, sizeof text))
 		return store_text(r->store, "%s", text);
 	/* B // 2 */
@@ -103,7 +105,8 @@ const char *sizes_by_name(struct recording *r, const char *text)
 
 bool is_free(struct recording *r, int64_t size)
 {
-	for (int k = 0; k < r->model->n_dims && r->messages; k++)
+	/* no primes: the inputs are being declared */
+	for (int k = 0; k < r->model->n_dims && r->messages && r->model->build->primes; k++)
 		if (size > 0 && size % r->model->build->primes[k] == 0)
 			return true;
 	return false;

@@ -359,23 +359,41 @@ void add_site(struct recording *r, const char *component, const struct kind *kin
 		                                          component) };
 }
 
-const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind)
+static const struct name *site_at(const struct build *b, struct recording *r, const char *path, const char *copy)
+{
+	return scope_own(&b->sites, store_text(r->store, "%s%s", path, copy));
+}
+
+/* A copy shares with the copy of its number where the other item is repeated, too. */
+const char *share_item(struct recording *r, const struct yaml *share, const struct kind *kind,
+                       const char *component)
 {
 	const struct build *b = r->model->build;
-	const char *near = NULL;
+	const char *near = NULL, *help = NULL, *copy = component ? strrchr(component, '[') : NULL;
 
 	for (const char *prefix = r->level->prefix; prefix; prefix = outer_prefix(r, prefix)) {
 		const char *path = store_text(r->store, "%s%s", prefix, share->text);
-		const struct name *found = scope_own(&b->sites, path);
-		const struct site *site = found ? &b->site_list[found->value.i] : NULL;
+		const struct name *found = site_at(b, r, path, "");
 
+		if (!found && copy)
+			found = site_at(b, r, path, copy);
+		const struct site *site = found ? &b->site_list[found->value.i] : NULL;
+		if (!site && site_at(b, r, path, "[0]")) {
+			message(r->messages, E_NAME, share->at, NULL,
+			        store_text(r->store, "one of the copies: %s[0]", share->text),
+			        copy ? "'%s' has fewer copies than this item: none is '%s%s'"
+			             : "'%s' is repeated, and each copy has weights of its own",
+			        share->text, share->text, copy);
+			return NULL;
+		}
 		if (!site)
 			continue;
 		if (strcmp(site->kind, kind->name) == 0)
 			return site->weights;
-		message(r->messages, E_TYPE, share->at, NULL,
-		        store_text(r->store, "a single tensor is shared by {weight: %s.weight}",
-		                   share->text),
+		if (kind->what == KIND_LAYER &&
+		    scope_own(&b->paths, store_text(r->store, "%s.weight", site->weights)))
+			help = store_text(r->store, "a single tensor is shared by {weight: %s.weight}", share->text);
+		message(r->messages, E_TYPE, share->at, NULL, help,
 		        "'%s' is '%s', this is '%s': they have not the same weights", share->text,
 		        site->kind, kind->name);
 		message_also(r->messages, found->at, "that item");

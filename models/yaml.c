@@ -284,11 +284,9 @@ static const char *indentation(struct yaml_tree *t, struct place at, struct plac
 	line = messages_line(t->messages, t->file, at.line - 1, &n);
 	for (k = 0; line && k < n && line[k] == ' ';)
 		k++;
-	return line && k < n && k != before && k != start
-	           ? store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d or %zu",
-	                        at.col, from.col, k + 1)
-	           : store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d", at.col,
-	                        from.col);
+	const bool two = line && k < n && k != before && k != start;
+	return store_text(&t->store, "it begins in column %d; keys it could stand beside begin in column %d%s", at.col,
+	                  from.col, two ? store_text(&t->store, " or %zu", k + 1) : "");
 }
 
 /* What to write instead of what libyaml stumbles over; NULL: nothing is known. */

@@ -175,6 +175,12 @@ static char *declared_shape(const ad_model *m, const struct input *in)
 	return text;
 }
 
+static void add_empty(struct table *t, int from)
+{
+	for (int c = from; c < COLUMNS; c++)
+		set_cell(t, c, "%s", "");
+}
+
 static void add_inputs(struct table *t, const ad_model *m)
 {
 	for (int k = 0; k < m->n_inputs; k++) {
@@ -187,8 +193,30 @@ static void add_inputs(struct table *t, const ad_model *m)
 		         in->type == AD_REAL ? "" : type_name(in->type, m->f64));
 		t->rows[t->n - 1][OUTPUT] = declared_shape(m, in);
 		t->complete = t->complete && t->rows[t->n - 1][OUTPUT];
-		for (int c = PARAMETERS; c < COLUMNS; c++)
-			set_cell(t, c, "%s", "");
+		add_empty(t, PARAMETERS);
+	}
+}
+
+/* The weights that the file declares by name; those of items are counted there. */
+static void add_weights(struct table *t, const ad_model *m)
+{
+	char number[32];
+
+	for (int k = 0; k < m->n_weights; k++) {
+		const struct weight *w = &m->weights[k];
+		const ad_shape shape = ad_shape_of(w->node);
+		char text[256] = "[";
+
+		if (strchr(w->path, '.'))
+			continue;
+		for (int i = 0, n = 1; i < shape.rank; i++)
+			n += snprintf(text + n, sizeof text - (size_t)n, "%s%" PRId64, i ? ", " : "", shape.dims[i]);
+		t->n++;
+		set_cell(t, ITEM, "%s", w->path);
+		set_cell(t, KIND, "%s", "weight");
+		set_cell(t, OUTPUT, "%s]", text);
+		set_cell(t, PARAMETERS, "%s", print_thousands(number, ad_count(w->node)));
+		add_empty(t, PARAMETERS + 1);
 	}
 }
 
@@ -275,7 +303,7 @@ static int show_text(const ad_model *m, const struct cost *costs, const int64_t 
 	static const char *const headings[COLUMNS] = { "item",          "kind",   "output",      "parameters",
 		                                       "multiply-adds", "memory", "connected to" };
 	struct table t = { .complete = true };
-	size_t room = 1 + (size_t)m->n_inputs + (size_t)m->n_rows;
+	size_t room = 1 + (size_t)m->n_inputs + (size_t)m->n_weights + (size_t)m->n_rows;
 
 	t.rows = calloc(room, sizeof *t.rows);
 	if (!t.rows)
@@ -284,6 +312,7 @@ static int show_text(const ad_model *m, const struct cost *costs, const int64_t 
 	for (int c = 0; c < COLUMNS; c++)
 		set_cell(&t, c, "%s", headings[c]);
 	add_inputs(&t, m);
+	add_weights(&t, m);
 	add_items(&t, m, costs);
 	if (t.complete) {
 		print_table(&t);

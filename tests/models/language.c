@@ -1377,3 +1377,30 @@ Test(language, equations_called_like_words)
 	            "  c: {linear: 4, from: a}\n",
 	            "help: of items that share weights the first one owns them: put 'share' on the others");
 }
+
+/* Copies share with copies, number by number. */
+Test(language, share_of_repeated_items)
+{
+	ad_model *m = open_text("version: 1\ninputs: {x: [B, 4]}\ndefs: {enc: {body: [{linear: 4, as: l}]}}\n"
+	                        "model:\n  - {enc: , repeat: 2, as: a}\n  - {enc: , repeat: 2, share: a, as: b}\n"
+	                        "  - {linear: 4, each: {k: [1, 2]}, as: c}\n  - {linear: 4, repeat: 2, share: c, as: d}\n");
+
+	cr_expect_eq(m->n_weights, 8, "%d", m->n_weights);
+	cr_expect_str_eq(m->weights[2].path, "a[1].l.weight");
+	struct instance *in = record(m, 1);
+	const double one[] = { 1, 2, 3, 4 };
+
+	/* multiples of the identity, by 2 and 3 in the second copies, each of which is met twice */
+	for (int k = 0; k < m->n_weights; k++) {
+		double factor = strcmp(m->weights[k].path, "c[1].weight") == 0 ? 3 : k == 2 ? 2 : 1, eye[16] = { 0 };
+
+		for (int i = 0; i < 4; i++)
+			eye[5 * i] = factor;
+		if (ad_count(m->weights[k].node) == 16)
+			cr_assert_eq(ad_set(m->weights[k].node, eye, 16), AD_OK);
+	}
+	cr_assert_eq(ad_set(in->inputs[0], one, 4), AD_OK);
+	cr_assert_eq(ad_evaluate(m->graph, &in->output, 1), AD_OK, "%s", ad_errmsg(m->graph));
+	cr_expect_eq(ad_at(in->output, 3), 4 * 2 * 2 * 3 * 3, "%g", ad_at(in->output, 3));
+	ad_model_close(m);
+}

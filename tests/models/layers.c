@@ -133,7 +133,8 @@ static ad_node *transpose2d(ad_node *x, ad_node *const w[])
 	return ad_conv_transpose2d(x, w[0], w[1], ONE(2), ONE(1), ONE(1), ONE(1), 2);
 }
 
-/* windows of 2 x 4 that move by one over 3 x 2: 4 x 5 elements, of which the first 3 rows and 2 of the middle are kept */
+/* windows of 2 x 4 that move by one over 3 x 2: 4 x 5 elements, of which 3 x 2 are kept: the first rows, and
+ * columns from the second on */
 static ad_node *transpose2d_even(ad_node *x, ad_node *const w[])
 {
 	ad_node *all = ad_conv_transpose2d(x, w[0], w[1], ONE(1), ONE(0), ONE(0), ONE(1), 1);

@@ -266,7 +266,8 @@ Test(command, bad_data, .init = make_folder, .fini = remove_folder)
 		const char *set, *err;
 		int status;
 	} cases[] = {
-		{ "data.train.file=words.csv", "words.csv:1:1: error: 'one' is not a number; a first row of names needs 'header: true'\n", 2 },
+		{ "data.train.file=words.csv",
+		  "words.csv:1:1: error: 'one' is not a number; a first row of names needs 'header: true'\n", 2 },
 		{ "data.train.file=labels.csv", "/labels.csv:3 has 7\n", 2 },
 		{ "data.train.x=5", "has 2, 0..1\n    5 | data: {train: {", 2 },
 		{ "data.train.file=none.csv", "none.csv: cannot read: No such file", 1 },

@@ -244,6 +244,12 @@ Test(declarations, show_counts_work_and_memory)
 	cr_expect(strstr(text, "10,496 multiply-adds and 6.2 kB of values forward for B = 1"), "%s",
 	          text);
 	free(text);
+	/* a weight that the file declares has a row, so that the rows sum to the total */
+	text = run(&status, "show %s", scratch_text("w.yaml", "version: 1\ninputs: {x: [B, 8]}\n"
+	           "weights: {w: {shape: [8, 3]}}\nmodel: [{matmul: w}, {linear: 2}]\n"));
+	cr_expect(strstr(text, "\nw       weight  [8, 3]          24\n") &&
+	                  strstr(text, "\n32 parameters in 3 weights"), "%s", text);
+	free(text);
 	text = run(&status, "show %s --size C=3 2>&1", scratch_path("m.yaml"));
 	cr_expect(status == 2 && strstr(text, "the file has no free size 'C'"), "%s", text);
 	free(text);
