@@ -333,7 +333,7 @@ static const struct {
 	{ "", "defs",
 	  "\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#/definitions/block\"}" },
 	{ "", "defaults", "\"type\":\"object\"" },
-	{ "", "include", "\"type\":\"array\",\"items\":{\"type\":\"string\"}" },
+	{ "", "include", "\"type\":[\"array\",\"string\"],\"items\":{\"type\":\"string\"}" },
 	{ "", "extends", "\"type\":\"string\"" },
 	{ "", "unset", "\"type\":\"array\",\"items\":{\"type\":\"string\"}" },
 	{ "", "plugins", "\"type\":\"array\",\"items\":{\"type\":\"string\"}" },
@@ -641,7 +641,7 @@ static void define_plain(struct schema *s)
 	    "shape\"},{\"type\":"
 	    "\"object\",\"additionalProperties\":false,\"properties\":{\"shape\":{\"$ref\":"
 	    "\"#/definitions/shape\"},\"dtype\":{\"enum\":[\"f32\",\"f64\",\"i32\",\"bool\"]},"
-	    "\"role\":{\"enum\":[\"target\"],\"description\":\"target: what is to be found\"}}}]}");
+	    "\"role\":{\"enum\":[\"input\",\"target\"],\"description\":\"target: what is to be found\"}}}]}");
 	raw(s, "weight",
 	    "{\"anyOf\":[{\"type\":[\"number\",\"string\"]},{\"$ref\":\"#/definitions/"
 	    "shape\"},{\"type\":"

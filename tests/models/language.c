@@ -1031,6 +1031,8 @@ Test(language, extends)
 		scratch_text(name, text_k);
 	}
 	cr_expect(value_of("extends: f7.yaml\n") == 8);
+	scratch_text("f8.yaml", "extends: f7.yaml\n");
+	expect_said("extends: f8.yaml\n", "f1.yaml:1:10: error[E017]: files extend or include each other more than 8 deep");
 }
 
 Test(language, paths_of_a_parent_start_in_its_folder)

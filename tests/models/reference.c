@@ -154,7 +154,11 @@ static const struct sentence principles[] = {
 	  "b.linear.weight[12, 4] b.linear.bias[12]" },
 	{ "+ - * / // % **", "model: {y: 1 + 2*3 - 8/4 + 7//2 - 7%4 + 2**3}\n", VALUES, "13" },
 	{ "@", "weights: {W: {shape: [2, 2], init: ones}}\nmodel: {y: W @ W}\n", VALUES, "2 2 2 2" },
-	{ "comparison", "inputs: {x: 3}\nmodel: {y: (x > 2) + (x == 3) + (x != 3) + (x <= 2) + (x >= 3) + (x < 4)}\n", VALUES, "4" },
+	{ "comparison", "weights: {x: {shape: [3], init: {values: [2, 3, 4]}}}\n"
+	  "model: {y: (x > 3) + 2*(x >= 3) + 4*(x < 3) + 8*(x <= 3) + 16*(x == 3) + 32*(x != 3)}\n", VALUES, "44 26 35" },
+	{ "comparison", "params: {a: 3, b: 3.5}\n"
+	  "model: {y: (a > 3) + 2*(a >= 3) + 4*(a < 3) + 8*(a <= 3) + 16*(b == 3) + 32*(b != 3) + 64*(b > 3) + 128*(b <= 3)}\n", VALUES,
+	  "106" },
 	{ "indexing", "weights: {W: {shape: [2, 3], init: ones}}\nmodel: {y: '(W * 5)[0, 1:]'}\n", VALUES, "5 5" },
 	{ "function calls", "inputs: {x: 0}\nmodel: {y: 'exp(x) + max(x, 4)'}\n", VALUES, "5" },
 	{ "no ${}", "params: {n: 3}\n" X4 "model: [{linear: '${n}'}]\n", SAYS, "'${' is for paths only" },
@@ -198,6 +202,8 @@ static const struct sentence principles[] = {
 	  "TRUE}}]\n", WEIGHTS, "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
 	{ "floats with or without a point", "inputs: {a: 1e3, b: .5, c: 5., d: -2.5E-1}\nmodel: {y: a + b + c + d}\n", VALUES,
 	  "1005.25" },
+	/* in quotes it is a string, which a param keeps */
+	{ "YAML 1.2 core scalars", "params: {n: '3'}\n" X4 "model: [{linear: n}]\n", SAYS, "'out' wants a whole number, not the word '3'" },
 	{ "null, ~", X4 "model: [{flatten: ~}, {flatten: null}, {flatten: }]\n", SHAPES, "flatten[B, 4] flatten_2[B, 4] flatten_3[B, 4]" },
 	{ "no, on, off are strings", WORD("no"), SAYS, "'mode' is one of: nearest linear bilinear bicubic; not 'no'" },
 	{ "no, on, off are strings", WORD("on"), SAYS, "'mode' is one of: nearest linear bilinear bicubic; not 'on'" },
@@ -209,6 +215,7 @@ static const struct sentence principles[] = {
 	{ "anchors and aliases are allowed", X4 "model: [&l {linear: 3}, *l]\n", WEIGHTS,
 	  "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
 	{ "keys starting with x- are ignored", "x-common: [1, {a: reluu}]\n" X4 "model: [relu]\n", CLEAN, NULL },
+	{ "at top level alone", X4 "model: [relu]\ndraw: {x-note: 1}\n", SAYS, "unknown key 'x-note' in 'draw'" },
 };
 
 Test(reference, principles) { CHECK(principles); }
@@ -224,6 +231,7 @@ static const struct sentence rules[] = {
 	{ "bool", DEF("on: bool", "{linear: {out: 2, bias: on}}") "model: [{b: false}]\n", WEIGHTS, "b.linear.weight[2, 4]" },
 	{ "str", DEF("m: str", "{reshape: [-1, 1, 2, 2]}, {upsample: {scale: 2, mode: m}}") "model: [{b: bilinear}]\n", SHAPES,
 	  "b[B, 1, 4, 4] b.reshape[B, 1, 2, 2] b.upsample[B, 1, 4, 4]" },
+	{ "str", DEF("m: str", "{upsample: {scale: 2, mode: m}}") "model: {y: 'b(x, m=3)'}\n", SAYS, "'m' wants a word, not 3" },
 	{ "op", DEF("act: op", "act") "model: [{b: tanh}]\n", SHAPES, "b[B, 4] b.tanh[B, 4]" },
 	{ "block", "defs: {c: {body: [{linear: 2}]}, b: {params: {k: block}, body: [k]}}\n" X4 "model: [{b: c}]\n", WEIGHTS,
 	  "b.c.linear.weight[2, 4] b.c.linear.bias[2]" },
@@ -250,6 +258,10 @@ static const struct sentence rules[] = {
 	  "defs: {c: {inputs: {x: [B, D], h: [B, D]}, body: {g: x + 2*h}, outputs: {y: g, h: g}}}\n"
 	  "weights: {W: {shape: [1, 4, 1], init: ones}}\nmodel: [{scan: {cell: c, axis: 1, state: {h: zeros}}, from: W}]\n", VALUES,
 	  "1 3 7 15" },
+	{ "scan unrolls a block with state",
+	  "defs: {c: {inputs: {x: [B, D], h: [B, D]}, body: {g: x + 2*h}, outputs: {y: g, h: g}}}\n"
+	  "weights: {W: {shape: [1, 2, 3], init: ones}}\nmodel: [{scan: {cell: c, axis: 2, state: {h: zeros}}, from: W, shape: [1, 2, 3]}]\n",
+	  VALUES, "1 3 7 1 3 7" },
 	{ "share: NAME = the same weights as item NAME", X4 "model: [{linear: 4, as: a}, {linear: 4, share: a}]\n", WEIGHTS,
 	  "a.weight[4, 4] a.bias[4]" },
 	{ "share: {weight: tok.weight} = one tensor", X4 "model: [{linear: 4, as: a}, {linear: 4, share: {weight: a.weight}}]\n", WEIGHTS,
@@ -287,6 +299,8 @@ static const struct sentence keys[] = {
 	{ "an input is a number", "inputs: {x: -2}\nmodel: {y: x}\n", VALUES, "-2" },
 	{ "dtype", "inputs: {x: {shape: [B], dtype: i32}}\nmodel: [{embed: {vocab: 5, dim: 3}}]\n", SHAPES, "embed[B, 3]" },
 	{ "dtype", "inputs: {x: {shape: [B], dtype: f32}}\nmodel: [{embed: {vocab: 5, dim: 3}}]\n", SAYS, "index must be of indices" },
+	{ "dtype", X4 "defs: {b: {inputs: {v: {shape: [B, D], dtype: i32}}, body: {y: v}}}\nmodel: [b]\n", SAYS,
+	  "'v' of block 'b' wants i32, not reals" },
 	{ "role", "inputs: {x: [B, 4], y: {shape: [B, 4], role: target}}\nmodel: [relu, {add: y}]\n", SHAPES, "relu[B, 4] add[B, 4]" },
 	{ "role", "inputs: {x: [B, 4], y: {shape: [B, 4], role: input}}\nmodel: [relu, {add: y}]\n", SAYS, "'relu' needs an input" },
 	{ "train: all of its keys",
@@ -326,6 +340,8 @@ static const struct sentence rulings[] = {
 	{ "else a layer, else an op", X4 "model: [{linear: 2}, neg]\n", SHAPES, "linear[B, 2] neg[B, 2]" },
 	{ "in an expression it is a block or an op, which gets all its tensors",
 	  X4 "weights: {W: {shape: [2, 4], init: ones}}\nmodel: {y: 'linear(x, W)'}\n", WEIGHTS, "W[2, 4]" },
+	{ "in an expression it is a block or an op", "defs: {exp: {inputs: {v: []}, body: {y: 2*v}}, neg: {inputs: {v: []}, body: {y: 3*v}}}\n"
+	  "inputs: {x: 3}\nmodel: {y: exp(x) + 100*neg(x)}\n", VALUES, "906" },
 	{ "layers own weights and occur only as items", X4 "model: {y: lstm(x)}\n", SAYS, "'lstm' owns weights and occurs only as an item" },
 	{ "in the equation form a right side is an expression or an item", X4 "model: {h: {linear: 64, from: x}, y: tanh(h)}\n", SHAPES,
 	  "h[B, 64] y[B, 64]" },
@@ -340,6 +356,10 @@ static const struct sentence rulings[] = {
 	{ "or as an item", "params: {square: 3}\ninputs: {x: 2}\nmodel: [square, {mul: square}]\n", VALUES, "12" },
 	{ "a field's keywords win over params",
 	  "params: {same: 5}\ninputs: {x: [B, 1, 8]}\nmodel: [{conv1d: {out: 1, kernel: 3, padding: same}}]\n", SAYS, "params.same is never used" },
+	{ "a field's keywords win over params", "params: {nearest: bilinear}\ninputs: {x: [B, 1, 2, 2]}\n"
+	  "model: [{upsample: {scale: 2, mode: nearest}}]\n", SAYS, "params.nearest is never used" },
+	{ "a field's keywords win over params", "params: {sum: mean}\ninputs: {x: [B], y: {shape: [B], role: target}}\n"
+	  "model: [relu]\nloss: mse_loss(x, y, reduction=sum)\n", SAYS, "params.sum is never used" },
 	{ "paths are made of as names or op names; the second unnamed item is linear_2",
 	  X4 "model: [{linear: 4}, {linear: 4, as: mid}, {linear: 4}, {chain: [{linear: 4}], as: c}]\n", SHAPES,
 	  "linear[B, 4] mid[B, 4] linear_2[B, 4] c.linear[B, 4]" },
@@ -360,12 +380,16 @@ static const struct sentence rulings[] = {
 	{ "-2**2 is -4", "model: {y: -2**2}\n", VALUES, "-4" },
 	{ "** is right-associative", "model: {y: 2**3**2}\n", VALUES, "512" },
 	{ "// and % floor", "model: {y: (-7)//2*10 + (-7)%3}\n", VALUES, "-38" },
+	{ "// and % floor", "model: {y: (-7.5)//2*10 + (-7.5)%2}\n", VALUES, "-39.5" },
+	{ "// and % floor", "weights: {x: {shape: [2], init: {values: [-7, 7]}}}\nmodel: {y: x//2*10 + x%3}\n", VALUES, "-38 31" },
 	{ "@ binds like *", "weights: {A: {shape: [2, 2], init: ones}}\nmodel: {y: A + A @ A * 3}\n", VALUES, "7 7 7 7" },
 	{ "comparisons do not chain", "inputs: {x: 1}\nmodel: {y: 0 < x < 2}\n", SAYS, "comparisons do not chain" },
 	{ "a mask in arithmetic is 0/1", "inputs: {x: 5}\nmodel: {y: (x > 2)*3 + (x < 2)}\n", VALUES, "3" },
 	{ "max(a, b) is element-wise, max(x, axis=...) reduces", "weights: {W: {shape: [2, 2], init: ones}}\n"
 	  "model: {y: 'max(W*2, 3) + max(W, axis=0)'}\n", VALUES, "4 4 4 4" },
 	{ "likewise min", "weights: {W: {shape: [2, 2], init: ones}}\nmodel: {y: 'min(W*2, 3) + min(W)'}\n", VALUES, "3 3 3 3" },
+	{ "likewise min", "weights: {z: {shape: [2, 2], init: {values: [[4, 2], [1, 3]]}}}\n"
+	  "model: {y: 'min(z) + 10*min(z, axis=0) + 100*max(z, axis=1)'}\n", VALUES, "411 321" },
 	{ "integers are decimal; 0x and 0o are refused", X4 "model: [{linear: 0x10}]\n", SAYS, "numbers are decimal" },
 	{ "integers are decimal; 0x and 0o are refused", X4 "model: [{linear: 0o10}]\n", SAYS, "numbers are decimal" },
 	{ "cross_entropy has axis, default -1", "inputs: {x: [B, 5, 3], y: {shape: [B, 5], dtype: i32, role: target}}\n"
@@ -439,6 +463,9 @@ static const struct sentence libyaml[] = {
 	  "m.yaml:3:38: error[E001]: 'linear' has no argument 'ot'\n"
 	  "    3 | model: [{note: 'aou \u00e4\u00f6\u00fc \u6f22', linear: {ot: 3}}]\n"
 	  "      |                                      ^^ did you mean 'out'?" },
+	{ "columns count code points", X4 "model: {y: \"concat('\u00e4\u6f22', x, bad)\"}\n", SAYS,
+	  "m.yaml:3:29: error[E011]: nothing is named 'bad' here\n    3 | model: {y: \"concat('\u00e4\u6f22', x, bad)\"}\n"
+	  "      |                             ^^^\n" },
 	{ "columns count code points", "name: '\u00e4\n", SAYS, "m.yaml:2:7: error[E007]: this quote is never closed" },
 	{ "an unclosed [ is reported at the end, the opening is in context_mark", X4 "model: [relu, [\n", SAYS,
 	  "m.yaml:3:15: error[E007]: this '[' is never closed\n    3 | model: [relu, [\n"

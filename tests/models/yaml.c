@@ -209,12 +209,15 @@ Test(yaml, suggestions)
 	cr_expect(nearest("optimizer", 5, names) == NULL);
 	cr_expect(nearest("x", 5, names) == NULL);
 
-	/* up to a third of the letters, and one of three: deleted, added, changed, or two that have changed places */
+	/* up to a third of the letters, one of three, two of four and five, as between 'hear' and 'here': deleted, added,
+	 * changed, or two that have changed places */
 	static const struct {
 		const char *word, *near, *far;
 	} limits[] = {
 		{ "abc", "abd", "axy" },
 		{ "abc", "acb", "cba" },
+		{ "abcd", "abxy", "awxy" },
+		{ "abcde", "abcxy", "abwxy" },
 		{ "abcdef", "abcxyf", "abxyzf" },
 		{ "abcdef", "badcef", "badcfe" },
 		{ "abcdef", "abcd", "abc" },

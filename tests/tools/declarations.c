@@ -500,6 +500,10 @@ Test(declarations, schema_lets_expressions_and_blocks_pass)
 		cr_expect_eq(cJSON_GetArraySize(conv2d), 8, "seven arguments and init");
 		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 			cr_expect(cJSON_GetObjectItemCaseSensitive(keys, words[i]), "%s", words[i]);
+		/* what the checker takes is not found fault with */
+		cr_expect(strstr(text, "\"role\":{\"enum\":[\"input\",\"target\"]"));
+		cr_expect(allows(at(json, "properties", "include", NULL), "array") &&
+		          allows(at(json, "properties", "include", NULL), "string"));
 		forms = at(json, "definitions", "item", "anyOf");
 		cr_expect_eq(cJSON_IsTrue(cJSON_GetObjectItem(
 		                 cJSON_GetArrayItem(forms, 0), "additionalProperties")),
