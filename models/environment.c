@@ -60,7 +60,7 @@ char *environment_text(const ad_model *m, size_t *length)
 	if (!to)
 		return NULL;
 	fprintf(to, "autograd: %s\nprecision: %s\ninstructions: %s\nthreads: %d\n", AD_VERSION,
-	        m->f64 ? "f64" : "f32", ad_instructions(m->graph), ad_threads());
+	        model_precision(m), ad_instructions(m->graph), ad_threads());
 #ifdef __clang__
 	fprintf(to, "compiler: %s\n", __VERSION__);
 #else

@@ -173,7 +173,7 @@ static double number_after(const char *text, const char *from, const char *name)
 /* The run folder says bf16, and what is measured is the loss in f32 of the weights that it holds. */
 Test(bf16, a_run_measures_in_f32)
 {
-	char error[1024], *result, *config;
+	char error[1024], *result, *config, *ran_on;
 	ad_model *m;
 	struct parts parts;
 	double measured[1], want;
@@ -185,6 +185,8 @@ Test(bf16, a_run_measures_in_f32)
 	cr_assert(strstr(result, "\"precision\":\t\"bf16\""), "%s", result);
 	config = text_of("run/config.yaml");
 	cr_assert(strstr(config, "precision: bf16"), "%s", config);
+	ran_on = text_of("run/env.txt");
+	cr_assert(strstr(ran_on, "precision: bf16"), "%s", ran_on);
 	want = number_after(result, "\"valid\":", "\"loss\":");
 	setenv("AUTOGRAD_BF16", "", 1);
 	setenv("AUTOGRAD_LEVEL", "0", 1); /* where bf16 cannot be had */
@@ -198,6 +200,7 @@ Test(bf16, a_run_measures_in_f32)
 	ad_model_close(m);
 	free(result);
 	free(config);
+	free(ran_on);
 }
 
 /* The recorded gradients of edges are those of the training, rounded as its are: the edge into a weight has
