@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t loading = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 
 /* What ops may call and nothing in the engine does: a program with libautograd.a in it would lack them. */
 __attribute__((used)) static void (*const for_plugins[])(void) = {
@@ -345,7 +345,8 @@ bool ad_load_plugin(const char *path, char *message, size_t size)
 
 	if (size)
 		message[0] = '\0';
-	pthread_mutex_lock(&loading);
+	if (pthread_mutex_lock(&loading) != 0)
+		return refuse(&c, "a plugin that is being loaded cannot load another");
 	good = find_file(&c) && (is_loaded(c.real) || (is_good_file(&c) && load(&c)));
 	if (!good && c.library)
 		dlclose(c.library);

@@ -76,6 +76,7 @@ Test(plugins, begin)
 	expect(2, "there is an op 'relu' already", "$A op new relu");
 	expect(2, "'../up' is no name for an op", "$A op new ../up");
 	expect(2, "'Up' is no name", "$A op new Up");
+	expect(2, "'true' means something else in YAML or in C", "$A op new true");
 	expect(2, "one name is wanted", "$A op new");
 	expect(2, "did you mean 'op build'?", "$A op biuld x.c");
 	expect(2, "the files of the ops are missing", "$A op build");
@@ -457,6 +458,11 @@ Test(plugins, refused)
 	         "static const ad_attr table[] = { { \"a\", AD_NOTHING, \"null\", 0, \"\", NULL }, { 0 } };");
 	expect(2, "op 'typeless': its argument 'a' is of no type that an argument has",
 	       "$A op build $S/typeless.c -o $S/libt.so");
+
+	write_op("nested", ".grad = grad,",
+	         GRAD "\n#include <stdio.h>\n__attribute__((constructor)) static void other(void)\n"
+	              "{ char text[200]; if (!ad_load_plugin(\"/x/y.so\", text, sizeof text)) puts(text); }");
+	expect(0, "/x/y.so: a plugin that is being loaded cannot load another", "$A op build $S/nested.c -o $S/libn.so");
 
 	/* the folder of plugins */
 	expect(2, "the variable AUTOGRAD_PLUGINS names '/nowhere', which is no folder of plugins",

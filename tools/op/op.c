@@ -49,7 +49,14 @@ static const struct option options[] = {
 static bool is_free_name(const char *name)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+	/* values in YAML, macros in C */
+	static const char *const taken[] = { "true", "false", "null", "bool", "unix", "linux" };
 
+	for (size_t k = 0; k < sizeof taken / sizeof *taken; k++)
+		if (strcmp(name, taken[k]) == 0) {
+			misused("op", "'%s' means something else in YAML or in C: name the op otherwise", name);
+			return false;
+		}
 	if (*name < 'a' || *name > 'z' || name[strspn(name, allowed)] || strlen(name) > 64) {
 		misused("op", "'%s' is no name for an op: a small letter, then small letters, digits and '_'", name);
 		return false;
