@@ -281,7 +281,7 @@ static void take_pair(struct call *c, const struct scope *in, const struct yaml 
 			give(c, (size_t)k, param_value(c->r, in, &d->params[k], y), y->at);
 		else if ((k = block_input(d, key->text)) >= 0)
 			input_at(c, (size_t)k, eval_yaml(c->r, in, y));
-		else
+		else if (!d->broken)
 			say_param(c, key);
 		return;
 	}
