@@ -281,7 +281,7 @@ static void take_pair(struct call *c, const struct scope *in, const struct yaml 
 			give(c, (size_t)k, param_value(c->r, in, &d->params[k], y), y->at);
 		else if ((k = block_input(d, key->text)) >= 0)
 			input_at(c, (size_t)k, eval_yaml(c->r, in, y));
-		else
+		else if (!d->broken)
 			say_param(c, key);
 		return;
 	}
@@ -309,10 +309,10 @@ static void take_pair(struct call *c, const struct scope *in, const struct yaml 
 }
 
 /* Tensors in an op's argument: `matmul: w`, `concat: [prev, here]`. A list that names prev is all
- * of the inputs; else prev comes first. */
+ * of the inputs, as it is where nothing stands before; else prev comes first. */
 static void take_tensors(struct call *c, const struct yaml *arg)
 {
-	bool all = false;
+	bool all = arg->kind == YAML_LIST && c->n_in == 1 && c->inputs[0].kind == VALUE_NULL;
 
 	for (size_t i = 0; arg->kind == YAML_LIST && i < arg->n; i++)
 		all = all || yaml_is(arg->items[i], "prev");

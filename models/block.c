@@ -271,7 +271,10 @@ static bool bind_inputs(struct call *c, struct scope *block, struct scope *body)
 			} else if (v.kind == VALUE_NULL) {
 				message(
 				    r->messages, E_MISSING, c->at, NULL,
-				    store_text(r->store, "write {%s: ..., from: [...]}", c->name),
+				    store_text(r->store,
+				               c->expression ? "write %s(..., %s=...)"
+				                             : "write {%s: ..., from: [...]}",
+				               c->name, key->text),
 				    "block '%s' needs the input '%s'", c->name, key->text);
 				message_also(r->messages, key->at, "declared here");
 				return false;

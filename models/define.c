@@ -47,6 +47,28 @@ static bool check_block_name(struct recording *r, const struct yaml *key)
 	                       "'%s' cannot be the name of a block", key->text);
 }
 
+/* A word alone is a default; one that other languages call a type by is said to be none. */
+static bool as_default(struct recording *r, const struct yaml *y, const char *word, const char *types)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} names[] = { { "integer", "int" },   { "number", "float" },  { "real", "float" },   { "double", "float" },
+		      { "float32", "float" }, { "boolean", "bool" },  { "flag", "bool" },    { "string", "str" },
+		      { "list", "shape" },    { "layer", "op" },      { "module", "block" } };
+
+	for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+		if (strcmp(names[k].theirs, word) == 0)
+			return !message(r->messages, E_TYPE, y->at,
+			               store_text(r->store, "did you mean '%s'?", names[k].ours),
+			               store_text(r->store, "the types are: %s", types),
+			               "no type of a param is called '%s'", word);
+	if (strchr(y->text, '=') == y->text + strlen(word) + strspn(y->text + strlen(word), " ") &&
+	    is_name(word))
+		return !message(r->messages, E_TYPE, y->at, NULL, store_text(r->store, "the types are: %s", types),
+		               "no type of a param is called '%s'", word);
+	return true;
+}
+
 /* A type, a default, or both, "int = 4". */
 static bool read_param(struct recording *r, const struct yaml *key, const struct yaml *y,
                        struct parameter *to)
@@ -66,7 +88,7 @@ static bool read_param(struct recording *r, const struct yaml *key, const struct
 	n = strcspn(y->text, " =");
 	char *word = store_copy(r->store, y->text, n);
 	if (!word_in(types, word))
-		return true;
+		return as_default(r, y, word, types);
 	const char *rest = y->text + n + strspn(y->text + n, " ");
 	to->type = word;
 	to->value = NULL;

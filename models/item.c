@@ -213,20 +213,39 @@ static const char *component_of(struct recording *r, const struct item *item, co
 
 /* ---- what is read ---------------------------------------------------------------------------- */
 
-/* The values that an item reads: `from`, or what stands before it. */
+static void take_prev(void *to, const struct expr *name)
+{
+	bool *found = to;
+
+	*found = *found || strcmp(name->text, "prev") == 0;
+}
+
+static bool names_prev(struct recording *r, const struct yaml *y)
+{
+	bool found = false;
+
+	if (y->kind == YAML_SCALAR)
+		expr_names(expr_parse(r->store, NULL, y), take_prev, &found);
+	for (size_t i = 0; y->kind == YAML_LIST && i < y->n; i++)
+		found = found || names_prev(r, y->items[i]);
+	return found;
+}
+
+/* The values that an item reads: `from`, or what stands before it. Of copies the first reads `from`, and each
+ * further one the copy before it in the place of the first of these, unless `from` itself says where prev goes. */
 static void item_inputs(struct call *c, const struct item *item, struct value prev)
 {
 	const struct yaml *from = item->from;
+	const bool chained = !from || (item->later && !names_prev(c->r, from));
 
-	if (!from) {
+	if (chained) {
 		if (prev.kind == VALUE_NODE)
 			read_origin(c->r, prev.from);
 		call_input(c, prev);
-		return;
 	}
-	for (size_t i = 0; from->kind == YAML_LIST && i < from->n; i++)
+	for (size_t i = chained; from && from->kind == YAML_LIST && i < from->n; i++)
 		call_input(c, eval_yaml(c->r, c->in, from->items[i]));
-	if (from->kind != YAML_LIST)
+	if (from && from->kind != YAML_LIST && !chained)
 		call_input(c, eval_yaml(c->r, c->in, from));
 }
 
@@ -629,6 +648,7 @@ static struct value build_copies(struct recording *r, struct scope *body, const 
 			scope_add(r->store, own, copies.names[k]->text, NAME_COUNTER,
 			          copies.names[k]->at, copies.lists[k].items[i]);
 		struct item copy = *item;
+		copy.later = i > 0;
 		if (item->varies && !kind_find(r, own, item->key->text, &copy.kind)) {
 			say_op(r, item->key->at, item->key->text, AS_ITEM);
 			return unknown;

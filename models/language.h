@@ -591,6 +591,7 @@ struct item {
 		*checkpoint;
 	struct kind kind;
 	bool varies; /* the key is a counter of `each`: the kind is another one each time */
+	bool later;  /* a copy that is not the first */
 };
 
 /* An op, layer or block with its arguments as they come. */

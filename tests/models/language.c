@@ -1406,3 +1406,18 @@ Test(language, share_of_repeated_items)
 	cr_expect_eq(ad_at(in->output, 3), 4 * 2 * 2 * 3 * 3, "%g", ad_at(in->output, 3));
 	ad_model_close(m);
 }
+
+/* Of copies with `from` the first reads that, the others the one before; a list is all inputs where nothing
+ * stands before. */
+Test(language, from_of_copies_and_lists_of_tensors)
+{
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel: {a: {add: 3, repeat: 3, from: x}}\n"), 2 + 3 * 3);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel:\n  - {mul: k, each: {k: [3, 5]}, from: x}\n"), 30);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel:\n  - {add: 1}\n"
+	                      "  - {add: x, from: prev * 2, repeat: 2}\n"), ((2 + 1) * 2 + 2) * 2 + 2);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\n"
+	                      "defs: {b: {inputs: {u: [], v: []}, body: {o: u * 2 - v}}}\n"
+	                      "model: {a: {b: , from: [x, y], repeat: 2}}\n"), (2 * 2 - 5) * 2 - 5);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\nmodel: {a: {sub: [x, y]}}\n"), -3);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\nmodel: [{sub: [x, y]}, {mul: x}]\n"), -6);
+}
