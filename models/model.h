@@ -538,6 +538,10 @@ ad_model *model_open_trial(const char *path, bool here, size_t n_overrides, cons
 /* The declaration with all defaults written out, at places of line 0; lives as long as the model. NULL
  * without memory. And where a place is: "mlp.yaml:4:5", "--set params.n=3", "default" (full.c). */
 struct yaml *model_full(ad_model *m);
+
+/* What the file says under a key of its top level, what it extends included; all of it for a key of NULL. NULL:
+ * nothing, or it cannot be read. */
+const struct yaml *model_key(const ad_model *m, const char *key);
 char *model_place(const ad_model *m, struct place at, char *text, size_t n);
 
 /* The recording for these sizes and phase: made at the first call, found afterwards. NULL after a

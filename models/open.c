@@ -463,6 +463,13 @@ struct instance *model_instance(ad_model *m, const int64_t dims[], bool training
 	return good ? instance_activate(m, m->instances[m->n_instances - 1]) : NULL;
 }
 
+const struct yaml *model_key(const ad_model *m, const char *key)
+{
+	const struct yaml *root = m->build ? m->build->root : NULL;
+
+	return root && key ? yaml_get(root, key) : root;
+}
+
 const char *model_precision(const ad_model *m)
 {
 	return m->f64 ? "f64" : m->train.bf16 ? "bf16" : "f32";

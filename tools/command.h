@@ -122,6 +122,8 @@ ad_model *open_either(const char *name, const char *path, const struct texts *se
 /* The file, or a run's file without its weights, with these changes, and without a word: NULL where they give
  * no model. */
 ad_model *open_changed(const char *path, const struct texts *set);
+/* The same, whatever is wrong with it; NULL without memory. */
+ad_model *open_silently(const char *path, const struct texts *set);
 /* The model with values of a sweep, the last of all; prints nothing. here: set and the environment are applied
  * before, else path has what they said. NULL without memory. */
 ad_model *open_swept(const char *path, bool here, const struct texts *set, size_t n,

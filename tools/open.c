@@ -138,7 +138,7 @@ ad_model *open_run(const char *name, const char *path, int *status)
 	return m;
 }
 
-ad_model *open_changed(const char *path, const struct texts *set)
+ad_model *open_silently(const char *path, const struct texts *set)
 {
 	bool run = is_folder(path);
 	char *config = run ? join_path(path, "config.yaml") : NULL;
@@ -147,6 +147,13 @@ ad_model *open_changed(const char *path, const struct texts *set)
 	                             : model_open_here(path, set->n, set->v);
 
 	free(config);
+	return m;
+}
+
+ad_model *open_changed(const char *path, const struct texts *set)
+{
+	ad_model *m = open_silently(path, set);
+
 	if (m && ad_model_errors(m) > 0) {
 		ad_model_close(m);
 		return NULL;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define MOST_OPTIONS 32 /* of one command, for suggestions */
+#define MOST_PARAMS_NAMED 100 /* of a file, likewise */
 
 /* The length of "PATH:LINE:" or "PATH:LINE:COLUMN:" at the front of a sentence; 0: there is none. */
 static size_t place_of(const char *text)
@@ -143,6 +144,10 @@ static const struct option common_options[] = {
 };
 #define HELP_OPTION (&common_options[1])
 
+/* What commands with --set take, too. */
+static const struct option param_option = { "NAME", 0, OPTION_TEXT, "VALUE", NULL, false, 0,
+	                                    "short for --set params.NAME=VALUE, where the file has such a param" };
+
 /* "-o, --output FILE"; returns its length. */
 static int print_form(char *text, size_t n, const struct option *o)
 {
@@ -201,8 +206,11 @@ void command_help(const struct command *c, FILE *to)
 			indent = length + 4;
 	}
 	fprintf(to, "\noptions:\n");
-	for (const struct option *o = c->options; o && o->name; o++)
+	for (const struct option *o = c->options; o && o->name; o++) {
 		print_option(to, o, indent, width);
+		if (strcmp(o->name, "set") == 0)
+			print_option(to, &param_option, indent, width);
+	}
 	for (const struct option *o = common_options; o->name; o++)
 		print_option(to, o, indent, width);
 }
@@ -232,24 +240,37 @@ static const struct option *find_letter(const struct command *c, char letter)
 	return letter == HELP_OPTION->letter ? HELP_OPTION : NULL;
 }
 
-static int unknown_option(const struct command *c, const char *word, size_t length)
+/* The params of a model file as a mapping; NULL: it has none, or m is NULL. */
+static const struct yaml *params_of(ad_model *m)
 {
-	const char *names[MOST_OPTIONS + sizeof common_options / sizeof *common_options];
-	size_t n = 0;
-	char given[64];
-	const char *near;
+	const struct yaml *params = m ? model_key(m, "params") : NULL;
 
-	for (const struct option *o = c->options; o && o->name && n < MOST_OPTIONS; o++)
+	return params && params->kind == YAML_MAP ? params : NULL;
+}
+
+/* What may have been meant; params: what else may stand as an option, the params of the file; NULL: none. */
+static const char *nearest_option(const struct command *c, const char *given, const struct yaml *params)
+{
+	const char *names[MOST_OPTIONS + MOST_PARAMS_NAMED + sizeof common_options / sizeof *common_options];
+	size_t n = 0;
+
+	for (size_t k = 0; params && k < params->n && k < MOST_PARAMS_NAMED; k++)
+		names[n++] = params->keys[k]->text;
+	for (const struct option *o = c->options; o && o->name && o < c->options + MOST_OPTIONS; o++)
 		names[n++] = o->name;
 	for (const struct option *o = common_options; o->name; o++)
 		names[n++] = o->name;
-	snprintf(given, sizeof given, "%.*s",
-	         (int)(length < sizeof given ? length : sizeof given - 1), word);
-	near = nearest(given, n, names);
+	return nearest(given, n, names);
+}
+
+static int unknown_option(const struct command *c, const char *given, const struct yaml *params)
+{
+	const char *near = nearest_option(c, given, params);
+
 	if (near)
-		return misused(c->name, "there is no option '--%s'; did you mean '--%s'?", given,
-		               near);
-	return misused(c->name, "there is no option '--%s'", given);
+		return misused(c->name, "there is no option '--%s'; did you mean '--%s'?", given, near);
+	return misused(c->name, params ? "there is no option '--%s', nor has the file a param of that name"
+	                               : "there is no option '--%s'", given);
 }
 
 static bool read_whole(const char *text, int64_t *to)
@@ -423,6 +444,11 @@ struct reading {
 	bool help;
 	int n, at; /* words, and the one being read */
 	char *const *words;
+	struct texts *set;   /* of the option --set; NULL: the command has none */
+	size_t n_params;     /* of these overrides: "--lr 3e-4", short for "--set params.lr=3e-4" */
+	struct param_option {
+		char *name, *text;
+	} *params;
 };
 
 /* A value standing in the next word. A word that looks like an option is not taken: it is more
@@ -443,6 +469,47 @@ static int no_value(const struct command *c, const struct option *o)
 	return misused(c->name, "--%s needs a value: --%s %s", o->name, o->name, o->value);
 }
 
+/* Takes what may be a param of the file, which check_params looks at when the file is known. */
+static int read_param(struct reading *r, const char *word, size_t length, const char *value)
+{
+	struct param_option *p = &r->params[r->n_params];
+
+	p->name = strndup(word, length);
+	if (!p->name)
+		return failed(r->c->name, "out of memory");
+	r->n_params++;
+	if (!value && r->set)
+		value = next_value(r);
+	if (!value || !r->set)
+		return unknown_option(r->c, p->name, NULL);
+	if (asprintf(&p->text, "params.%s=%s", p->name, value) < 0) {
+		p->text = NULL;
+		return failed(r->c->name, "out of memory");
+	}
+	r->set->v[r->set->n++] = p->text;
+	return EXIT_DONE;
+}
+
+/* Whether the file has all params that were given as options. That it cannot be read the command will say. */
+static int check_params(const struct reading *r)
+{
+	const struct texts none = { 0, NULL };
+	ad_model *m = r->n_params > 0 && r->n_args > 0 ? open_silently(r->args[0], &none) : NULL;
+	const bool unreadable = m && !model_key(m, NULL);
+	const struct yaml *params = params_of(m);
+	int status = EXIT_DONE;
+
+	for (size_t k = 0; k < r->n_params && status == EXIT_DONE; k++) {
+		const char *name = r->params[k].name;
+
+		if (!(params && yaml_get(params, name)) &&
+		    !(unreadable && !nearest_option(r->c, name, NULL)))
+			status = unknown_option(r->c, name, params);
+	}
+	ad_model_close(m);
+	return status;
+}
+
 static int read_long(struct reading *r, const char *word)
 {
 	size_t length = strcspn(word, "=");
@@ -450,7 +517,7 @@ static int read_long(struct reading *r, const char *word)
 	const char *value = word[length] == '=' ? word + length + 1 : NULL;
 
 	if (!o)
-		return unknown_option(r->c, word, length);
+		return read_param(r, word, length, value);
 	if (o == HELP_OPTION) {
 		r->help = true;
 		return EXIT_DONE;
@@ -538,15 +605,20 @@ int command_run(const struct command *c, int n, char *const words[])
 		lists += o->kind == OPTION_TEXTS;
 	r.options = calloc(1, c->options_size + 1);
 	r.args = calloc(room, sizeof *r.args);
+	r.params = calloc(room, sizeof *r.params);
 	list = calloc(room * (lists + 1), sizeof *list);
-	if (!r.options || !r.args || !list) {
+	if (!r.options || !r.args || !r.params || !list) {
 		status = failed(c->name, "out of memory");
 		goto out;
 	}
 	for (const struct option *o = c->options; o && o->name; o++) {
-		if (o->kind == OPTION_TEXTS)
-			((struct texts *)(void *)(r.options + o->offset))->v = list + room * used++;
-		else if (o->def && !*o->def && o->kind == OPTION_CHOICE)
+		if (o->kind == OPTION_TEXTS) {
+			struct texts *texts = (struct texts *)(void *)(r.options + o->offset);
+
+			texts->v = list + room * used++;
+			if (strcmp(o->name, "set") == 0)
+				r.set = texts;
+		} else if (o->def && !*o->def && o->kind == OPTION_CHOICE)
 			*(int *)(void *)(r.options + o->offset) = -1;
 		else if (o->def && !*o->def && o->kind == OPTION_WHOLE)
 			*(int64_t *)(void *)(r.options + o->offset) = -1;
@@ -558,13 +630,21 @@ int command_run(const struct command *c, int n, char *const words[])
 	if (status == EXIT_DONE && r.help) {
 		command_help(c, stdout);
 	} else if (status == EXIT_DONE) {
-		status = check_complete(&r);
-		if (status == EXIT_DONE && !c->bare)
+		if (!c->bare)
 			status = load_plugins(c->name);
+		if (status == EXIT_DONE)
+			status = check_params(&r);
+		if (status == EXIT_DONE)
+			status = check_complete(&r);
 		if (status == EXIT_DONE)
 			status = c->run(r.options, r.n_args, r.args);
 	}
 out:
+	for (size_t k = 0; k < r.n_params; k++) {
+		free(r.params[k].name);
+		free(r.params[k].text);
+	}
+	free(r.params);
 	free(r.options);
 	free(r.args);
 	free(list);
