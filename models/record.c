@@ -103,6 +103,24 @@ static const char *index_help(struct recording *r, size_t n_in, const struct val
 	return NULL;
 }
 
+/* What a size that is free may be keeps an array from being laid out otherwise. NULL: another failure. */
+static const char *free_help(struct recording *r, const char *op, size_t n_in, const struct value in[])
+{
+	ad_shape shape;
+
+	if (strcmp(op, "reshape") != 0 || n_in == 0 || in[0].kind != VALUE_NODE)
+		return NULL;
+	shape = ad_shape_of(in[0].node);
+	for (int i = shape.rank - 1; i > 0; i--)
+		if (is_free(r, shape.dims[i])) {
+			const char *dim = dim_text(r, shape.dims[i]);
+
+			return store_text(r->store, "%s is free, so it need not fit: where it always does, give it a size, %s",
+			                  dim, is_name(dim) ? store_text(r->store, "params: {%s: 64}", dim) : "by a param");
+		}
+	return NULL;
+}
+
 void say_failure(struct recording *r, struct place at, const char *op, size_t n_in,
                  const struct value in[])
 {
@@ -119,6 +137,8 @@ void say_failure(struct recording *r, struct place at, const char *op, size_t n_
 		if (!help && n_in > 1 && value_is_number(in[1]) && layer_find(op))
 			help = store_text(r->store, "with weights of its own it is an item: {%s: %s, from: ...}", op,
 			                  value_text(r, in[1]));
+		if (!help)
+			help = free_help(r, op, n_in, in);
 		message(r->messages, codes[status], at, NULL, help, "%s",
 		        sizes_by_name(r, ad_errmsg(r->graph)));
 		for (size_t i = 0; i < n_in && i < 4 && status == AD_ERROR_SHAPE; i++)

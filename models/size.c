@@ -9,12 +9,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* n = rest * product of free dims as text "2*B*T"; false if it is no such product. */
+/* n as text where it is near to a multiple of a free dim, "T - 1"; false if it is not. */
+static bool near_text(struct recording *r, int64_t n, char *text, size_t room)
+{
+	const int64_t *primes = r->model->build->primes;
+
+	for (int k = 0; k < r->model->n_dims; k++) {
+		int64_t times = (n + primes[k] / 2) / primes[k], rest = n - times * primes[k];
+		char factor[32] = "";
+
+		if (times <= 0 || times > 64 || rest == 0 || rest < -NEAR_DIM || rest > NEAR_DIM)
+			continue;
+		if (times > 1)
+			snprintf(factor, sizeof factor, "%lld*", (long long)times);
+		snprintf(text, room, "%s%s %c %lld", factor, r->model->dims[k], rest < 0 ? '-' : '+',
+		         (long long)llabs(rest));
+		return true;
+	}
+	return false;
+}
+
+/* n = rest * product of free dims as text "2*B*T", "(T - 1)*B"; false if it is no such product. */
 static bool product_text(struct recording *r, int64_t n, char *text, size_t room)
 {
 	const int64_t *primes = r->model->build->primes;
 	size_t used = 0;
-	char names[256] = "";
+	char names[256] = "", near[150];
 
 	for (int k = 0; k < r->model->n_dims; k++) {
 		for (int times = 0; n % primes[k] == 0 && times < 8; times++) {
@@ -27,6 +47,8 @@ static bool product_text(struct recording *r, int64_t n, char *text, size_t room
 	}
 	if (n == 1 && used)
 		snprintf(text, room, "%s", names);
+	else if (used && near_text(r, n, near, sizeof near))
+		snprintf(text, room, "(%s)*%s", near, names);
 	else if (used)
 		snprintf(text, room, "%lld*%s", (long long)n, names);
 	else
@@ -49,16 +71,7 @@ const char *dim_text(struct recording *r, int64_t dim)
 		for (int64_t by = 2; by <= 16; by++)
 			if (dim == primes[k] / by)
 				return store_text(r->store, "%s // %lld", r->model->dims[k], (long long)by);
-	/* B + 1, B - 2, 2*B + 3 */
-	for (int k = 0; k < r->model->n_dims; k++) {
-		int64_t times = (dim + primes[k] / 2) / primes[k], rest = dim - times * primes[k];
-		char head[300];
-
-		if (times > 0 && rest >= -NEAR_DIM && rest <= NEAR_DIM &&
-		    product_text(r, times * primes[k], head, sizeof head))
-			return store_text(r->store, "%s %c %lld", head, rest < 0 ? '-' : '+',
-			                  (long long)llabs(rest));
-	}
+	near_text(r, dim, text, sizeof text);
 	return store_text(r->store, "%s", text);
 }
 

@@ -2,6 +2,7 @@
 # install: what `make install` leaves is enough for programs and for the command; `make uninstall` leaves nothing.
 #   install.sh BUILD
 set -eu
+unset MAKEFLAGS MFLAGS
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "$1" && pwd)
 build=${build#"$root/"} # as make knows it, which else would link anew
