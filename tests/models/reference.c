@@ -173,6 +173,9 @@ static const struct sentence principles[] = {
 	  "'a${n}' cannot be the name of a result" },
 	{ "${name} is allowed only inside paths", "params: {dir: a}\ninclude: ['${dir}/c.yaml']\nmodel: {y: 1}\n", SAYS,
 	  "help: files are put together before params have values: write the path out\n" },
+	{ "${name} is allowed only inside paths", "params: {kind: bytes}\ninputs: {x: {shape: [B, 3], dtype: i32}}\n"
+	  "model: [{embed: {vocab: 3, dim: 2}}]\ndata: {train: {format: text, file: a.txt, tokens: '${kind}', x: x}}\n", SAYS,
+	  "'tokens' is one of: chars words bytes; not '${kind}'" },
 	{ "as names a result, prev is the item before",
 	  "inputs: {x: 3}\nmodel: [{mul: 2, as: h}, {add: 1}, {mul: prev}, {sub: h}]\n", VALUES, "43" },
 	{ "block[2].attn is not for wiring",
