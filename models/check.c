@@ -568,8 +568,9 @@ static bool check_source(struct recording *r, const struct yaml *y, const char *
 		if (y->items[i] == key)
 			continue;
 		if (a) {
+			/* a path, or one word out of a few */
 			const struct yaml *v =
-			    a->type == AD_WORD ? with_params(r, y->items[i]) : y->items[i];
+			    a->type == AD_WORD && !a->choice ? with_params(r, y->items[i]) : y->items[i];
 
 			good = number_setting(r, a, v, &settings[n++]) && good;
 		} else if (word_in(to->format->trees, name)) {

@@ -144,12 +144,6 @@ static void add_defaults_of(struct filling *f, struct yaml *map, const char *kin
 	}
 }
 
-/* concat's axis is 1 in the language, as in record.c: channels are what is joined. */
-static const char *default_of(const char *kind, const ad_attr *a)
-{
-	return strcmp(kind, "concat") == 0 && strcmp(a->name, "axis") == 0 ? "1" : a->def;
-}
-
 /* A table of attributes upon a mapping, or on what stands for one. */
 static struct yaml *fill_attrs(struct filling *f, const struct yaml *key, struct yaml *arg,
                                const ad_attr *table, const char *kind)
@@ -162,7 +156,7 @@ static struct yaml *fill_attrs(struct filling *f, const struct yaml *key, struct
 	if (kind)
 		add_defaults_of(f, map, kind, table->name);
 	for (; table->name; table++)
-		add_default(f, map, table->name, default_of(kind ? kind : "", table));
+		add_default(f, map, table->name, table->def);
 	return map;
 }
 
@@ -214,7 +208,7 @@ static void add_join(struct filling *f, struct yaml *parallel)
 	op = join->kind == YAML_SCALAR ? ad_op_find(join->text) : NULL;
 	axis = op ? attr_find(ad_op_attrs(op), "axis") : NULL;
 	if (axis)
-		add_default(f, parallel, "axis", default_of(join->text, axis));
+		add_default(f, parallel, "axis", axis->def);
 }
 
 /* What a chain, residual or parallel holds. */

@@ -216,8 +216,7 @@ struct value record(struct recording *r, const char *op, struct place at, struct
                     const ad_setting settings[])
 {
 	ad_node **nodes = store_take(r->store, n_in * sizeof(*nodes));
-	ad_setting *all = store_take(r->store, (n_settings + 1) * sizeof *all);
-	bool axis = false, known = true;
+	bool known = true;
 
 	if (!count_step(r, at))
 		return unknown;
@@ -229,15 +228,8 @@ struct value record(struct recording *r, const char *op, struct place at, struct
 	}
 	if (!known)
 		return unknown;
-	for (size_t i = 0; i < n_settings; i++) {
-		all[i] = settings[i];
-		axis = axis || strcmp(settings[i].name, "axis") == 0;
-	}
-	/* In the language channels are what is joined; the op's own default is that of arrays. */
-	if (strcmp(op, "concat") == 0 && !axis)
-		all[n_settings++] = (ad_setting){ .name = "axis", .type = AD_INT, .i = 1 };
 	set_origin(r, at);
-	ad_node *y = ad_call(r->graph, op, n_in, nodes, n_settings, all);
+	ad_node *y = ad_call(r->graph, op, n_in, nodes, n_settings, settings);
 	if (ad_is_error(y)) {
 		say_failure(r, at, op, n_in, in);
 		return unknown;

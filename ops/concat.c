@@ -12,7 +12,7 @@ struct attrs {
 };
 
 static const ad_attr attrs[] = {
-	AD_ATTR(struct attrs, axis, AD_INT, "0", "the axis along which they are joined", NULL),
+	AD_ATTR(struct attrs, axis, AD_INT, "1", "the axis along which they are joined", NULL),
 	{ 0 },
 };
 
@@ -100,10 +100,14 @@ AD_OP(concat, .arity = 1, .optional = -1, .as_is = AD_AS_IS_ALL, .attrs = attrs,
                      .give = { AD_LIST(1, 4), AD_LIST(2, 3, 5, 6) },
                      .want = { AD_LIST(1, 2, 3, 4, 5, 6) },
                      .dwant = { AD_LIST(1, 1), AD_LIST(1, 1, 1, 1) } },
+                   { .in = { AD_DIMS(2, 1), AD_DIMS(2, 1) }, .give = { AD_LIST(1, 4), AD_LIST(2, 3) },
+                     .want = { AD_LIST(1, 2, 4, 3) } },
                    { .in = { AD_DIMS(2), AD_DIMS(0), AD_DIMS(1) },
+                     .attrs = "axis=0",
                      .give = { AD_LIST(1, 2), { 0 }, AD_LIST(3) },
                      .want = { AD_LIST(1, 2, 3) } },
                    { .in = { AD_DIMS_OF(AD_I32, 2), AD_DIMS_OF(AD_I32, 1) },
+                     .attrs = "axis=0",
                      .give = { AD_LIST(1, 2), AD_LIST(3) },
                      .want = { AD_LIST(1, 2, 3) } },
                    { .in = { AD_DIMS(2, 1, 2), AD_DIMS(2, 3, 2), AD_DIMS(2, 2, 2) },
@@ -112,6 +116,7 @@ AD_OP(concat, .arity = 1, .optional = -1, .as_is = AD_AS_IS_ALL, .attrs = attrs,
                      .hi = 2 },
                    { .in = { AD_DIMS(2, 3) }, .lo = -2, .hi = 2 },
                    { .in = { AD_DIMS(2, 3), AD_DIMS(3, 2) },
+                     .attrs = "axis=0",
                      .error = "(2, 3) and (3, 2) differ on axis 1, not only on axis 0" },
                    { .in = { AD_DIMS(2, 3), AD_DIMS(2) },
                      .error = "(2, 3) and (2,) differ in the number of axes" },

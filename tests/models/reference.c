@@ -173,6 +173,9 @@ static const struct sentence principles[] = {
 	  "'a${n}' cannot be the name of a result" },
 	{ "${name} is allowed only inside paths", "params: {dir: a}\ninclude: ['${dir}/c.yaml']\nmodel: {y: 1}\n", SAYS,
 	  "help: files are put together before params have values: write the path out\n" },
+	{ "${name} is allowed only inside paths", "params: {kind: bytes}\ninputs: {x: {shape: [B, 3], dtype: i32}}\n"
+	  "model: [{embed: {vocab: 3, dim: 2}}]\ndata: {train: {format: text, file: a.txt, tokens: '${kind}', x: x}}\n", SAYS,
+	  "'tokens' is one of: chars words bytes; not '${kind}'" },
 	{ "as names a result, prev is the item before",
 	  "inputs: {x: 3}\nmodel: [{mul: 2, as: h}, {add: 1}, {mul: prev}, {sub: h}]\n", VALUES, "43" },
 	{ "block[2].attn is not for wiring",
@@ -215,6 +218,8 @@ static const struct sentence principles[] = {
 	{ "anchors and aliases are allowed", X4 "model: [&l {linear: 3}, *l]\n", WEIGHTS,
 	  "linear.weight[3, 4] linear.bias[3] linear_2.weight[3, 3] linear_2.bias[3]" },
 	{ "keys starting with x- are ignored", "x-common: [1, {a: reluu}]\n" X4 "model: [relu]\n", CLEAN, NULL },
+	{ "a place for anchors", "x-wide: &wide {out: 3, bias: false}\n" X4 "model: [{linear: *wide}, {linear: *wide}]\n", WEIGHTS,
+	  "linear.weight[3, 4] linear_2.weight[3, 3]" },
 	{ "at top level alone", X4 "model: [relu]\ndraw: {x-note: 1}\n", SAYS, "unknown key 'x-note' in 'draw'" },
 };
 
@@ -354,6 +359,7 @@ static const struct sentence rulings[] = {
 	  "model: [b, {mul: n}]\n", VALUES, "14" },
 	{ "op names count only before (", "params: {exp: 3}\nmodel: {y: exp(0) + exp}\n", VALUES, "4" },
 	{ "or as an item", "params: {square: 3}\ninputs: {x: 2}\nmodel: [square, {mul: square}]\n", VALUES, "12" },
+	{ "or as an item", "params: {square: neg}\ninputs: {x: 3}\nmodel: [square]\n", VALUES, "9" },
 	{ "a field's keywords win over params",
 	  "params: {same: 5}\ninputs: {x: [B, 1, 8]}\nmodel: [{conv1d: {out: 1, kernel: 3, padding: same}}]\n", SAYS, "params.same is never used" },
 	{ "a field's keywords win over params", "params: {nearest: bilinear}\ninputs: {x: [B, 1, 2, 2]}\n"
@@ -446,10 +452,19 @@ static const struct sentence beside[] = {
 	  "a[B, 8] layer_norm[B, 8] relu[B, 8] b[B, 8] linear[B, 2]" },
 	/* 'batch' is a key of data, 'epochs' one of train, 'bias' and 'kernel' arguments of other layers */
 	{ "only those legal at that place", X4 "model: [relu]\ntrain: {bacth: 3}\n", LACKS, "did you mean" },
+	{ "only those legal at that place", X4 "model: [relu]\ntrain: {modle: 3}\n", LACKS, "did you mean" },
 	{ "only those legal at that place", LINE "data: {train: {table: {columns: [x, y], rows: [[1, 2]]}}, epohcs: 3}\n", LACKS,
 	  "did you mean" },
 	{ "only those legal at that place", X4 "model: [{linear: {out: 3, kernle: 2}}]\n", LACKS, "did you mean" },
 	{ "only those legal at that place", X4 "model: [{mul: bias}, {relu: , from: linaer}]\n", LACKS, "did you mean" },
+	/* a tensor where a number is due, a layer or what holds items in an expression, a function as an item, an op as a
+	 * cell, a key of train in the sweep */
+	{ "only those legal at that place", X4 "model: [{relu: , as: hidden}, {linear: hiden}]\n", LACKS, "did you mean" },
+	{ "only those legal at that place", X4 "model: {y: embde(x)}\n", LACKS, "did you mean" },
+	{ "only those legal at that place", X4 "model: {y: residaul(x)}\n", LACKS, "did you mean" },
+	{ "only those legal at that place", X4 "model: [rnage]\n", LACKS, "did you mean 'range'" },
+	{ "only those legal at that place", X4 "model: [{scan: {cell: reluu, state: {h: zeros}}}]\n", LACKS, "did you mean" },
+	{ "only those legal at that place", LINE POINTS "sweep: {over: {w: [1, 2]}, schedul: cosine}\n", LACKS, "did you mean" },
 };
 
 Test(reference, beside) { CHECK(beside); }

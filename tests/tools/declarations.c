@@ -379,6 +379,15 @@ static const cJSON *item_keys(const cJSON *json)
 	return cJSON_GetObjectItem(cJSON_GetArrayItem(at(json, "definitions", "item", "anyOf"), 0), "properties");
 }
 
+static bool is_layer(const char *name)
+{
+	size_t k = 0;
+
+	while (layers[k] && strcmp(layers[k]->name, name) != 0)
+		k++;
+	return layers[k] != NULL;
+}
+
 Test(declarations, schema_has_all_ops_and_layers)
 {
 	int status;
@@ -388,9 +397,16 @@ Test(declarations, schema_has_all_ops_and_layers)
 
 	cr_assert(status == 0 && json);
 	keys = item_keys(json);
-	for (size_t k = 0; k < ad_ops(); k++)
-		cr_expect(cJSON_GetObjectItemCaseSensitive(keys, ad_op_name(ad_op_at(k))), "%s",
-		          ad_op_name(ad_op_at(k)));
+	for (size_t k = 0; k < ad_ops(); k++) {
+		const char *name = ad_op_name(ad_op_at(k)), *doc = ad_op_doc(ad_op_at(k));
+		const cJSON *op = cJSON_GetObjectItemCaseSensitive(keys, name);
+
+		cr_assert_not_null(op, "%s", name);
+		/* a word of items and a layer tell of themselves */
+		if (strcmp(name, "repeat") != 0 && !is_layer(name))
+			cr_expect(strncmp(cJSON_GetObjectItem(op, "description")->valuestring, doc, strcspn(doc, "\n")) == 0,
+			          "%s: %s", name, doc);
+	}
 	for (size_t k = 0; layers[k]; k++) {
 		const cJSON *layer = cJSON_GetObjectItemCaseSensitive(keys, layers[k]->name);
 
