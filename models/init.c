@@ -95,6 +95,14 @@ static bool init_args(struct recording *r, const struct scope *in, const struct 
 	               name->text);
 }
 
+bool is_init(const char *word)
+{
+	for (size_t k = 0; k < sizeof init_names / sizeof *init_names; k++)
+		if (strcmp(init_names[k], word) == 0)
+			return true;
+	return false;
+}
+
 bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, struct init *to)
 {
 	const struct yaml *name = y->kind == YAML_MAP && y->n == 1 ? y->keys[0] : y;

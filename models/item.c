@@ -303,6 +303,26 @@ static void check_share_used(struct recording *r, const struct call *c)
 			        c->share->keys[i]->text);
 }
 
+/* The same of the item's own `init: {weight: he, bias: ones}`; a layer may do without its bias. */
+static void check_init_used(struct recording *r, const struct call *c)
+{
+	static const char *const usual[] = { "weight", "bias" };
+	struct init none;
+
+	for (size_t i = 0; c->init_used && r->messages && c->init_scope == c->in && i < c->init->n; i++) {
+		const struct yaml *key = c->init->keys[i];
+		const char *near = nearest(key->text, COUNT(usual), usual);
+
+		if (c->init_used[i] || yaml_is(key, "bias"))
+			continue;
+		if (c->init->n == 1 && !near && !yaml_is(key, "weight"))
+			init_of(r, c->in, c->init, &none);
+		else
+			message(r->messages, E_KEY, key->at, near ? store_text(r->store, "did you mean '%s'?", near) : NULL,
+			        NULL, "'%s' has no weight '%s' that could have initial values", c->name, key->text);
+	}
+}
+
 /* ---- built ----------------------------------------------------------------------------------- */
 
 /* Compares a result with the item's `shape:`. A name that stands for nothing yet is a free dim. */
@@ -356,8 +376,10 @@ static struct value build_leaf(struct call *c, const struct item *item, const ch
 	call_complete(c);
 	if (c->known && check_shared(r, c)) {
 		y = call_build(c, component);
-		if (y.kind == VALUE_NODE)
+		if (y.kind == VALUE_NODE) {
 			check_share_used(r, c);
+			check_init_used(r, c);
+		}
 	}
 	if (y.kind == VALUE_NODE)
 		y.from = item_origin(r, component, path, item->key->at);

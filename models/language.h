@@ -558,11 +558,17 @@ void check_plan(struct recording *r); /* plan.c */
 const char *const *plan_keys(const char *where, size_t *count); /* of sweep and draw; NULL: another */
 void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
+
+/* Says which keys of a file's top level are none of the language's. */
+void check_top_keys(struct messages *m, const struct yaml *root);
 void check_unused(struct recording *r);
 
 /* Whether a name may stand here: a word that is none of the language's own. False after a message.
  */
 bool check_name(struct recording *r, const struct yaml *key, const char *what);
+
+/* Whether it is the name of a way to begin, "he" (init.c). */
+bool is_init(const char *word);
 
 /* The initial values that y declares (init.c). False after a message. */
 bool init_of(struct recording *r, const struct scope *in, const struct yaml *y, struct init *to);
@@ -595,6 +601,7 @@ struct call {
 	const struct scope *init_scope;
 	const struct yaml *share; /* single tensors of others: {weight: tok.weight} */
 	bool *share_used;         /* which of them the layer has asked for */
+	bool *init_used;          /* the same of `init`, where that is for weights by name; else NULL */
 	const char *shared;       /* the path of the item whose weights these are; NULL */
 	size_t n_in, n_settings;
 	struct value *inputs;

@@ -132,17 +132,21 @@ static ad_node *check_weight(struct recording *r, const struct wanted *want, boo
  * one, `init: {weight: he, bias: ones}` for each by name. */
 static bool site_init(struct layer_site *site, const char *name, struct init *to)
 {
-	const struct yaml *y = site->call->init, *own = y ? yaml_get(y, name) : NULL;
-	const struct scope *in = site->call->init_scope;
+	struct call *c = site->call;
+	const struct yaml *y = c->init;
 
-	if (!y)
-		return true;
-	if (own)
-		return init_of(site->recording, in, own, to);
 	/* "weight", "weight_ih_l0", "in_proj_weight" */
-	if (yaml_get(y, "weight") || yaml_get(y, "bias") || !strstr(name, "weight"))
-		return true;
-	return init_of(site->recording, in, y, to);
+	if (!y || y->kind != YAML_MAP || (y->n == 1 && is_init(y->keys[0]->text)))
+		return !y || !strstr(name, "weight") || init_of(site->recording, c->init_scope, y, to);
+	if (!c->init_used)
+		c->init_used = store_take(site->recording->store, y->n * sizeof *c->init_used);
+	for (size_t i = 0; i < y->n; i++) {
+		if (!yaml_is(y->keys[i], name))
+			continue;
+		c->init_used[i] = true;
+		return init_of(site->recording, c->init_scope, y->items[i], to);
+	}
+	return true;
 }
 
 /* The path that `share: {weight: tok.weight}` gives for this one; NULL: it is not shared. Paths are

@@ -190,6 +190,13 @@ static const struct sentence principles[] = {
 	{ "everything is checked before any data is read",
 	  X4 "model: [{matmul: x}]\ndata: {train: {format: csv, file: there-is-none.csv, x: 0..3}}\n", LACKS, "there-is-none" },
 	{ "unknown key", "modle: []\nmodel: {y: 1}\n", SAYS, "unknown key 'modle' in the file" },
+	{ "unknown key", X4 "model: [{linear: 3, init: {wieght: he, bias: ones}}]\n", SAYS,
+	  "m.yaml:3:28: error[E001]: 'linear' has no weight 'wieght' that could have initial values" },
+	{ "unknown key", X4 "model: [{linear: 3, init: {nromal: 1}}]\n", SAYS, "no initialisation named 'nromal'" },
+	{ "unknown key", "inputs: {x: [B, 2, 4]}\nmodel: [{lstm: 3, init: {weight: ones}}]\n", SAYS,
+	  "'lstm' has no weight 'weight' that could have initial values" },
+	{ "unknown key", "inputs: {x: [B, 2, 4]}\nmodel: [{lstm: 3, init: {weight_ih_l0: ones}}, {linear: {out: 3, bias: false}, "
+	  "init: {weight: he, bias: ones}}]\n", CLEAN, NULL },
 	{ "duplicate key", "name: a\nname: b\nmodel: {y: 1}\n", SAYS, "m.yaml:3:1: error[E005]: key 'name' appears twice" },
 	{ "unused param (warning)", "params: {p: 1}\nmodel: {y: 1 + 1}\n", SAYS, "warning: params.p is never used" },
 	{ "unreachable item (warning)", X4 "model: [{relu: , from: x, as: lost}, {tanh: , from: x}]\n", SAYS,
