@@ -257,16 +257,20 @@ static void check_version(struct recording *r, const struct yaml *y)
 		        y->kind == YAML_SCALAR ? y->text : "", y->kind == YAML_SCALAR ? "'" : "");
 }
 
+void check_top_keys(struct messages *m, const struct yaml *root)
+{
+	for (size_t i = 0; i < root->n; i++)
+		if (!allowed(root->keys[i], COUNT(top_keys), top_keys) &&
+		    strncmp(root->keys[i]->text, "x-", 2) != 0)
+			unknown_key(m, root->keys[i], "the file", COUNT(top_keys), top_keys);
+}
+
 void check_top(struct recording *r)
 {
 	struct build *b = r->model->build;
 	const struct yaml *root = b->root, *name = yaml_get(root, "name");
 
-	for (size_t i = 0; i < root->n; i++)
-		if (!allowed(root->keys[i], COUNT(top_keys), top_keys) &&
-		    strncmp(root->keys[i]->text, "x-", 2) != 0)
-			unknown_key(r->messages, root->keys[i], "the file", COUNT(top_keys),
-			            top_keys);
+	check_top_keys(r->messages, root);
 	check_version(r, yaml_get(root, "version"));
 	if (name)
 		check_top_name(r, name);

@@ -307,6 +307,7 @@ static void include_one(struct extension *x, struct yaml *root, const struct yam
 	guest = stem ? load(x, y, path_beside(x->store, path, y->text)) : NULL;
 	if (!guest)
 		return;
+	check_top_keys(x->messages, guest);
 	if (!yaml_get(guest, "defs"))
 		message(x->messages, E_MISSING, y->at, NULL, NULL,
 		        "'%s' has no 'defs' that could be included", y->text);

@@ -561,6 +561,9 @@ void check_plan(struct recording *r); /* plan.c */
 const char *const *plan_keys(const char *where, size_t *count); /* of sweep and draw; NULL: another */
 void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
+
+/* Says which keys of a file's top level are none of the language's. */
+void check_top_keys(struct messages *m, const struct yaml *root);
 void check_unused(struct recording *r);
 
 /* Whether a name may stand here: a word that is none of the language's own. False after a message.

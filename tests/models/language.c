@@ -1096,6 +1096,9 @@ Test(language, include)
 	expect_said(whole, "'out' wants a whole number; 'hidden' is neither");
 	snprintf(whole, sizeof whole, text, "  - blocks.innr: 3\n");
 	expect_said(whole, "did you mean 'blocks.inner'?");
+	scratch_text("misspelt.yaml", "x-own: 1\nprams: {n: 2}\ndefs: {b: {body: [relu]}}\n");
+	expect_said("version: 1\ninclude: [misspelt.yaml]\ninputs: {x: [B, 4]}\nmodel: [misspelt.b]\n",
+	            "misspelt.yaml:2:1: error[E001]: unknown key 'prams' in the file");
 	expect_said("version: 1\ninclude: [a-b.yaml]\nmodel: [relu]\n",
 	            "'a-b' cannot be the first part of the names of blocks");
 	expect_said("version: 1\ninclude: [blocks.yaml, ../x/blocks.yaml]\nmodel: [relu]\n",
