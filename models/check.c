@@ -245,20 +245,15 @@ static void check_top_name(struct recording *r, const struct yaml *y)
 		r->model->name = y->text;
 }
 
-static void check_version(struct recording *r, const struct yaml *y)
-{
-	if (!y && !misspelt(r->model->build->root, "version", COUNT(top_keys), top_keys))
-		message(r->messages, E_MISSING, (struct place){ 0 }, NULL,
-		        "write 'version: 1' first", "the file needs 'version'");
-	else if (y && !yaml_is(y, "1"))
-		message(r->messages, E_RANGE, y->at, NULL, "write 'version: 1'",
-		        "this program reads version 1 of the language%s%s%s",
-		        y->kind == YAML_SCALAR ? ", not '" : "",
-		        y->kind == YAML_SCALAR ? y->text : "", y->kind == YAML_SCALAR ? "'" : "");
-}
-
 void check_top_keys(struct messages *m, const struct yaml *root)
 {
+	const struct yaml *version = yaml_get(root, "version");
+
+	if (version && !yaml_is(version, "1"))
+		message(m, E_RANGE, version->at, NULL, "write 'version: 1'",
+		        "this program reads version 1 of the language%s%s%s",
+		        version->kind == YAML_SCALAR ? ", not '" : "",
+		        version->kind == YAML_SCALAR ? version->text : "", version->kind == YAML_SCALAR ? "'" : "");
 	for (size_t i = 0; i < root->n; i++)
 		if (!allowed(root->keys[i], COUNT(top_keys), top_keys) &&
 		    strncmp(root->keys[i]->text, "x-", 2) != 0)
@@ -271,7 +266,9 @@ void check_top(struct recording *r)
 	const struct yaml *root = b->root, *name = yaml_get(root, "name");
 
 	check_top_keys(r->messages, root);
-	check_version(r, yaml_get(root, "version"));
+	if (!yaml_get(root, "version") && !misspelt(root, "version", COUNT(top_keys), top_keys))
+		message(r->messages, E_MISSING, (struct place){ 0 }, NULL, "write 'version: 1' first",
+		        "the file needs 'version'");
 	if (name)
 		check_top_name(r, name);
 	require_plugins(r, yaml_get(root, "plugins"));

@@ -562,7 +562,7 @@ const char *const *plan_keys(const char *where, size_t *count); /* of sweep and 
 void check_groups(struct recording *r); /* after the weights are known */
 void check_data(struct recording *r);
 
-/* Says which keys of a file's top level are none of the language's. */
+/* Says which keys of a file's top level are none of the language's, and that it is of another version of it. */
 void check_top_keys(struct messages *m, const struct yaml *root);
 void check_unused(struct recording *r);
 

@@ -1099,6 +1099,9 @@ Test(language, include)
 	scratch_text("misspelt.yaml", "x-own: 1\nprams: {n: 2}\ndefs: {b: {body: [relu]}}\n");
 	expect_said("version: 1\ninclude: [misspelt.yaml]\ninputs: {x: [B, 4]}\nmodel: [misspelt.b]\n",
 	            "misspelt.yaml:2:1: error[E001]: unknown key 'prams' in the file");
+	scratch_text("later.yaml", "version: 9\ndefs: {f: {body: [relu]}}\n");
+	expect_said("version: 1\ninclude: [later.yaml]\ninputs: {x: [B, 4]}\nmodel: [later.f]\n",
+	            "later.yaml:1:10: error[E018]: this program reads version 1 of the language, not '9'");
 	expect_said("version: 1\ninclude: [a-b.yaml]\nmodel: [relu]\n",
 	            "'a-b' cannot be the first part of the names of blocks");
 	expect_said("version: 1\ninclude: [blocks.yaml, ../x/blocks.yaml]\nmodel: [relu]\n",
