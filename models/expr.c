@@ -390,8 +390,12 @@ static struct expr *primary(struct parser *p)
 		e->text = store_copy(p->store, from + 1, (size_t)(end - from - 1));
 		return e;
 	}
-	if (strncmp(from, "not ", 4) == 0)
-		return unexpected(p, "");
+	if (strncmp(from, "not ", 4) == 0) {
+		const char next = from[3 + strspn(from + 3, " ")]; /* else it is the name of something */
+
+		if (is_start(next) || is_digit(next) || next == '(')
+			return unexpected(p, "");
+	}
 	if (is_start(*from)) {
 		while (is_start(*p->s) || is_digit(*p->s) || (*p->s == '.' && is_start(p->s[1])))
 			p->s++;

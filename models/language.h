@@ -591,7 +591,7 @@ struct item {
 		*checkpoint;
 	struct kind kind;
 	bool varies; /* the key is a counter of `each`: the kind is another one each time */
-	bool later;  /* a copy that is not the first */
+	bool *begun; /* of copies: whether one before has been built; NULL: the item is none */
 };
 
 /* An op, layer or block with its arguments as they come. */

@@ -1421,3 +1421,28 @@ Test(language, from_of_copies_and_lists_of_tensors)
 	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\nmodel: {a: {sub: [x, y]}}\n"), -3);
 	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\nmodel: [{sub: [x, y]}, {mul: x}]\n"), -6);
 }
+
+/* The first of the copies reads `from`, also where a condition leaves out the first number. */
+Test(language, from_of_copies_that_are_left_out)
+{
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel:\n  - {add: 10}\n"
+	                      "  - {add: 3, repeat: {j: 4}, when: j % 2, from: x * 5}\n"), 2 * 5 + 3 + 3);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel:\n"
+	                      "  - {add: 3, each: {on: [false, true]}, when: on, from: x * 5}\n"), 2 * 5 + 3);
+}
+
+/* Two free dims as one axis are free, too: no limit on steps holds in the check. */
+Test(language, steps_along_a_product_of_free_dims)
+{
+	expect_clean("version: 1\ninputs: {x: [B, H, W, 8]}\ndefs:\n  cell:\n"
+	             "    inputs: {x: [B, 8], h: [B, 8]}\n    body: {new: tanh(x + h)}\n"
+	             "    outputs: {y: new, h: new}\nmodel:\n  - reshape: [B, H*W, 8]\n"
+	             "  - scan: {cell: cell, axis: 1, state: {h: zeros}}\n  - lstm: 4\n");
+}
+
+/* Words of other languages are names here. */
+Test(language, names_like_words_of_logic)
+{
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 1, y: 0}\nmodel:\n  and: x * y\n  or: max(x, y)\n"
+	                      "  not: 1 - y\n  out: not * 3 + or * 2 - (not - and)\noutput: out\n"), 4);
+}
