@@ -299,6 +299,8 @@ static const char *remedy(struct yaml_tree *t, struct place at, struct place fro
 		return "a value that begins with @, ` or % stands in quotes";
 	if (strstr(context, "scanning an alias"))
 		return not_first;
+	if (strstr(problem, "found unexpected ':'"))
+		return "a space is due behind the ':', {relu: , as: h}, or quotes around a value that holds one";
 	if (strstr(problem, "did not find expected key"))
 		return indentation(t, at, from);
 	if (!strstr(problem, "mapping values are not allowed"))
