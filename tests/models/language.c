@@ -1211,7 +1211,8 @@ static void expect_same(const ad_model *a, const ad_model *b, const char *what)
 static const char sparse[] =
     "version: 1\ninputs: {x: [B, 3, 8, 8], y: {shape: [B], dtype: i32, role: target}}\nparams: {lr: 0.1}\n"
     "model:\n  - parallel: [relu, tanh]\n  - parallel: {branches: [relu, tanh], join: stack}\n  - mean: {axis: 0}\n"
-    "  - flatten\n  - {linear: 2, as: h}\nloss: cross_entropy(h, y)\n"
+    "  - flatten\n  - linear: {out: 3, bias: false}\n  - {linear: 2, as: h}\nloss: cross_entropy(h, y)\n"
+    "defaults: {linear: {init: {weight: he, bias: ones}}}\n"
     "metrics: {acc: \"mean(argmax(h, axis=1) == y)\"}\n"
     "data: {train: {png: pictures}, valid: {split: 0.1}, test: {split: 0.2}, batch: 4,\n"
     "       augment: {x: [random_flip, {random_crop: 2}]}}\n"
