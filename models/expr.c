@@ -144,9 +144,9 @@ static const struct {
 	{ "\u00b7", "a product is written '*'" },
 	{ "\u00f7", "a quotient is written '/'" },
 	{ "\u00b2", "a square is written '**2'" },
-	{ "\u2264", "written '<='" },
-	{ "\u2265", "written '>='" },
-	{ "\u2260", "written '!='" },
+	{ "\u2264", "at most is written '<='" },
+	{ "\u2265", "at least is written '>='" },
+	{ "\u2260", "unequal is written '!='" },
 	{ "\u201c", "quotes are ' or \"" },
 	{ "\u2018", "quotes are ' or \"" },
 };

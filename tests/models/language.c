@@ -1441,6 +1441,17 @@ Test(language, steps_along_a_product_of_free_dims)
 	             "  - scan: {cell: cell, axis: 1, state: {h: zeros}}\n  - lstm: 4\n");
 }
 
+/* A default that is called like a type elsewhere stands in quotes. */
+Test(language, words_as_defaults)
+{
+	ad_model_close(open_text("version: 1\ninputs: {x: [B, 4]}\ndefs:\n  b: {params: {norm: \"layer\", how: str = list}, body: [relu]}\n"
+	                         "model: [b]\n"));
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {params: {norm: layer}, body: [relu]}}\nmodel: [b]\n",
+	            "a word as the default stands in quotes");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{relu: , from: x \u2264 3}]\n",
+	            "at most is written '<='");
+}
+
 /* Words of other languages are names here. */
 Test(language, names_like_words_of_logic)
 {
