@@ -531,6 +531,15 @@ struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *
 	return e;
 }
 
+/* Whether argument i of a call is a word that the op knows, reduction=none: no name of a value. */
+static bool is_keyword(const struct expr *e, size_t i)
+{
+	const ad_op *op = e->names && e->names[i] && e->args[i]->kind == EXPR_NAME ? ad_op_find(e->text) : NULL;
+	const ad_attr *attr = op ? attr_find(ad_op_attrs(op), e->names[i]) : NULL;
+
+	return attr && attr->type == AD_WORD && word_in(attr->choice, e->args[i]->text);
+}
+
 void expr_names(const struct expr *e, void (*found)(void *to, const struct expr *name), void *to)
 {
 	if (!e)
@@ -538,5 +547,6 @@ void expr_names(const struct expr *e, void (*found)(void *to, const struct expr 
 	if (e->kind == EXPR_NAME)
 		found(to, e);
 	for (size_t i = 0; i < e->n; i++)
-		expr_names(e->args[i], found, to);
+		if (!is_keyword(e, i))
+			expr_names(e->args[i], found, to);
 }

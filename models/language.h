@@ -183,7 +183,7 @@ struct expr {
 /* Reads the scalar as an expression; NULL after a message (m may be NULL: silently). */
 struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *scalar);
 
-/* Calls found for every name that is not the function of a call. */
+/* Calls found for every name that is not the function of a call or one of its keywords, reduction=none. */
 void expr_names(const struct expr *e, void (*found)(void *to, const struct expr *name), void *to);
 
 /* The operator as written: "//". */

@@ -1376,6 +1376,7 @@ Test(language, equations_called_like_words)
 
 	cr_expect_eq(m->n_weights, 2 + 2 + 4 + 2 + 2, "%d", m->n_weights);
 	ad_model_close(m);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 3}\nmodel:\n  none: mse_loss(x, 1, reduction=none)\n"), 4);
 	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  a: {linear: 4, from: x, share: c}\n"
 	            "  c: {linear: 4, from: a}\n",
 	            "help: of items that share weights the first one owns them: put 'share' on the others");
