@@ -1442,6 +1442,16 @@ Test(language, steps_along_a_product_of_free_dims)
 	             "  - scan: {cell: cell, axis: 1, state: {h: zeros}}\n  - lstm: 4\n");
 }
 
+/* Defaults may depend on sizes of the data as arguments of items may. */
+Test(language, defaults_by_free_dims)
+{
+	expect_clean("version: 1\ninputs: {x: [B, T, 4]}\n"
+	             "defaults: {dropout: {p: 1/T}, reshape: {shape: [B, T*4]}, clamp: {min: 0, max: T}}\n"
+	             "model: [dropout, reshape, clamp]\n");
+	expect_said("version: 1\ninputs: {x: [B, T, 4]}\ndefaults: {linear: {init: {normal: 1/T}}}\nmodel: [linear: 3]\n",
+	            "'std' wants a value that is known before the data; 'T' is a free dim");
+}
+
 /* A default that is called like a type elsewhere stands in quotes. */
 Test(language, words_as_defaults)
 {
