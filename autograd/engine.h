@@ -11,6 +11,9 @@
 /* The instruction set of the graph's kernels: the AD_LEVEL of their variants. */
 int instruction_level(const ad_graph *g);
 
+/* Random ops are counted from 0 again, as by ad_seed, with the seed that there is. */
+void restart_random(ad_graph *g);
+
 /* ---- attrs.c ---------------------------------------------------------------------------------- */
 
 /* Settings as text, "axis=1 shape=[2,3]", for ad_fill_attrs. What they hold lies in the struct. */

@@ -709,8 +709,8 @@ static struct sweep *find_sweep(const ad_graph *g, const ad_node *y)
 		return NULL;
 	for (struct sweep *s = y->sweeps; s; s = s->next)
 		if (s->from == g->path.n && s->before == (g->path.n ? g->nodes[g->path.n - 1] : NULL) &&
-		    s->ordinal_before == g->ordinal && s->context == g->context && s->watch == g->watch && s->wanting == g->wanting &&
-		    s->wanting_lasting == g->wanting_lasting)
+		    s->ordinal_before == g->ordinal && s->context == g->context && s->watch == g->watch &&
+		    s->wanting == g->wanting && s->wanting_lasting == g->wanting_lasting)
 			return s;
 	return NULL;
 }

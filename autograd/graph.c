@@ -273,6 +273,12 @@ void ad_seed(ad_graph *g, uint64_t seed)
 		g->seed = seed, g->ordinal = 0, g->stepped = ++g->clock;
 }
 
+void restart_random(ad_graph *g)
+{
+	if (!g->dead)
+		g->ordinal = 0;
+}
+
 void ad_step(ad_graph *g, uint64_t step)
 {
 	if (!g->dead && g->step != step)

@@ -446,7 +446,8 @@ static bool rule_holds(ad_infer *s)
 
 	if (!s->op->shape(s)) {
 		if (ad_status_of(s->graph) == AD_OK)
-			ad_fail(s->graph, AD_ERROR_SHAPE, "%s: its shape rule refuses this and does not say why: see ad_refuse", op);
+			ad_fail(s->graph, AD_ERROR_SHAPE,
+			        "%s: its shape rule refuses this and does not say why: see ad_refuse", op);
 		return false;
 	}
 	if (s->n_out < 1 || s->n_out > AD_MAX_OUTPUTS) {

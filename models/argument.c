@@ -486,17 +486,20 @@ static const char *primary_of(const struct kind *kind)
 static void take_defaults(struct call *c)
 {
 	const struct build *b = c->r->model->build;
-	const struct scope *file = *c->r->space ? &b->bare : &b->file;
 	const struct yaml *y = defaults_of(c->r, c->kind.name);
+	struct scope *in;
 
 	if (!y)
 		return;
+	/* the file's names, for a part of the model: sizes of the data may be among them */
+	in = store_take(c->r->store, sizeof *in);
+	in->up = *c->r->space ? &b->bare : &b->file;
 	if (y->kind == YAML_MAP) {
 		for (size_t i = 0; i < y->n; i++)
 			if (!is_given(c, y->keys[i]->text))
-				take_pair(c, file, y->keys[i], y->items[i]);
+				take_pair(c, in, y->keys[i], y->items[i]);
 	} else if (!yaml_is_null(y) && !is_given(c, primary_of(&c->kind))) {
-		take_primary(c, file, y);
+		take_primary(c, in, y);
 	}
 }
 

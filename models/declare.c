@@ -37,7 +37,9 @@ static bool names_later(struct recording *r, const struct scope *numbers, const 
 	expr_names(expr_parse(r->store, NULL, y), take_later, &l);
 	if (!l.found)
 		return false;
-	message(r->messages, E_NAME, y->at, NULL, store_text(r->store, "put it above '%s'", key->text),
+	message(r->messages, E_NAME, y->at, NULL,
+	        store_text(r->store, "put it above '%s' or, if it is a word, into quotes",
+	                   key->text),
 	        "params are read from top to bottom, and '%s' stands below", l.found->text);
 	message_also(r->messages, l.found->at, "here");
 	return true;

@@ -60,7 +60,8 @@ static bool as_default(struct recording *r, const struct yaml *y, const char *wo
 		if (strcmp(names[k].theirs, word) == 0)
 			return !message(r->messages, E_TYPE, y->at,
 			               store_text(r->store, "did you mean '%s'?", names[k].ours),
-			               store_text(r->store, "the types are: %s", types),
+			               store_text(r->store, "the types are: %s; a word as the default stands in quotes",
+			                          types),
 			               "no type of a param is called '%s'", word);
 	if (strchr(y->text, '=') == y->text + strlen(word) + strspn(y->text + strlen(word), " ") &&
 	    is_name(word))

@@ -144,9 +144,9 @@ static const struct {
 	{ "\u00b7", "a product is written '*'" },
 	{ "\u00f7", "a quotient is written '/'" },
 	{ "\u00b2", "a square is written '**2'" },
-	{ "\u2264", "written '<='" },
-	{ "\u2265", "written '>='" },
-	{ "\u2260", "written '!='" },
+	{ "\u2264", "at most is written '<='" },
+	{ "\u2265", "at least is written '>='" },
+	{ "\u2260", "unequal is written '!='" },
 	{ "\u201c", "quotes are ' or \"" },
 	{ "\u2018", "quotes are ' or \"" },
 };
@@ -390,8 +390,12 @@ static struct expr *primary(struct parser *p)
 		e->text = store_copy(p->store, from + 1, (size_t)(end - from - 1));
 		return e;
 	}
-	if (strncmp(from, "not ", 4) == 0)
-		return unexpected(p, "");
+	if (strncmp(from, "not ", 4) == 0) {
+		const char next = from[3 + strspn(from + 3, " ")]; /* else it is the name of something */
+
+		if (is_start(next) || is_digit(next) || next == '(')
+			return unexpected(p, "");
+	}
 	if (is_start(*from)) {
 		while (is_start(*p->s) || is_digit(*p->s) || (*p->s == '.' && is_start(p->s[1])))
 			p->s++;
@@ -527,6 +531,15 @@ struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *
 	return e;
 }
 
+/* Whether argument i of a call is a word that the op knows, reduction=none: no name of a value. */
+static bool is_keyword(const struct expr *e, size_t i)
+{
+	const ad_op *op = e->names && e->names[i] && e->args[i]->kind == EXPR_NAME ? ad_op_find(e->text) : NULL;
+	const ad_attr *attr = op ? attr_find(ad_op_attrs(op), e->names[i]) : NULL;
+
+	return attr && attr->type == AD_WORD && word_in(attr->choice, e->args[i]->text);
+}
+
 void expr_names(const struct expr *e, void (*found)(void *to, const struct expr *name), void *to)
 {
 	if (!e)
@@ -534,5 +547,6 @@ void expr_names(const struct expr *e, void (*found)(void *to, const struct expr 
 	if (e->kind == EXPR_NAME)
 		found(to, e);
 	for (size_t i = 0; i < e->n; i++)
-		expr_names(e->args[i], found, to);
+		if (!is_keyword(e, i))
+			expr_names(e->args[i], found, to);
 }

@@ -133,9 +133,13 @@ static void add_defaults_of(struct filling *f, struct yaml *map, const char *kin
 	const struct yaml *y = defaults_of(&f->r, kind);
 
 	if (y && y->kind == YAML_MAP) {
-		for (size_t i = 0; i < y->n; i++)
-			if (!yaml_get(map, y->keys[i]->text))
+		for (size_t i = 0; i < y->n; i++) {
+			/* in `defaults` it may name weights that this item has not */
+			const bool stays = yaml_is(y->keys[i], "init") && init_by_weight(y->items[i]);
+
+			if (!stays && !yaml_get(map, y->keys[i]->text))
 				yaml_put(f->store, map, y->keys[i], y->items[i]);
+		}
 	} else if (y && !yaml_is_null(y) && !yaml_get(map, primary)) {
 		struct yaml *value = store_take(f->store, sizeof *value);
 

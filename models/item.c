@@ -231,12 +231,12 @@ static bool names_prev(struct recording *r, const struct yaml *y)
 	return found;
 }
 
-/* The values that an item reads: `from`, or what stands before it. Of copies the first reads `from`, and each
+/* The values that an item reads: `from`, or what stands before it. Of copies the first one reads `from`, and each
  * further one the copy before it in the place of the first of these, unless `from` itself says where prev goes. */
 static void item_inputs(struct call *c, const struct item *item, struct value prev)
 {
 	const struct yaml *from = item->from;
-	const bool chained = !from || (item->later && !names_prev(c->r, from));
+	const bool chained = !from || (item->begun && *item->begun && !names_prev(c->r, from));
 
 	if (chained) {
 		if (prev.kind == VALUE_NODE)
@@ -548,6 +548,8 @@ static struct value build_copy(struct recording *r, const struct scope *in, stru
 		if (opened)
 			ad_checkpoint_end(r->graph);
 	}
+	if (item->begun)
+		*item->begun = true;
 	r->frozen = frozen;
 	r->lr_scale = lr_scale;
 	r->prev = outer;
@@ -630,6 +632,7 @@ static struct value build_copies(struct recording *r, struct scope *body, const 
 {
 	const struct yaml *many = item->repeat ? item->repeat : item->each;
 	struct copies copies = { .counter = "i", .at = many->at };
+	bool begun = false;
 
 	if (item->repeat && item->each) {
 		message(r->messages, E_KEY, item->each->at, NULL,
@@ -648,7 +651,7 @@ static struct value build_copies(struct recording *r, struct scope *body, const 
 			scope_add(r->store, own, copies.names[k]->text, NAME_COUNTER,
 			          copies.names[k]->at, copies.lists[k].items[i]);
 		struct item copy = *item;
-		copy.later = i > 0;
+		copy.begun = &begun;
 		if (item->varies && !kind_find(r, own, item->key->text, &copy.kind)) {
 			say_op(r, item->key->at, item->key->text, AS_ITEM);
 			return unknown;

@@ -183,7 +183,7 @@ struct expr {
 /* Reads the scalar as an expression; NULL after a message (m may be NULL: silently). */
 struct expr *expr_parse(struct store *s, struct messages *m, const struct yaml *scalar);
 
-/* Calls found for every name that is not the function of a call. */
+/* Calls found for every name that is not the function of a call or one of its keywords, reduction=none. */
 void expr_names(const struct expr *e, void (*found)(void *to, const struct expr *name), void *to);
 
 /* The operator as written: "//". */
@@ -594,7 +594,7 @@ struct item {
 		*checkpoint;
 	struct kind kind;
 	bool varies; /* the key is a counter of `each`: the kind is another one each time */
-	bool later;  /* a copy that is not the first */
+	bool *begun; /* of copies: whether one before has been built; NULL: the item is none */
 };
 
 /* An op, layer or block with its arguments as they come. */

@@ -1,6 +1,7 @@
 /*
  * open: from a file to a model with weights, and its recordings for given sizes.
  */
+#include "engine.h"
 #include "file.h"
 #include "language.h"
 
@@ -435,7 +436,7 @@ static bool record_instance(ad_model *m, const int64_t dims[], bool training)
 	in->bf16 = training && m->bf16;
 	ad_training(m->graph, training);
 	ad_set_precision(m->graph, in->bf16 ? AD_BF16 : AD_FULL);
-	ad_seed(m->graph, m->train.seed); /* its random numbers do not depend on what was recorded before */
+	restart_random(m->graph); /* its random numbers do not depend on what was recorded before */
 	build_model(&r, in);
 	if (ad_status_of(m->graph) != AD_OK)
 		return false;

@@ -139,7 +139,7 @@ static bool find_axis(struct scan *s)
 			    dim_text(r, shape.dims[s->axis]));
 		s->steps = shape.dims[s->axis];
 	}
-	if (s->steps > 0 && s->steps <= MOST_UNROLLED)
+	if (s->steps > 0 && (s->steps <= MOST_UNROLLED || is_free(r, s->steps)))
 		return true;
 	if (s->steps == 0)
 		message(r->messages, E_SHAPE, at, NULL, NULL, "'scan' over no steps");

@@ -1169,7 +1169,9 @@ static bool check_model(struct trainer *t)
 	for (int k = 0; k < m->n_inputs; k++)
 		fed |= !m->inputs[k].scalar_leaf;
 	if (fed && !m->data.has_train)
-		return failure(error, n, "%s has inputs, but no data for them: add 'data' with 'train'", m->path);
+		return failure(error, n,
+		               "%s has inputs, but no data for them: add 'data' with 'train', or --set "
+		               "'data.train={format: ...}'", m->path);
 	return model_take_precision(t->m, error, n);
 }
 

@@ -380,7 +380,7 @@ const char *share_item(struct recording *r, const struct yaml *share, const stru
 		const struct site *site = found ? &b->site_list[found->value.i] : NULL;
 		if (!site && site_at(b, r, path, "[0]")) {
 			message(r->messages, E_NAME, share->at, NULL,
-			        store_text(r->store, "one of the copies: %s[0]", share->text),
+			        store_text(r->store, "one of the copies: \"%s[0]\"", share->text),
 			        copy ? "'%s' has fewer copies than this item: none is '%s%s'"
 			             : "'%s' is repeated, and each copy has weights of its own",
 			        share->text, share->text, copy);

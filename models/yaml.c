@@ -226,12 +226,34 @@ static bool say_tab(struct messages *m, int file, int line)
 	return false;
 }
 
-/* What the line before lacks where a key has no place: a colon, or the space behind it. NULL: nothing is known. */
-static const char *missing_colon(struct yaml_tree *t, int line)
+/* The byte in its line where a place begins. Events come in order, so the search goes on from where
+ * it was: a file of one long line takes no quadratic time. */
+static size_t byte_of(struct yaml_tree *t, struct place at, const char *s, size_t n)
+{
+	bool valid;
+
+	if (t->seen.line != at.line || t->seen.col > at.col) {
+		t->seen = (struct place){ at.line, 1, 1, t->file };
+		t->seen_byte = 0;
+	}
+	while (t->seen_byte < n && t->seen.col < at.col) {
+		t->seen_byte += utf8_next(s + t->seen_byte, n - t->seen_byte, &valid);
+		t->seen.col++;
+	}
+	return t->seen_byte;
+}
+
+/* What the line before lacks where a key has no place: a colon, a space behind it or behind its '-'; or the key's own
+ * line begins too far right, so that it goes on with the value before. NULL: nothing is known. */
+static const char *line_before(struct yaml_tree *t, struct place at)
 {
 	size_t n, from = 0, length;
-	const char *s = NULL, *colon;
+	const char *s = messages_line(t->messages, t->file, at.line, &n), *colon;
+	const size_t until = s ? byte_of(t, at, s, n) : 0, indent = s ? strspn(s, " ") : 0;
+	const bool first = s && !memchr(s, ':', until), item = s && indent + 1 < n && memcmp(s + indent, "- ", 2) == 0;
+	int line = at.line;
 
+	s = NULL;
 	while (--line > 0 && (!s || from == n)) {
 		s = messages_line(t->messages, t->file, line, &n);
 		for (from = 0; s && from < n && (s[from] == ' ' || s[from] == '-'); from++)
@@ -246,12 +268,19 @@ static const char *missing_colon(struct yaml_tree *t, int line)
 	colon = from + length < n && s[from + length] == ':' ? s + from + length : NULL;
 	if (length == 0 || length > LONGEST_NAME)
 		return NULL;
+	if (from > 0 && s[from - 1] == '-' && !strchr("0123456789.", s[from]))
+		return store_text(&t->store, "a space is due behind the '-' in line %d", line + 1);
 	if (colon && colon + 1 < s + n && colon[1] != ' ')
 		return store_text(&t->store, "a space is due behind the colon of '%.*s:' in line %d",
 		                  (int)length, s + from, line + 1);
-	return colon ? NULL
-	             : store_text(&t->store, "something stands below '%.*s' in line %d, so it needs a colon: '%.*s:'",
-	                          (int)length, s + from, line + 1, (int)length, s + from);
+	if (colon)
+		return first ? store_text(&t->store,
+		                          "this goes on with the value of '%.*s' in line %d; the keys of a mapping begin "
+		                          "in one column", (int)length, s + from, line + 1)
+		             : NULL;
+	return store_text(&t->store, "something stands below '%.*s' in line %d, so it needs a colon: '%.*s:'%s",
+	                  (int)length, s + from, line + 1, (int)length, s + from,
+	                  item ? "; or the items of a list begin, with their '-', in one column" : "");
 }
 
 static bool line_has(const struct yaml_tree *t, int line, const char *part)
@@ -293,20 +322,22 @@ static const char *indentation(struct yaml_tree *t, struct place at, struct plac
 static const char *remedy(struct yaml_tree *t, struct place at, struct place from, const char *problem,
                           const char *context)
 {
-	const char *colon;
+	const char *before;
 
 	if (strstr(problem, "cannot start any token"))
 		return "a value that begins with @, ` or % stands in quotes";
 	if (strstr(context, "scanning an alias"))
 		return not_first;
+	if (strstr(problem, "found unexpected ':'"))
+		return "a space is due behind the ':', {relu: , as: h}, or quotes around a value that holds one";
 	if (strstr(problem, "did not find expected key"))
 		return indentation(t, at, from);
 	if (!strstr(problem, "mapping values are not allowed"))
 		return NULL;
 	if (line_has(t, at.line, " ? "))
 		return "write if(condition, a, b)";
-	colon = missing_colon(t, at.line);
-	return colon ? colon : "quote a value that holds ': '";
+	before = line_before(t, at);
+	return before ? before : "quote a value that holds ': '";
 }
 
 /* Where the text goes on behind a quoted part that begins at s[i]; n: not in this line. */
@@ -328,11 +359,8 @@ static bool is_closed(struct yaml_tree *t, struct place open)
 	const char *s;
 
 	for (; (s = messages_line(t->messages, t->file, open.line, &n)) != NULL; open.line++, open.col = 1) {
-		bool valid;
-		size_t i = 0;
+		size_t i = byte_of(t, open, s, n);
 
-		for (int col = 1; i < n && col < open.col; col++)
-			i += utf8_next(s + i, n - i, &valid);
 		while (i < n) {
 			const bool begins = i == 0 || strchr(" \t[{,:", s[i - 1]);
 
@@ -426,23 +454,6 @@ static void say_yaml(struct yaml_tree *t)
 }
 
 /* ---- events -> tree -------------------------------------------------------------------------- */
-
-/* The byte in its line where a place begins. Events come in order, so the search goes on from where
- * it was: a file of one long line takes no quadratic time. */
-static size_t byte_of(struct yaml_tree *t, struct place at, const char *s, size_t n)
-{
-	bool valid;
-
-	if (t->seen.line != at.line || t->seen.col > at.col) {
-		t->seen = (struct place){ at.line, 1, 1, t->file };
-		t->seen_byte = 0;
-	}
-	while (t->seen_byte < n && t->seen.col < at.col) {
-		t->seen_byte += utf8_next(s + t->seen_byte, n - t->seen_byte, &valid);
-		t->seen.col++;
-	}
-	return t->seen_byte;
-}
 
 /* The place of an event in its first line, without the anchor or tag before it. */
 static struct place event_place(struct yaml_tree *t, const yaml_event_t *e, bool properties)

@@ -480,8 +480,10 @@ static int read_param(struct reading *r, const char *word, size_t length, const 
 	r->n_params++;
 	if (!value && r->set)
 		value = next_value(r);
-	if (!value || !r->set)
+	if (!r->set)
 		return unknown_option(r->c, p->name, NULL);
+	if (!value)
+		return EXIT_DONE;
 	if (asprintf(&p->text, "params.%s=%s", p->name, value) < 0) {
 		p->text = NULL;
 		return failed(r->c->name, "out of memory");
@@ -490,7 +492,8 @@ static int read_param(struct reading *r, const char *word, size_t length, const 
 	return EXIT_DONE;
 }
 
-/* Whether the file has all params that were given as options. That it cannot be read the command will say. */
+/* Whether the file has all params that were given as options, and they their values. That it cannot be read the
+ * command will say. */
 static int check_params(const struct reading *r)
 {
 	const struct texts none = { 0, NULL };
@@ -501,9 +504,11 @@ static int check_params(const struct reading *r)
 
 	for (size_t k = 0; k < r->n_params && status == EXIT_DONE; k++) {
 		const char *name = r->params[k].name;
+		const struct option as = { .name = name, .kind = OPTION_TEXT, .value = param_option.value };
 
-		if (!(params && yaml_get(params, name)) &&
-		    !(unreadable && !nearest_option(r->c, name, NULL)))
+		if (params && yaml_get(params, name))
+			status = r->params[k].text ? EXIT_DONE : no_value(r->c, &as);
+		else if (!unreadable || nearest_option(r->c, name, NULL))
 			status = unknown_option(r->c, name, params);
 	}
 	ad_model_close(m);

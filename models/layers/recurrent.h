@@ -188,7 +188,7 @@ static inline ad_node *recur(struct layer_site *site, const struct recurrence *k
 	if (shape.rank != 3)
 		return ad_fail(g, AD_ERROR_SHAPE, "%s: x is [batch, steps, size], not %s",
 		               kind->name, ad_print_shape(text, sizeof text, shape));
-	if (shape.dims[1] > MOST_UNROLLED)
+	if (shape.dims[1] > MOST_UNROLLED && !layer_open_size(site, shape.dims[1]))
 		return ad_fail(g, AD_ERROR_ARGUMENT, "%s: %lld steps are more than %d, as many as can be unrolled",
 		               kind->name, (long long)shape.dims[1], MOST_UNROLLED);
 	if (a->layers < 1 || a->layers > 1000)

@@ -1217,7 +1217,8 @@ static void expect_same(const ad_model *a, const ad_model *b, const char *what)
 static const char sparse[] =
     "version: 1\ninputs: {x: [B, 3, 8, 8], y: {shape: [B], dtype: i32, role: target}}\nparams: {lr: 0.1}\n"
     "model:\n  - parallel: [relu, tanh]\n  - parallel: {branches: [relu, tanh], join: stack}\n  - mean: {axis: 0}\n"
-    "  - flatten\n  - {linear: 2, as: h}\nloss: cross_entropy(h, y)\n"
+    "  - flatten\n  - linear: {out: 3, bias: false}\n  - {linear: 2, as: h}\nloss: cross_entropy(h, y)\n"
+    "defaults: {linear: {init: {weight: he, bias: ones}}}\n"
     "metrics: {acc: \"mean(argmax(h, axis=1) == y)\"}\n"
     "data: {train: {png: pictures}, valid: {split: 0.1}, test: {split: 0.2}, batch: 4,\n"
     "       augment: {x: [random_flip, {random_crop: 2}]}}\n"
@@ -1381,6 +1382,7 @@ Test(language, equations_called_like_words)
 
 	cr_expect_eq(m->n_weights, 2 + 2 + 4 + 2 + 2, "%d", m->n_weights);
 	ad_model_close(m);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 3}\nmodel:\n  none: mse_loss(x, 1, reduction=none)\n"), 4);
 	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel:\n  a: {linear: 4, from: x, share: c}\n"
 	            "  c: {linear: 4, from: a}\n",
 	            "help: of items that share weights the first one owns them: put 'share' on the others");
@@ -1426,4 +1428,50 @@ Test(language, from_of_copies_and_lists_of_tensors)
 	                      "model: {a: {b: , from: [x, y], repeat: 2}}\n"), (2 * 2 - 5) * 2 - 5);
 	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\nmodel: {a: {sub: [x, y]}}\n"), -3);
 	cr_expect_eq(value_of("version: 1\ninputs: {x: 2, y: 5}\nmodel: [{sub: [x, y]}, {mul: x}]\n"), -6);
+}
+
+/* The first of the copies reads `from`, also where a condition leaves out the first number. */
+Test(language, from_of_copies_that_are_left_out)
+{
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel:\n  - {add: 10}\n"
+	                      "  - {add: 3, repeat: {j: 4}, when: j % 2, from: x * 5}\n"), 2 * 5 + 3 + 3);
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 2}\nmodel:\n"
+	                      "  - {add: 3, each: {on: [false, true]}, when: on, from: x * 5}\n"), 2 * 5 + 3);
+}
+
+/* Two free dims as one axis are free, too: no limit on steps holds in the check. */
+Test(language, steps_along_a_product_of_free_dims)
+{
+	expect_clean("version: 1\ninputs: {x: [B, H, W, 8]}\ndefs:\n  cell:\n"
+	             "    inputs: {x: [B, 8], h: [B, 8]}\n    body: {new: tanh(x + h)}\n"
+	             "    outputs: {y: new, h: new}\nmodel:\n  - reshape: [B, H*W, 8]\n"
+	             "  - scan: {cell: cell, axis: 1, state: {h: zeros}}\n  - lstm: 4\n");
+}
+
+/* Defaults may depend on sizes of the data as arguments of items may. */
+Test(language, defaults_by_free_dims)
+{
+	expect_clean("version: 1\ninputs: {x: [B, T, 4]}\n"
+	             "defaults: {dropout: {p: 1/T}, reshape: {shape: [B, T*4]}, clamp: {min: 0, max: T}}\n"
+	             "model: [dropout, reshape, clamp]\n");
+	expect_said("version: 1\ninputs: {x: [B, T, 4]}\ndefaults: {linear: {init: {normal: 1/T}}}\nmodel: [linear: 3]\n",
+	            "'std' wants a value that is known before the data; 'T' is a free dim");
+}
+
+/* A default that is called like a type elsewhere stands in quotes. */
+Test(language, words_as_defaults)
+{
+	ad_model_close(open_text("version: 1\ninputs: {x: [B, 4]}\ndefs:\n  b: {params: {norm: \"layer\", how: str = list}, body: [relu]}\n"
+	                         "model: [b]\n"));
+	expect_said("version: 1\ninputs: {x: [B, 4]}\ndefs: {b: {params: {norm: layer}, body: [relu]}}\nmodel: [b]\n",
+	            "a word as the default stands in quotes");
+	expect_said("version: 1\ninputs: {x: [B, 4]}\nmodel: [{relu: , from: x \u2264 3}]\n",
+	            "at most is written '<='");
+}
+
+/* Words of other languages are names here. */
+Test(language, names_like_words_of_logic)
+{
+	cr_expect_eq(value_of("version: 1\ninputs: {x: 1, y: 0}\nmodel:\n  and: x * y\n  or: max(x, y)\n"
+	                      "  not: 1 - y\n  out: not * 3 + or * 2 - (not - and)\noutput: out\n"), 4);
 }

@@ -204,3 +204,24 @@ Test(step, nothing_given)
 	cr_expect_eq(ad_model_train(NULL, NULL, error, sizeof error), AD_RUN_FAILED);
 	cr_expect_str_eq(error, "no model is given");
 }
+
+/* A seed of the caller stays when sizes come that the model has not met, and each size has the same numbers. */
+Test(step, seeds)
+{
+	ad_model *m = ad_model_open(scratch_text("m.yaml", "version: 1\ninputs: {x: [B, 2]}\n"
+	                                                   "model: {y: \"rand_like(x)\"}\n"), 0, NULL);
+	const ad_model_input one = { "x", { 2, { 1, 2 } }, x };
+	double number[5];
+
+	cr_assert_eq(ad_model_errors(m), 0);
+	for (int k = 0; k < 5; k++) {
+		if (k % 2 == 0)
+			ad_seed(ad_model_graph(m), k < 4 ? 7 : 8);
+		ad_node *out = ad_model_run(m, 1, k % 2 ? batch : &one);
+		cr_assert(out, "%s", ad_errmsg(ad_model_graph(m)));
+		number[k] = ad_at(out, 1);
+	}
+	cr_expect(number[0] == number[1] && number[0] == number[2] && number[0] == number[3]);
+	cr_expect_neq(number[0], number[4]);
+	ad_model_close(m);
+}

@@ -1,5 +1,5 @@
 /*
- * report: what stands in the page of `autograd report`. tests/browser/ has what a browser makes of it.
+ * report: what stands in the page of `autograd report`. tests/node/ has what a browser makes of it.
  *
  * The command is $AUTOGRAD_BIN, else build/autograd; the tests run in the project's top folder.
  */
