@@ -66,11 +66,11 @@ const char *dim_text(struct recording *r, int64_t dim)
 		return store_text(r->store, "-%s", dim_text(r, -dim));
 	if (!primes || dim <= 0 || product_text(r, dim, text, sizeof text))
 		return store_text(r->store, "%s", text);
-	/* B // 2 */
+	/* B // 2, (B + 1) // 2, (B + 1) // 2 // 2: how they were rounded is not to be seen */
 	for (int k = 0; k < r->model->n_dims; k++)
 		for (int64_t by = 2; by <= 16; by++)
-			if (dim == primes[k] / by)
-				return store_text(r->store, "%s // %lld", r->model->dims[k], (long long)by);
+			if (dim == primes[k] / by || dim == primes[k] / by + 1)
+				return store_text(r->store, "about %s/%lld", r->model->dims[k], (long long)by);
 	near_text(r, dim, text, sizeof text);
 	return store_text(r->store, "%s", text);
 }

@@ -1475,3 +1475,13 @@ Test(language, names_like_words_of_logic)
 	cr_expect_eq(value_of("version: 1\ninputs: {x: 1, y: 0}\nmodel:\n  and: x * y\n  or: max(x, y)\n"
 	                      "  not: 1 - y\n  out: not * 3 + or * 2 - (not - and)\noutput: out\n"), 4);
 }
+
+/* Of halves of a free dim it is not said how they were rounded, which one size does not tell. */
+Test(language, parts_of_free_dims)
+{
+	const char *const text = "version: 1\ninputs: {x: [B, 1, H, W]}\nmodel:\n"
+	                         "  - conv2d: {out: 4, kernel: 3, stride: 2, padding: same}\n"
+	                         "  - {max_pool2d: 2}\n  - {relu: , shape: [B, 4, 3, 3]}\n";
+
+	expect_said(text, "[B, 4, about H/4, about W/4]");
+}
