@@ -127,14 +127,14 @@ static struct expr *fail(struct parser *p, const char *from, const char *to, con
 static const struct {
 	const char *theirs, *help;
 } foreign[] = {
-	{ "and", "both of two is a product: (a < b) * (b < c)" },
-	{ "&&", "both of two is a product: (a < b) * (b < c)" },
-	{ "&", "both of two is a product: (a < b) * (b < c)" },
-	{ "or", "one of two or both: max(a < b, b < c)" },
-	{ "||", "one of two or both: max(a < b, b < c)" },
-	{ "|", "one of two or both: max(a < b, b < c)" },
-	{ "not", "the opposite of a condition: (a < b) == false" },
-	{ "!", "the opposite of a condition: (a < b) == false" },
+	{ "and", "both of two: (a < b) * (b < c), and of tensors logical_and(a < b, b < c)" },
+	{ "&&", "both of two: (a < b) * (b < c), and of tensors logical_and(a < b, b < c)" },
+	{ "&", "both of two: (a < b) * (b < c), and of tensors logical_and(a < b, b < c)" },
+	{ "or", "one of two or both: max(a < b, b < c), and of tensors logical_or(a < b, b < c)" },
+	{ "||", "one of two or both: max(a < b, b < c), and of tensors logical_or(a < b, b < c)" },
+	{ "|", "one of two or both: max(a < b, b < c), and of tensors logical_or(a < b, b < c)" },
+	{ "not", "the opposite: (a < b) == false, and of tensors logical_not(a < b)" },
+	{ "!", "the opposite: (a < b) == false, and of tensors logical_not(a < b)" },
 	{ "^", "a power is written '**'" },
 	{ "?", "write if(condition, a, b)" },
 	{ "=", "equality is written '=='" },
