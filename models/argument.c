@@ -308,15 +308,21 @@ static void take_pair(struct call *c, const struct scope *in, const struct yaml 
 	c->known = false;
 }
 
-/* Tensors in an op's argument: `matmul: w`, `concat: [prev, here]`. A list that names prev is all
- * of the inputs, as it is where nothing stands before; else prev comes first. */
+/* Whether a list has this among its tensors. */
+static bool lists_prev(const struct yaml *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (yaml_is(list->items[i], "prev"))
+			return true;
+	return false;
+}
+
+/* Tensors in an op's argument: `matmul: w`, `concat: [prev, here]`. What stands before comes first, but where
+ * the list is all of the inputs: there is nothing before, or call_lists_all. */
 static void take_tensors(struct call *c, const struct yaml *arg)
 {
-	bool all = arg->kind == YAML_LIST && c->n_in == 1 && c->inputs[0].kind == VALUE_NULL;
-
-	for (size_t i = 0; arg->kind == YAML_LIST && i < arg->n; i++)
-		all = all || yaml_is(arg->items[i], "prev");
-	if (all) {
+	if (arg->kind == YAML_LIST &&
+	    ((c->n_in == 1 && c->inputs[0].kind == VALUE_NULL) || lists_prev(arg))) {
 		c->n_in = 0;
 		c->known = true;
 	}
@@ -358,6 +364,21 @@ static bool wants_tensors(const struct call *c)
 	bool attrs = attrs_of(&c->kind) != NULL;
 
 	return most < 0 || (c->n_in < (size_t)most && (c->n_in < (size_t)least || !attrs));
+}
+
+bool call_lists_all(const struct call *c)
+{
+	const struct yaml *arg = c->arg;
+	int least, most;
+
+	if (c->kind.what != KIND_OP || !arg || arg->kind != YAML_LIST)
+		return false;
+	least = ad_op_min_inputs(c->kind.op);
+	most = ad_op_max_inputs(c->kind.op);
+	if (most < 0)
+		return true;
+	/* beside what stands before there must be a place for tensors in the argument */
+	return (least > 1 || (most > 1 && !attrs_of(&c->kind))) && (lists_prev(arg) || arg->n >= (size_t)most);
 }
 
 static void make_given(struct call *c)

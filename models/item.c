@@ -238,6 +238,8 @@ static void item_inputs(struct call *c, const struct item *item, struct value pr
 	const struct yaml *from = item->from;
 	const bool chained = !from || (item->begun && *item->begun && !names_prev(c->r, from));
 
+	if (!from && call_lists_all(c))
+		return;
 	if (chained) {
 		if (prev.kind == VALUE_NODE)
 			read_origin(c->r, prev.from);

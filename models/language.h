@@ -635,6 +635,10 @@ struct call {
 
 void call_input(struct call *c, struct value v);
 
+/* Whether the list in an op's argument is all of its inputs, so that what stands before is none: where the op takes
+ * any number, the list names prev, or prev would be one too many. */
+bool call_lists_all(const struct call *c);
+
 /* Takes the arguments of an item, `conv2d: {out: 3}`, `dropout: 0.1`, `concat: [prev, a]`. */
 void call_take(struct call *c);
 

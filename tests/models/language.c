@@ -1485,3 +1485,32 @@ Test(language, parts_of_free_dims)
 
 	expect_said(text, "[B, 4, about H/4, about W/4]");
 }
+
+/* A list of tensors is all that an item reads, where the op takes any number or the item before would be one too
+ * many; a shorter one comes behind it. */
+Test(language, lists_of_tensors)
+{
+	static const struct {
+		const char *item, *shape;
+	} cases[] = {
+		{ "concat: [a, b]", "[B, 6]" },       { "concat: [prev, a]", "[B, 6]" }, { "concat: a", "[B, 6]" },
+		{ "concat: [a, b, prev]", "[B, 9]" }, { "stack: [a, b]", "[2, B, 3]" },  { "lerp: [a, b, 0.5]", "[B, 3]" },
+		{ "lerp: [a, 0.5]", "[B, 3]" },       { "sub: [a, b]", "[B, 3]" },       { "sub: a", "[B, 3]" },
+		{ "matmul: [a, w]", "[B, 2]" },       { "matmul: w", "[B, 2]" },         { "where: [a > b, prev, b]", "[B, 3]" },
+		{ "reshape: [B, 3, 1]", "[B, 3, 1]" }, { "permute: [1, 0]", "[3, B]" },
+	};
+
+	for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+		char text[512];
+		ad_model *m;
+
+		snprintf(text, sizeof text,
+		         "version: 1\ninputs: {x: [B, 3]}\nweights: {w: {shape: [3, 2]}}\n"
+		         "model: [{linear: 3, as: a}, {linear: 3, as: b}, {%s, as: y}]\n", cases[k].item);
+		m = open_text(text);
+		cr_expect_str_eq(m->rows[m->n_rows - 1].shape, cases[k].shape, "%s", cases[k].item);
+		ad_model_close(m);
+	}
+	expect_said("version: 1\ninputs: {x: [B, 3]}\nmodel: [{linear: 3, as: a}, {linear: 3, as: b}, relu, {concat: [a, b]}]\n",
+	            "item 'relu' (line 3) feeds nothing");
+}
