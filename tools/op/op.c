@@ -464,15 +464,16 @@ static int run(const void *given, int n, const char *const args[])
 
 const struct command command_op = {
 	.name = "op",
-	.arguments = "new|build|check NAME...",
+	.arguments = "ACTION [NAME]...",
 	.least = 1,
 	.most = -1,
 	.doc = "writes, builds and checks ops of your own",
 	.details =
-	    "autograd op new swish           writes swish.c, an op that works, to be changed\n"
-	    "autograd op build swish.c       makes the plugin libswish.so of it, and checks it\n"
-	    "autograd op check ./libswish.so checks the ops of a plugin on their samples: values, gradients, "
-	    "second derivatives, errors; or the op of that name, or without a name all ops\n\n"
+	    "ACTION is one of these:\n"
+	    "  autograd op new swish             writes swish.c, an op that works, to be changed\n"
+	    "  autograd op build swish.c         makes the plugin libswish.so of it, and checks it\n"
+	    "  autograd op check ./libswish.so   checks the ops of a plugin on their samples: values, gradients, errors\n"
+	    "  autograd op check sigmoid         the op of that name; without a name all\n\n"
 	    "A plugin is loaded by --plugin ./libswish.so, which every command takes; those in the folder that the "
 	    "variable AUTOGRAD_PLUGINS names are always loaded. A model's file says which it needs, plugins: [swish], but "
 	    "not where they lie.\n\n"
