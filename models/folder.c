@@ -518,7 +518,25 @@ bool folder_reopen(struct run_folder *f, ad_model *m, const char *path, bool val
 	if (*taken)
 		failure(error, n, "%s: cannot go on: %s; is it the folder of a run?", log, strerror(errno));
 	free(log);
-	return !*taken && open_log(f, LOG_JSONL, "ae", error, n) && lock_log(f, taken, error, n);
+	return !*taken && open_log(f, LOG_JSONL, "ae", error, n) &&
+	       (lock_log(f, taken, error, n) ||
+	        failure(error, n, "%s: is being trained by another process", path));
+}
+
+/* Removes the weights that a process was writing when it died: none does now, since this one has the lock. */
+static void remove_half_written(const struct run_folder *f)
+{
+	DIR *list = opendir(f->path);
+
+	for (struct dirent *entry; list && (entry = readdir(list));) {
+		size_t length = strlen(entry->d_name);
+
+		if (entry->d_name[0] == '.' && strstr(entry->d_name, ".safetensors.") && length > 4 &&
+		    strcmp(entry->d_name + length - 4, ".tmp") == 0)
+			unlinkat(dirfd(list), entry->d_name, 0);
+	}
+	if (list)
+		closedir(list);
 }
 
 bool folder_cut(struct run_folder *f, const int64_t ends[FOLDER_LOGS], char *error, size_t n)
@@ -543,6 +561,7 @@ bool folder_cut(struct run_folder *f, const int64_t ends[FOLDER_LOGS], char *err
 			return false;
 		f->ends[k] = ends[k];
 	}
+	remove_half_written(f);
 	text = config_text(f->m, "as it was trained", &length);
 	ok = write_whole(f, "config.yaml", text, length, error, n);
 	free(text);
