@@ -71,14 +71,16 @@ static void on_signal(int number)
 
 static void listen(void)
 {
-	/* The second signal of a kind ends the process at once. */
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction action = { .sa_handler = on_signal };
 
 	sigemptyset(&action.sa_mask);
 	pthread_mutex_lock(&listening);
 	if (listeners++ == 0) {
 		caught = 0;
 		for (size_t k = 0; k < N_SIGNALS; k++) {
+			/* The second Ctrl-C or SIGTERM ends the process at once; schedulers send SIGUSR1 twice, to the
+			 * process and to its group. */
+			action.sa_flags = signals[k].number == SIGUSR1 ? 0 : (int)SA_RESETHAND;
 			sigaction(signals[k].number, NULL, &before[k]);
 			/* A training in the background that ignores Ctrl-C goes on doing so. */
 			if (before[k].sa_handler != SIG_IGN)

@@ -493,20 +493,49 @@ Test(resume, signals)
 
 	scratch_text("m.yaml", longer);
 	for (size_t k = 0; k < sizeof signals / sizeof *signals; k++) {
-		text = scratch_shell(&status, "timeout --preserve-status -k 20 -s %s 0.7 $A train -q --run $S/%s "
+		text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s %s 0.7 $A train -q --run $S/%s "
 		                     "--set train.epochs=100000000 $S/m.yaml", signals[k].name, signals[k].name);
 		cr_expect_eq(status, signals[k].status, "%s", text);
 		snprintf(wanted, sizeof wanted, "the weights are saved: autograd train --resume %s/%s", scratch,
 		         signals[k].name);
 		cr_expect(strstr(text, wanted), "%s", text);
-		text = scratch_shell(&status, "timeout --preserve-status -k 20 -s %s 0.7 $A train --resume $S/%s",
+		text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s %s 0.7 $A train --resume $S/%s",
 		                     signals[k].name, signals[k].name);
 		cr_expect_eq(status, signals[k].status, "%s", text);
 		cr_expect(strstr(text, "note: goes on after step ") && strstr(text, wanted), "%s", text);
 	}
-	text = scratch_shell(&status, "timeout --preserve-status -k 20 -s TERM 1 $A train -q --resume $S/TERM & sleep 0.4; "
+	text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s TERM 1 $A train -q --resume $S/TERM & sleep 0.4; "
 	                     "timeout -k 20 20 $A train --resume $S/TERM; echo $?; wait $!");
 	cr_expect(status == 143 && strstr(text, "is being trained by another process") && strstr(text, "\n2\n"), "%s", text);
+}
+
+/* The trial that was under way goes on, too; one whose state is of no use begins anew. */
+Test(resume, sweep)
+{
+	const char *text;
+	char yaml[2048];
+	int status = 130, went_on = 0;
+
+	snprintf(yaml, sizeof yaml, "%sparams: {rate: 0.01}\nsweep: {over: {rate: [0.01, 0.02]}}\n", longer);
+	scratch_text("m.yaml", yaml);
+	text = scratch_shell(&status, "$A sweep -q --set train.optimizer.adam.lr=rate --run $S/w $S/m.yaml");
+	cr_assert_eq(status, 0, "%s", text);
+	for (int k = 0; status != 0 || k == 0; k++) {
+		text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s INT 0.%d $A sweep %s --run $S/s $S/m.yaml",
+		                     40 + k, k == 0 ? "--set train.optimizer.adam.lr=rate" : "--resume");
+		cr_assert(status == 130 || status == 0, "%d: %s", status, text);
+		went_on += strstr(text, "goes on after step") != NULL;
+		cr_assert_lt(k, 50);
+	}
+	cr_expect_geq(went_on, 1);
+	expect_same("s/trial-1", "w/trial-1");
+	expect_same("s/trial-2", "w/trial-2");
+
+	scratch_text("s/trial-2/state.safetensors", "no state");
+	cr_assert_eq(unlink(scratch_path("s/trial-2/result.json")), 0);
+	text = scratch_shell(&status, "$A sweep --resume --run $S/s $S/m.yaml");
+	cr_expect(status == 0 && strstr(text, "note: trial 2 begins anew"), "%s", text);
+	expect_same("s/trial-2", "w/trial-2");
 }
 
 Test(resume, command_line)
