@@ -56,7 +56,7 @@ struct run_part {
 };
 
 struct run_result {
-	const char *status; /* "done", "diverged", "interrupted", "terminated" */
+	const char *status; /* "done", "diverged", "interrupted", "terminated", "stopped" */
 	struct run_part parts[3];
 	int n_parts;
 	double seconds;
