@@ -1175,18 +1175,19 @@ static bool save_sometimes(struct trainer *t)
 	return saved;
 }
 
-/* A file with a correct checksum could still be made by hand: these numbers are sizes and places. */
+/* A file with a correct checksum could still be made by hand: these numbers count, and are sizes and places. */
 static bool is_possible(const struct trainer *t)
 {
 	const struct course *c = &t->c;
-	bool possible = c->step >= 0 && c->step <= INT64_MAX / 2 && c->batches >= 0 && c->epoch >= 1 &&
-	                c->epoch <= INT64_MAX / 2 && c->in_epoch >= 0 && c->in_epoch <= t->steps_per_epoch &&
-	                c->n_checkpoints >= 0 && c->n_checkpoints <= INT64_MAX / 2 &&
-	                (c->followed == 1 || (c->followed == 0 && c->in_epoch > 0 && c->step > 0)) && c->rate >= 0;
+	const int64_t counts[] = { c->step, c->batches, c->epoch - 1, c->in_epoch, c->seen, c->seen_total,
+		                   c->n_checkpoints, c->best.since, c->stop.since, c->ends[0], c->ends[1],
+		                   c->ends[2], c->ends[3] };
 
-	for (int k = 0; k < FOLDER_LOGS; k++)
-		possible = possible && c->ends[k] >= 0;
-	return possible;
+	for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+		if (counts[k] < 0 || counts[k] > INT64_MAX / 2)
+			return false;
+	return c->in_epoch <= t->steps_per_epoch && c->rate >= 0 && c->seconds >= 0 && c->spent >= 0 &&
+	       (c->followed == 1 || (c->followed == 0 && c->in_epoch > 0 && c->step > 0));
 }
 
 /* Refuses a training that cannot go on, or need not. */
