@@ -218,7 +218,7 @@ static int train(ad_model *m, const struct train_options *o)
 	ad_profile(m->graph, o->profile);
 	status = ad_model_train(m, &t, error, sizeof error);
 	if ((status == AD_RUN_INTERRUPTED || status == AD_RUN_TERMINATED || status == AD_RUN_STOPPED) && *folder)
-		failed("train", "%s: autograd train --resume %s", error, folder);
+		failed("train", "%s; it goes on with autograd train --resume %s", error, folder);
 	else if (status != AD_RUN_DONE && *error)
 		failed("train", "%s", error);
 	if (o->dry && status == AD_RUN_DONE && !o->quiet)

@@ -479,6 +479,24 @@ Test(resume, killed)
 	expect_same("part", "whole");
 }
 
+/* A log that cannot be written to its end, as on a full disk. */
+Test(resume, no_space)
+{
+	const char *text;
+	int status;
+
+	scratch_text("m.yaml", longer);
+	text = scratch_shell(&status, "$A train -q --run $S/whole $S/m.yaml");
+	cr_assert_eq(status, 0, "%s", text);
+	text = scratch_shell(&status, "ulimit -f 60; $A train -q --save-every 0 --run $S/part $S/m.yaml");
+	cr_expect(status == 1 && strstr(text, "raise the limit on file sizes"), "%d: %s", status, text);
+	text = scratch_shell(&status, "ulimit -f 90; $A train -q --save-every 0 --resume $S/part");
+	cr_expect(status == 1 && strstr(text, "raise the limit on file sizes"), "%d: %s", status, text);
+	text = scratch_shell(&status, "$A train -q --resume $S/part");
+	cr_assert_eq(status, 0, "%s", text);
+	expect_same("part", "whole");
+}
+
 /* Each signal, and again after it went on; what is said. A shell has what it puts into the background ignore
  * SIGINT, so `timeout` sends it. */
 Test(resume, signals)
@@ -496,7 +514,7 @@ Test(resume, signals)
 		text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s %s 0.7 $A train -q --run $S/%s "
 		                     "--set train.epochs=100000000 $S/m.yaml", signals[k].name, signals[k].name);
 		cr_expect_eq(status, signals[k].status, "%s", text);
-		snprintf(wanted, sizeof wanted, "the weights are saved: autograd train --resume %s/%s", scratch,
+		snprintf(wanted, sizeof wanted, "the weights are saved; it goes on with autograd train --resume %s/%s", scratch,
 		         signals[k].name);
 		cr_expect(strstr(text, wanted), "%s", text);
 		text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s %s 0.7 $A train --resume $S/%s",
