@@ -286,9 +286,9 @@ static bool without(const struct yaml *map, size_t n, const char *const keys[], 
 /* The declaration but for what does not change how a step of its training is done. */
 static bool write_course(const struct yaml *root, const struct yaml *train, FILE *to)
 {
-	static const char *const outside[] = { "train" }, *const inside[] = { "epochs", "steps", "log" };
+	static const char *const outside[] = { "train", "draw" }, *const inside[] = { "epochs", "steps", "log" };
 	struct yaml all = { 0 }, part = { 0 };
-	bool ok = without(root, 1, outside, &all) && without(train, 3, inside, &part);
+	bool ok = without(root, 2, outside, &all) && without(train, 3, inside, &part);
 
 	if (ok) {
 		yaml_write(&all, to);

@@ -1608,7 +1608,7 @@ static ad_run_status train(ad_model *m, const ad_train_options *o, char *error, 
 	status = check_recording(&t);
 	if (status == AD_RUN_DONE)
 		status = find_start(&t);
-	if (t.has_folder && t.o->folder && t.o->folder_size)
+	if (t.folder.path && t.o->folder && t.o->folder_size)
 		snprintf(t.o->folder, t.o->folder_size, "%s", t.folder.path);
 	if (status == AD_RUN_DONE) {
 		if (t.o->dry && t.total > t.c.step) {
