@@ -102,6 +102,7 @@ typedef enum {
 	AD_RUN_FAILED = 1,
 	AD_RUN_REFUSED = 2,
 	AD_RUN_DIVERGED = 3,
+	AD_RUN_STOPPED = 75, /* by SIGUSR1, which schedulers of jobs send before the end of a time limit */
 	AD_RUN_INTERRUPTED = 130,
 	AD_RUN_TERMINATED = 143
 } ad_run_status;
@@ -122,7 +123,7 @@ typedef struct {
 	bool plain;        /* ASCII only */
 	bool dry;          /* one step, nothing written */
 	bool anomaly;      /* ends with AD_RUN_DIVERGED at the first op that makes a NaN or an infinity */
-	bool leave_signals; /* else a first SIGINT or SIGTERM ends the training after its step */
+	bool leave_signals; /* else a first SIGINT, SIGTERM or SIGUSR1 ends the training after its step */
 	char *folder;      /* out, may be NULL: where the run's folder name is copied to */
 	size_t folder_size;
 	ad_train_times *times; /* out, may be NULL */
@@ -133,6 +134,11 @@ typedef struct {
 	void *context;
 	void (*logged)(void *of, const char *folder); /* called after each line of the log; NULL: it is not */
 	void *logged_of;
+	/* Goes on with the training in the folder `run`, which m is the config.yaml of, as if it had never
+	 * stopped: to the same bits. */
+	bool resume;
+	double save_seconds; /* how often that is made possible, beside the end; 0: each 30 s, less often where it
+	                      * takes more than 1/20 of the time */
 } ad_train_options;
 
 ad_run_status ad_model_train(ad_model *m, const ad_train_options *o, char *error, size_t n);

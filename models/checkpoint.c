@@ -1,5 +1,5 @@
 /*
- * checkpoint: the weights of a model as a safetensors file.
+ * checkpoint: the weights of a model, and other arrays, as a safetensors file.
  *
  * 8 bytes, little-endian: length of the header; the header, JSON: {"path": {"dtype": "F32", "shape":
  * [2, 3], "data_offsets": [from, to]}, ..., "__metadata__": {...}}; the elements, little-endian, row-major,
@@ -41,17 +41,16 @@ static uint32_t crc_of(uint32_t crc, const void *data, size_t size)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static bool add_entry(const ad_model *m, cJSON *header, const struct weight *w, size_t from, size_t to)
+static bool add_entry(cJSON *header, const struct stored *a, size_t from, size_t to)
 {
-	ad_shape shape = ad_shape_of(w->node);
-	cJSON *entry = cJSON_AddObjectToObject(header, w->path);
+	cJSON *entry = cJSON_AddObjectToObject(header, a->name);
 	cJSON *sizes, *offsets;
 
-	if (!entry || !cJSON_AddStringToObject(entry, "dtype", dtype_of(m, ad_type_of(w->node))))
+	if (!entry || !cJSON_AddStringToObject(entry, "dtype", a->dtype))
 		return false;
 	sizes = cJSON_AddArrayToObject(entry, "shape");
-	for (int k = 0; k < shape.rank; k++)
-		if (!cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)shape.dims[k])))
+	for (int k = 0; k < a->shape.rank; k++)
+		if (!cJSON_AddItemToArray(sizes, cJSON_CreateNumber((double)a->shape.dims[k])))
 			return false;
 	offsets = cJSON_AddArrayToObject(entry, "data_offsets");
 	return sizes && offsets && cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)from)) &&
@@ -59,7 +58,7 @@ static bool add_entry(const ad_model *m, cJSON *header, const struct weight *w, 
 }
 
 /* The header as text, padded so that the elements are aligned. NULL: no memory. */
-static char *make_header(const ad_model *m, uint32_t crc, size_t *length)
+static char *make_header(size_t n, const struct stored arrays[], const char *of, uint32_t crc, size_t *length)
 {
 	cJSON *header = cJSON_CreateObject(), *about = cJSON_AddObjectToObject(header, "__metadata__");
 	size_t at = 0;
@@ -69,12 +68,10 @@ static char *make_header(const ad_model *m, uint32_t crc, size_t *length)
 	snprintf(hex, sizeof hex, "%08x", crc);
 	ok = about && cJSON_AddStringToObject(about, "format", "autograd") &&
 	     cJSON_AddStringToObject(about, "version", AD_VERSION) &&
-	     cJSON_AddStringToObject(about, "crc32", hex);
-	for (int k = 0; ok && k < m->n_weights; k++) {
-		size_t size = ad_count(m->weights[k].node) * size_of(m, ad_type_of(m->weights[k].node));
-
-		ok = add_entry(m, header, &m->weights[k], at, at + size);
-		at += size;
+	     cJSON_AddStringToObject(about, "crc32", hex) && (!of || cJSON_AddStringToObject(about, "of", of));
+	for (size_t k = 0; ok && k < n; k++) {
+		ok = add_entry(header, &arrays[k], at, at + arrays[k].bytes);
+		at += arrays[k].bytes;
 	}
 	if (ok)
 		text = cJSON_PrintUnformatted(header);
@@ -91,7 +88,8 @@ static char *make_header(const ad_model *m, uint32_t crc, size_t *length)
 	return padded;
 }
 
-bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n)
+bool arrays_write(const char *path, size_t n_arrays, const struct stored arrays[], const char *of, char *error,
+                  size_t n)
 {
 	unsigned char front[8];
 	struct save save;
@@ -100,18 +98,10 @@ bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n)
 	char *header;
 	bool ok;
 
-	model_ready(m); /* a failure shows below, at the weight that has no memory */
-	for (int k = 0; k < m->n_weights; k++) {
-		ad_node *w = m->weights[k].node;
-		const void *data = ad_data(w);
-
-		if (!data && ad_count(w) > 0)
-			return failure(error, n, "%s: weight '%s' has no value: %s", path, m->weights[k].path,
-			               ad_errmsg(m->graph));
-		if (data)
-			crc = crc_of(crc, data, ad_count(w) * size_of(m, ad_type_of(w)));
-	}
-	header = make_header(m, crc, &length);
+	for (size_t k = 0; k < n_arrays; k++)
+		if (arrays[k].bytes > 0)
+			crc = crc_of(crc, arrays[k].data, arrays[k].bytes);
+	header = make_header(n_arrays, arrays, of, crc, &length);
 	if (!header)
 		return failure_memory(error, n, path, 0);
 	for (int k = 0; k < 8; k++)
@@ -119,12 +109,36 @@ bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n)
 	ok = save_begin(&save, path, error, n) && save_write(&save, front, 8, error, n) &&
 	     save_write(&save, header, length, error, n);
 	free(header);
-	for (int k = 0; ok && k < m->n_weights; k++) {
-		ad_node *w = m->weights[k].node;
-
-		ok = save_write(&save, ad_data(w), ad_count(w) * size_of(m, ad_type_of(w)), error, n);
-	}
+	for (size_t k = 0; ok && k < n_arrays; k++)
+		ok = save_write(&save, arrays[k].data, arrays[k].bytes, error, n);
 	return ok && save_end(&save, error, n);
+}
+
+struct stored stored_weight(const ad_model *m, int k)
+{
+	const struct weight *w = &m->weights[k];
+	ad_type type = ad_type_of(w->node);
+
+	return (struct stored){ .name = w->path, .dtype = dtype_of(m, type), .shape = ad_shape_of(w->node),
+		               .bytes = ad_count(w->node) * size_of(m, type) };
+}
+
+bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n)
+{
+	struct stored *arrays = calloc((size_t)m->n_weights + 1, sizeof *arrays);
+	bool ok = arrays || failure_memory(error, n, path, 0);
+
+	model_ready(m); /* a failure shows below, at the weight that has no memory */
+	for (int k = 0; ok && k < m->n_weights; k++) {
+		arrays[k] = stored_weight(m, k);
+		arrays[k].data = ad_data(m->weights[k].node);
+		if (!arrays[k].data && arrays[k].bytes > 0)
+			ok = failure(error, n, "%s: weight '%s' has no value: %s", path, m->weights[k].path,
+			             ad_errmsg(m->graph));
+	}
+	ok = ok && arrays_write(path, (size_t)m->n_weights, arrays, NULL, error, n);
+	free(arrays);
+	return ok;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -146,6 +160,7 @@ struct checkpoint {
 	size_t error_size;
 	cJSON *header;
 	const char *crc; /* eight digits, or NULL */
+	const char *of;  /* what arrays_write was told, or NULL */
 	struct tensor *tensors;
 	size_t n;
 	unsigned char *data;
@@ -242,7 +257,7 @@ static bool read_dtype(struct checkpoint *c, struct tensor *t)
 	if (!cJSON_IsString(dtype))
 		return REFUSE(c, "%s: the dtype of '%s' is not a string", c->path, t->name);
 	snprintf(t->dtype, sizeof t->dtype, "%s", dtype->valuestring);
-	t->width = strcmp(t->dtype, "F64") == 0 ? 8
+	t->width = strcmp(t->dtype, "F64") == 0 || strcmp(t->dtype, "I64") == 0 ? 8
 	         : strcmp(t->dtype, "F32") == 0 || strcmp(t->dtype, "I32") == 0 ? 4
 	         : strcmp(t->dtype, "BOOL") == 0 ? 1 : 0;
 	return t->width || REFUSE(c, "%s: '%s' has elements of type '%.16s'; F32, F64, I32 and BOOL are read",
@@ -285,11 +300,12 @@ static bool read_entry(struct checkpoint *c, struct tensor *t)
 
 static bool check_name(struct checkpoint *c, const char *name)
 {
-	size_t length = strlen(name);
+	/* arrays that belong to a weight have its path with a few letters more */
+	size_t length = strlen(name), most = c->m ? MAX_NAME : MAX_NAME + 16;
 
-	if (length == 0 || length > MAX_NAME)
-		return REFUSE(c, "%s: a tensor has a name of %zu bytes; 1 to %d are allowed", c->path, length,
-		              MAX_NAME);
+	if (length == 0 || length > most)
+		return REFUSE(c, "%s: a tensor has a name of %zu bytes; 1 to %zu are allowed", c->path, length,
+		              most);
 	for (size_t k = 0; k < length; k++)
 		if ((unsigned char)name[k] < ' ' || name[k] == 0x7f)
 			return REFUSE(c, "%s: the name of a tensor has a control character", c->path);
@@ -320,6 +336,8 @@ static bool read_metadata(struct checkpoint *c, const cJSON *about)
 			return REFUSE(c, "%s: its __metadata__ has a value that is not a string", c->path);
 		if (strcmp(item->string, "crc32") == 0)
 			c->crc = item->valuestring;
+		else if (strcmp(item->string, "of") == 0)
+			c->of = item->valuestring;
 	}
 	return true;
 }
@@ -557,16 +575,12 @@ static bool put(struct checkpoint *c, const struct tensor *t)
 	return true;
 }
 
-static bool use(struct checkpoint *c, struct reader *file)
+/* Reads the elements; what they take has been compared with what is expected, and no more is allocated. */
+static bool read_elements(struct checkpoint *c, struct reader *file)
 {
+	char hex[16];
 	size_t got;
 
-	if (!read_entries(c) || !match(c))
-		return false;
-	for (size_t k = 0; k < c->n; k++)
-		if (!check_shape(c, &c->tensors[k]))
-			return false;
-	/* The shapes are those of the model: no more than it has itself is allocated. */
 	c->data = malloc(c->size + 1);
 	if (!c->data)
 		return failure_memory(c->error, c->error_size, c->path, c->size);
@@ -574,20 +588,65 @@ static bool use(struct checkpoint *c, struct reader *file)
 		return false;
 	if (got != c->size)
 		return REFUSE(c, "%s: became shorter while it was read", c->path);
-	if (c->crc) {
-		char hex[16];
+	snprintf(hex, sizeof hex, "%08x", crc_of(crc_of(0, NULL, 0), c->data, c->size));
+	if (c->crc && strcmp(hex, c->crc) != 0)
+		return REFUSE(c, "%s: its checksum is %.16s, but its weights give %s: it is damaged; take "
+		              "another copy", c->path, c->crc, hex);
+	return true;
+}
 
-		snprintf(hex, sizeof hex, "%08x", crc_of(crc_of(0, NULL, 0), c->data, c->size));
-		if (strcmp(hex, c->crc) != 0)
-			return REFUSE(c, "%s: its checksum is %.16s, but its weights give %s: it is damaged; take "
-			              "another copy", c->path, c->crc, hex);
-	}
+/* As the weights of the model. */
+static bool use(struct checkpoint *c, struct reader *file)
+{
+	model_ready(c->m); /* or the initial values would be written over those read here */
+	if (!read_entries(c) || !match(c))
+		return false;
+	for (size_t k = 0; k < c->n; k++)
+		if (!check_shape(c, &c->tensors[k]))
+			return false;
+	if (!read_elements(c, file))
+		return false;
 	for (size_t k = 0; k < c->n; k++)
 		if (!check_values(c, &c->tensors[k]))
 			return false;
 	for (size_t k = 0; k < c->n; k++)
 		if (!put(c, &c->tensors[k]))
 			return false;
+	return true;
+}
+
+/* As arrays that are known: these, in this order. */
+static bool use_arrays(struct checkpoint *c, struct reader *file, size_t n, const struct stored arrays[],
+                       const char *of)
+{
+	static const char other[] = "take another copy, or begin anew";
+
+	if (!read_entries(c))
+		return false;
+	if (!c->of || strcmp(c->of, of) != 0)
+		return REFUSE(c, "%s: belongs to another configuration; only train.epochs, train.steps and train.log may be "
+		              "others than they were; to change more begin anew, or from its weights, train.from",
+		              c->path);
+	for (size_t k = 0, j = 0; k < n; k++) {
+		const struct tensor *t = j < c->n ? &c->tensors[j] : NULL;
+		bool same = t && strcmp(t->name, arrays[k].name) == 0 &&
+		            strcmp(t->dtype, arrays[k].dtype) == 0 && t->shape.rank == arrays[k].shape.rank;
+
+		for (int i = 0; same && i < t->shape.rank; i++)
+			same = t->shape.dims[i] == arrays[k].shape.dims[i];
+		if (!same)
+			return REFUSE(c, "%s: is damaged: '%s' is not where and what it has to be; %s", c->path,
+			              arrays[k].name, other);
+		j++;
+	}
+	if (c->n != n || !c->crc)
+		return REFUSE(c, "%s: is damaged: %s; %s", c->path, c->crc ? "it has more arrays than it has to have"
+		              : "it has no checksum", other);
+	if (!read_elements(c, file))
+		return false;
+	for (size_t k = 0; k < n; k++)
+		if (arrays[k].bytes > 0)
+			memcpy(arrays[k].to, c->data + c->tensors[k].from, arrays[k].bytes);
 	return true;
 }
 
@@ -634,23 +693,37 @@ static bool read_header(struct checkpoint *c, struct reader *file)
 	return ok;
 }
 
-bool checkpoint_read(ad_model *m, const char *path, bool *refused, char *error, size_t n)
+static bool read_file(struct checkpoint *c, size_t n, const struct stored arrays[], const char *of)
 {
-	struct checkpoint c = { .m = m, .path = path, .error = error, .error_size = n };
 	struct reader file;
 	bool ok;
 
-	if (refused)
-		*refused = false;
-	if (!reader_open(&file, path, error, n))
+	if (!reader_open(&file, c->path, c->error, c->error_size))
 		return false;
-	model_ready(m); /* or the initial values would be written over those read here */
-	ok = read_header(&c, &file) && use(&c, &file);
+	ok = read_header(c, &file) && (c->m ? use(c, &file) : use_arrays(c, &file, n, arrays, of));
 	reader_close(&file);
-	cJSON_Delete(c.header);
-	free(c.tensors);
-	free(c.data);
+	cJSON_Delete(c->header);
+	free(c->tensors);
+	free(c->data);
+	return ok;
+}
+
+bool checkpoint_read(ad_model *m, const char *path, bool *refused, char *error, size_t n)
+{
+	struct checkpoint c = { .m = m, .path = path, .error = error, .error_size = n };
+	bool ok = read_file(&c, 0, NULL, NULL);
+
 	if (refused)
 		*refused = c.refused;
+	return ok;
+}
+
+bool arrays_read(const char *path, size_t n_arrays, const struct stored arrays[], const char *of, bool *refused,
+                 char *error, size_t n)
+{
+	struct checkpoint c = { .path = path, .error = error, .error_size = n };
+	bool ok = read_file(&c, n_arrays, arrays, of);
+
+	*refused = c.refused;
 	return ok;
 }

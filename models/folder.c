@@ -18,6 +18,11 @@
 #include <unistd.h>
 
 #define MOST_RUNS 1000000
+#define MOST_RESULT ((size_t)1 << 20) /* bytes of a result.json */
+
+/* FNV-1a. */
+#define FNV_START 0xcbf29ce484222325u
+#define FNV(h, byte) (((h) ^ (unsigned char)(byte)) * 0x100000001b3u)
 
 static bool cannot(const char *verb, const char *path, int reason, char *error, size_t n)
 {
@@ -258,7 +263,45 @@ static bool free_of_folder(struct replacements *r, struct yaml *source, const st
 	return ok;
 }
 
-/* how: "as it was trained". */
+/* A map without these keys; its own arrays hold what is left. */
+static bool without(const struct yaml *map, size_t n, const char *const keys[], struct yaml *to)
+{
+	*to = *map;
+	to->keys = calloc(map->n + 1, sizeof(struct yaml *));
+	to->items = calloc(map->n + 1, sizeof(struct yaml *));
+	to->n = 0;
+	for (size_t k = 0; to->keys && to->items && k < map->n; k++) {
+		bool out = false;
+
+		for (size_t j = 0; j < n; j++)
+			out |= strcmp(map->keys[k]->text, keys[j]) == 0;
+		if (out)
+			continue;
+		to->keys[to->n] = map->keys[k];
+		to->items[to->n++] = map->items[k];
+	}
+	return to->keys && to->items;
+}
+
+/* The declaration but for what does not change how a step of its training is done. */
+static bool write_course(const struct yaml *root, const struct yaml *train, FILE *to)
+{
+	static const char *const outside[] = { "train", "draw" }, *const inside[] = { "epochs", "steps", "log" };
+	struct yaml all = { 0 }, part = { 0 };
+	bool ok = without(root, 2, outside, &all) && without(train, 3, inside, &part);
+
+	if (ok) {
+		yaml_write(&all, to);
+		yaml_write(&part, to);
+	}
+	free(all.keys);
+	free(all.items);
+	free(part.keys);
+	free(part.items);
+	return ok;
+}
+
+/* how: "as it was trained"; NULL: what the course of a training depends on, without a first line. */
 static char *config_text(ad_model *m, const char *how, size_t *length)
 {
 	struct replacements r = { 0 };
@@ -278,7 +321,9 @@ static char *config_text(ad_model *m, const char *how, size_t *length)
 	}
 	if (ok && m->train.from)
 		ok = make_absolute(&r, yaml_get(train, "from"), NULL, m->train.from);
-	if (ok) {
+	if (ok && !how) {
+		ok = train && train->kind == YAML_MAP && write_course(root, train, to) && !ferror(to);
+	} else if (ok) {
 		fprintf(to, "# %s %s, by autograd %s: overrides applied, data paths made "
 		        "absolute\n", m->name ? m->name : "the model", how, AD_VERSION);
 		yaml_write(root, to);
@@ -320,25 +365,27 @@ static bool write_whole(const struct run_folder *f, const char *name, const char
 	return ok;
 }
 
-/* Makes a log, written at the end of each line. */
-static FILE *open_log(const struct run_folder *f, const char *name, char *error, size_t n)
+static const char *const log_names[FOLDER_LOGS] = { "log.jsonl", "log.csv", "gradients.jsonl",
+	                                            "gradients-edges.jsonl" };
+
+/* Opens a log, which is written at the end of each line: "wx" makes it, "a" goes on with it. */
+static bool open_log(struct run_folder *f, int which, const char *mode, char *error, size_t n)
 {
-	char *path = file_of(f, name);
-	FILE *file = path ? fopen(path, "wxe") : NULL;
+	char *path = file_of(f, log_names[which]);
 
 	if (!path)
-		failure_memory(error, n, name, 0);
-	else if (!file)
+		failure_memory(error, n, log_names[which], 0);
+	else if (!(f->logs[which] = fopen(path, mode)))
 		cannot("write", path, errno, error, n);
 	free(path);
-	return file;
+	return f->logs[which] != NULL;
 }
 
 /* Locks log.jsonl for as long as it is open. Whoever took the folder for abandoned in the moment before
  * has it now. A file system without locks is trusted. */
 static bool lock_log(const struct run_folder *f, bool *taken, char *error, size_t n)
 {
-	int fd = fileno(f->jsonl);
+	int fd = fileno(f->logs[LOG_JSONL]);
 	struct stat status;
 
 	*taken = (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
@@ -347,21 +394,24 @@ static bool lock_log(const struct run_folder *f, bool *taken, char *error, size_
 	                          f->path);
 }
 
-static bool flush(const struct run_folder *f, FILE *file, const char *name, char *error, size_t n)
+/* Ends a line of a log. */
+static bool flush(struct run_folder *f, int which, bool passing, char *error, size_t n)
 {
 	struct quiet quiet;
 	bool ok;
 
 	quiet_begin(&quiet);
-	ok = fflush(file) == 0 && !ferror(file);
+	ok = fflush(f->logs[which]) == 0 && !ferror(f->logs[which]);
 	quiet_end(&quiet);
 	if (!ok) {
 		int reason = errno;
 		char text[128];
 
-		failure(error, n, "%s/%s: cannot write: %s%s", f->path, name,
+		failure(error, n, "%s/%s: cannot write: %s%s", f->path, log_names[which],
 		        strerror_r(reason, text, sizeof text), save_help(reason));
 	}
+	if (!passing)
+		f->ends[which] = (int64_t)ftello(f->logs[which]);
 	return ok;
 }
 
@@ -400,14 +450,14 @@ static void csv_value(FILE *to, double value)
 
 static void csv_head(const struct run_folder *f)
 {
-	fputs("step,epoch,loss,lr,grad_norm,ms", f->csv);
+	fputs("step,epoch,loss,lr,grad_norm,ms", f->logs[LOG_CSV]);
 	for (int k = 0; k < f->m->n_metrics; k++)
-		csv_name(f->csv, "", f->m->metrics[k]);
+		csv_name(f->logs[LOG_CSV], "", f->m->metrics[k]);
 	if (f->valid)
-		csv_name(f->csv, "valid_", "loss");
+		csv_name(f->logs[LOG_CSV], "valid_", "loss");
 	for (int k = 0; f->valid && k < f->m->n_metrics; k++)
-		csv_name(f->csv, "valid_", f->m->metrics[k]);
-	putc('\n', f->csv);
+		csv_name(f->logs[LOG_CSV], "valid_", f->m->metrics[k]);
+	putc('\n', f->logs[LOG_CSV]);
 }
 
 bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken,
@@ -422,7 +472,7 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 	if (!(path ? make_named(f, path, taken, error, n) : make_numbered(f, "", error, n)))
 		return false;
 	/* First, since its lock says that the folder is in use. */
-	if (!(f->jsonl = open_log(f, "log.jsonl", error, n)) || !lock_log(f, taken, error, n))
+	if (!open_log(f, LOG_JSONL, "wxe", error, n) || !lock_log(f, taken, error, n))
 		return false;
 	text = config_text(m, "as it was trained", &length);
 	ok = write_whole(f, "config.yaml", text, length, error, n);
@@ -430,10 +480,111 @@ bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid
 	text = ok ? environment_text(m, &length) : NULL;
 	ok = ok && write_whole(f, "env.txt", text, length, error, n);
 	free(text);
-	if (!ok || !(f->csv = open_log(f, "log.csv", error, n)))
+	if (!ok || !open_log(f, LOG_CSV, "wxe", error, n))
 		return false;
+	if (!folder_id(m, f->id))
+		return failure_memory(error, n, "config.yaml", 0);
 	csv_head(f);
-	return flush(f, f->csv, "log.csv", error, n);
+	return flush(f, LOG_CSV, false, error, n);
+}
+
+bool folder_id(ad_model *m, char id[20])
+{
+	size_t length = 0;
+	char *text = config_text(m, NULL, &length);
+	uint64_t h = FNV_START;
+
+	for (size_t k = 0; text && k < length; k++)
+		h = FNV(h, text[k]);
+	snprintf(id, 20, "%016llx", (unsigned long long)h);
+	free(text);
+	return text != NULL;
+}
+
+bool folder_reopen(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken, char *error,
+                   size_t n)
+{
+	struct stat info;
+	char *log;
+
+	*f = (struct run_folder){ .m = m, .valid = valid, .path = strdup(path) };
+	*taken = false;
+	log = f->path ? file_of(f, log_names[LOG_JSONL]) : NULL;
+	if (!log || !folder_id(m, f->id)) {
+		free(log);
+		return failure_memory(error, n, path, 0);
+	}
+	*taken = stat(log, &info) != 0;
+	if (*taken)
+		failure(error, n, "%s: cannot go on: %s; is it the folder of a run?", log, strerror(errno));
+	free(log);
+	return !*taken && open_log(f, LOG_JSONL, "ae", error, n) &&
+	       (lock_log(f, taken, error, n) ||
+	        failure(error, n, "%s: is being trained by another process", path));
+}
+
+/* Removes the weights that a process was writing when it died: none does now, since this one has the lock. */
+static void remove_half_written(const struct run_folder *f)
+{
+	DIR *list = opendir(f->path);
+
+	for (struct dirent *entry; list && (entry = readdir(list));) {
+		size_t length = strlen(entry->d_name);
+
+		if (entry->d_name[0] == '.' && strstr(entry->d_name, ".safetensors.") && length > 4 &&
+		    strcmp(entry->d_name + length - 4, ".tmp") == 0)
+			unlinkat(dirfd(list), entry->d_name, 0);
+	}
+	if (list)
+		closedir(list);
+}
+
+bool folder_cut(struct run_folder *f, const int64_t ends[FOLDER_LOGS], char *error, size_t n)
+{
+	size_t length = 0;
+	char *text;
+	bool ok;
+
+	for (int k = 0; k < FOLDER_LOGS; k++) {
+		char *path = file_of(f, log_names[k]);
+		struct stat info;
+		bool there = path && stat(path, &info) == 0;
+
+		ok = path || failure_memory(error, n, log_names[k], 0);
+		if (ok && (there ? (int64_t)info.st_size : 0) < ends[k])
+			ok = failure(error, n, "%s: is shorter than it was when the state was saved, %lld bytes: what "
+			             "is missing cannot be made up; begin anew", path, (long long)ends[k]);
+		if (ok && there && truncate(path, (off_t)ends[k]) != 0)
+			ok = cannot("cut off", path, errno, error, n);
+		free(path);
+		if (!ok)
+			return false;
+		f->ends[k] = ends[k];
+	}
+	remove_half_written(f);
+	text = config_text(f->m, "as it was trained", &length);
+	ok = write_whole(f, "config.yaml", text, length, error, n);
+	free(text);
+	return ok && open_log(f, LOG_CSV, "ae", error, n);
+}
+
+char *folder_status(const char *path)
+{
+	char *name = path_in(path, "result.json"), *text = calloc(1, MOST_RESULT), *status = NULL;
+	FILE *file = name ? fopen(name, "re") : NULL;
+
+	if (file && text) {
+		cJSON *result = cJSON_ParseWithLength(text, fread(text, 1, MOST_RESULT, file));
+		const cJSON *word = cJSON_GetObjectItemCaseSensitive(result, "status");
+
+		status = cJSON_IsString(word) ? strdup(word->valuestring) : NULL;
+		cJSON_Delete(result);
+	}
+	if (file)
+		fclose(file);
+	free(text);
+	free(name);
+	return status;
 }
 
 char *folder_of_sweep(ad_model *m, const char *path, bool *taken, char *error, size_t n)
@@ -514,21 +665,21 @@ bool folder_log(struct run_folder *f, const struct log_row *row, char *error, si
 	cJSON_Delete(line);
 	if (!text)
 		return failure_memory(error, n, "log.jsonl", 0);
-	fputs(text, f->jsonl);
-	putc('\n', f->jsonl);
+	fputs(text, f->logs[LOG_JSONL]);
+	putc('\n', f->logs[LOG_JSONL]);
 	cJSON_free(text);
 
-	fprintf(f->csv, "%lld,%lld", (long long)row->step, (long long)row->epoch);
-	csv_value(f->csv, row->train[0]);
-	csv_value(f->csv, row->lr);
-	csv_value(f->csv, row->grad_norm);
-	csv_value(f->csv, row->ms);
+	fprintf(f->logs[LOG_CSV], "%lld,%lld", (long long)row->step, (long long)row->epoch);
+	csv_value(f->logs[LOG_CSV], row->train[0]);
+	csv_value(f->logs[LOG_CSV], row->lr);
+	csv_value(f->logs[LOG_CSV], row->grad_norm);
+	csv_value(f->logs[LOG_CSV], row->ms);
 	for (int k = 0; k < f->m->n_metrics; k++)
-		csv_value(f->csv, row->train[1 + k]);
+		csv_value(f->logs[LOG_CSV], row->train[1 + k]);
 	for (int k = 0; f->valid && k < 1 + f->m->n_metrics; k++)
-		csv_value(f->csv, row->valid ? row->valid[k] : NAN);
-	putc('\n', f->csv);
-	return flush(f, f->jsonl, "log.jsonl", error, n) && flush(f, f->csv, "log.csv", error, n);
+		csv_value(f->logs[LOG_CSV], row->valid ? row->valid[k] : NAN);
+	putc('\n', f->logs[LOG_CSV]);
+	return flush(f, LOG_JSONL, row->passing, error, n) && flush(f, LOG_CSV, row->passing, error, n);
 }
 
 static bool add_part(const ad_model *m, cJSON *to, const struct run_part *part)
@@ -581,37 +732,6 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 }
 
 /* ---- gradients.jsonl ---------------------------------------------------------------------------- */
-
-/* Makes a file or continues it behind its last whole line; *lines, which may be NULL: how many it has. */
-static FILE *continue_log(const struct run_folder *f, const char *name, size_t *lines, char *error, size_t n)
-{
-	char *path = file_of(f, name), buffer[4096];
-	FILE *file = path ? fopen(path, "a+e") : NULL;
-	size_t got, count = 0;
-	int last = '\n';
-
-	if (!path)
-		failure_memory(error, n, name, 0);
-	else if (!file)
-		cannot("write", path, errno, error, n);
-	free(path);
-	if (!file)
-		return NULL;
-	while ((got = fread(buffer, 1, sizeof buffer, file)) > 0) {
-		for (size_t k = 0; k < got; k++)
-			count += buffer[k] == '\n';
-		last = buffer[got - 1];
-	}
-	/* Between reading and writing a stream is positioned. */
-	fseek(file, 0, SEEK_END);
-	if (last != '\n') {
-		putc('\n', file);
-		count++;
-	}
-	if (lines)
-		*lines = count;
-	return file;
-}
 
 static void put_string(FILE *to, const char *text)
 {
@@ -685,37 +805,73 @@ static void put_edges(FILE *to, const struct flow_result *r, size_t list)
 	}
 }
 
+static uint64_t hash_key(uint64_t h, const char *key)
+{
+	for (; *key; key++)
+		h = FNV(h, *key);
+	return FNV(h, 0xff);
+}
+
+static bool add_hash(struct run_folder *f, uint64_t h)
+{
+	uint64_t *more = realloc(f->hashes, (f->n_hashes + 1) * sizeof *more);
+
+	if (!more)
+		return false;
+	f->hashes = more;
+	f->hashes[f->n_hashes++] = h;
+	return true;
+}
+
+/* The lists that the file has from before the training went on. */
+static bool read_edges(struct run_folder *f)
+{
+	char *path = file_of(f, log_names[LOG_EDGES]), *line = NULL;
+	FILE *from = path ? fopen(path, "re") : NULL;
+	size_t room = 0;
+	bool ok = path != NULL;
+
+	while (ok && from && getline(&line, &room, from) > 0) {
+		cJSON *list = cJSON_Parse(line);
+		const cJSON *key;
+		uint64_t h = FNV_START;
+
+		cJSON_ArrayForEach(key, cJSON_GetObjectItemCaseSensitive(list, "edges"))
+			h = hash_key(h, cJSON_IsString(key) ? key->valuestring : "");
+		cJSON_Delete(list);
+		ok = add_hash(f, h);
+	}
+	if (from)
+		fclose(from);
+	free(line);
+	free(path);
+	return ok;
+}
+
 /* Finds or writes the list of these edges; *list: its line. */
 static bool note_edges(struct run_folder *f, const struct flow_result *r, size_t *list, char *error, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325u, *hashes; /* FNV-1a */
+	uint64_t h = FNV_START;
+	FILE *to;
 
-	for (size_t k = 0; k < r->n; k++) {
-		for (const char *p = r->keys[k]; *p; p++)
-			h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-		h = (h ^ 0xff) * 0x100000001b3u;
-	}
-	for (size_t k = 0; k < f->n_hashes; k++)
-		if (f->hashes[k] == h) {
-			*list = f->n_lists - f->n_hashes + k;
+	for (size_t k = 0; k < r->n; k++)
+		h = hash_key(h, r->keys[k]);
+	if (!f->logs[LOG_EDGES] && (!open_log(f, LOG_EDGES, "ae", error, n) || !read_edges(f)))
+		return f->logs[LOG_EDGES] ? failure_memory(error, n, log_names[LOG_EDGES], 0) : false;
+	for (*list = 0; *list < f->n_hashes; ++*list)
+		if (f->hashes[*list] == h)
 			return true;
-		}
-	if (!f->edges && !(f->edges = continue_log(f, "gradients-edges.jsonl", &f->n_lists, error, n)))
-		return false;
-	hashes = realloc(f->hashes, (f->n_hashes + 1) * sizeof *hashes);
-	if (!hashes)
-		return failure_memory(error, n, "gradients-edges.jsonl", 0);
-	f->hashes = hashes;
-	f->hashes[f->n_hashes++] = h;
-	*list = f->n_lists++;
-	fputs("{\"edges\":[", f->edges);
+	if (!add_hash(f, h))
+		return failure_memory(error, n, log_names[LOG_EDGES], 0);
+	to = f->logs[LOG_EDGES];
+	fputs("{\"edges\":[", to);
 	for (size_t k = 0; k < r->n; k++) {
 		if (k > 0)
-			putc(',', f->edges);
-		put_string(f->edges, r->keys[k]);
+			putc(',', to);
+		put_string(to, r->keys[k]);
 	}
-	fputs("]}\n", f->edges);
-	return flush(f, f->edges, "gradients-edges.jsonl", error, n);
+	fputs("]}\n", to);
+	return flush(f, LOG_EDGES, false, error, n);
 }
 
 bool folder_gradients(struct run_folder *f, const struct gradient_record *r, char *error, size_t n)
@@ -723,11 +879,11 @@ bool folder_gradients(struct run_folder *f, const struct gradient_record *r, cha
 	FILE *to;
 	size_t list = 0;
 
-	if (!f->gradients && !(f->gradients = continue_log(f, "gradients.jsonl", NULL, error, n)))
+	if (!f->logs[LOG_GRADIENTS] && !open_log(f, LOG_GRADIENTS, "ae", error, n))
 		return false;
 	if (r->flow && !note_edges(f, r->flow, &list, error, n))
 		return false;
-	to = f->gradients;
+	to = f->logs[LOG_GRADIENTS];
 	fprintf(to, "{\"step\":%lld,\"epoch\":%lld", (long long)r->step, (long long)r->epoch);
 	put_member(to, "loss", r->loss, 17);
 	put_member(to, "rate", r->rate, 9);
@@ -739,7 +895,7 @@ bool folder_gradients(struct run_folder *f, const struct gradient_record *r, cha
 	if (r->flow)
 		put_edges(to, r->flow, list);
 	fputs("}\n", to);
-	return flush(f, to, "gradients.jsonl", error, n);
+	return flush(f, LOG_GRADIENTS, false, error, n);
 }
 
 bool folder_checkpoint(struct run_folder *f, const char *name, char *error, size_t n)
@@ -756,6 +912,22 @@ bool folder_weights(struct run_folder *f, char *error, size_t n)
 	return folder_checkpoint(f, "last.safetensors", error, n);
 }
 
+bool folder_save(struct run_folder *f, size_t n_arrays, const struct stored arrays[], char *error, size_t n)
+{
+	char *path = file_of(f, "state.safetensors");
+	bool ok = path || failure_memory(error, n, "state.safetensors", 0);
+
+	/* Weights first: they are worth the most, and the state has its own. The logs must not be shorter after a
+	 * power cut than the state says. */
+	ok = ok && folder_weights(f, error, n);
+	for (int k = 0; ok && k < FOLDER_LOGS; k++)
+		if (f->logs[k] && fdatasync(fileno(f->logs[k])) != 0 && errno != EINVAL)
+			ok = cannot("write", f->path, errno, error, n);
+	ok = ok && arrays_write(path, n_arrays, arrays, f->id, error, n);
+	free(path);
+	return ok;
+}
+
 void folder_remove(struct run_folder *f, const char *name)
 {
 	char *path = file_of(f, name);
@@ -767,14 +939,9 @@ void folder_remove(struct run_folder *f, const char *name)
 
 void folder_close(struct run_folder *f)
 {
-	if (f->jsonl)
-		fclose(f->jsonl);
-	if (f->csv)
-		fclose(f->csv);
-	if (f->gradients)
-		fclose(f->gradients);
-	if (f->edges)
-		fclose(f->edges);
+	for (int k = 0; k < FOLDER_LOGS; k++)
+		if (f->logs[k])
+			fclose(f->logs[k]);
 	free(f->hashes);
 	free(f->path);
 	*f = (struct run_folder){ 0 };

@@ -7,6 +7,8 @@
  *	log.csv           the same columns
  *	result.json       loss and metrics of the trained model on every part; seconds, steps, parameters
  *	last.safetensors  the weights
+ *	state.safetensors what --resume goes on from: weights, the optimizer's state, sums and numbers of the
+ *	                  training at one step (train.c has the list), which one save replaces as a whole
  *	step-N.safetensors, best.safetensors  the weights at step N, and those that did best (`checkpoint`)
  *	gradients.jsonl   now and then, of a step (`gradients`): of each weight rms, mean, largest size and share
  *	                  of zeros of its gradient, its own rms, and that of its change over it; of the edges of
@@ -20,17 +22,22 @@
 #include "flow.h"
 #include "model.h"
 
+/* What is written line by line. */
+enum { LOG_JSONL, LOG_CSV, LOG_GRADIENTS, LOG_EDGES, FOLDER_LOGS };
+
 struct run_folder {
 	ad_model *m;
 	char *path;
-	FILE *jsonl, *csv, *gradients, *edges;
-	size_t n_lists;      /* lines in gradients-edges.jsonl, those of an earlier process too */
-	size_t n_hashes;     /* of the lists of edges that this process wrote, the last ones */
-	uint64_t *hashes;
+	FILE *logs[FOLDER_LOGS];   /* the last two NULL before their first line */
+	int64_t ends[FOLDER_LOGS]; /* bytes up to the last line that stays when the training is stopped and goes on */
+	size_t n_hashes;           /* lines of gradients-edges.jsonl */
+	uint64_t *hashes;          /* of their lists */
 	bool valid; /* the log has columns for a valid part */
+	char id[20]; /* of the configuration */
 };
 
-/* One epoch, or what has gone of one where the valid part is measured within it. train, valid: loss, then metrics, means over the samples; valid NULL: not measured. */
+/* One epoch, or what has gone of one where the valid part is measured within it, or where it is stopped: then
+ * the line is passing. train, valid: loss, then metrics, means over the samples; valid NULL: not measured. */
 struct log_row {
 	int64_t step;     /* steps done since the start */
 	int64_t epoch;    /* from 1 */
@@ -38,6 +45,7 @@ struct log_row {
 	double grad_norm; /* mean over the epoch of the gradient's Euclidean norm */
 	double ms;        /* mean time of a step */
 	const double *train, *valid;
+	bool passing;     /* the line goes when the training goes on */
 };
 
 /* A part of the data and what the trained model reaches there. */
@@ -48,7 +56,7 @@ struct run_part {
 };
 
 struct run_result {
-	const char *status; /* "done", "diverged", "interrupted", "terminated" */
+	const char *status; /* "done", "diverged", "interrupted", "terminated", "stopped" */
 	struct run_part parts[3];
 	int n_parts;
 	double seconds;
@@ -78,6 +86,20 @@ struct gradient_record {
  * path is there already. */
 bool folder_open(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken,
                  char *error, size_t n);
+
+/* The folder of a training that goes on, kept from other processes. *taken: it is no such folder, or in use. Then
+ * its logs end where they did (`ends`), and config.yaml is as m is. */
+bool folder_reopen(struct run_folder *f, ad_model *m, const char *path, bool valid, bool *taken, char *error,
+                   size_t n);
+bool folder_cut(struct run_folder *f, const int64_t ends[FOLDER_LOGS], char *error, size_t n);
+
+/* How the training in a folder ended, "done", by malloc; NULL: it has not. */
+char *folder_status(const char *path);
+
+/* What of the configuration the course of a training depends on, in 16 digits: all but how long it is and what is
+ * shown of it. */
+bool folder_id(ad_model *m, char id[20]);
+
 bool folder_log(struct run_folder *f, const struct log_row *row, char *error, size_t n);
 bool folder_result(struct run_folder *f, const struct run_result *r, char *error, size_t n);
 
@@ -86,12 +108,13 @@ bool folder_result(struct run_folder *f, const struct run_result *r, char *error
 char *folder_of_sweep(ad_model *m, const char *path, bool *taken, char *error, size_t n);
 char *folder_last_sweep(const ad_model *m);
 
-/* A number that is not finite is written as "NaN" or "Infinity". A record that is there already is
- * continued. */
+/* A number that is not finite is written as "NaN" or "Infinity". */
 bool folder_gradients(struct run_folder *f, const struct gradient_record *r, char *error, size_t n);
 
-/* Writes last.safetensors; weights under another name; removes those. */
+/* Writes last.safetensors; that and, of the same moment, state.safetensors; weights under another name; removes
+ * those. */
 bool folder_weights(struct run_folder *f, char *error, size_t n);
+bool folder_save(struct run_folder *f, size_t n_arrays, const struct stored arrays[], char *error, size_t n);
 bool folder_checkpoint(struct run_folder *f, const char *name, char *error, size_t n);
 void folder_remove(struct run_folder *f, const char *name);
 void folder_close(struct run_folder *f);

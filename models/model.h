@@ -259,6 +259,11 @@ bool optimizer_add(ad_optimizer *o, double share, char *error, size_t size);
 void optimizer_take_sums(ad_optimizer *o);
 const void *optimizer_gradient(const ad_optimizer *o, size_t k);
 
+/* State j of param k, from 0, of as many elements as the param; NULL: it has none. With all of them, the rate and
+ * the number of steps done an optimizer goes on where another was. */
+void *optimizer_state(const ad_optimizer *o, size_t k, int j);
+void optimizer_go_on(ad_optimizer *o, int64_t steps, double rate);
+
 /* How the learning rate changes (schedule.c). */
 struct schedule {
 	const char *name, *doc;
@@ -624,5 +629,23 @@ void train_memory(const ad_model *m, size_t *kept, size_t *state);
  * what is in the file, not for reading it. */
 bool checkpoint_write(ad_model *m, const char *path, char *error, size_t n);
 bool checkpoint_read(ad_model *m, const char *path, bool *refused, char *error, size_t n);
+
+/* Any arrays as such a file, in this order, with a word in its metadata of what they belong to; and back into
+ * `to`, each as long as `bytes`: nothing is written there unless the file has these arrays, of this word, with
+ * the checksum that it tells. */
+struct stored {
+	const char *name, *dtype; /* "F32", "F64", "I32", "I64", "BOOL" */
+	ad_shape shape;
+	size_t bytes;
+	const void *data; /* to be written */
+	void *to;         /* to be read into */
+};
+bool arrays_write(const char *path, size_t n_arrays, const struct stored arrays[], const char *of, char *error,
+                  size_t n);
+bool arrays_read(const char *path, size_t n_arrays, const struct stored arrays[], const char *of, bool *refused,
+                 char *error, size_t n);
+
+/* A weight as such an array, but for where its elements are. */
+struct stored stored_weight(const ad_model *m, int k);
 
 #endif

@@ -324,6 +324,17 @@ const void *optimizer_gradient(const ad_optimizer *o, size_t k)
 	return o->params[k].g;
 }
 
+void *optimizer_state(const ad_optimizer *o, size_t k, int j)
+{
+	return o->params[k].state[j];
+}
+
+void optimizer_go_on(ad_optimizer *o, int64_t steps, double rate)
+{
+	o->t = steps;
+	o->lr = rate;
+}
+
 double optimizer_norm(ad_optimizer *o)
 {
 	uint64_t mode = fp_enter(!o->f64);

@@ -47,13 +47,22 @@ static void add_time(const ad_model *m, double *since, double *to)
 
 /* ---- signals ---------------------------------------------------------------------------------- */
 
-/* Of the whole process: the last SIGINT or SIGTERM, how many trainings listen, and what was set before
+/* Of the whole process: the last signal that asks for an end, how many trainings listen, and what was set before
  * the first of them. */
 static volatile sig_atomic_t caught;
 static pthread_mutex_t listening = PTHREAD_MUTEX_INITIALIZER;
 static int listeners;
-static struct sigaction before[2];
-static const int signals[2] = { SIGINT, SIGTERM };
+static const struct {
+	int number;
+	ad_run_status status; /* of a training that it ends */
+	const char *word, *name;
+} signals[] = {
+	{ SIGINT, AD_RUN_INTERRUPTED, "interrupted", "Ctrl-C" },
+	{ SIGTERM, AD_RUN_TERMINATED, "terminated", "SIGTERM" },
+	{ SIGUSR1, AD_RUN_STOPPED, "stopped", "SIGUSR1" },
+};
+#define N_SIGNALS (sizeof signals / sizeof *signals)
+static struct sigaction before[N_SIGNALS];
 
 static void on_signal(int number)
 {
@@ -62,18 +71,20 @@ static void on_signal(int number)
 
 static void listen(void)
 {
-	/* The second signal of a kind ends the process at once. */
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction action = { .sa_handler = on_signal };
 
 	sigemptyset(&action.sa_mask);
 	pthread_mutex_lock(&listening);
 	if (listeners++ == 0) {
 		caught = 0;
-		for (int k = 0; k < 2; k++) {
-			sigaction(signals[k], NULL, &before[k]);
+		for (size_t k = 0; k < N_SIGNALS; k++) {
+			/* The second Ctrl-C or SIGTERM ends the process at once; schedulers send SIGUSR1 twice, to the
+			 * process and to its group. */
+			action.sa_flags = signals[k].number == SIGUSR1 ? 0 : (int)SA_RESETHAND;
+			sigaction(signals[k].number, NULL, &before[k]);
 			/* A training in the background that ignores Ctrl-C goes on doing so. */
 			if (before[k].sa_handler != SIG_IGN)
-				sigaction(signals[k], &action, NULL);
+				sigaction(signals[k].number, &action, NULL);
 		}
 	}
 	pthread_mutex_unlock(&listening);
@@ -83,8 +94,8 @@ static void listen_no_more(void)
 {
 	pthread_mutex_lock(&listening);
 	if (--listeners == 0) {
-		for (int k = 0; k < 2; k++)
-			sigaction(signals[k], &before[k], NULL);
+		for (size_t k = 0; k < N_SIGNALS; k++)
+			sigaction(signals[k].number, &before[k], NULL);
 		caught = 0;
 	}
 	pthread_mutex_unlock(&listening);
@@ -205,6 +216,28 @@ struct record {
 	int64_t since; /* looked at without a better one since */
 };
 
+/* How far a training has come. Together with its weights and its optimizer's state, and given its configuration
+ * and data, this is all that what follows depends on: random numbers are a function of seed and step. A member
+ * more needs a line in list_state. */
+struct course {
+	int64_t step, batches;     /* steps done; batches evaluated in steps */
+	int64_t epoch, in_epoch;   /* from 1; steps of it done */
+	int64_t followed;          /* whether what follows the last step, after_step, is done */
+	int64_t logged, measured;  /* the step of the last line of the log; after which valid was; -1: none yet */
+	int64_t seen, seen_total;  /* samples in this epoch, and since the start */
+	int64_t n_checkpoints;
+	int64_t *newest;           /* steps of the checkpoints that are kept, a ring */
+	struct record best, stop;  /* of checkpoints and of early_stop */
+	double *sums, *valid;      /* loss and metrics: of this epoch's steps, of the valid part */
+	double norm_sum;           /* of this epoch's steps */
+	double seconds, spent;     /* of the training, and of this epoch, until the state was saved */
+	double measuring;          /* of this epoch's, those that went into measuring and saving */
+	double rate;               /* the optimizer's */
+	int64_t total;             /* steps that the training was to have */
+	int64_t samples[3];        /* of train, valid and test */
+	int64_t ends[FOLDER_LOGS]; /* of the logs, when the state was saved */
+};
+
 struct trainer {
 	ad_model *m;
 	const ad_train_options *o;
@@ -221,20 +254,15 @@ struct trainer {
 	ad_node **moved, **gradients; /* these weights; their gradients in the recording of the step */
 	void **before;             /* of each of these weights: where the optimizer puts it before it moves it */
 	void **kept;               /* each weight as it was when loss and gradients were last finite */
-	int64_t step, batches;     /* steps done; batches evaluated in steps */
+	struct course c;
+	int64_t kept_step;         /* after which the weights were as they are in `kept` */
 	int64_t planned;           /* steps of the whole training, for the schedule */
-	double *now, *sums, *mean; /* loss and metrics: of this step, of this epoch */
-	double *train, *valid, *test;
-	size_t seen, seen_total;   /* samples in this epoch, and since the start */
+	double *now, *mean;        /* loss and metrics: of this step, of this epoch so far */
+	double *train, *test;
 	double *part;              /* loss and metrics of a batch */
-	double norm, norm_sum, started;
-	double next_save;          /* when weights are saved again, in seconds_now's time; without a folder above 0 */
-	int64_t measured;          /* the step after which t->valid was measured; -1: not yet */
-	double measuring;          /* seconds of this epoch that went into that, and into saving */
-	struct record best, stop;  /* of checkpoints and of early_stop */
-	int64_t *newest;           /* steps of the checkpoints that are kept, a ring */
-	int64_t n_checkpoints;
-	int64_t epoch;             /* from 1 */
+	double norm, started;
+	double epoch_started;      /* in seconds_now's time, as started: earlier by what an interrupted training spent */
+	double next_save;          /* when the state is saved again, in that time; without a folder above 0 */
 	struct gradient_row *rows_of_gradients;
 	struct flow *flow;         /* the copy whose edges are measured; NULL: not yet, or it has failed */
 	bool flow_failed;
@@ -354,15 +382,15 @@ static bool allocate(struct trainer *t)
 	t->kept = calloc(weights + 1, sizeof(void *));
 	t->now = calloc(7 * values, sizeof *t->now);
 	t->rows_of_gradients = calloc(weights + 1, sizeof *t->rows_of_gradients);
-	t->newest = calloc((size_t)spec->checkpoint.keep + 1, sizeof *t->newest);
+	t->c.newest = calloc((size_t)spec->checkpoint.keep + 1, sizeof *t->c.newest);
 	if (!t->order || !t->rows || !t->dims || !t->roots || !t->moved || !t->gradients ||
-	    !t->before || !t->kept || !t->now || !t->rows_of_gradients || !t->newest)
+	    !t->before || !t->kept || !t->now || !t->rows_of_gradients || !t->c.newest)
 		return failure_memory(t->error, t->error_size, "the training", 0);
-	t->sums = t->now + values;
-	t->mean = t->sums + values;
+	t->c.sums = t->now + values;
+	t->mean = t->c.sums + values;
 	t->train = t->mean + values;
-	t->valid = t->train + values;
-	t->test = t->valid + values;
+	t->c.valid = t->train + values;
+	t->test = t->c.valid + values;
 	t->part = t->test + values;
 	for (size_t k = 0; k < t->parts.train.n; k++)
 		t->order[k] = k;
@@ -397,7 +425,7 @@ static void release(struct trainer *t)
 	free(t->before);
 	free(t->kept);
 	free(t->now);
-	free(t->newest);
+	free(t->c.newest);
 	free(t->rows_of_gradients);
 	ad_limit_memory(t->m->graph, t->m->memory_limit);
 	data_free(&t->parts);
@@ -419,13 +447,16 @@ static void keep_weights(struct trainer *t, bool all)
 	}
 }
 
-static void restore_weights(struct trainer *t)
+/* All of them, or only running statistics. */
+static void restore_weights(struct trainer *t, bool all)
 {
 	for (int k = 0; k < t->m->n_weights; k++) {
-		void *data = t->kept[k] ? ad_write(t->m->weights[k].node) : NULL;
+		ad_node *w = t->m->weights[k].node;
+		bool kept = t->kept[k] && (all || ad_kind_of(w) == AD_IS_BUFFER);
+		void *data = kept ? ad_write(w) : NULL;
 
 		if (data)
-			memcpy(data, t->kept[k], ad_count(t->m->weights[k].node) * real_size(t->m));
+			memcpy(data, t->kept[k], ad_count(w) * real_size(t->m));
 	}
 }
 
@@ -595,13 +626,13 @@ static bool refuse_value(struct trainer *t, size_t n_roots, ad_node *goal)
 	bool loss = !isfinite(t->now[0]);
 
 	name_culprit(t, n_roots, goal, culprit, sizeof culprit);
-	/* Kept are those with which the step before began. */
-	if (t->step <= 1)
+	/* Kept are those with which the step before began, or this one after it went on. */
+	if (t->kept_step == 0)
 		snprintf(place, sizeof place, "the initial weights are kept");
 	else
-		snprintf(place, sizeof place, "the weights after step %lld are kept", (long long)t->step - 1);
+		snprintf(place, sizeof place, "the weights after step %lld are kept", (long long)t->kept_step);
 	return failure(t->error, t->error_size,
-	               "step %lld: the %s is %s: %s; %s; try a smaller lr", (long long)t->step + 1,
+	               "step %lld: the %s is %s: %s; %s; try a smaller lr", (long long)t->c.step + 1,
 	               loss ? "loss" : "gradient",
 	               loss ? (isnan(t->now[0]) ? "NaN" : "infinite") : "not finite", culprit, place);
 }
@@ -664,7 +695,7 @@ static void hand_over(void *context, ad_model *copy)
 {
 	struct trainer *t = context;
 
-	t->o->draw(t->o->context, copy, t->folder.path, t->step);
+	t->o->draw(t->o->context, copy, t->folder.path, t->c.step);
 }
 
 /* Measures the edges in the step's last batch. A training does not fail for it: what stands in the way is
@@ -674,7 +705,7 @@ static bool measure_flow(struct trainer *t, bool moved, struct flow_result *to)
 	struct flow_batch batch = { .data = t->parts.train.n ? &t->parts.train : NULL,
 		                    .rows = t->rows,
 		                    .count = t->count,
-		                    .number = (uint64_t)t->batches - 1,
+		                    .number = (uint64_t)t->c.batches - 1,
 		                    .weights = moved ? t->kept : NULL };
 	char error[512] = "", text[640], *config;
 	size_t memory = 0;
@@ -706,8 +737,8 @@ static bool record_gradients(struct trainer *t, bool moved)
 {
 	double since = start_of_time(t->m);
 	struct flow_result flow;
-	struct gradient_record r = { .step = moved ? t->step : t->step + 1,
-		                     .epoch = t->epoch,
+	struct gradient_record r = { .step = moved ? t->c.step : t->c.step + 1,
+		                     .epoch = t->c.epoch,
 		                     .loss = t->now[0],
 		                     .rate = ad_optimizer_rate(t->optimizer),
 		                     .n_rows = t->n_moved,
@@ -742,7 +773,7 @@ static ad_run_status evaluate(struct trainer *t, size_t count)
 	recorded = in && (in->gradients || model_gradients(m, in));
 	add_time(m, &since, &m->times.recording);
 	if (!recorded || (d && (!data_feed(m, in, d, t->rows, count) ||
-	                        !data_augment(m, in, (uint64_t)t->batches)))) {
+	                        !data_augment(m, in, (uint64_t)t->c.batches)))) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
@@ -754,20 +785,20 @@ static ad_run_status evaluate(struct trainer *t, size_t count)
 			t->roots[n_roots++] = in->gradients[k];
 	t->n_roots = n_roots;
 	t->count = count;
-	ad_step(m->graph, (uint64_t)t->batches++);
+	ad_step(m->graph, (uint64_t)t->c.batches++);
 	ad_watch_nonfinite(m->graph, t->o->anomaly);
 	if (ad_evaluate(m->graph, t->roots, n_roots) != AD_OK) {
 		if (ad_status_of(m->graph) == AD_ERROR_MEMORY) {
 			graph_failed(m, t->error, t->error_size);
 			return AD_RUN_FAILED;
 		}
-		failure(t->error, t->error_size, "%s: step %lld: %s", m->path, (long long)t->step + 1,
+		failure(t->error, t->error_size, "%s: step %lld: %s", m->path, (long long)t->c.step + 1,
 		        ad_errmsg(m->graph));
 		if (ad_status_of(m->graph) != AD_ERROR_NONFINITE)
 			return AD_RUN_FAILED;
 		ad_clear(m->graph);
 		ad_watch_nonfinite(m->graph, false);
-		restore_weights(t);
+		restore_weights(t, true);
 		return AD_RUN_DIVERGED;
 	}
 	read_values(m, in, t->now);
@@ -784,7 +815,7 @@ static ad_run_status evaluate(struct trainer *t, size_t count)
 		if (t->has_folder && m->train.gradients.n > 0 && !record_gradients(t, false))
 			return AD_RUN_FAILED;
 		refuse_value(t, n_roots, in->loss);
-		restore_weights(t);
+		restore_weights(t, true);
 		return AD_RUN_DIVERGED;
 	}
 	add_time(m, &since, &m->times.optimizer);
@@ -801,7 +832,7 @@ static size_t choose(struct trainer *t, int64_t batch)
 		return 0;
 	if (t->m->data.draw_random) {
 		for (size_t k = 0; k < t->batch; k++)
-			t->rows[k] = (size_t)data_random(seed, STREAM_DRAW, (uint64_t)t->batches, k, n);
+			t->rows[k] = (size_t)data_random(seed, STREAM_DRAW, (uint64_t)t->c.batches, k, n);
 		return t->batch;
 	}
 	count = from >= n ? 0 : n - from < t->batch ? n - from : t->batch;
@@ -811,11 +842,11 @@ static size_t choose(struct trainer *t, int64_t batch)
 
 /* Several batches as one: loss, metrics and gradients are means over all of their samples.
  * AD_RUN_INTERRUPTED: a signal came between two of them. */
-static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *samples)
+static ad_run_status evaluate_all(struct trainer *t, size_t *samples)
 {
 	const struct train_spec *spec = &t->m->train;
 	size_t n = t->parts.train.n, each = n ? t->batch : 1, all = each * (size_t)spec->accumulate;
-	size_t from = (size_t)in_epoch * all;
+	size_t from = (size_t)t->c.in_epoch * all;
 	int values = 1 + t->m->n_metrics;
 
 	if (n && !t->m->data.draw_random && n - from < all)
@@ -824,7 +855,7 @@ static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *s
 	memset(t->part, 0, (size_t)values * sizeof *t->part);
 	for (size_t done = 0, j = 0; done < all; j++) {
 		double since = start_of_time(t->m), share;
-		size_t count = choose(t, in_epoch * spec->accumulate + (int64_t)j);
+		size_t count = choose(t, t->c.in_epoch * spec->accumulate + (int64_t)j);
 		ad_run_status status;
 
 		/* the batches of a step may be many: what is gathered is given up */
@@ -851,66 +882,85 @@ static ad_run_status evaluate_all(struct trainer *t, int64_t in_epoch, size_t *s
 	return AD_RUN_DONE;
 }
 
-/* One step: evaluates its batches, moves the weights. */
-static ad_run_status step(struct trainer *t, int64_t in_epoch)
+static void fill_moment(const struct trainer *t, bool valid, struct moment *now)
+{
+	const struct course *c = &t->c;
+
+	for (int k = 0; k < 1 + t->m->n_metrics; k++)
+		t->mean[k] = c->sums[k] / (double)c->seen;
+	*now = (struct moment){ .epoch = c->epoch, .epochs = t->epochs, .step = c->in_epoch,
+		                .steps = t->steps_per_epoch, .done = c->step, .total = t->total,
+		                .samples = (size_t)c->seen_total, .seconds = seconds_now() - t->started,
+		                .lr = ad_optimizer_rate(t->optimizer),
+		                .norm = c->norm_sum / (double)c->in_epoch, .train = t->mean,
+		                .valid = valid ? c->valid : NULL };
+}
+
+static bool epoch_ends(const struct trainer *t)
+{
+	return t->c.in_epoch == t->steps_per_epoch || t->c.step == t->total;
+}
+
+/* Whether something happens after the step just done. Whatever happens now and then happens after the last
+ * step, too. */
+static bool is_due(const struct trainer *t, struct period p)
+{
+	if (p.n == 0)
+		return false;
+	if (t->c.step == t->total)
+		return true;
+	return p.epochs ? t->c.in_epoch == t->steps_per_epoch && t->c.epoch % p.n == 0 : t->c.step % p.n == 0;
+}
+
+/* One step: evaluates its batches, moves the weights, records gradients. AD_RUN_INTERRUPTED: a signal came, and
+ * it is as if the step had not begun. */
+static ad_run_status step(struct trainer *t)
 {
 	ad_model *m = t->m;
+	struct course *c = &t->c;
+	int64_t batches = c->batches;
 	double since;
 	size_t samples;
-	ad_run_status status = evaluate_all(t, in_epoch, &samples);
+	ad_run_status status = evaluate_all(t, &samples);
 
+	if (status == AD_RUN_INTERRUPTED) {
+		c->batches = batches;
+		restore_weights(t, false);
+	}
 	if (status != AD_RUN_DONE)
 		return status;
 	since = start_of_time(m);
-	set_scheduled_rate(m, t->optimizer, t->step, t->planned, t->steps_per_epoch);
+	set_scheduled_rate(m, t->optimizer, c->step, t->planned, t->steps_per_epoch);
 	keep_weights(t, false);
 	if (!optimizer_move(t->optimizer, clip_scale(m, t->norm), t->before)) {
 		graph_failed(m, t->error, t->error_size);
 		return AD_RUN_FAILED;
 	}
 	add_time(m, &since, &m->times.optimizer);
-	t->step++;
-	accumulate(t->sums, t->now, 1 + m->n_metrics, samples);
-	t->seen += samples;
-	t->seen_total += t->parts.train.n ? samples : 0;
-	t->norm_sum += t->norm;
+	t->kept_step = c->step++;
+	c->in_epoch++;
+	c->followed = 0;
+	accumulate(c->sums, t->now, 1 + m->n_metrics, samples);
+	c->seen += (int64_t)samples;
+	c->seen_total += t->parts.train.n ? (int64_t)samples : 0;
+	c->norm_sum += t->norm;
+	/* not with what follows: the gradients are gone when a training goes on */
+	if (t->has_folder && is_due(t, m->train.gradients) && !record_gradients(t, true))
+		return AD_RUN_FAILED;
 	return AD_RUN_DONE;
-}
-
-static void fill_moment(const struct trainer *t, int64_t epoch, int64_t in_epoch, bool valid,
-                        struct moment *now)
-{
-	for (int k = 0; k < 1 + t->m->n_metrics; k++)
-		t->mean[k] = t->sums[k] / (double)t->seen;
-	*now = (struct moment){ .epoch = epoch, .epochs = t->epochs, .step = in_epoch,
-		                .steps = t->steps_per_epoch, .done = t->step, .total = t->total,
-		                .samples = t->seen_total, .seconds = seconds_now() - t->started,
-		                .lr = ad_optimizer_rate(t->optimizer), .norm = t->norm_sum / (double)in_epoch, .train = t->mean,
-		                .valid = valid ? t->valid : NULL };
-}
-
-/* Whether something happens after the step just done, which is the in_epoch-th of its epoch. Whatever
- * happens now and then happens after the last step, too. */
-static bool is_due(const struct trainer *t, struct period p, int64_t epoch, int64_t in_epoch)
-{
-	if (p.n == 0)
-		return false;
-	if (t->step == t->total)
-		return true;
-	return p.epochs ? in_epoch == t->steps_per_epoch && epoch % p.n == 0 : t->step % p.n == 0;
 }
 
 /* Looks at what is watched, where it is new; whether it is the best so far. */
 static bool look(struct trainer *t, struct watched w, struct record *best)
 {
-	double value = w.valid ? t->valid[w.value] : t->sums[w.value] / (double)t->seen;
+	double value = w.valid ? t->c.valid[w.value] : t->c.sums[w.value] / (double)t->c.seen;
 	bool better = isfinite(value) &&
 	              (best->step == 0 || (w.most ? value > best->value : value < best->value));
 
 	best->since = better ? 0 : best->since + 1;
 	if (better) {
 		best->value = value;
-		best->step = t->step;
+		best->step = t->c.step;
 	}
 	return better;
 }
@@ -923,64 +973,189 @@ static bool save_checkpoint(struct trainer *t)
 	char name[64];
 	bool good;
 
-	snprintf(name, sizeof name, "step-%lld.safetensors", (long long)t->step);
+	snprintf(name, sizeof name, "step-%lld.safetensors", (long long)t->c.step);
 	good = folder_checkpoint(&t->folder, name, t->error, t->error_size);
 	if (good && keep > 0) {
-		int64_t *oldest = &t->newest[t->n_checkpoints++ % keep];
+		int64_t *oldest = &t->c.newest[t->c.n_checkpoints++ % keep];
 
 		snprintf(name, sizeof name, "step-%lld.safetensors", (long long)*oldest);
 		if (*oldest > 0)
 			folder_remove(&t->folder, name);
-		*oldest = t->step;
+		*oldest = t->c.step;
 	}
-	if (good && spec->checkpoint.best.given && look(t, spec->checkpoint.best, &t->best))
+	if (good && spec->checkpoint.best.given && look(t, spec->checkpoint.best, &t->c.best))
 		good = folder_checkpoint(&t->folder, "best.safetensors", t->error, t->error_size);
 	add_time(t->m, &since, &t->m->times.files);
 	return good;
 }
 
+/* Whether early_stop has seen enough. */
+static bool has_done_its_best(const struct trainer *t)
+{
+	const struct record *r = &t->c.stop;
+
+	return t->m->train.early_stop.watch.given && r->since > 0 && r->since >= t->m->train.early_stop.patience;
+}
+
 /* What follows a step: measurements, checkpoints, records; *ends: the training has done its best. */
-static bool after_step(struct trainer *t, int64_t epoch, int64_t in_epoch, bool *ends)
+static bool after_step(struct trainer *t, bool *ends)
 {
 	const struct train_spec *spec = &t->m->train;
-	bool saves = t->has_folder && spec->checkpoint.given &&
-	             is_due(t, spec->checkpoint.every, epoch, in_epoch);
-	bool measures = t->parts.valid.n > 0 && (is_due(t, spec->eval, epoch, in_epoch) ||
-	                                         (saves && spec->checkpoint.best.valid));
-	bool epoch_ends = in_epoch == t->steps_per_epoch || t->step == t->total;
+	bool saves = t->has_folder && spec->checkpoint.given && is_due(t, spec->checkpoint.every);
+	bool measures = t->parts.valid.n > 0 &&
+	                (is_due(t, spec->eval) || (saves && spec->checkpoint.best.valid));
 
-	if (t->has_folder && is_due(t, spec->gradients, epoch, in_epoch) && !record_gradients(t, true))
-		return false;
 	if (measures) {
 		double from = seconds_now();
 
-		if (!model_measure(t->m, &t->parts.valid, t->valid, t->error, t->error_size))
+		if (!model_measure(t->m, &t->parts.valid, t->c.valid, t->error, t->error_size))
 			return false;
-		t->measured = t->step;
-		t->measuring += seconds_now() - from;
+		t->c.measured = t->c.step;
+		t->c.measuring += seconds_now() - from;
 	}
 	if (saves && !save_checkpoint(t))
 		return false;
-	if (spec->early_stop.watch.given && (spec->early_stop.watch.valid ? measures : epoch_ends))
-		*ends = !look(t, spec->early_stop.watch, &t->stop) &&
-		        t->stop.since >= spec->early_stop.patience;
+	if (spec->early_stop.watch.given && (spec->early_stop.watch.valid ? measures : epoch_ends(t))) {
+		look(t, spec->early_stop.watch, &t->c.stop);
+		*ends = has_done_its_best(t);
+	}
 	return true;
 }
 
 /* A line of the log, of this epoch so far. */
-static bool log_epoch(struct trainer *t, int64_t epoch, int64_t in_epoch, const struct moment *now,
-                      double spent, char *error, size_t n)
+static bool log_epoch(struct trainer *t, const struct moment *now, bool passing, char *error, size_t n)
 {
-	struct log_row row = { .step = t->step, .epoch = epoch, .lr = now->lr, .grad_norm = now->norm,
-		               .ms = 1000 * (spent - t->measuring) / (double)in_epoch,
-		               .train = t->mean, .valid = now->valid };
+	double spent = seconds_now() - t->epoch_started - t->c.measuring;
+	struct log_row row = { .step = t->c.step, .epoch = t->c.epoch, .lr = now->lr, .grad_norm = now->norm,
+		               .ms = 1000 * spent / (double)t->c.in_epoch,
+		               .train = t->mean, .valid = now->valid, .passing = passing };
 	double since = start_of_time(t->m);
 	bool logged = folder_log(&t->folder, &row, error, n);
 
+	t->c.logged = t->c.step;
 	if (logged && t->o->logged)
 		t->o->logged(t->o->logged_of, t->folder.path);
 	add_time(t->m, &since, &t->m->times.files);
 	return logged;
+}
+
+/* ---- going on with a training that ended too early ---------------------------------------------- */
+
+/* The arrays of a state, and those of their names that are made for it. */
+struct state {
+	size_t n, n_names;
+	struct stored *arrays;
+	char **names;
+};
+
+static void state_free(struct state *s)
+{
+	while (s->n_names > 0)
+		free(s->names[--s->n_names]);
+	free(s->names);
+	free(s->arrays);
+}
+
+static void add_numbers(struct state *s, const char *name, const char *dtype, size_t n, void *numbers)
+{
+	if (n > 0)
+		s->arrays[s->n++] = (struct stored){ .name = name, .dtype = dtype,
+			                            .shape = { .rank = 1, .dims = { (int64_t)n } },
+			                            .bytes = 8 * n, .data = numbers, .to = numbers };
+}
+
+/* All that a state consists of, to be saved or to be read into its place. False: no memory. */
+static bool list_state(struct trainer *t, struct state *s, bool reads)
+{
+	ad_model *m = t->m;
+	struct course *c = &t->c;
+	size_t values = 1 + (size_t)m->n_metrics, weights = (size_t)m->n_weights;
+
+	*s = (struct state){ .arrays = calloc(weights + OPTIMIZER_STATES * t->n_moved + 32, sizeof *s->arrays),
+		             .names = calloc(OPTIMIZER_STATES * t->n_moved + 1, sizeof(char *)) };
+	if (!s->arrays || !s->names || !model_ready(m))
+		return false;
+	add_numbers(s, "course/step", "I64", 1, &c->step);
+	add_numbers(s, "course/batches", "I64", 1, &c->batches);
+	add_numbers(s, "course/epoch", "I64", 1, &c->epoch);
+	add_numbers(s, "course/in_epoch", "I64", 1, &c->in_epoch);
+	add_numbers(s, "course/followed", "I64", 1, &c->followed);
+	add_numbers(s, "course/logged", "I64", 1, &c->logged);
+	add_numbers(s, "course/measured", "I64", 1, &c->measured);
+	add_numbers(s, "course/seen", "I64", 1, &c->seen);
+	add_numbers(s, "course/seen_total", "I64", 1, &c->seen_total);
+	add_numbers(s, "course/checkpoints", "I64", 1, &c->n_checkpoints);
+	add_numbers(s, "course/newest", "I64", (size_t)m->train.checkpoint.keep, c->newest);
+	add_numbers(s, "course/best", "F64", 1, &c->best.value);
+	add_numbers(s, "course/best_step", "I64", 1, &c->best.step);
+	add_numbers(s, "course/best_since", "I64", 1, &c->best.since);
+	add_numbers(s, "course/stop", "F64", 1, &c->stop.value);
+	add_numbers(s, "course/stop_step", "I64", 1, &c->stop.step);
+	add_numbers(s, "course/stop_since", "I64", 1, &c->stop.since);
+	add_numbers(s, "course/sums", "F64", values, c->sums);
+	add_numbers(s, "course/valid", "F64", values, c->valid);
+	add_numbers(s, "course/norm_sum", "F64", 1, &c->norm_sum);
+	add_numbers(s, "course/rate", "F64", 1, &c->rate);
+	add_numbers(s, "course/seconds", "F64", 1, &c->seconds);
+	add_numbers(s, "course/spent", "F64", 1, &c->spent);
+	add_numbers(s, "course/measuring", "F64", 1, &c->measuring);
+	add_numbers(s, "course/total", "I64", 1, &c->total);
+	add_numbers(s, "course/samples", "I64", 3, c->samples);
+	add_numbers(s, "course/ends", "I64", FOLDER_LOGS, c->ends);
+	for (int k = 0; k < m->n_weights; k++) {
+		struct stored a = stored_weight(m, k);
+
+		a.data = ad_data(m->weights[k].node);
+		a.to = reads ? ad_write(m->weights[k].node) : NULL;
+		if (a.bytes > 0 && !(reads ? a.to : a.data))
+			return false;
+		if (a.bytes > 0)
+			s->arrays[s->n++] = a;
+	}
+	for (size_t k = 0; k < t->n_moved; k++)
+		for (int j = 0; j < OPTIMIZER_STATES; j++) {
+			void *data = optimizer_state(t->optimizer, k, j);
+			size_t count = ad_count(t->moved[k]);
+			struct stored a = { .dtype = m->f64 ? "F64" : "F32", .shape = ad_shape_of(t->moved[k]),
+				           .bytes = count * real_size(m), .data = data, .to = data };
+			char **name = &s->names[s->n_names];
+
+			if (!data || count == 0)
+				continue;
+			if (asprintf(name, "%s/%d", t->rows_of_gradients[k].path, j) < 0)
+				return false;
+			s->n_names++;
+			a.name = *name;
+			s->arrays[s->n++] = a;
+		}
+	return true;
+}
+
+static void count_samples(const struct trainer *t, int64_t n[3])
+{
+	n[0] = (int64_t)t->parts.train.n;
+	n[1] = (int64_t)t->parts.valid.n;
+	n[2] = (int64_t)t->parts.test.n;
+}
+
+/* Weights and state. */
+static bool save(struct trainer *t, char *error, size_t n)
+{
+	struct course *c = &t->c;
+	double now = seconds_now();
+	struct state s;
+	bool saved;
+
+	c->seconds = now - t->started;
+	c->spent = now - t->epoch_started;
+	c->rate = ad_optimizer_rate(t->optimizer);
+	c->total = t->total;
+	count_samples(t, c->samples);
+	memcpy(c->ends, t->folder.ends, sizeof c->ends);
+	saved = list_state(t, &s, false) ? folder_save(&t->folder, s.n, s.arrays, error, n)
+	                                 : failure_memory(error, n, "the list of the training's state", 0);
+	state_free(&s);
+	return saved;
 }
 
 /* Saves what a crash would cost, now and then. */
@@ -991,69 +1166,152 @@ static bool save_sometimes(struct trainer *t)
 
 	if (since < t->next_save)
 		return true;
-	saved = folder_weights(&t->folder, t->error, t->error_size);
+	saved = save(t, t->error, t->error_size);
 	spent = seconds_now() - since;
-	t->next_save = since + spent + fmax(SAVE_SECONDS, 20 * spent);
-	t->measuring += spent;
+	t->next_save = since + spent +
+	               (t->o->save_seconds > 0 ? t->o->save_seconds : fmax(SAVE_SECONDS, 20 * spent));
+	t->c.measuring += spent;
 	add_time(t->m, &since, &t->m->times.files);
 	return saved;
 }
 
-static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
+/* A file with a correct checksum could still be made by hand: these numbers count, and are sizes and places. */
+static bool is_possible(const struct trainer *t)
+{
+	const struct course *c = &t->c;
+	const int64_t counts[] = { c->step, c->batches, c->epoch - 1, c->in_epoch, c->seen, c->seen_total,
+		                   c->n_checkpoints, c->best.since, c->stop.since, c->ends[0], c->ends[1],
+		                   c->ends[2], c->ends[3] };
+
+	for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+		if (counts[k] < 0 || counts[k] > INT64_MAX / 2)
+			return false;
+	return c->in_epoch <= t->steps_per_epoch && c->rate >= 0 && c->seconds >= 0 && c->spent >= 0 &&
+	       (c->followed == 1 || (c->followed == 0 && c->in_epoch > 0 && c->step > 0));
+}
+
+/* Refuses a training that cannot go on, or need not. */
+static bool check_state(struct trainer *t, const char *run, const char *ended)
+{
+	const struct course *c = &t->c;
+	int64_t samples[3];
+
+	count_samples(t, samples);
+	if (memcmp(samples, c->samples, sizeof samples) != 0)
+		return failure(t->error, t->error_size, "%s: its data has changed: there were %lld, %lld and %lld samples "
+		               "for train, valid and test, and there are %lld, %lld and %lld; begin anew", run,
+		               (long long)c->samples[0], (long long)c->samples[1], (long long)c->samples[2],
+		               (long long)samples[0], (long long)samples[1], (long long)samples[2]);
+	if (!is_possible(t))
+		return failure(t->error, t->error_size, "%s/state.safetensors: its numbers are none that a training "
+		               "has; begin anew", run);
+	if (ended && strcmp(ended, "done") == 0 && (t->total == c->total || t->total == c->step))
+		return failure(t->error, t->error_size, "%s: is done, after step %lld; for more give it more epochs, as "
+		               "--set train.epochs=N", run, (long long)c->step);
+	return t->total >= c->step ||
+	       failure(t->error, t->error_size, "%s: has done %lld steps already, more than the %lld that are asked "
+	               "for", run, (long long)c->step, (long long)t->total);
+}
+
+/* Puts weights, optimizer and course where the training in the folder `run` has left them. */
+static ad_run_status read_state(struct trainer *t)
+{
+	const char *run = t->o->run;
+	char *path = path_in(run, "state.safetensors"), *ended = folder_status(run), id[20];
+	struct state s = { 0 };
+	struct stat info;
+	bool refused = true, good = false;
+
+	if (!path || !folder_id(t->m, id)) {
+		refused = failure_memory(t->error, t->error_size, run, 0);
+	} else if (ended && strcmp(ended, "diverged") == 0) {
+		failure(t->error, t->error_size, "%s: has diverged, and would again; begin anew with a smaller lr", run);
+	} else if (stat(path, &info) != 0 && errno == ENOENT) {
+		failure(t->error, t->error_size, "%s: has no state.safetensors to go on from: it ended before the first "
+		        "was saved, or was made by a version that saved none; begin anew, or from its weights, "
+		        "train.from", run);
+	} else if (!list_state(t, &s, true)) {
+		refused = failure_memory(t->error, t->error_size, path, 0);
+	} else if (arrays_read(path, s.n, s.arrays, id, &refused, t->error, t->error_size)) {
+		good = check_state(t, run, ended);
+		refused = !good;
+	}
+	state_free(&s);
+	free(path);
+	free(ended);
+	optimizer_go_on(t->optimizer, t->c.step, t->c.rate);
+	return good ? AD_RUN_DONE : refused ? AD_RUN_REFUSED : AD_RUN_FAILED;
+}
+
+/* ---- epochs ------------------------------------------------------------------------------------- */
+
+/* Finishes a step that is done. */
+static bool follow(struct trainer *t, bool *ends)
+{
+	struct moment now;
+
+	if (!after_step(t, ends))
+		return false;
+	if (t->has_folder && (t->c.measured == t->c.step || epoch_ends(t) || *ends)) {
+		fill_moment(t, t->c.measured == t->c.step, &now);
+		if (!log_epoch(t, &now, false, t->error, t->error_size))
+			return false;
+	}
+	t->c.followed = 1;
+	return save_sometimes(t);
+}
+
+/* The epoch under way, or the next. */
+static ad_run_status one_epoch(struct trainer *t, bool *ends)
 {
 	ad_run_status status = AD_RUN_DONE;
 	const struct data_spec *d = &t->m->data;
-	int64_t in_epoch = 0;
-	double begun = seconds_now(), since = start_of_time(t->m), spent;
+	struct course *c = &t->c;
+	double since = start_of_time(t->m);
 	struct moment now;
 	char text[512];
 	uint64_t mode;
 
-	memset(t->sums, 0, (1 + (size_t)t->m->n_metrics) * sizeof *t->sums);
-	t->seen = 0;
-	t->norm_sum = t->measuring = 0;
+	if (c->followed && c->in_epoch == t->steps_per_epoch) {
+		c->epoch++;
+		c->in_epoch = 0;
+	}
+	if (c->in_epoch == 0) {
+		memset(c->sums, 0, (1 + (size_t)t->m->n_metrics) * sizeof *c->sums);
+		c->seen = 0;
+		c->norm_sum = c->measuring = c->spent = 0;
+	}
+	t->epoch_started = seconds_now() - c->spent;
 	if (d->shuffle && !d->draw_random && t->parts.train.n > 1) {
 		for (size_t k = 0; k < t->parts.train.n; k++)
 			t->order[k] = k;
-		data_shuffle(t->m->train.seed, STREAM_SHUFFLE, (uint64_t)epoch, t->order, t->parts.train.n);
+		data_shuffle(t->m->train.seed, STREAM_SHUFFLE, (uint64_t)c->epoch, t->order, t->parts.train.n);
 	}
 	add_time(t->m, &since, &t->m->times.data);
 	/* once here, not by each step's parts */
 	t->plain = mode = fp_enter(!t->m->f64);
-	t->epoch = epoch;
-	while (in_epoch < t->steps_per_epoch && t->step < t->total && status == AD_RUN_DONE && !*ends &&
-	       !asked_to_end(t)) {
-		status = step(t, in_epoch);
+	while ((!c->followed || !epoch_ends(t)) && status == AD_RUN_DONE && !*ends && !asked_to_end(t)) {
+		/* a step that was done when the training was stopped */
+		if (c->followed)
+			status = step(t);
 		if (status == AD_RUN_INTERRUPTED) {
 			status = AD_RUN_DONE;
 			break;
 		}
-		if (status != AD_RUN_DONE)
-			break;
-		in_epoch++;
-		if (!asked_to_end(t) && (!after_step(t, epoch, in_epoch, ends) || !save_sometimes(t)))
+		if (status == AD_RUN_DONE && !asked_to_end(t) && !follow(t, ends))
 			status = AD_RUN_FAILED;
-		/* the last one's is written below */
-		if (status == AD_RUN_DONE && t->has_folder && t->measured == t->step && !*ends &&
-		    in_epoch < t->steps_per_epoch && t->step < t->total) {
-			fill_moment(t, epoch, in_epoch, true, &now);
-			if (!log_epoch(t, epoch, in_epoch, &now, seconds_now() - begun, t->error,
-			               t->error_size))
-				status = AD_RUN_FAILED;
-		}
-		if (!t->progress.to)
+		if (!t->progress.to || c->in_epoch == 0)
 			continue;
-		fill_moment(t, epoch, in_epoch, false, &now);
+		fill_moment(t, false, &now);
 		progress_step(&t->progress, &now);
 	}
 	fp_leave(mode);
-	spent = seconds_now() - begun;
-	if (in_epoch == 0)
+	if (c->in_epoch == 0)
 		return status;
-	fill_moment(t, epoch, in_epoch, t->measured == t->step, &now);
+	fill_moment(t, c->measured == c->step, &now);
 	progress_epoch(&t->progress, &now,
-	               t->step == t->total || status != AD_RUN_DONE || *ends || asked_to_end(t));
-	if (t->has_folder && !log_epoch(t, epoch, in_epoch, &now, spent, text, sizeof text) &&
+	               c->step == t->total || status != AD_RUN_DONE || *ends || asked_to_end(t));
+	if (t->has_folder && c->logged != c->step && !log_epoch(t, &now, true, text, sizeof text) &&
 	    status == AD_RUN_DONE) {
 		failure(t->error, t->error_size, "%s", text);
 		return AD_RUN_FAILED;
@@ -1065,7 +1323,7 @@ static ad_run_status one_epoch(struct trainer *t, int64_t epoch, bool *ends)
 static bool measure_parts(struct trainer *t, struct run_result *r)
 {
 	struct dataset *const sets[] = { &t->parts.train, &t->parts.valid, &t->parts.test };
-	double *const values[] = { t->train, t->valid, t->test };
+	double *const values[] = { t->train, t->c.valid, t->test };
 	static const char *const names[] = { "train", "valid", "test" };
 
 	for (int k = 0; k < 3; k++) {
@@ -1079,21 +1337,27 @@ static bool measure_parts(struct trainer *t, struct run_result *r)
 }
 
 /* Weights and result, after whatever ended the training. */
-static ad_run_status finish(struct trainer *t, ad_run_status status, int64_t epochs)
+static ad_run_status finish(struct trainer *t, ad_run_status status)
 {
-	struct run_result r = { .steps = t->step, .epochs = epochs, .best_step = t->best.step,
-		                .best = t->best.value };
+	struct run_result r = { .status = status == AD_RUN_DONE ? "done" : "diverged",
+		                .steps = t->c.step, .epochs = t->c.epoch - (t->c.in_epoch == 0),
+		                .best_step = t->c.best.step, .best = t->c.best.value };
 	double since = start_of_time(t->m);
 	char text[512];
 	bool written;
 
-	r.status = status == AD_RUN_DONE ? "done" : status == AD_RUN_DIVERGED ? "diverged"
-	         : status == AD_RUN_INTERRUPTED ? "interrupted" : "terminated";
+	for (size_t k = 0; k < N_SIGNALS; k++)
+		if (signals[k].status == status)
+			r.status = signals[k].word;
 	/* Weights first: what follows may fail, or take long. */
-	if (!folder_weights(&t->folder, text, sizeof text)) {
+	if (!(status == AD_RUN_DIVERGED ? folder_weights(&t->folder, text, sizeof text)
+	                                : save(t, text, sizeof text))) {
 		failure(t->error, t->error_size, "%s", text);
 		return AD_RUN_FAILED;
 	}
+	/* it would diverge again */
+	if (status == AD_RUN_DIVERGED)
+		folder_remove(&t->folder, "state.safetensors");
 	add_time(t->m, &since, &t->m->times.files);
 	if (status == AD_RUN_DONE && !measure_parts(t, &r))
 		return AD_RUN_FAILED;
@@ -1111,32 +1375,35 @@ static ad_run_status finish(struct trainer *t, ad_run_status status, int64_t epo
 static ad_run_status run(struct trainer *t)
 {
 	ad_run_status status = AD_RUN_DONE;
-	int64_t epoch = 0;
-	bool ends = false;
+	struct course *c = &t->c;
+	bool ends = c->followed && t->total == c->total && has_done_its_best(t);
 
-	t->started = seconds_now();
-	t->next_save = t->started + SAVE_SECONDS;
-	t->measured = -1;
-	while (status == AD_RUN_DONE && !asked_to_end(t) && t->step < t->total && !ends)
-		status = one_epoch(t, ++epoch, &ends);
+	t->started = seconds_now() - c->seconds;
+	t->epoch_started = seconds_now() - c->spent;
+	t->next_save = seconds_now() + (t->o->save_seconds > 0 ? t->o->save_seconds : SAVE_SECONDS);
+	while (status == AD_RUN_DONE && !asked_to_end(t) && (!c->followed || c->step < t->total) && !ends)
+		status = one_epoch(t, &ends);
 	progress_end(&t->progress);
 	if (status == AD_RUN_DONE && ends && t->progress.to)
 		fprintf(t->progress.to, "stopped early after step %lld: the best was %.6g after step %lld\n",
-		        (long long)t->step, t->stop.value, (long long)t->stop.step);
-	if (status == AD_RUN_DONE && asked_to_end(t)) {
-		status = asked_to_end(t) == SIGINT ? AD_RUN_INTERRUPTED : AD_RUN_TERMINATED;
-		failure(t->error, t->error_size, "stopped by %s after step %lld of %lld; the weights are saved",
-		        asked_to_end(t) == SIGINT ? "Ctrl-C" : "SIGTERM", (long long)t->step, (long long)t->total);
+		        (long long)c->step, c->stop.value, (long long)c->stop.step);
+	for (size_t k = 0; k < N_SIGNALS && status == AD_RUN_DONE; k++) {
+		if (asked_to_end(t) != signals[k].number)
+			continue;
+		status = signals[k].status;
+		failure(t->error, t->error_size, "stopped by %s after step %lld of %lld%s", signals[k].name,
+		        (long long)c->step, (long long)t->total, t->has_folder ? "; the weights are saved" : "");
 	}
 	if (!t->has_folder)
 		return status;
 	if (status == AD_RUN_FAILED || status == AD_RUN_REFUSED) {
-		/* What was learnt so far is worth a try; the sentence stays that of the failure. */
-		if (t->step > 0)
+		/* What was learnt so far is worth a try; the sentence stays that of the failure. The state is that of
+		 * the last time it was saved: this moment's may lack half of a step. */
+		if (c->step > 0)
 			folder_weights(&t->folder, NULL, 0);
 		return status;
 	}
-	return finish(t, status, epoch);
+	return finish(t, status);
 }
 
 /* ---- starting ---------------------------------------------------------------------------------- */
@@ -1233,6 +1500,44 @@ static ad_run_status read_from(struct trainer *t)
 	return good ? AD_RUN_DONE : refused ? AD_RUN_REFUSED : AD_RUN_FAILED;
 }
 
+/* The new run folder, or that of the training that goes on. */
+static ad_run_status open_folder(struct trainer *t)
+{
+	double since = start_of_time(t->m);
+	bool taken, valid = t->parts.valid.n > 0;
+
+	t->has_folder = t->o->resume
+	                    ? folder_reopen(&t->folder, t->m, t->o->run, valid, &taken, t->error, t->error_size)
+	                    : folder_open(&t->folder, t->m, t->o->run, valid, &taken, t->error, t->error_size);
+	add_time(t->m, &since, &t->m->times.files);
+	return t->has_folder ? AD_RUN_DONE : taken ? AD_RUN_REFUSED : AD_RUN_FAILED;
+}
+
+/* Where the training begins: at the initial weights, at those of another run, or where it was. */
+static ad_run_status find_start(struct trainer *t)
+{
+	ad_run_status status;
+	char text[128];
+
+	t->c = (struct course){ .epoch = 1, .followed = 1, .logged = -1, .measured = -1, .newest = t->c.newest,
+		                .sums = t->c.sums, .valid = t->c.valid };
+	if (!t->o->resume) {
+		status = read_from(t);
+		return status == AD_RUN_DONE && !t->o->dry ? open_folder(t) : status;
+	}
+	status = t->o->dry ? AD_RUN_DONE : open_folder(t);
+	if (status == AD_RUN_DONE)
+		status = read_state(t);
+	if (status != AD_RUN_DONE || t->o->dry)
+		return status;
+	if (!folder_cut(&t->folder, t->c.ends, t->error, t->error_size))
+		return AD_RUN_FAILED;
+	folder_remove(&t->folder, "result.json");
+	snprintf(text, sizeof text, "goes on after step %lld of %lld", (long long)t->c.step, (long long)t->total);
+	progress_note(&t->progress, text);
+	return AD_RUN_DONE;
+}
+
 /* What the first step's recording shows, before there is a run folder. */
 static ad_run_status check_recording(struct trainer *t)
 {
@@ -1279,6 +1584,10 @@ static ad_run_status train(ad_model *m, const ad_train_options *o, char *error, 
 		error[0] = '\0';
 	if (t.o->folder && t.o->folder_size)
 		t.o->folder[0] = '\0';
+	if (t.o->resume && !t.o->run) {
+		failure(error, n, "a training that goes on needs the folder of its run");
+		return AD_RUN_REFUSED;
+	}
 	if (!check_model(&t))
 		return AD_RUN_REFUSED;
 	ad_seed(m->graph, m->train.seed);
@@ -1293,33 +1602,28 @@ static ad_run_status train(ad_model *m, const ad_train_options *o, char *error, 
 		release(&t);
 		return AD_RUN_REFUSED;
 	}
-	if (share_memory(&t) && allocate(&t) && (status = check_recording(&t)) == AD_RUN_DONE &&
-	    (status = read_from(&t)) == AD_RUN_DONE) {
-		status = AD_RUN_FAILED;
-		if (t.o->dry) {
-			t.total = t.total < 1 ? t.total : 1;
-			t.epochs = t.total;
-		} else {
-			bool taken;
-
-			since = start_of_time(m);
-			t.has_folder = folder_open(&t.folder, m, t.o->run, t.parts.valid.n > 0, &taken, error,
-			                           n);
-			add_time(m, &since, &m->times.files);
-			if (taken)
-				status = AD_RUN_REFUSED;
-			if (t.folder.path && t.o->folder && t.o->folder_size)
-				snprintf(t.o->folder, t.o->folder_size, "%s", t.folder.path);
+	progress_begin(&t.progress, m, t.o, t.epochs);
+	if (!share_memory(&t) || !allocate(&t)) {
+		release(&t);
+		return AD_RUN_FAILED;
+	}
+	status = check_recording(&t);
+	if (status == AD_RUN_DONE)
+		status = find_start(&t);
+	if (t.folder.path && t.o->folder && t.o->folder_size)
+		snprintf(t.o->folder, t.o->folder_size, "%s", t.folder.path);
+	if (status == AD_RUN_DONE) {
+		if (t.o->dry && t.total > t.c.step) {
+			t.total = t.c.step + 1;
+			t.epochs = t.c.epoch;
 		}
 		keep_weights(&t, true);
-		if (t.has_folder || t.o->dry) {
-			progress_begin(&t.progress, m, t.o, t.epochs);
-			if (!t.o->leave_signals)
-				listen();
-			status = run(&t);
-			if (!t.o->leave_signals)
-				listen_no_more();
-		}
+		t.kept_step = t.c.step;
+		if (!t.o->leave_signals)
+			listen();
+		status = run(&t);
+		if (!t.o->leave_signals)
+			listen_no_more();
 	}
 	release(&t);
 	return status;

@@ -17,7 +17,7 @@ enum {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1, /* at run time: input or output, memory, a check that does not hold */
 	EXIT_USAGE = 2   /* the command line or the model file is wrong */
-			 /* train also: 3 diverged, 130 and 143 stopped by a signal */
+			 /* train also: 3 diverged, 130, 143 and 75 stopped by a signal */
 };
 
 /* ---- options (options.c) --------------------------------------------------------------------- */
@@ -113,8 +113,9 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 /* Opens a run folder: its config.yaml with the weights of last.safetensors. */
 ad_model *open_run(const char *name, const char *path, int *status);
 
-/* The model of a run with its initial weights: where there are no others yet, or none are needed. */
-ad_model *open_config(const char *name, const char *path, int *status);
+/* The model of a run with its initial weights, where there are no others yet or none are needed; set, which may be
+ * NULL: with these changes. */
+ad_model *open_config(const char *name, const char *path, const struct texts *set, int *status);
 
 /* Either, by whether path is a folder. */
 ad_model *open_either(const char *name, const char *path, const struct texts *set, int *status);

@@ -591,7 +591,7 @@ static int draw_record(const struct wanted *w, const struct draw_options *o, con
 	} else if (s.record && w->before) {
 		s.before = open_record(w->before, w->earlier, &s.j);
 	}
-	if (s.record && (s.before || !w->before) && (s.m = open_config("draw", w->run, &status))) {
+	if (s.record && (s.before || !w->before) && (s.m = open_config("draw", w->run, NULL, &status))) {
 		if (s.before)
 			note_nearest(note, sizeof note, s.before, s.j, w->earlier);
 		note_nearest(note, sizeof note, s.record, s.k, w->step);
@@ -660,7 +660,7 @@ static int watch(const char *run, const ad_draw_options *how, double seconds)
 	o.form = AD_DRAW_DOT;
 	if (!is_folder(run))
 		return misused("draw", "--watch is of runs, which record steps; '%s' is no folder of one", run);
-	if (!(m = open_config("draw", run, &status)))
+	if (!(m = open_config("draw", run, NULL, &status)))
 		return status;
 	good = steps_open(&to, run, error, sizeof error);
 	do {

@@ -38,7 +38,7 @@ static void help(FILE *to)
 	    "autograd --version        version and build\n\n"
 	    "Results go to standard output, everything else to standard error. Exit status:\n"
 	    "0 done, 1 failed at run time, 2 wrong usage or model file, 3 the training diverged,\n"
-	    "130 or 143 stopped by a signal with the weights saved.\n");
+	    "130, 143 or 75 stopped by a signal with all saved that --resume needs.\n");
 }
 
 static int version(void)

@@ -76,7 +76,7 @@ ad_model *open_swept(const char *path, bool here, const struct texts *set, size_
 static ad_model *open_path(const char *name, const char *path, const struct texts *set, bool run,
                            int *status)
 {
-	ad_model *m = run ? ad_model_open(path, 0, NULL)
+	ad_model *m = run ? ad_model_open(path, set ? set->n : 0, set ? set->v : NULL)
 	                  : model_open_here(path, set ? set->n : 0, set ? set->v : NULL);
 
 	if (!m) {
@@ -101,7 +101,7 @@ ad_model *open_file(const char *name, const char *path, const struct texts *set,
 }
 
 /* A run's warnings were said when it was trained; those of its resolved file may be new, and moot. */
-ad_model *open_config(const char *name, const char *path, int *status)
+ad_model *open_config(const char *name, const char *path, const struct texts *set, int *status)
 {
 	char *config = join_path(path, "config.yaml");
 	ad_model *m = NULL;
@@ -116,7 +116,7 @@ ad_model *open_config(const char *name, const char *path, int *status)
 		*status =
 		    misused(name, "'%s' is not the folder of a run: it has no config.yaml", path);
 	} else {
-		m = open_path(name, config, NULL, true, status);
+		m = open_path(name, config, set, true, status);
 	}
 	free(config);
 	return m;
@@ -124,7 +124,7 @@ ad_model *open_config(const char *name, const char *path, int *status)
 
 ad_model *open_run(const char *name, const char *path, int *status)
 {
-	ad_model *m = open_config(name, path, status);
+	ad_model *m = open_config(name, path, NULL, status);
 	char *weights = m ? join_path(path, "last.safetensors") : NULL, error[1024];
 	bool refused = false;
 

@@ -80,11 +80,11 @@ static void on_signal(int number)
 
 static void listen_for_signals(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM };
+	static const int signals[] = { SIGINT, SIGTERM, SIGUSR1 };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND }, before;
 
 	sigemptyset(&action.sa_mask);
-	for (int k = 0; k < 2; k++)
+	for (size_t k = 0; k < sizeof signals / sizeof *signals; k++)
 		if (sigaction(signals[k], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
 			sigaction(signals[k], &action, NULL);
 }
@@ -393,7 +393,7 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 	return remove(path);
 }
 
-/* Removes the folder of a trial that was stopped: it begins anew. */
+/* Removes the folder of a trial that begins anew. */
 static bool clear_trial(const char *folder)
 {
 	struct stat info;
@@ -403,44 +403,78 @@ static bool clear_trial(const char *folder)
 	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
 }
 
-/* Trains one; returns how the sweep goes on: EXIT_DONE, or how it ends. */
-static int train_trial(const struct sweep *s, struct row *row)
+/* Whether a trial was stopped with all that it needs to go on. */
+static bool can_go_on(const char *folder)
 {
-	char error[1024] = "", text[512], *folder = s->folder ? trial_folder(s, row->trial) : NULL;
+	char *state = join_path(folder, "state.safetensors");
+	struct stat info;
+	bool can = state && stat(state, &info) == 0;
+
+	free(state);
+	return can;
+}
+
+/* Trains one, from its beginning or from where it was; false: *status says how the sweep ends. */
+static bool train_one(const struct sweep *s, const struct row *row, const char *folder, bool resume,
+                      ad_run_status *ended, int *status)
+{
+	char error[1024] = "";
 	ad_train_options t = { .run = folder,
+		               .resume = resume,
 		               .progress = s->o->quiet ? NULL : stderr,
 		               .terminal = is_terminal(stderr),
 		               .plain = s->o->plain,
 		               .dry = s->o->dry };
-	ad_run_status ended;
 	ad_model *m;
-	int status;
+
+	if (folder && !resume && !clear_trial(folder)) {
+		*status = failed("sweep", "%s: cannot be removed: %s", folder, strerror(errno));
+		return false;
+	}
+	m = open_trial(s, row->trial, status);
+	if (!m)
+		return false;
+	*ended = ad_model_train(m, &t, error, sizeof error);
+	ad_model_close(m);
+	if (*error && *ended != AD_RUN_DONE)
+		failed("sweep", "trial %" PRId64 ": %s", row->trial + 1, error);
+	return true;
+}
+
+/* Trains one; returns how the sweep goes on: EXIT_DONE, or how it ends. */
+static int train_trial(const struct sweep *s, struct row *row)
+{
+	char text[512], *folder = s->folder ? trial_folder(s, row->trial) : NULL;
+	bool resume = s->o->resume && folder && can_go_on(folder), good;
+	ad_run_status ended = AD_RUN_FAILED;
+	int status = EXIT_DONE;
 
 	trial_text(s, row->trial, text, sizeof text);
 	if (!s->o->quiet)
 		fprintf(stderr, "trial %" PRId64 " of %" PRId64 ": %s\n", row->trial + 1, s->n, text);
-	if (folder && !clear_trial(folder)) {
-		status = failed("sweep", "%s: cannot be removed: %s", folder, strerror(errno));
-		free(folder);
-		return status;
+	good = train_one(s, row, folder, resume, &ended, &status);
+	if (good && resume && ended == AD_RUN_REFUSED) {
+		if (!s->o->quiet)
+			fprintf(stderr, "note: trial %" PRId64 " begins anew\n", row->trial + 1);
+		good = train_one(s, row, folder, false, &ended, &status);
 	}
-	m = open_trial(s, row->trial, &status);
-	if (!m) {
-		free(folder);
-		return status;
-	}
-	ended = ad_model_train(m, &t, error, sizeof error);
-	ad_model_close(m);
 	free(folder);
-	if (*error && ended != AD_RUN_DONE)
-		failed("sweep", "trial %" PRId64 ": %s", row->trial + 1, error);
+	if (!good)
+		return status;
 	if (s->folder)
 		read_row(s, row);
 	if (ended == AD_RUN_FAILED || ended == AD_RUN_REFUSED)
 		row->status = FAILED;
 	else if (ended == AD_RUN_DIVERGED)
 		row->status = DIVERGED;
-	return ended == AD_RUN_INTERRUPTED || ended == AD_RUN_TERMINATED ? (int)ended : EXIT_DONE;
+	return ended == AD_RUN_INTERRUPTED || ended == AD_RUN_TERMINATED || ended == AD_RUN_STOPPED ? (int)ended
+	                                                                                            : EXIT_DONE;
+}
+
+/* How a sweep ends that a signal has stopped between two trials. */
+static int stopped(void)
+{
+	return caught == SIGUSR1 ? (int)AD_RUN_STOPPED : 128 + caught;
 }
 
 static int run_trials(struct sweep *s)
@@ -454,12 +488,12 @@ static int run_trials(struct sweep *s)
 		if (row->status == DONE || row->status == DIVERGED)
 			continue;
 		if (caught)
-			return 128 + caught;
+			return stopped();
 		status = train_trial(s, row);
 		if (s->folder && !write_results(s, error, sizeof error))
 			return failed("sweep", "%s", error);
 	}
-	return status == EXIT_DONE && caught ? 128 + caught : status;
+	return status == EXIT_DONE && caught ? stopped() : status;
 }
 
 /* Exit status of a sweep that came to its end: a trial that diverged is a result, unless all did. */
@@ -499,7 +533,7 @@ static int sweep(struct sweep *s)
 		print_table(s, rows, s->m->sweep.n_over + 5);
 		printf("sweep: %s\n", s->folder);
 	}
-	if (status > 128 && s->folder)
+	if ((status > 128 || status == (int)AD_RUN_STOPPED) && s->folder)
 		fprintf(stderr, "autograd sweep: stopped; --resume goes on with %s\n", s->folder);
 	if (s->o->dry && status == EXIT_DONE && !s->o->quiet)
 		fprintf(stderr, "dry run: all %" PRId64 " trials are fine; nothing was written\n", s->n);
@@ -658,8 +692,8 @@ const struct command command_sweep = {
 	    "trial is built before the first is trained, then they run one after the other, each with a run folder "
 	    "of its own in the folder of the sweep, beside config.yaml (the configuration they all start from) and "
 	    "results.csv. The table of trials, the best first, goes to standard output. Exit status 3: every trial "
-	    "diverged; 1: one failed, which --resume tries again; 130 or 143: stopped by SIGINT or SIGTERM, and "
-	    "--resume goes on: the trial that was under way begins anew.",
+	    "diverged; 1: one failed, which --resume tries again; 130, 143 or 75: stopped by SIGINT, SIGTERM or "
+	    "SIGUSR1, and --resume goes on, with the trial that was under way where it was.",
 	.options = options,
 	.options_size = sizeof(struct sweep_options),
 	.run = run,

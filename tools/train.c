@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 struct train_options {
-	const char *run, *data;
+	const char *run, *data, *resume;
+	int64_t save_every;
 	bool dry, plain, quiet, anomaly, profile, live;
 	struct texts set;
 };
@@ -32,6 +33,12 @@ static const struct option options[] = {
 	{ "run", 0, OPTION_TEXT, "DIR", NULL, false, offsetof(struct train_options, run),
 	  "the folder to make for the run; if not given, the first free of runs/NAME-1, "
 	  "runs/NAME-2 ..." },
+	{ "resume", 0, OPTION_TEXT, "RUN", NULL, false, offsetof(struct train_options, resume),
+	  "goes on with the training in this run folder, which was stopped or killed, by its config.yaml instead of "
+	  "FILE: to the same bits as if it had never stopped; with --set train.epochs=N also with one that is done" },
+	{ "save-every", 0, OPTION_WHOLE, "SECONDS", "", false, offsetof(struct train_options, save_every),
+	  "how often the weights and what --resume needs are saved, beside the end; 0: after each step; if not given, "
+	  "every 30 s, less often where that takes more than a twentieth of the time" },
 	{ "dry-run", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, dry),
 	  "builds the model, reads the data, does one step and writes nothing" },
 	{ "anomaly", 0, OPTION_SWITCH, NULL, NULL, false, offsetof(struct train_options, anomaly),
@@ -190,7 +197,9 @@ static int train(ad_model *m, const struct train_options *o)
 	struct live live = { 0 };
 	ad_train_times times;
 	ad_train_options t = {
-		.run = o->run,
+		.run = o->resume ? o->resume : o->run,
+		.resume = o->resume != NULL,
+		.save_seconds = o->save_every > 0 ? (double)o->save_every : o->save_every == 0 ? 1e-9 : 0,
 		.progress = o->quiet ? NULL : stderr,
 		.terminal = is_terminal(stderr),
 		.plain = o->plain,
@@ -208,7 +217,9 @@ static int train(ad_model *m, const struct train_options *o)
 
 	ad_profile(m->graph, o->profile);
 	status = ad_model_train(m, &t, error, sizeof error);
-	if (status != AD_RUN_DONE && *error)
+	if ((status == AD_RUN_INTERRUPTED || status == AD_RUN_TERMINATED || status == AD_RUN_STOPPED) && *folder)
+		failed("train", "%s; it goes on with autograd train --resume %s", error, folder);
+	else if (status != AD_RUN_DONE && *error)
 		failed("train", "%s", error);
 	if (o->dry && status == AD_RUN_DONE && !o->quiet)
 		fprintf(stderr, "dry run: the model and its data are fine; nothing was written\n");
@@ -254,7 +265,12 @@ static int run(const void *given, int n, const char *const args[])
 
 	if (o->run && !*o->run)
 		return misused("train", "--run needs the name of a folder");
-	m = open_with_data(args[0], o, &status);
+	if (o->resume && (n > 0 || o->run || o->data))
+		return misused("train", "--resume takes the run's own config.yaml and folder, and no %s",
+		               n > 0 ? "FILE" : o->run ? "--run" : "--data");
+	if (!o->resume && n == 0)
+		return misused("train", "needs FILE, or --resume RUN");
+	m = o->resume ? open_config("train", o->resume, &o->set, &status) : open_with_data(args[0], o, &status);
 	if (!m)
 		return status;
 	status = train(m, o);
@@ -264,18 +280,18 @@ static int run(const void *given, int n, const char *const args[])
 
 const struct command command_train = {
 	.name = "train",
-	.arguments = "FILE",
-	.least = 1,
+	.arguments = "[FILE]",
+	.least = 0,
 	.most = 1,
 	.doc = "trains a model and leaves a run folder",
 	.details =
 	    "The run folder holds config.yaml (the file with --set applied), env.txt, log.jsonl, log.csv, "
-	    "result.json, last.safetensors (the weights), grad/flow.svg and curves.svg; with 'gradients' "
+	    "result.json, last.safetensors (the weights), state.safetensors (for --resume), grad/flow.svg and curves.svg; with 'gradients' "
 	    "in the file also gradients.jsonl and gradients-edges.jsonl, and grad/step-000200.svg with "
 	    "grad/index.html; with --live report.html. Progress "
 	    "goes to standard error, the result to standard output. Exit status 3: the loss became "
-	    "infinite or NaN, and the last finite weights were kept; 130 or 143: stopped by SIGINT "
-	    "or SIGTERM with the weights saved.",
+	    "infinite or NaN, and the last finite weights were kept; 130, 143 or 75: stopped by SIGINT, "
+	    "SIGTERM or SIGUSR1 with all saved that --resume needs.",
 	.options = options,
 	.options_size = sizeof(struct train_options),
 	.run = run,

@@ -155,7 +155,7 @@ Test(command, usage)
 		{ "", 2, "", "usage: autograd COMMAND" },
 		{ "--help", 0, "usage: autograd COMMAND", "" },
 		{ "-h", 0, "usage: autograd COMMAND", "" },
-		{ "help train", 0, "usage: autograd train FILE [options]", "" },
+		{ "help train", 0, "usage: autograd train [FILE] [options]", "" },
 		{ "train --help", 0, "--run DIR", "" },
 		{ "draw -h", 0, "usage: autograd draw FILE|RUN [options]", "" },
 		{ "--version", 0, "autograd 0.", "" },

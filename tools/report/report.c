@@ -199,7 +199,7 @@ static ad_model *open_report(const char *command, const char *folder, bool *weig
 
 	*weights = file && stat(file, &s) == 0;
 	free(file);
-	return *weights ? open_run(command, folder, status) : open_config(command, folder, status);
+	return *weights ? open_run(command, folder, status) : open_config(command, folder, NULL, status);
 }
 
 int report_write(const char *command, const char *folder, const char *path, bool live)
