@@ -393,14 +393,26 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 	return remove(path);
 }
 
-/* Removes the folder of a trial that begins anew. */
+/* Removes the folder of a trial that begins anew, unless a process trains there, as train --resume does: that one
+ * holds a lock on its log.jsonl. */
 static bool clear_trial(const char *folder)
 {
+	char *log = join_path(folder, "log.jsonl");
+	int fd = log ? open(log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	bool in_use = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK, cleared = false;
 	struct stat info;
 
-	if (lstat(folder, &info) != 0)
-		return errno == ENOENT;
-	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
+	if (log && !in_use)
+		cleared = lstat(folder, &info) != 0 ? errno == ENOENT
+		                                    : nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
+	if (in_use)
+		failed("sweep", "%s: is being trained by another process; wait for its end", folder);
+	else if (!cleared)
+		failed("sweep", "%s: cannot be removed: %s", folder, strerror(errno));
+	free(log);
+	if (fd >= 0)
+		close(fd);
+	return cleared;
 }
 
 /* Whether a trial was stopped with all that it needs to go on. */
@@ -428,7 +440,7 @@ static bool train_one(const struct sweep *s, const struct row *row, const char *
 	ad_model *m;
 
 	if (folder && !resume && !clear_trial(folder)) {
-		*status = failed("sweep", "%s: cannot be removed: %s", folder, strerror(errno));
+		*status = EXIT_FAILED;
 		return false;
 	}
 	m = open_trial(s, row->trial, status);

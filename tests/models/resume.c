@@ -556,6 +556,25 @@ Test(resume, sweep)
 	expect_same("s/trial-2", "w/trial-2");
 }
 
+/* A trial that another process goes on with keeps its folder, whatever the sweep would do with it. */
+Test(resume, trial_in_use)
+{
+	const char *text;
+	char yaml[2048];
+	int status;
+
+	snprintf(yaml, sizeof yaml, "%sparams: {rate: 0.01}\nsweep: {over: {rate: [0.01, 0.02]}}\n", longer);
+	scratch_text("m.yaml", yaml);
+	text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s INT 0.7 $A sweep -q --run $S/s "
+	                     "--set train.epochs=100000000 $S/m.yaml");
+	cr_assert_eq(status, 130, "%s", text);
+	text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s TERM 2 $A train -q --resume "
+	                     "$S/s/trial-1 & sleep 0.7; timeout -k 20 20 $A sweep --resume --run $S/s $S/m.yaml; echo $?; "
+	                     "ls $S/s/trial-1/log.jsonl; wait $!");
+	cr_expect(status == 143 && strstr(text, "is being trained by another process; wait for its end") &&
+	          strstr(text, "\n1\n") && strstr(text, "/s/trial-1/log.jsonl\n"), "%s", text);
+}
+
 Test(resume, command_line)
 {
 	static const struct {
