@@ -431,6 +431,21 @@ Test(resume, diverged)
 	expect_refused(NULL, "has diverged, and would again");
 }
 
+/* More arrays than a file of weights may have: each weight brings two of the optimizer's. */
+Test(resume, many_weights)
+{
+	static const char many[] = "version: 1\nname: m\ninputs: {x: [B, 1]}\n"
+	                           "model: [{residual: [{linear: 1}], repeat: 17000, as: o}]\nloss: mean(o**2)\n"
+	                           "data: {train: {format: csv, file: d.csv, x: 0}}\n"
+	                           "train: {epochs: 1, optimizer: {adam: {lr: 1e-6}}}\n";
+	static const char *const more = "train.epochs=2";
+	char error[512] = "";
+
+	scratch_text("d.csv", "0.1\n0.3\n");
+	finish(many, "part", false);
+	cr_assert_eq(train(NULL, "part", true, (struct cut){ 0 }, 1, &more, error), AD_RUN_DONE, "%s", error);
+}
+
 /* ---- processes ------------------------------------------------------------------------------------- */
 
 static const char longer[] =
