@@ -542,7 +542,8 @@ Test(resume, signals)
 	cr_expect(status == 143 && strstr(text, "is being trained by another process") && strstr(text, "\n2\n"), "%s", text);
 }
 
-/* The trial that was under way goes on, too; one whose state is of no use begins anew. */
+/* The trial that was under way goes on, too; one whose state is of no use fails, and begins anew without
+ * its folder. */
 Test(resume, sweep)
 {
 	const char *text;
@@ -567,7 +568,10 @@ Test(resume, sweep)
 	scratch_text("s/trial-2/state.safetensors", "no state");
 	cr_assert_eq(unlink(scratch_path("s/trial-2/result.json")), 0);
 	text = scratch_shell(&status, "$A sweep --resume --run $S/s $S/m.yaml");
-	cr_expect(status == 0 && strstr(text, "note: trial 2 begins anew"), "%s", text);
+	cr_expect(status == 1 && strstr(text, "s/trial-2 a trial begins anew"), "%d: %s", status, text);
+	text = scratch_shell(&status, "ls $S/s/trial-2/last.safetensors && rm -r $S/s/trial-2 && "
+	                     "$A sweep -q --resume --run $S/s $S/m.yaml");
+	cr_expect(status == 0, "%d: %s", status, text);
 	expect_same("s/trial-2", "w/trial-2");
 }
 
@@ -584,9 +588,11 @@ Test(resume, trial_in_use)
 	                     "--set train.epochs=100000000 $S/m.yaml");
 	cr_assert_eq(status, 130, "%s", text);
 	text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s TERM 2 $A train -q --resume "
-	                     "$S/s/trial-1 & sleep 0.7; timeout -k 20 20 $A sweep --resume --run $S/s $S/m.yaml; echo $?; "
-	                     "ls $S/s/trial-1/log.jsonl; wait $!");
-	cr_expect(status == 143 && strstr(text, "is being trained by another process; wait for its end") &&
+	                     "$S/s/trial-1 & sleep 0.7; timeout --foreground --preserve-status -s TERM 0.4 $A sweep --resume "
+	                     "--run $S/s $S/m.yaml; rm $S/s/trial-1/state.safetensors; "
+	                     "$A sweep --resume --run $S/s $S/m.yaml; echo $?; ls $S/s/trial-1/log.jsonl; wait $!");
+	cr_expect(status == 143 && strstr(text, "is being trained by another process\n") &&
+	          strstr(text, "is being trained by another process; wait for its end") &&
 	          strstr(text, "\n1\n") && strstr(text, "/s/trial-1/log.jsonl\n"), "%s", text);
 }
 
