@@ -16,7 +16,7 @@
 #include <zlib.h>
 
 #define MAX_HEADER ((size_t)16 << 20)
-#define MAX_TENSORS 100000
+#define MAX_TENSORS ((size_t)100000)
 #define MAX_NAME 256
 #define MAX_LISTED 5
 
@@ -177,6 +177,12 @@ static bool refuse_byte(struct checkpoint *c, unsigned char byte, size_t at)
 	snprintf(shown, sizeof shown, byte > ' ' && byte < 0x7f ? "'%c'" : "byte of value %d", byte);
 	return REFUSE(c, "%s: a %s stands at byte %zu of its header, where a safetensors header has "
 	              "none: it is damaged or another kind of file", c->path, shown, at);
+}
+
+/* Weights stand alone in their file; a state has what the optimizer keeps of each, too. */
+static size_t arrays_of_weight(const struct checkpoint *c)
+{
+	return c->m ? 1 : 1 + OPTIMIZER_STATES;
 }
 
 /* Before the JSON reader sees it: in strings text in UTF-8 without control characters, outside of them
@@ -348,8 +354,8 @@ static bool read_entries(struct checkpoint *c)
 	size_t room = (size_t)cJSON_GetArraySize(c->header), at = 0;
 	bool metadata = false;
 
-	if (room > MAX_TENSORS)
-		return REFUSE(c, "%s: has more than %d tensors", c->path, MAX_TENSORS);
+	if (room > MAX_TENSORS * arrays_of_weight(c))
+		return REFUSE(c, "%s: has more than %zu tensors", c->path, MAX_TENSORS * arrays_of_weight(c));
 	c->tensors = calloc(room + 1, sizeof *c->tensors);
 	if (!c->tensors)
 		return failure_memory(c->error, c->error_size, c->path, 0);
@@ -671,9 +677,9 @@ static bool read_header(struct checkpoint *c, struct reader *file)
 		return REFUSE(c, "%s: its header should have %llu bytes, but the file has %llu; it is cut off or no "
 		              "safetensors file", c->path, (unsigned long long)length,
 		              (unsigned long long)file->size);
-	if (length > MAX_HEADER)
+	if (length > MAX_HEADER * arrays_of_weight(c))
 		return REFUSE(c, "%s: its header has %llu bytes; at most %zu are read", c->path,
-		              (unsigned long long)length, MAX_HEADER);
+		              (unsigned long long)length, MAX_HEADER * arrays_of_weight(c));
 	text = malloc((size_t)length + 1);
 	if (!text)
 		return failure_memory(c->error, c->error_size, c->path, (size_t)length);

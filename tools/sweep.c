@@ -393,14 +393,26 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 	return remove(path);
 }
 
-/* Removes the folder of a trial that begins anew. */
+/* Removes the folder of a trial that begins anew, unless a process trains there, as train --resume does: that one
+ * holds a lock on its log.jsonl. */
 static bool clear_trial(const char *folder)
 {
+	char *log = join_path(folder, "log.jsonl");
+	int fd = log ? open(log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	bool in_use = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK, cleared = false;
 	struct stat info;
 
-	if (lstat(folder, &info) != 0)
-		return errno == ENOENT;
-	return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
+	if (log && !in_use)
+		cleared = lstat(folder, &info) != 0 ? errno == ENOENT
+		                                    : nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
+	if (in_use)
+		failed("sweep", "%s: is being trained by another process; wait for its end", folder);
+	else if (!cleared)
+		failed("sweep", "%s: cannot be removed: %s", folder, strerror(errno));
+	free(log);
+	if (fd >= 0)
+		close(fd);
+	return cleared;
 }
 
 /* Whether a trial was stopped with all that it needs to go on. */
@@ -414,53 +426,40 @@ static bool can_go_on(const char *folder)
 	return can;
 }
 
-/* Trains one, from its beginning or from where it was; false: *status says how the sweep ends. */
-static bool train_one(const struct sweep *s, const struct row *row, const char *folder, bool resume,
-                      ad_run_status *ended, int *status)
+/* Trains one, from its beginning or from where it was; returns how the sweep goes on: EXIT_DONE, or how it ends. */
+static int train_trial(const struct sweep *s, struct row *row)
 {
-	char error[1024] = "";
+	char error[1024] = "", text[512], *folder = s->folder ? trial_folder(s, row->trial) : NULL;
 	ad_train_options t = { .run = folder,
-		               .resume = resume,
+		               .resume = s->o->resume && folder && can_go_on(folder),
 		               .progress = s->o->quiet ? NULL : stderr,
 		               .terminal = is_terminal(stderr),
 		               .plain = s->o->plain,
 		               .dry = s->o->dry };
+	ad_run_status ended;
 	ad_model *m;
-
-	if (folder && !resume && !clear_trial(folder)) {
-		*status = failed("sweep", "%s: cannot be removed: %s", folder, strerror(errno));
-		return false;
-	}
-	m = open_trial(s, row->trial, status);
-	if (!m)
-		return false;
-	*ended = ad_model_train(m, &t, error, sizeof error);
-	ad_model_close(m);
-	if (*error && *ended != AD_RUN_DONE)
-		failed("sweep", "trial %" PRId64 ": %s", row->trial + 1, error);
-	return true;
-}
-
-/* Trains one; returns how the sweep goes on: EXIT_DONE, or how it ends. */
-static int train_trial(const struct sweep *s, struct row *row)
-{
-	char text[512], *folder = s->folder ? trial_folder(s, row->trial) : NULL;
-	bool resume = s->o->resume && folder && can_go_on(folder), good;
-	ad_run_status ended = AD_RUN_FAILED;
-	int status = EXIT_DONE;
+	int status;
 
 	trial_text(s, row->trial, text, sizeof text);
 	if (!s->o->quiet)
 		fprintf(stderr, "trial %" PRId64 " of %" PRId64 ": %s\n", row->trial + 1, s->n, text);
-	good = train_one(s, row, folder, resume, &ended, &status);
-	if (good && resume && ended == AD_RUN_REFUSED) {
-		if (!s->o->quiet)
-			fprintf(stderr, "note: trial %" PRId64 " begins anew\n", row->trial + 1);
-		good = train_one(s, row, folder, false, &ended, &status);
+	if (folder && !t.resume && !clear_trial(folder)) {
+		free(folder);
+		return EXIT_FAILED;
 	}
-	free(folder);
-	if (!good)
+	m = open_trial(s, row->trial, &status);
+	if (!m) {
+		free(folder);
 		return status;
+	}
+	ended = ad_model_train(m, &t, error, sizeof error);
+	ad_model_close(m);
+	if (*error && ended != AD_RUN_DONE)
+		failed("sweep", "trial %" PRId64 ": %s", row->trial + 1, error);
+	/* what it has learnt is for the user to give up: the reason may be one that passes */
+	if (t.resume && ended == AD_RUN_REFUSED)
+		fprintf(stderr, "help: without its folder %s a trial begins anew\n", folder);
+	free(folder);
 	if (s->folder)
 		read_row(s, row);
 	if (ended == AD_RUN_FAILED || ended == AD_RUN_REFUSED)

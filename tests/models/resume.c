@@ -431,6 +431,21 @@ Test(resume, diverged)
 	expect_refused(NULL, "has diverged, and would again");
 }
 
+/* More arrays than a file of weights may have: each weight brings two of the optimizer's. */
+Test(resume, many_weights)
+{
+	static const char many[] = "version: 1\nname: m\ninputs: {x: [B, 1]}\n"
+	                           "model: [{residual: [{linear: 1}], repeat: 17000, as: o}]\nloss: mean(o**2)\n"
+	                           "data: {train: {format: csv, file: d.csv, x: 0}}\n"
+	                           "train: {epochs: 1, optimizer: {adam: {lr: 1e-6}}}\n";
+	static const char *const more = "train.epochs=2";
+	char error[512] = "";
+
+	scratch_text("d.csv", "0.1\n0.3\n");
+	finish(many, "part", false);
+	cr_assert_eq(train(NULL, "part", true, (struct cut){ 0 }, 1, &more, error), AD_RUN_DONE, "%s", error);
+}
+
 /* ---- processes ------------------------------------------------------------------------------------- */
 
 static const char longer[] =
@@ -536,7 +551,8 @@ Test(resume, signals)
 	cr_expect(strstr(text, "is being trained by another process"), "%s", text);
 }
 
-/* The trial that was under way goes on, too; one whose state is of no use begins anew. */
+/* The trial that was under way goes on, too; one whose state is of no use fails, and begins anew without
+ * its folder. */
 Test(resume, sweep)
 {
 	const char *text;
@@ -562,8 +578,32 @@ Test(resume, sweep)
 	scratch_text("s/trial-2/state.safetensors", "no state");
 	cr_assert_eq(unlink(scratch_path("s/trial-2/result.json")), 0);
 	text = scratch_shell(&status, "$A sweep --resume --run $S/s $S/m.yaml");
-	cr_expect(status == 0 && strstr(text, "note: trial 2 begins anew"), "%s", text);
+	cr_expect(status == 1 && strstr(text, "s/trial-2 a trial begins anew"), "%d: %s", status, text);
+	text = scratch_shell(&status, "ls $S/s/trial-2/last.safetensors && rm -r $S/s/trial-2 && "
+	                     "$A sweep -q --resume --run $S/s $S/m.yaml");
+	cr_expect(status == 0, "%d: %s", status, text);
 	expect_same("s/trial-2", "w/trial-2");
+}
+
+/* A trial that another process goes on with keeps its folder, whatever the sweep would do with it. */
+Test(resume, trial_in_use)
+{
+	const char *text;
+	char yaml[2048];
+	int status;
+
+	snprintf(yaml, sizeof yaml, "%sparams: {rate: 0.01}\nsweep: {over: {rate: [0.01, 0.02]}}\n", longer);
+	scratch_text("m.yaml", yaml);
+	text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s INT 0.7 $A sweep -q --run $S/s "
+	                     "--set train.epochs=100000000 $S/m.yaml");
+	cr_assert_eq(status, 130, "%s", text);
+	text = scratch_shell(&status, "timeout --foreground --preserve-status -k 20 -s TERM 2 $A train -q --resume "
+	                     "$S/s/trial-1 & sleep 0.7; timeout --foreground --preserve-status -s TERM 0.4 $A sweep --resume "
+	                     "--run $S/s $S/m.yaml; rm $S/s/trial-1/state.safetensors; "
+	                     "$A sweep --resume --run $S/s $S/m.yaml; echo $?; ls $S/s/trial-1/log.jsonl; wait $!");
+	cr_expect(status == 143 && strstr(text, "is being trained by another process\n") &&
+	          strstr(text, "is being trained by another process; wait for its end") &&
+	          strstr(text, "\n1\n") && strstr(text, "/s/trial-1/log.jsonl\n"), "%s", text);
 }
 
 Test(resume, command_line)

@@ -243,6 +243,11 @@ Test(sweep, stopped_and_resumed)
 	memcpy(from, "7         ", 10);
 	scratch_text("runs/line-sweep-1/config.yaml", text);
 	free(text);
+	/* which is another trial 2 now: it begins anew without what the other has learnt */
+	text = run(&status, "sweep m.yaml --resume -q 2>&1");
+	cr_expect(status == 1 && strstr(text, "belongs to another configuration"), "%d: %s", status, text);
+	free(text);
+	nftw(scratch_path("runs/line-sweep-1/trial-2"), scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	text = run(&status, "sweep m.yaml --resume --set train.steps=9 2>&1");
 	cr_expect(status == 2 && strstr(text, "it takes no --set"), "%s", text);
 	free(text);
