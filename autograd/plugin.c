@@ -29,7 +29,7 @@ __attribute__((used)) static void (*const for_plugins[])(void) = {
 struct candidate {
 	const char *path; /* as given */
 	char *real;       /* without links, from malloc */
-	void *library;
+	void *handle;
 	char *message;
 	size_t size;
 };
@@ -322,13 +322,13 @@ static bool load(struct candidate *c)
 
 	show_library();
 	seen = dlsym(RTLD_DEFAULT, "ad_record") != NULL;
-	c->library = dlopen(c->real, RTLD_NOW | RTLD_LOCAL);
-	if (!c->library) {
+	c->handle = dlopen(c->real, RTLD_NOW | RTLD_LOCAL);
+	if (!c->handle) {
 		said = dlerror();
 		return refuse(c, "the plugin cannot be loaded: %s%s", said ? reason_of(said, c->real) : "no reason is given",
 		              seen ? "" : "; a program with libautograd.a in it is linked by -rdynamic");
 	}
-	plugin = dlsym(c->library, "ad_plugin");
+	plugin = dlsym(c->handle, "ad_plugin");
 	if (!plugin || !plugin->n || !plugin->ops)
 		return refuse(c, "the plugin has no table of ops");
 	for (size_t k = 0; k < plugin->n; k++)
@@ -348,8 +348,8 @@ bool ad_load_plugin(const char *path, char *message, size_t size)
 	if (pthread_mutex_lock(&loading) != 0)
 		return refuse(&c, "a plugin that is being loaded cannot load another");
 	good = find_file(&c) && (is_loaded(c.real) || (is_good_file(&c) && load(&c)));
-	if (!good && c.library)
-		dlclose(c.library);
+	if (!good && c.handle)
+		dlclose(c.handle);
 	pthread_mutex_unlock(&loading);
 	free(c.real);
 	return good;

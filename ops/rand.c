@@ -8,20 +8,6 @@
 #include "op.h"
 #include "kernels/noise.h"
 
-struct attrs {
-	ad_ints shape;
-};
-
-static const ad_attr table[] = {
-	AD_ATTR(struct attrs, shape, AD_INTLIST, NULL, "the shape of y", NULL),
-	{ 0 },
-};
-
-static bool shape(ad_infer *s)
-{
-	return noise_shape(s, ((const struct attrs *)s->attrs)->shape);
-}
-
 static void make(uint32_t random[4][PHILOX_LANES], ad_real y[4 * PHILOX_LANES], const void *attrs)
 {
 	for (int i = 0; i < 4; i++)
@@ -40,7 +26,8 @@ static void forward(const ad_run *r)
 	noise_forward(r, blocks);
 }
 
-AD_OP(rand, .arity = 0, .attrs = table, .attrs_size = sizeof(struct attrs), .shape = shape, .forward = forward,
+AD_OP(rand, .arity = 0, .attrs = noise_table, .attrs_size = sizeof(struct noise_attrs), .shape = noise_rule,
+      .forward = forward,
       .flat = true, .random = true,
       .samples = { { .attrs = "shape=[2,3]", .want = { AD_LIST(0.3990464706439525, 0.880520197795704, 0.7357127843424678, 0.6054818537086248, 0.9722412014380097, 0.36209111544303596) } },
                    { .attrs = "shape=[0]" },
@@ -49,7 +36,7 @@ AD_OP(rand, .arity = 0, .attrs = table, .attrs_size = sizeof(struct attrs), .sha
 /* Random numbers, uniform in [0, 1), in that shape. */
 AD_API ad_node *ad_rand(ad_graph *g, ad_shape to)
 {
-	struct attrs a = { { to.rank, to.dims } };
+	struct noise_attrs a = { { to.rank, to.dims } };
 
 	return ad_record_on(g, &AD_VARIANT(ad_op_rand), 0, NULL, &a);
 }

@@ -10,20 +10,6 @@
 #include "op.h"
 #include "kernels/noise.h"
 
-struct attrs {
-	ad_ints shape;
-};
-
-static const ad_attr table[] = {
-	AD_ATTR(struct attrs, shape, AD_INTLIST, NULL, "the shape of y", NULL),
-	{ 0 },
-};
-
-static bool shape(ad_infer *s)
-{
-	return noise_shape(s, ((const struct attrs *)s->attrs)->shape);
-}
-
 /* The coefficients of sin x = x + x^3 (..) and cos x = 1 + x^2 (..) by powers of x^2, Taylor's: for |x| up to pi / 4
  * what is left out is below half an ulp. */
 #ifdef AD_F64
@@ -87,7 +73,8 @@ static void forward(const ad_run *r)
 	noise_forward(r, blocks);
 }
 
-AD_OP(randn, .arity = 0, .attrs = table, .attrs_size = sizeof(struct attrs), .shape = shape, .forward = forward,
+AD_OP(randn, .arity = 0, .attrs = noise_table, .attrs_size = sizeof(struct noise_attrs), .shape = noise_rule,
+      .forward = forward,
       .flat = true, .random = true,
       .samples = { { .attrs = "shape=[2,3]", .want = { AD_LIST(0.9911376792540323, -0.9246625883905122, -0.6176089598118041, -0.48206858703542393, -0.1536382301656158, 0.18082589789182124) } },
                    { .attrs = "shape=[0]" },
@@ -96,7 +83,7 @@ AD_OP(randn, .arity = 0, .attrs = table, .attrs_size = sizeof(struct attrs), .sh
 /* Random numbers of the normal distribution with mean 0 and variance 1, in that shape. */
 AD_API ad_node *ad_randn(ad_graph *g, ad_shape to)
 {
-	struct attrs a = { { to.rank, to.dims } };
+	struct noise_attrs a = { { to.rank, to.dims } };
 
 	return ad_record_on(g, &AD_VARIANT(ad_op_randn), 0, NULL, &a);
 }

@@ -23,6 +23,21 @@ static inline bool noise_shape(ad_infer *s, ad_ints sizes)
 	return true;
 }
 
+/* Of an op that has no other attribute. */
+struct noise_attrs {
+	ad_ints shape;
+};
+
+static const ad_attr noise_table[] __attribute__((unused)) = {
+	AD_ATTR(struct noise_attrs, shape, AD_INTLIST, NULL, "the shape of y", NULL),
+	{ 0 },
+};
+
+static inline bool noise_rule(ad_infer *s)
+{
+	return noise_shape(s, ((const struct noise_attrs *)s->attrs)->shape);
+}
+
 /* What four random numbers of 32 bits make of four elements: element 4 j + i comes from random[i][j], and from the
  * others of column j. */
 typedef void noise_maker(uint32_t random[4][PHILOX_LANES], ad_real y[4 * PHILOX_LANES], const void *attrs);
