@@ -27,8 +27,7 @@ static void forward(const ad_run *r)
 }
 
 AD_OP(rand, .arity = 0, .attrs = noise_table, .attrs_size = sizeof(struct noise_attrs), .shape = noise_rule,
-      .forward = forward,
-      .flat = true, .random = true,
+      .forward = forward, .flat = true, .random = true,
       .samples = { { .attrs = "shape=[2,3]", .want = { AD_LIST(0.3990464706439525, 0.880520197795704, 0.7357127843424678, 0.6054818537086248, 0.9722412014380097, 0.36209111544303596) } },
                    { .attrs = "shape=[0]" },
                    { .attrs = "shape=-1", .error = "(-1,) is no shape" } });

@@ -74,8 +74,7 @@ static void forward(const ad_run *r)
 }
 
 AD_OP(randn, .arity = 0, .attrs = noise_table, .attrs_size = sizeof(struct noise_attrs), .shape = noise_rule,
-      .forward = forward,
-      .flat = true, .random = true,
+      .forward = forward, .flat = true, .random = true,
       .samples = { { .attrs = "shape=[2,3]", .want = { AD_LIST(0.9911376792540323, -0.9246625883905122, -0.6176089598118041, -0.48206858703542393, -0.1536382301656158, 0.18082589789182124) } },
                    { .attrs = "shape=[0]" },
                    { .attrs = "shape=-1", .error = "(-1,) is no shape" } });

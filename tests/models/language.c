@@ -3,6 +3,7 @@
  * out.
  */
 #include "model.h"
+#include "said.h"
 #include "scratch.h"
 
 #include <glob.h>
@@ -11,17 +12,6 @@
 #include <time.h>
 
 TestSuite(language, .init = scratch_open, .fini = scratch_close);
-
-static char *messages_of(ad_model *m)
-{
-	char *out = NULL;
-	size_t length = 0;
-	FILE *to = open_memstream(&out, &length);
-
-	ad_model_messages(m, to, false);
-	fclose(to);
-	return out;
-}
 
 static ad_model *open_with(const char *text, size_t n, const char *const sets[])
 {

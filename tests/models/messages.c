@@ -3,6 +3,7 @@
  * their places, and said by whatever finds it: the checker, the reader of data, the reader of weights.
  */
 #include "model.h"
+#include "said.h"
 #include "scratch.h"
 
 #include <sys/stat.h>
@@ -38,18 +39,6 @@ static void write_lines(const char *name, const char *lines)
 	text[used] = '\0';
 	FILE *file = fopen(name, "w");
 	cr_assert(file && fputs(text, file) >= 0 && fclose(file) == 0);
-}
-
-static char *messages_of(const ad_model *m)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *to = open_memstream(&text, &size);
-
-	cr_assert(to);
-	ad_model_messages(m, to, false);
-	fclose(to);
-	return text;
 }
 
 static const struct shown {

@@ -4,6 +4,7 @@
  * tests/tools.
  */
 #include "model.h"
+#include "said.h"
 #include "scratch.h"
 
 #include <math.h>
@@ -25,18 +26,6 @@ struct sentence {
 	enum expectation what;
 	const char *text;
 };
-
-static char *messages_of(const ad_model *m)
-{
-	char *text = NULL;
-	size_t size = 0;
-	FILE *to = open_memstream(&text, &size);
-
-	cr_assert(to);
-	ad_model_messages(m, to, false);
-	fclose(to);
-	return text;
-}
 
 static void list_weights(const ad_model *m, char *text, size_t n)
 {
